@@ -1,0 +1,72 @@
+//! What a run knows from its first moment and never changes: where things are and how to behave.
+
+use crate::pins::Pins;
+use crate::progress::Progress;
+use anyhow::{Context as _, Result};
+use std::path::{Path, PathBuf};
+
+/// The immutable context of one run, passed by reference to everything.
+pub struct Context {
+    /// The repository's root.
+    pub root: PathBuf,
+    /// Downloads, toolchains and git objects: content that can be had again, shared by all builds.
+    pub cache: PathBuf,
+    /// Results of steps, by the hash of their inputs.
+    pub work: PathBuf,
+    /// Finished products.
+    pub dist: PathBuf,
+    /// What the programs we ran have written.
+    pub logs: PathBuf,
+    /// The program that runs others and dies with us: this very executable.
+    pub guard: PathBuf,
+    pub pins: Pins,
+    pub progress: Progress,
+    /// How many steps may run side by side.
+    pub jobs: usize,
+    /// Whether the network is forbidden.
+    pub network: Network,
+    /// Where downloads are looked for instead of their own hosts, from `K3S_XTASK_MIRROR`.
+    pub mirror: Option<String>,
+}
+
+/// Whether a run may use the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    Allowed,
+    /// `--offline`: only what the cache holds.
+    Forbidden,
+}
+
+impl Context {
+    /// Looks around once.
+    pub fn new(jobs: Option<usize>, network: Network) -> Result<Context> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .context("xtask lies below the repository")?
+            .to_owned();
+        let target = match std::env::var_os("CARGO_TARGET_DIR") {
+            Some(dir) => root.join(dir),
+            None => root.join("target"),
+        };
+        let cache =
+            std::env::var_os("K3S_XTASK_CACHE").map_or_else(|| target.join("cache"), |dir| root.join(dir));
+        Ok(Context {
+            work: target.join("work"),
+            dist: target.join("dist"),
+            logs: target.join("logs"),
+            cache,
+            guard: std::env::current_exe().context("finding this program itself")?,
+            pins: Pins::load()?,
+            progress: Progress::new(),
+            jobs: jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+            network,
+            mirror: std::env::var("K3S_XTASK_MIRROR").ok().filter(|url| !url.is_empty()),
+            root,
+        })
+    }
+
+    /// A shell to compose commands with; it runs none of them (see [`crate::process::Program`]).
+    pub fn shell(&self) -> Result<xshell::Shell> {
+        xshell::Shell::new().context("the current folder is gone")
+    }
+}

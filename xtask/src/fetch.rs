@@ -1,0 +1,227 @@
+//! The one way to download: by hash, resumed, retried, verified, and renamed into place.
+
+use crate::context::{Context, Network};
+use crate::digest::Digest;
+use anyhow::{Context as _, Result, anyhow, bail};
+use fs_err as fs;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Pauses before the second, third and fourth attempt.
+const BACK_OFF: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(10)];
+
+/// Something to be downloaded.
+#[derive(Clone, Debug)]
+pub struct Download {
+    /// Shown to the person who waits, and the end of the file's name in the cache.
+    pub name: String,
+    pub url: String,
+    /// The sum it must have. Nothing is ever used that has not this sum.
+    pub sha256: Digest,
+}
+
+impl Download {
+    /// Where the verified file lies in the cache, whether or not it is there yet.
+    pub fn path(&self, context: &Context) -> PathBuf {
+        context.cache.join("downloads").join(self.sha256.short()).join(&self.name)
+    }
+
+    /// Whether the cache holds the file, whole. A damaged one is removed.
+    pub fn is_cached(&self, context: &Context) -> Result<bool> {
+        let path = self.path(context);
+        if !path.is_file() {
+            return Ok(false);
+        }
+        if Digest::of_file(&path)? == self.sha256 {
+            return Ok(true);
+        }
+        context.progress.say(format!("{} is damaged and will be fetched again", path.display()));
+        fs::remove_file(&path)?;
+        Ok(false)
+    }
+
+    /// The verified file, from the cache or the network.
+    pub fn get(&self, context: &Context) -> Result<PathBuf> {
+        let path = self.path(context);
+        if self.is_cached(context)? {
+            return Ok(path);
+        }
+        if context.network == Network::Forbidden {
+            bail!("{} is not in the cache, and --offline forbids fetching {}", self.name, self.url);
+        }
+        fs::create_dir_all(path.parent().context("a cached file has a folder")?)?;
+        let part = path.with_file_name(format!("{}.part", self.name));
+        let url = mirrored(&self.url, context.mirror.as_deref());
+        download(context, &self.name, &url, &part)?;
+        let found = Digest::of_file(&part)?;
+        if found != self.sha256 {
+            fs::remove_file(&part)?;
+            bail!(
+                "{} from {url} is not what was expected\n  expected sha256 {}\n  found    sha256 {found}\n  \
+                 The file was removed. If upstream replaced it, look why before you change the sum.",
+                self.name,
+                self.sha256
+            );
+        }
+        fs::rename(&part, &path)?;
+        Ok(path)
+    }
+}
+
+/// Fetches a file whose sum nobody has told us yet, and returns it with the sum it has.
+///
+/// For the first use of a release (see [`crate::lock`]); the file goes into the cache under its sum.
+pub fn first_use(context: &Context, name: &str, url: &str) -> Result<Download> {
+    if context.network == Network::Forbidden {
+        bail!("{name} is not in the cache and its sum is not locked; --offline forbids fetching {url}");
+    }
+    let folder = context.cache.join("downloads");
+    fs::create_dir_all(&folder)?;
+    let part = folder.join(format!("{}-{name}.part", Digest::of(url).short()));
+    download(context, name, &mirrored(url, context.mirror.as_deref()), &part)?;
+    let download = Download { name: name.to_owned(), url: url.to_owned(), sha256: Digest::of_file(&part)? };
+    let path = download.path(context);
+    fs::create_dir_all(path.parent().context("a cached file has a folder")?)?;
+    fs::rename(&part, &path)?;
+    Ok(download)
+}
+
+/// The address at which a mirror keeps a file: its own address, then the original's host and path.
+///
+/// `https://host/dir/file` behind the mirror `https://mirror/cache` is `https://mirror/cache/host/dir/file`.
+pub fn mirrored(url: &str, mirror: Option<&str>) -> String {
+    match (mirror, url.split_once("://")) {
+        (Some(mirror), Some((_, rest))) => format!("{}/{rest}", mirror.trim_end_matches('/')),
+        _ => url.to_owned(),
+    }
+}
+
+/// Fetches into `part`, going on where an earlier attempt stopped.
+fn download(context: &Context, name: &str, url: &str, part: &Path) -> Result<()> {
+    if let Some(path) = url.strip_prefix("file://") {
+        fs::copy(path, part)?;
+        return Ok(());
+    }
+    let running = context.progress.step(format!("fetch {name}"));
+    let agent = agent();
+    let mut pauses = BACK_OFF.iter();
+    loop {
+        match attempt(&agent, url, part, &running) {
+            Ok(size) => {
+                running.done(indicatif::HumanBytes(size));
+                return Ok(());
+            }
+            Err(Failure::Final(error)) => return Err(error.context(format!("cannot fetch {url}"))),
+            Err(Failure::Passing(error)) => match pauses.next() {
+                Some(pause) => {
+                    context.progress.say(format!("{name}: {error:#}; trying again in {} s", pause.as_secs()));
+                    std::thread::sleep(*pause);
+                }
+                None => {
+                    return Err(error.context(format!(
+                        "cannot fetch {url} after {} attempts\n  what has arrived is kept and resumed next time",
+                        BACK_OFF.len() + 1
+                    )));
+                }
+            },
+        }
+    }
+}
+
+/// Why an attempt did not succeed.
+enum Failure {
+    /// Trying again may help: the connection broke, the server is overloaded.
+    Passing(anyhow::Error),
+    /// Trying again will not help: the file is not there, the certificate is not trusted.
+    Final(anyhow::Error),
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Failure {
+        // A full disk or a forbidden folder does not mend itself; a broken connection may.
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::PermissionDenied => {
+                Failure::Final(error.into())
+            }
+            _ => Failure::Passing(error.into()),
+        }
+    }
+}
+
+/// A client over rustls that trusts what the system trusts and takes the proxies of the environment.
+fn agent() -> ureq::Agent {
+    use ureq::tls::{RootCerts, TlsConfig};
+    ureq::Agent::config_builder()
+        .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
+        .timeout_connect(Some(Duration::from_secs(20)))
+        .timeout_recv_response(Some(Duration::from_secs(60)))
+        .http_status_as_error(false)
+        .build()
+        .into()
+}
+
+/// One request: all of the file, or the rest of it where a part is there. Returns the whole size.
+fn attempt(
+    agent: &ureq::Agent,
+    url: &str,
+    part: &Path,
+    running: &crate::progress::Running,
+) -> Result<u64, Failure> {
+    let mut file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(part)?;
+    let have = file.seek(SeekFrom::End(0))?;
+    let mut request = agent.get(url);
+    if have > 0 {
+        request = request.header("Range", format!("bytes={have}-"));
+    }
+    let mut response = request.call().map_err(|error| Failure::Passing(error.into()))?;
+    let status = response.status().as_u16();
+    match status {
+        206 => {}
+        // The server has no ranges, or sends all of it again.
+        200 => file.set_len(0)?,
+        // Nothing lies beyond what we have: it is whole, or the part is of another file.
+        416 => {
+            file.set_len(0)?;
+            return Err(Failure::Passing(anyhow!("the part that had arrived does not fit; starting over")));
+        }
+        429 | 500..=599 => return Err(Failure::Passing(anyhow!("the server answered {status}"))),
+        404 => return Err(Failure::Final(anyhow!("the server answered 404: there is no such file"))),
+        _ => return Err(Failure::Final(anyhow!("the server answered {status}"))),
+    }
+    let mut size = file.seek(SeekFrom::End(0))?;
+    let expected = response.body().content_length().map(|rest| size + rest);
+    if let Some(expected) = expected {
+        running.expect_bytes(expected);
+    }
+    let mut body = response.body_mut().as_reader();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let count = body.read(&mut buffer)?;
+        if count == 0 {
+            break;
+        }
+        file.write_all(&buffer[..count])?;
+        size += count as u64;
+        running.received(size);
+    }
+    match expected {
+        Some(expected) if size < expected => {
+            Err(Failure::Passing(anyhow!("the connection ended after {size} of {expected} bytes")))
+        }
+        _ => Ok(size),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mirror_keeps_files_under_the_names_of_their_hosts() {
+        let url = "https://host.example/a/b.tar";
+        assert_eq!(mirrored(url, Some("https://m.example/x/")), "https://m.example/x/host.example/a/b.tar");
+        assert_eq!(mirrored(url, Some("file:///srv/m")), "file:///srv/m/host.example/a/b.tar");
+        assert_eq!(mirrored(url, None), url);
+    }
+}

@@ -1,0 +1,3 @@
+//! Container images: their names, and the forms in which they travel.
+
+pub mod reference;

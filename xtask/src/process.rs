@@ -1,0 +1,325 @@
+//! The one way to run another program.
+//!
+//! A [`Program`] is composed with xshell, gets an environment that we wrote and not the one we were
+//! started in, keeps its full output in a log, shows the tail of it when it fails, and never outlives
+//! us: see [`guard`].
+
+use crate::context::Context;
+use anyhow::{Context as _, Result, bail};
+use fs_err as fs;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+
+/// Lines of a failed program's output that are shown at the terminal; the log has the rest.
+const TAIL: usize = 25;
+
+/// Environment variables that are the user's to set, for every program: where things are, how the
+/// network is reached and whom to trust there.
+const USER_ENVIRONMENT: &[&str] = &[
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "SSH_AUTH_SOCK",
+    "CARGO_HOME",
+    "RUSTUP_HOME",
+    "RUSTUP_TOOLCHAIN",
+    "DOCKER_CONFIG",
+    "REGISTRY_AUTH_FILE",
+    "GNUPGHOME",
+];
+
+/// A program to be run, with its arguments, folder and environment.
+#[must_use = "a program does nothing until it is run"]
+pub struct Program<'a> {
+    context: &'a Context,
+    argv: Vec<OsString>,
+    dir: PathBuf,
+    environment: BTreeMap<OsString, OsString>,
+    log: Option<PathBuf>,
+    input: Option<Vec<u8>>,
+}
+
+/// What a finished program used, as the kernel counted it for the program and all its children.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Usage {
+    /// Largest resident size of any one process, in KiB (getrusage(2), `ru_maxrss`).
+    pub peak_kib: u64,
+}
+
+impl<'a> Program<'a> {
+    /// Takes over the program and arguments of an xshell command.
+    pub fn new(context: &'a Context, command: xshell::Cmd<'_>) -> Program<'a> {
+        let command = Command::from(command);
+        let argv =
+            std::iter::once(command.get_program()).chain(command.get_args()).map(OsStr::to_owned).collect();
+        let mut environment: BTreeMap<OsString, OsString> = USER_ENVIRONMENT
+            .iter()
+            .filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)))
+            .collect();
+        environment.insert("LC_ALL".into(), "C.UTF-8".into());
+        environment.insert("TZ".into(), "UTC".into());
+        Program { context, argv, dir: context.root.clone(), environment, log: None, input: None }
+    }
+
+    /// Runs in this folder instead of the repository's root.
+    pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.dir = dir.into();
+        self
+    }
+
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    pub fn envs<K: Into<OsString>, V: Into<OsString>>(
+        mut self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        self.environment.extend(pairs.into_iter().map(|(k, v)| (k.into(), v.into())));
+        self
+    }
+
+    /// Passes on what the user has set of a tool's own variables (`GIT_`, `PIP_` …), but for those
+    /// that would point the tool at another place than the one it is called for.
+    pub fn inherit(mut self, prefix: &str, except: &[&str]) -> Self {
+        let theirs = std::env::vars_os().filter(|(name, _)| {
+            let name = name.to_string_lossy();
+            name.starts_with(prefix) && !except.contains(&name.as_ref())
+        });
+        self.environment.extend(theirs);
+        self
+    }
+
+    /// Appends the output to `target/logs/<name>.log`.
+    pub fn log(mut self, name: &str) -> Self {
+        self.log = Some(self.context.logs.join(format!("{name}.log")));
+        self
+    }
+
+    /// Gives the program this text as its standard input; without it, standard input is empty.
+    pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.input = Some(bytes.into());
+        self
+    }
+
+    /// Runs for the effect; output goes to the log.
+    pub fn run(self) -> Result<Usage> {
+        let mut output = self.output_file()?;
+        let (status, usage) =
+            self.spawn(Stdio::from(output.try_clone()?), Stdio::from(output.try_clone()?), None)?;
+        if !status.success() {
+            use std::io::Seek;
+            output.rewind()?;
+            let mut text = Vec::new();
+            output.read_to_end(&mut text)?;
+            return Err(self.failure(status, &text));
+        }
+        Ok(usage)
+    }
+
+    /// Runs and returns standard output as text, without the final newline.
+    pub fn read(self) -> Result<String> {
+        let (status, stdout, stderr) = self.capture()?;
+        if !status.success() {
+            return Err(self.failure(status, if stderr.is_empty() { &stdout } else { &stderr }));
+        }
+        let text = String::from_utf8(stdout).with_context(|| format!("output of {self} is not UTF-8"))?;
+        Ok(text.trim_end_matches('\n').to_owned())
+    }
+
+    /// Asks whether the program can be started and succeeds; its output is dropped.
+    pub fn succeeds(self) -> bool {
+        self.capture().is_ok_and(|(status, ..)| status.success())
+    }
+
+    /// Runs and returns how the program ended with all that it wrote, whatever the status.
+    pub fn capture(&self) -> Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
+        let mut stderr = tempfile::tempfile().context("making a scratch file for a program's messages")?;
+        let mut stdout = Vec::new();
+        let (status, _) = self.spawn(Stdio::piped(), Stdio::from(stderr.try_clone()?), Some(&mut stdout))?;
+        use std::io::Seek;
+        stderr.rewind()?;
+        let mut messages = Vec::new();
+        stderr.read_to_end(&mut messages)?;
+        Ok((status, stdout, messages))
+    }
+
+    /// Starts the program under a [`guard`] and waits for it.
+    fn spawn(
+        &self,
+        stdout: Stdio,
+        stderr: Stdio,
+        capture: Option<&mut Vec<u8>>,
+    ) -> Result<(ExitStatus, Usage)> {
+        let (mut ours, theirs) = UnixStream::pair().context("making the line to a program's guard")?;
+        let input = self.input_file()?;
+        let mut command = Command::new(&self.context.guard);
+        command.arg(GUARD).args(&self.argv).current_dir(&self.dir).env_clear().envs(&self.environment);
+        command.env(INPUT, input.path());
+        command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(stdout).stderr(stderr);
+        let mut child = command.spawn().with_context(|| format!("cannot start {self}"))?;
+        // The command holds our copy of the guard's end of the line; the guard's own must be the last.
+        drop(command);
+        if let (Some(buffer), Some(mut pipe)) = (capture, child.stdout.take()) {
+            pipe.read_to_end(buffer).with_context(|| format!("reading the output of {self}"))?;
+        }
+        let status = child.wait().with_context(|| format!("waiting for {self}"))?;
+        let mut report = String::new();
+        ours.read_to_string(&mut report).with_context(|| format!("reading the guard's report on {self}"))?;
+        if let Some(reason) = report.strip_prefix("cannot start: ") {
+            bail!("cannot start {self}: {}", reason.trim_end());
+        }
+        Ok((status, Usage { peak_kib: report.trim().parse().unwrap_or(0) }))
+    }
+
+    fn input_file(&self) -> Result<tempfile::NamedTempFile> {
+        let mut file =
+            tempfile::NamedTempFile::new().context("making a scratch file for a program's input")?;
+        file.write_all(self.input.as_deref().unwrap_or_default())?;
+        Ok(file)
+    }
+
+    /// The file that collects the output: the log, or a scratch file where there is none.
+    fn output_file(&self) -> Result<std::fs::File> {
+        let Some(log) = &self.log else {
+            return tempfile::tempfile().context("making a scratch file for a program's output");
+        };
+        if let Some(folder) = log.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let mut file = fs::OpenOptions::new().read(true).append(true).create(true).open(log)?;
+        writeln!(file, "\n$ {self}\n  in {}", self.dir.display())?;
+        Ok(file.into_file())
+    }
+
+    fn failure(&self, status: ExitStatus, output: &[u8]) -> anyhow::Error {
+        let how = match status.signal() {
+            Some(signal) => format!("was ended by signal {signal}"),
+            None => format!("ended with status {}", status.code().unwrap_or(-1)),
+        };
+        let text = String::from_utf8_lossy(output);
+        let lines: Vec<&str> = text.trim_end().lines().collect();
+        let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n    ");
+        let log =
+            self.log.as_deref().map(|log| format!("\n  full output: {}", log.display())).unwrap_or_default();
+        anyhow::anyhow!("{self} {how}\n  in {}{log}\n  last lines:\n    {tail}", self.dir.display())
+    }
+}
+
+impl std::fmt::Display for Program<'_> {
+    /// The command line as it could be pasted into a shell, shortened where an argument is a page long.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let words: Vec<String> = self.argv.iter().map(|word| quoted(&word.to_string_lossy())).collect();
+        f.write_str(&words.join(" "))
+    }
+}
+
+/// One word as a POSIX shell would have to read it.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+,./:@%^".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Finds a program on the search path, as execvp(3) would.
+pub fn find(name: &str) -> Option<PathBuf> {
+    find_in(name, &std::env::var_os("PATH")?)
+}
+
+fn find_in(name: &str, path: &OsStr) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+    let executable =
+        |file: &Path| file.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
+    std::env::split_paths(path).map(|folder| folder.join(name)).find(|file| executable(file))
+}
+
+/// The hidden first argument under which this program is its own guard.
+pub const GUARD: &str = "__guard";
+/// Names the file that becomes the guarded program's standard input.
+const INPUT: &str = "XTASK_GUARD_INPUT";
+
+/// Runs a program so that it and all its descendants end when the one who asked for it ends, however
+/// that happens (Ctrl-C, kill -9, a panic).
+///
+/// The guard leads a process group of its own and holds one end of a socket whose other end is the
+/// parent's. When the parent is gone the socket reads as ended, and the guard kills the whole group:
+/// go's compilers and linkers too, which a parent-death signal (prctl(2)) would not reach, since it
+/// is not inherited. A terminal's Ctrl-C reaches only the parent. When the program ends first, its
+/// peak resident size goes back over the socket.
+pub fn guard(argv: Vec<OsString>) -> Result<std::process::ExitCode> {
+    use nix::sys::{resource, signal};
+    use nix::unistd::Pid;
+    nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0)).context("leading a process group")?;
+    let line = UnixStream::from(std::os::fd::AsFd::as_fd(&std::io::stdin()).try_clone_to_owned()?);
+    let mut parent = line.try_clone()?;
+    std::thread::spawn(move || {
+        let mut nothing = [0];
+        while matches!(parent.read(&mut nothing), Ok(n) if n > 0) {}
+        // Ending the group ends this process with it, so there is nobody to tell of a failure.
+        let _ = signal::killpg(nix::unistd::getpgrp(), signal::Signal::SIGKILL);
+    });
+    let input = fs::File::open(std::env::var_os(INPUT).context("a guard is started by xtask only")?)?;
+    let mut command = Command::new(&argv[0]);
+    command.args(&argv[1..]).env_remove(INPUT).stdin(input.into_file());
+    let mut line = line;
+    let status = match command.status() {
+        Ok(status) => status,
+        Err(error) => {
+            writeln!(line, "cannot start: {error}")?;
+            return Ok(std::process::ExitCode::FAILURE);
+        }
+    };
+    let usage =
+        resource::getrusage(resource::UsageWho::RUSAGE_CHILDREN).context("asking what a program used")?;
+    write!(line, "{}", usage.max_rss())?;
+    if let Some(number) = status.signal() {
+        // Ending by the same signal tells the parent what happened; core dumps are not wanted twice.
+        let signal = signal::Signal::try_from(number).context("a signal of the kernel's")?;
+        signal::raise(signal).context("passing on a signal")?;
+    }
+    Ok(u8::try_from(status.code().unwrap_or(1)).map_or(std::process::ExitCode::FAILURE, Into::into))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_only_where_a_shell_needs_it() {
+        assert_eq!(quoted("-tags=a,b"), "-tags=a,b");
+        assert_eq!(quoted("it's here"), r"'it'\''s here'");
+        assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn only_executable_files_are_found_on_a_path() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("plain"), "").unwrap();
+        assert_eq!(find_in("plain", folder.path().as_os_str()), None);
+        assert!(find_in("sh", OsStr::new("/bin")).is_some());
+    }
+}

@@ -1,0 +1,138 @@
+//! What a person sees while we work: one line for each running step, with its elapsed time.
+//!
+//! At a terminal the lines are alive; elsewhere each step is told once when it is done. Under GitHub
+//! Actions a finished step's log is folded into a group. Colours follow `NO_COLOR` (no-color.org).
+
+use fs_err as fs;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Where and how progress is shown.
+pub struct Progress {
+    lines: MultiProgress,
+    manner: Manner,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Terminal,
+    Plain,
+    GithubActions,
+}
+
+/// A step that is under way. Dropped without [`Running::done`], it is told as failed.
+pub struct Running<'a> {
+    progress: &'a Progress,
+    bar: ProgressBar,
+    name: String,
+    started: Instant,
+    log: Option<PathBuf>,
+    over: bool,
+}
+
+impl Progress {
+    pub fn new() -> Progress {
+        let manner = if std::env::var_os("GITHUB_ACTIONS").is_some() {
+            Manner::GithubActions
+        } else if std::io::stderr().is_terminal() && std::env::var_os("CI").is_none() {
+            Manner::Terminal
+        } else {
+            Manner::Plain
+        };
+        let target = match manner {
+            Manner::Terminal => ProgressDrawTarget::stderr(),
+            Manner::Plain | Manner::GithubActions => ProgressDrawTarget::hidden(),
+        };
+        Progress { lines: MultiProgress::with_draw_target(target), manner }
+    }
+
+    /// Begins a step of this name.
+    pub fn step(&self, name: impl Into<String>) -> Running<'_> {
+        let name = name.into();
+        let bar = self.lines.add(ProgressBar::new_spinner());
+        bar.set_style(style("{spinner:.cyan} {prefix:<18} {elapsed:>5} {wide_msg:.dim}"));
+        bar.set_prefix(name.clone());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Running { progress: self, bar, name, started: Instant::now(), log: None, over: false }
+    }
+
+    /// Says something that stays on the screen, above the running steps.
+    pub fn say(&self, text: impl AsRef<str>) {
+        match self.manner {
+            // A failed write to the terminal is no reason to stop a build.
+            Manner::Terminal => drop(self.lines.println(text)),
+            Manner::Plain | Manner::GithubActions => eprintln!("{}", text.as_ref()),
+        }
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Progress {
+        Progress::new()
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .expect("our own templates are well-formed")
+        .tick_strings(&["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏", " "])
+}
+
+impl Running<'_> {
+    /// Names the log that is folded into CI's output when the step is over.
+    pub fn with_log(mut self, log: PathBuf) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    /// Says what the step is doing just now.
+    pub fn doing(&self, what: impl Into<std::borrow::Cow<'static, str>>) {
+        self.bar.set_message(what);
+    }
+
+    /// Shows a bar of this many bytes; see [`Running::received`].
+    pub fn expect_bytes(&self, total: u64) {
+        self.bar.set_style(style(
+            "{spinner:.cyan} {prefix:<18} {elapsed:>5} {bar:24} {bytes}/{total_bytes} {wide_msg:.dim}",
+        ));
+        self.bar.set_length(total);
+    }
+
+    pub fn received(&self, so_far: u64) {
+        self.bar.set_position(so_far);
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Ends the step well; `note` is what there is to say of the result.
+    pub fn done(mut self, note: impl std::fmt::Display) {
+        self.finish("✓", &note.to_string());
+    }
+
+    fn finish(&mut self, mark: &str, note: &str) {
+        self.over = true;
+        self.bar.finish_and_clear();
+        let seconds = self.started.elapsed().as_secs_f64();
+        let line = format!("{mark} {:<18} {seconds:>6.1} s  {note}", self.name);
+        let line = line.trim_end();
+        match (self.progress.manner, &self.log) {
+            (Manner::GithubActions, Some(log)) => {
+                let text = fs::read_to_string(log).unwrap_or_default();
+                eprintln!("::group::{line}\n{text}\n::endgroup::");
+            }
+            _ => self.progress.say(line),
+        }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.finish("✗", "did not finish");
+        }
+    }
+}
