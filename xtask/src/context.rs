@@ -25,6 +25,8 @@ pub struct Context {
     pub jobs: usize,
     /// Whether the network is forbidden.
     pub network: Network,
+    /// `k3s.lock.json`, or the file that `K3S_XTASK_LOCK` names.
+    pub lock_file: PathBuf,
     /// Where downloads are looked for instead of their own hosts, from `K3S_XTASK_MIRROR`.
     pub mirror: Option<String>,
 }
@@ -60,9 +62,16 @@ impl Context {
             progress: Progress::new(),
             jobs: jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
             network,
+            lock_file: root
+                .join(std::env::var_os("K3S_XTASK_LOCK").unwrap_or_else(|| "k3s.lock.json".into())),
             mirror: std::env::var("K3S_XTASK_MIRROR").ok().filter(|url| !url.is_empty()),
             root,
         })
+    }
+
+    /// The same run with downloads from another place.
+    pub fn with_mirror(self, mirror: String) -> Context {
+        Context { mirror: Some(mirror), ..self }
     }
 
     /// A shell to compose commands with; it runs none of them (see [`crate::process::Program`]).

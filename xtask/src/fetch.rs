@@ -52,8 +52,7 @@ impl Download {
         }
         fs::create_dir_all(path.parent().context("a cached file has a folder")?)?;
         let part = path.with_file_name(format!("{}.part", self.name));
-        let url = mirrored(&self.url, context.mirror.as_deref());
-        download(context, &self.name, &url, &part)?;
+        let url = download(context, &self.name, &self.url, &part)?;
         let found = Digest::of_file(&part)?;
         if found != self.sha256 {
             fs::remove_file(&part)?;
@@ -79,7 +78,7 @@ pub fn first_use(context: &Context, name: &str, url: &str) -> Result<Download> {
     let folder = context.cache.join("downloads");
     fs::create_dir_all(&folder)?;
     let part = folder.join(format!("{}-{name}.part", Digest::of(url).short()));
-    download(context, name, &mirrored(url, context.mirror.as_deref()), &part)?;
+    download(context, name, url, &part)?;
     let download = Download { name: name.to_owned(), url: url.to_owned(), sha256: Digest::of_file(&part)? };
     let path = download.path(context);
     fs::create_dir_all(path.parent().context("a cached file has a folder")?)?;
@@ -90,17 +89,29 @@ pub fn first_use(context: &Context, name: &str, url: &str) -> Result<Download> {
 /// The address at which a mirror keeps a file: its own address, then the original's host and path.
 ///
 /// `https://host/dir/file` behind the mirror `https://mirror/cache` is `https://mirror/cache/host/dir/file`.
-pub fn mirrored(url: &str, mirror: Option<&str>) -> String {
-    match (mirror, url.split_once("://")) {
-        (Some(mirror), Some((_, rest))) => format!("{}/{rest}", mirror.trim_end_matches('/')),
-        _ => url.to_owned(),
-    }
+fn mirrored(url: &str, mirror: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    format!("{}/{rest}", mirror.trim_end_matches('/'))
 }
 
-/// Fetches into `part`, going on where an earlier attempt stopped.
-fn download(context: &Context, name: &str, url: &str, part: &Path) -> Result<()> {
+/// Fetches into `part` from the mirror, or from the file's own host where the mirror lacks it, and
+/// returns the address that had it.
+fn download(context: &Context, name: &str, url: &str, part: &Path) -> Result<String> {
+    if let Some(mirror) = &context.mirror {
+        let there = mirrored(url, mirror);
+        match download_from(context, name, &there, part) {
+            Ok(()) => return Ok(there),
+            Err(error) => context.progress.say(format!("{error:#}; trying {url}")),
+        }
+    }
+    download_from(context, name, url, part)?;
+    Ok(url.to_owned())
+}
+
+/// Fetches one address into `part`, going on where an earlier attempt stopped.
+fn download_from(context: &Context, name: &str, url: &str, part: &Path) -> Result<()> {
     if let Some(path) = url.strip_prefix("file://") {
-        fs::copy(path, part)?;
+        fs::copy(path, part).with_context(|| format!("cannot fetch {url}"))?;
         return Ok(());
     }
     let running = context.progress.step(format!("fetch {name}"));
@@ -220,8 +231,7 @@ mod tests {
     #[test]
     fn a_mirror_keeps_files_under_the_names_of_their_hosts() {
         let url = "https://host.example/a/b.tar";
-        assert_eq!(mirrored(url, Some("https://m.example/x/")), "https://m.example/x/host.example/a/b.tar");
-        assert_eq!(mirrored(url, Some("file:///srv/m")), "file:///srv/m/host.example/a/b.tar");
-        assert_eq!(mirrored(url, None), url);
+        assert_eq!(mirrored(url, "https://m.example/x/"), "https://m.example/x/host.example/a/b.tar");
+        assert_eq!(mirrored(url, "file:///srv/m"), "file:///srv/m/host.example/a/b.tar");
     }
 }

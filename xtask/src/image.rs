@@ -1,3 +1,63 @@
-//! Container images: their names, and the forms in which they travel.
+//! The pause image, in every form in which it travels.
+//!
+//! ```text
+//! program ─► content ─► docker_archive   docker load, ctr images import, k3s' agent/images
+//!                  └──► layout ─► push   registries
+//! ```
 
+pub mod content;
+pub mod crane;
+pub mod docker_archive;
+pub mod installed;
+pub mod layout;
+pub mod push;
 pub mod reference;
+
+pub use content::PauseImage;
+pub use docker_archive::Compression;
+pub use reference::Reference;
+
+use anyhow::{Context as _, Result};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// `pause-image-<arch>.tar`, and what its compression adds.
+pub fn archive_name(image: &PauseImage, compression: Compression) -> String {
+    format!("pause-image-{}{}", image.target.go, compression.suffix())
+}
+
+/// Writes `pause-image-<arch>.tar`, or its compressed form, with one image under these names.
+///
+/// The file appears by rename: k3s watches `agent/images` and would import half a file as gladly.
+pub fn write_archive(
+    image: &PauseImage,
+    names: &[Reference],
+    compression: Compression,
+    folder: &Path,
+) -> Result<PathBuf> {
+    let file = folder.join(archive_name(image, compression));
+    let bytes = docker_archive::archive(image, names, compression)?;
+    write_whole(&file, &bytes, 0o644)?;
+    Ok(file)
+}
+
+/// Writes `pause-<arch>`, the program alone.
+pub fn write_program(image: &PauseImage, folder: &Path) -> Result<PathBuf> {
+    let file = folder.join(format!("pause-{}", image.target.go));
+    write_whole(&file, &image.binary, 0o755)?;
+    Ok(file)
+}
+
+fn write_whole(file: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let write = || -> Result<()> {
+        let folder = file.parent().context("it lies in no folder")?;
+        let permissions = std::fs::Permissions::from_mode(mode);
+        let mut part =
+            tempfile::Builder::new().prefix(".part-").permissions(permissions).tempfile_in(folder)?;
+        part.write_all(bytes)?;
+        part.persist(file)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", file.display()))
+}

@@ -3,16 +3,31 @@
 //! The modules stand in the order in which the data passes them; [`command`] holds one file for each
 //! command of the command line.
 
+// The front door.
+pub mod cli;
+pub mod command;
+pub mod error;
+
 // What every station uses.
 pub mod claim;
 pub mod context;
 pub mod digest;
 pub mod fetch;
+pub mod lock;
 pub mod pins;
 pub mod process;
 pub mod progress;
 pub mod step;
 pub mod target;
+pub mod toolchain;
+pub mod tree;
 
-// The images that k3s needs before it can start a pod.
+// The stations: a release, its checkout and what that says; patches; the pause program and its image;
+// the parts of k3s, the bundle and the binary; the product that is left in target/dist.
 pub mod image;
+pub mod k3s;
+pub mod patch;
+pub mod pause;
+pub mod product;
+pub mod sample;
+pub mod upstream;

@@ -14,6 +14,7 @@ pub struct Pins {
     pub zig: ZigPin,
     pub libseccomp: SourcePin,
     pub debian: DebianPin,
+    pub crane: GoToolPin,
 }
 
 /// The k3s release that is built when none is asked for.
@@ -60,6 +61,16 @@ pub struct DebianPin {
     pub why: String,
 }
 
+/// A program in Go that is compiled from its module by the host's Go.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoToolPin {
+    /// The package's import path.
+    pub package: String,
+    pub version: String,
+    pub why: String,
+}
+
 const TEXT: &str = include_str!("../pins.json");
 
 impl Pins {
@@ -70,8 +81,14 @@ impl Pins {
 
     fn parse(text: &str) -> Result<Pins> {
         let pins: Pins = serde_json::from_str(text).context("reading xtask/pins.json")?;
-        let whys =
-            [&pins.k3s.why, &pins.pause_image.why, &pins.zig.why, &pins.libseccomp.why, &pins.debian.why];
+        let whys = [
+            &pins.k3s.why,
+            &pins.pause_image.why,
+            &pins.zig.why,
+            &pins.libseccomp.why,
+            &pins.debian.why,
+            &pins.crane.why,
+        ];
         if whys.iter().any(|why| why.trim().is_empty()) {
             bail!("xtask/pins.json: every pin has to say why");
         }

@@ -15,6 +15,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 /// Lines of a failed program's output that are shown at the terminal; the log has the rest.
 const TAIL: usize = 25;
@@ -58,6 +59,14 @@ pub struct Program<'a> {
     environment: BTreeMap<OsString, OsString>,
     log: Option<PathBuf>,
     input: Option<Vec<u8>>,
+}
+
+/// What a watched program had said when it was ended.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// Whether the awaited line came.
+    pub found: bool,
+    pub text: String,
 }
 
 /// What a finished program used, as the kernel counted it for the program and all its children.
@@ -166,6 +175,47 @@ impl<'a> Program<'a> {
         Ok((status, stdout, messages))
     }
 
+    /// Runs until a line of its output holds `wanted`, then ends it with all that it started.
+    ///
+    /// It is ended as well when it has said nothing of the kind within `limit`.
+    pub fn watch(self, wanted: &str, limit: Duration) -> Result<Watched> {
+        let (reader, writer) = std::io::pipe().context("making a pipe for a program's output")?;
+        let (line, theirs) = UnixStream::pair().context("making the line to a program's guard")?;
+        let input = self.input_file()?;
+        let mut command = self.guarded(theirs, &input);
+        command.stdout(Stdio::from(writer.try_clone()?)).stderr(Stdio::from(writer));
+        let mut child = command.spawn().with_context(|| format!("cannot start {self}"))?;
+        drop(command);
+        // The guard ends its group when our end of the line is closed: by this clock, or by us below.
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let clock = std::thread::spawn(move || {
+            let _ = stopped.recv_timeout(limit);
+            drop(line);
+        });
+        let mut watched = Watched { found: false, text: String::new() };
+        for text in std::io::BufRead::lines(std::io::BufReader::new(reader)) {
+            let text = text.with_context(|| format!("reading the output of {self}"))?;
+            watched.text.push_str(&text);
+            watched.text.push('\n');
+            if text.contains(wanted) {
+                watched.found = true;
+                break;
+            }
+        }
+        drop(stop);
+        clock.join().map_err(|_| anyhow::anyhow!("the clock of {self} panicked"))?;
+        child.wait().with_context(|| format!("waiting for {self}"))?;
+        Ok(watched)
+    }
+
+    /// The guard's command line, with everything but its output.
+    fn guarded(&self, line: UnixStream, input: &tempfile::NamedTempFile) -> Command {
+        let mut command = Command::new(&self.context.guard);
+        command.arg(GUARD).args(&self.argv).current_dir(&self.dir).env_clear().envs(&self.environment);
+        command.env(INPUT, input.path()).stdin(Stdio::from(OwnedFd::from(line)));
+        command
+    }
+
     /// Starts the program under a [`guard`] and waits for it.
     fn spawn(
         &self,
@@ -175,10 +225,8 @@ impl<'a> Program<'a> {
     ) -> Result<(ExitStatus, Usage)> {
         let (mut ours, theirs) = UnixStream::pair().context("making the line to a program's guard")?;
         let input = self.input_file()?;
-        let mut command = Command::new(&self.context.guard);
-        command.arg(GUARD).args(&self.argv).current_dir(&self.dir).env_clear().envs(&self.environment);
-        command.env(INPUT, input.path());
-        command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(stdout).stderr(stderr);
+        let mut command = self.guarded(theirs, &input);
+        command.stdout(stdout).stderr(stderr);
         let mut child = command.spawn().with_context(|| format!("cannot start {self}"))?;
         // The command holds our copy of the guard's end of the line; the guard's own must be the last.
         drop(command);

@@ -6,6 +6,7 @@
 # and ended by the record separator (0x1e), since arguments hold spaces and newlines.
 
 PATH=$RECORDER_BIN
+exec 9>>"$RECORDER_OUTPUT"
 
 record() { printf '%s\037' "$@" >&9; printf '\036' >&9; }
 
@@ -37,7 +38,7 @@ go() {
     case $1 in
         env) [ "$2" = GOARCH ] && echo "$RECORDER_GOARCH" || echo linux ;;
         list) module_of "$@" ;;
-        build) record go-build "CGO_ENABLED=$CGO_ENABLED" "CGO_CFLAGS=$CGO_CFLAGS" "GO111MODULE=$GO111MODULE" "${@:2}" ;;
+        build) record go-build "CGO_ENABLED=$CGO_ENABLED" "CGO_CFLAGS=$CGO_CFLAGS" "${@:2}" ;;
         generate) record go-generate ;;
         *) record unknown go "$@" ;;
     esac
@@ -75,4 +76,4 @@ touch() { :; }
 
 # A program that this page does not know is a change upstream made: it is named, not guessed at.
 command_not_found_handle() { record unknown "$@"; }
-trap 'record variables "VERSION=$VERSION" "VERSION_GOLANG=$VERSION_GOLANG" "VERSION_ROOT=$VERSION_ROOT" "K3S_ROOT_SHA256=$K3S_ROOT_SHA256"' EXIT
+trap '[ -z "$K3S_ROOT_SHA256" ] || record root-sha256 "$K3S_ROOT_SHA256"' EXIT

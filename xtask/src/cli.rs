@@ -1,0 +1,65 @@
+//! The command line. Each command's own options stand in its file.
+
+use crate::command::{build, bump, cache, doctor, images, patch, pause};
+use crate::context::{Context, Network};
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// From a k3s release to riscv64 RPMs.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
+#[command(after_help = "Examples:
+  cargo xtask doctor                        what this machine has, and what it lacks
+  cargo xtask build --sample                the whole pipeline on a small k3s of our own, in a minute
+  cargo xtask build --k3s v1.35             the newest v1.35 release for riscv64
+  cargo xtask pause --for-installed-k3s     the one file that cures a k3s that is installed already")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Use only what the cache holds, and name everything that is missing
+    #[arg(long, global = true)]
+    pub offline: bool,
+
+    /// How many steps run side by side [default: the number of processors]
+    #[arg(short, long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Build(build::Args),
+    Patch(patch::Args),
+    Pause(pause::Args),
+    Images(images::Args),
+    Doctor(doctor::Args),
+    Cache(cache::Args),
+    Bump(bump::Args),
+}
+
+impl Cli {
+    /// Runs the command.
+    pub fn run(self) -> Result<()> {
+        let network = if self.offline { Network::Forbidden } else { Network::Allowed };
+        let context = Context::new(self.jobs.map(usize::from), network)?;
+        match self.command {
+            Command::Build(args) => args.run(context),
+            Command::Patch(args) => args.run(context),
+            Command::Pause(args) => args.run(&context),
+            Command::Images(args) => args.run(context),
+            Command::Doctor(args) => args.run(&context),
+            Command::Cache(args) => args.run(&context),
+            Command::Bump(args) => args.run(&context),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,10 @@
+//! One file for each command of the command line.
+
+pub mod build;
+pub mod bump;
+pub mod cache;
+pub mod choice;
+pub mod doctor;
+pub mod images;
+pub mod patch;
+pub mod pause;

@@ -1,0 +1,138 @@
+//! `cargo xtask build`: from a release to one patched binary.
+
+use super::choice::{Choice, Chosen};
+use crate::claim::Claim;
+use crate::context::Context;
+use crate::image::reference::Reference;
+use crate::k3s::{Build, Options, Part};
+use crate::patch::PatchSet;
+use crate::product::{self, Product};
+use crate::target::Target;
+use crate::toolchain::{go::AnyGo, zig::Zig};
+use crate::upstream::facts::Facts;
+use anyhow::{Context as _, Result};
+use std::path::PathBuf;
+
+/// Build k3s for riscv64 from a release, with a pause image that every pod can start
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cargo xtask build --sample                          the whole pipeline in about a minute
+  cargo xtask build --k3s v1.33.0+k3s1                an upstream release
+  cargo xtask build --source ~/k3s --ref my-branch    your own tree
+  cargo xtask build --k3s stable --dry-run            what would be done")]
+pub struct Args {
+    #[command(flatten)]
+    pub choice: Choice,
+
+    #[command(flatten)]
+    pub options: BuildOptions,
+
+    /// Print the plan and build nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What a person can choose about a build
+#[derive(Clone, Debug, clap::Args)]
+pub struct BuildOptions {
+    /// The architecture: riscv64, arm64 or amd64
+    #[arg(long, value_name = "ARCH", default_value = "riscv64")]
+    pub arch: String,
+
+    /// The image that takes the place of upstream's default pause image [default: see xtask/pins.json]
+    #[arg(long, value_name = "REF")]
+    pub pause_image: Option<String>,
+
+    /// A folder with patches of your own (see patches/README.md)
+    #[arg(long, value_name = "DIR")]
+    pub patches: Option<PathBuf>,
+
+    /// Do not carry the pause image inside k3s
+    #[arg(long)]
+    pub no_builtin_pause: bool,
+
+    /// traefik's charts: with `none` the product is incomplete and says so
+    #[arg(long, value_enum, default_value_t = Choose::Fetch)]
+    pub charts: Choose,
+
+    /// k3s-root, the user space k3s brings along: with `none` the product is incomplete and says so
+    #[arg(long, value_enum, default_value_t = Choose::Fetch)]
+    pub k3s_root: Choose,
+
+    /// The level of the architecture, as GORISCV64, GOARM64 or GOAMD64 takes it [default: the oldest]
+    #[arg(long, value_name = "LEVEL")]
+    pub level: Option<String>,
+}
+
+/// Whether a part is fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Choose {
+    Fetch,
+    None,
+}
+
+impl From<Choose> for Part {
+    fn from(choose: Choose) -> Part {
+        match choose {
+            Choose::Fetch => Part::Included,
+            Choose::None => Part::LeftOut,
+        }
+    }
+}
+
+impl Args {
+    pub fn run(self, context: Context) -> Result<()> {
+        let target = Target::named(&self.options.arch)?;
+        let chosen = self.choice.find(context)?;
+        let _claim = Claim::on(&chosen.context, &chosen.claim_file(target.go))?;
+        let build = prepare(&chosen, target, &self.options)?;
+        let plan = build
+            .plan()
+            .with_context(|| format!("planning k3s {} for {}", build.source.version, target.go))?;
+        if self.dry_run {
+            for line in plan.lines() {
+                println!("{line}");
+            }
+            return Ok(());
+        }
+        let (outputs, timings) = plan
+            .run(build.context, &build.folder())
+            .with_context(|| format!("building k3s {} for {}", build.source.version, target.go))?;
+        let product = Product::assemble(&build, &outputs, &timings)?;
+        product::report::say(&build, &product);
+        Ok(())
+    }
+}
+
+/// Reads everything there is to know before the first step.
+pub fn prepare<'a>(chosen: &'a Chosen, target: &'static Target, options: &BuildOptions) -> Result<Build<'a>> {
+    let context = &chosen.context;
+    let pause_image = options.pause_image.as_deref().unwrap_or(&context.pins.pause_image.reference);
+    let options_of_build = Options {
+        pause_image: Reference::parse(pause_image)?,
+        builtin_pause: if options.no_builtin_pause { Part::LeftOut } else { Part::Included },
+        charts: options.charts.into(),
+        root: options.k3s_root.into(),
+        level: options.level.clone(),
+    };
+    let patches = PatchSet::load(&context.root, options.patches.as_deref())?;
+    let any_go = AnyGo::find(context, chosen.stand_ins.as_ref())?;
+    let checkout = chosen.checkout()?;
+    let facts = Facts::read(context, &any_go, &checkout, &chosen.source, target)?;
+    let go = any_go.release(context, &facts.golang)?;
+    let zig = Zig::get(context)?;
+    Ok(Build {
+        context,
+        lock: &chosen.lock,
+        target,
+        source: chosen.source.clone(),
+        checkout,
+        facts,
+        patches,
+        any_go,
+        go,
+        zig,
+        options: options_of_build,
+        git: chosen.git.clone(),
+    })
+}

@@ -1,0 +1,20 @@
+//! `cargo xtask images`: the images a k3s asks for by default, and where each is set.
+
+use super::choice::Choice;
+use crate::context::Context;
+use anyhow::Result;
+
+/// List the images that a k3s pulls by default, and where its tree sets each
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    choice: Choice,
+}
+
+impl Args {
+    pub fn run(self, context: Context) -> Result<()> {
+        let chosen = self.choice.find(context)?;
+        let _ = chosen;
+        Ok(())
+    }
+}

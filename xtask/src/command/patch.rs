@@ -1,0 +1,60 @@
+//! `cargo xtask patch`: the patches held against a tree, without building it.
+
+use super::choice::Choice;
+use crate::context::Context;
+use crate::image::Reference;
+use crate::patch::{PatchSet, Values};
+use anyhow::{Context as _, Result};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Prove that the patches fit a k3s, or show what they change
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cargo xtask patch --check --k3s v1.35        do the patches still fit the newest v1.35?
+  cargo xtask patch --show --source ~/k3s      the changes as a diff")]
+pub struct Args {
+    #[command(flatten)]
+    choice: Choice,
+
+    /// Say of each patch whether and where it fits (this is what happens without --show)
+    #[arg(long, conflicts_with = "show")]
+    check: bool,
+
+    /// Print the changes as a unified diff
+    #[arg(long)]
+    show: bool,
+
+    /// The image that takes the place of upstream's default pause image [default: see xtask/pins.json]
+    #[arg(long, value_name = "REF")]
+    pause_image: Option<String>,
+
+    /// A folder with patches of your own (see patches/README.md)
+    #[arg(long, value_name = "DIR")]
+    patches: Option<PathBuf>,
+}
+
+impl Args {
+    pub fn run(self, context: Context) -> Result<()> {
+        let chosen = self.choice.find(context)?;
+        let context = &chosen.context;
+        let set = PatchSet::load(&context.root, self.patches.as_deref())?;
+        let checkout = chosen.checkout()?;
+        let pause_image =
+            Reference::parse(self.pause_image.as_deref().unwrap_or(&context.pins.pause_image.reference))?;
+        let parts = BTreeMap::from([("pause-image".to_owned(), Vec::new())]);
+        let outcome = set
+            .check(&checkout, &Values { pause_image, parts }, &[])
+            .with_context(|| format!("the patches do not fit k3s {}", chosen.source.version))?;
+        for patch in &outcome.applied {
+            match self.show {
+                true => print!("{}", patch.diff),
+                false => println!("fits   {:<16} {} ({})", patch.name, patch.files.join(", "), patch.layout),
+            }
+        }
+        for patch in outcome.idle.iter().filter(|_| !self.show) {
+            println!("idle   {:<16} {}", patch.name, patch.because);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,231 @@
+//! `cargo xtask pause`: the pause program and its image, without building k3s.
+
+use crate::claim::Claim;
+use crate::context::Context;
+use crate::image::content::Blob;
+use crate::image::push::{self, Transport};
+use crate::image::{self, Compression, PauseImage, Reference, installed, layout};
+use crate::target::Target;
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use indicatif::HumanCount;
+use std::path::Path;
+
+/// Make the pause image in every form: for docker and containerd, for k3s' own image folder, for registries
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
+    #[command(flatten)]
+    architectures: Architectures,
+    /// A name of the image, NAME:TAG; may be repeated [default: the one that our k3s asks for]
+    #[arg(long = "tag", value_name = "REF")]
+    tags: Vec<String>,
+    /// Also the names that k3s releases ask for as they are published: cures an installed k3s
+    #[arg(long)]
+    for_installed_k3s: bool,
+    /// Compress the image files with zstd
+    #[arg(long)]
+    zst: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Push the image to a registry, with the credentials that docker and podman keep
+    Push {
+        /// Where to: [HOST/]NAME:TAG
+        #[arg(value_name = "REF")]
+        reference: String,
+        /// Allow plain HTTP, and certificates that nobody vouches for
+        #[arg(long)]
+        insecure: bool,
+        #[command(flatten)]
+        architectures: Architectures,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Architectures {
+    /// Architectures, with commas between them
+    #[arg(long = "arch", value_name = "ARCH", value_delimiter = ',', default_value = "riscv64")]
+    names: Vec<String>,
+}
+
+impl Args {
+    pub fn run(&self, context: &Context) -> Result<()> {
+        match &self.action {
+            None => self.make(context),
+            Some(Action::Push { reference, insecure, architectures }) => {
+                let transport = if *insecure { Transport::Insecure } else { Transport::Verified };
+                push(context, &Reference::parse(reference)?, transport, &architectures.targets()?)
+            }
+        }
+    }
+
+    fn make(&self, context: &Context) -> Result<()> {
+        let names = self.names(context)?;
+        let compression = if self.zst { Compression::Zstd } else { Compression::None };
+        let images = images(context, &self.architectures.targets()?)?;
+        let folder = context.dist.join("pause");
+        let rows = write(context, &images, &names, compression, &folder).with_context(|| {
+            format!(
+                "cannot write the images to {}\n  CARGO_TARGET_DIR names another place for everything that is written",
+                folder.display()
+            )
+        })?;
+        tell(&folder, &rows, &names, &images, compression);
+        if self.tags.is_empty() && !self.for_installed_k3s {
+            println!("(a k3s that was not built here asks for another name: --for-installed-k3s)");
+        }
+        for name in names.iter().filter(|name| name.host().is_some()) {
+            context.progress.say(format!(
+                "warning: {name} names a host: a k3s with --system-default-registry will not find it\n  \
+                 such a k3s asks for REGISTRY/{name}, but knows imported images without their host"
+            ));
+        }
+        Ok(())
+    }
+
+    /// What was asked for, each name once; without any, the name that the k3s we build asks for.
+    fn names(&self, context: &Context) -> Result<Vec<Reference>> {
+        let mut names = self.tags.iter().map(|tag| Reference::parse(tag)).collect::<Result<Vec<_>>>()?;
+        if self.for_installed_k3s {
+            names.extend(installed::names()?);
+        }
+        if names.is_empty() {
+            names.push(Reference::parse(&context.pins.pause_image.reference)?);
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        names.retain(|name| seen.insert(name.normalised()));
+        Ok(names)
+    }
+}
+
+impl Architectures {
+    fn targets(&self) -> Result<Vec<&'static Target>> {
+        let mut targets = Vec::new();
+        for name in &self.names {
+            let target = Target::named(name)?;
+            if !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+        Ok(targets)
+    }
+}
+
+fn images(context: &Context, targets: &[&'static Target]) -> Result<Vec<PauseImage>> {
+    let image = |target: &&'static Target| {
+        let program = crate::pause::build(context, target)?;
+        PauseImage::new(target, fs::read(program)?, env!("CARGO_PKG_VERSION"))
+    };
+    targets.iter().map(image).collect()
+}
+
+/// A line of the table: file, size, what it is.
+type Row = (String, String, String);
+
+/// Writes all forms into a folder that takes the old one's place when it is whole, so that nothing of an
+/// earlier run lies beside them.
+fn write(
+    context: &Context,
+    images: &[PauseImage],
+    names: &[Reference],
+    compression: Compression,
+    folder: &Path,
+) -> Result<Vec<Row>> {
+    let _claim = Claim::on(context, &context.work.join("pause-image.lock"))?;
+    let making = folder.with_extension("making");
+    let replaced = folder.with_extension("replaced");
+    for stale in [&making, &replaced] {
+        if stale.exists() {
+            fs::remove_dir_all(stale)?;
+        }
+    }
+    fs::create_dir_all(&making)?;
+    let rows = fill(&making, images, names, compression).inspect_err(|_| {
+        // The failure itself is what the person has to hear of; the next run tries again to remove this.
+        let _ = fs::remove_dir_all(&making);
+    })?;
+    if folder.exists() {
+        fs::rename(folder, &replaced)?;
+    }
+    fs::rename(&making, folder)?;
+    if replaced.exists() {
+        fs::remove_dir_all(&replaced)?;
+    }
+    Ok(rows)
+}
+
+fn fill(
+    folder: &Path,
+    images: &[PauseImage],
+    names: &[Reference],
+    compression: Compression,
+) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for image in images {
+        let program = image::write_program(image, folder)?;
+        rows.push(row(&program, format!("the program for {}", image.target.go))?);
+        let archive = image::write_archive(image, names, compression, folder)?;
+        rows.push(row(&archive, format!("its image, {}", short(&image.config)))?);
+    }
+    let index = layout::write(images, names, &folder.join("oci"))?;
+    rows.push(("oci/".to_owned(), String::new(), format!("OCI image layout, index {}", short(&index))));
+    Ok(rows)
+}
+
+fn row(file: &Path, what: String) -> Result<Row> {
+    let name = file.file_name().context("a written file has a name")?.to_string_lossy().into_owned();
+    Ok((name, format!("{} bytes", HumanCount(fs::metadata(file)?.len())), what))
+}
+
+/// As many digits as docker and crictl show of an image's ID.
+fn short(blob: &Blob) -> String {
+    format!("sha256:{}", &blob.digest.as_str()[..12])
+}
+
+/// What was written where, under which names, and what to do with it.
+fn tell(folder: &Path, rows: &[Row], names: &[Reference], images: &[PauseImage], compression: Compression) {
+    let widest = rows.iter().map(|(file, ..)| file.len()).max().unwrap_or(0);
+    println!("{}", shown(folder));
+    for (file, size, what) in rows {
+        println!("  {file:<widest$}  {size:>12}  {what}");
+    }
+    println!("known to containerd as");
+    for name in names {
+        println!("  {}", name.normalised());
+    }
+    let Some(image) = images.first() else { return };
+    let file = image::archive_name(image, compression);
+    println!(
+        "next, as root on a {} node: keep the file where k3s looks at every start, and import it now\n  \
+         install -D -m 0644 {file} {AIRGAP_IMAGES}/{file}\n  \
+         k3s ctr -n k8s.io images import {AIRGAP_IMAGES}/{file}",
+        image.target.go
+    );
+}
+
+/// Where k3s looks for images (k3s, pkg/agent/config/config.go, `Images`), under its default data folder.
+const AIRGAP_IMAGES: &str = "/var/lib/rancher/k3s/agent/images";
+
+/// The folder as the person would type it here.
+fn shown(folder: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    folder.strip_prefix(here).unwrap_or(folder).display().to_string()
+}
+
+fn push(
+    context: &Context,
+    reference: &Reference,
+    transport: Transport,
+    targets: &[&'static Target],
+) -> Result<()> {
+    let images = images(context, targets)?;
+    let scratch = tempfile::tempdir().context("making a scratch folder for the layout")?;
+    let layout = scratch.path().join("oci");
+    layout::write(&images, std::slice::from_ref(reference), &layout)?;
+    println!("{}", push::push(context, &layout, reference, transport)?);
+    Ok(())
+}

@@ -1,0 +1,236 @@
+//! What a pause image is made of: one layer, its configuration and its manifest, bit for bit the same
+//! whenever and wherever they are made.
+
+use crate::digest::Digest;
+use crate::target::Target;
+use anyhow::{Context as _, Result, bail};
+use object::read::elf::{FileHeader, ProgramHeader};
+use object::{LittleEndian, elf};
+use serde_json::{Map, Value, json};
+
+/// The operating system of every image (image-spec, config.md, `os`).
+const OS: &str = "linux";
+
+/// Time of creation where one has to be named: none that could differ from one build to the next.
+const EPOCH: &str = "1970-01-01T00:00:00Z";
+
+/// Bytes that others name by their digest (image-spec, descriptor.md).
+#[derive(Clone, Debug)]
+pub struct Blob {
+    pub media_type: &'static str,
+    pub bytes: Vec<u8>,
+    pub digest: Digest,
+}
+
+impl Blob {
+    pub fn new(media_type: &'static str, bytes: Vec<u8>) -> Blob {
+        Blob { media_type, digest: Digest::of(&bytes), bytes }
+    }
+
+    pub fn json(media_type: &'static str, value: &Value) -> Blob {
+        Blob::new(media_type, value.to_string().into_bytes())
+    }
+
+    pub fn descriptor(&self) -> Map<String, Value> {
+        let digest = format!("sha256:{}", self.digest);
+        let pairs = [
+            ("mediaType", json!(self.media_type)),
+            ("digest", json!(digest)),
+            ("size", json!(self.bytes.len())),
+        ];
+        pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+}
+
+/// The image of one architecture. Names are no part of it; each form in which it travels adds them.
+#[derive(Clone, Debug)]
+pub struct PauseImage {
+    pub target: &'static Target,
+    pub version: String,
+    pub binary: Vec<u8>,
+    pub layer: Blob,
+    /// Its digest is what docker and crictl call the image's ID.
+    pub config: Blob,
+    pub manifest: Blob,
+}
+
+impl PauseImage {
+    /// Wraps a pause program, given that it is a static one for the architecture.
+    ///
+    /// `version` is the program's own, for the label that inspecting tools show.
+    pub fn new(target: &'static Target, binary: Vec<u8>, version: &str) -> Result<PauseImage> {
+        check_program(target, &binary)?;
+        let layer = Blob::new("application/vnd.oci.image.layer.v1.tar", layer(&binary)?);
+        let config = Blob::json("application/vnd.oci.image.config.v1+json", &config(target, version, &layer));
+        let manifest = Blob::json(
+            "application/vnd.oci.image.manifest.v1+json",
+            &json!({
+                "schemaVersion": 2,
+                "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "config": config.descriptor(),
+                "layers": [layer.descriptor()],
+            }),
+        );
+        Ok(PauseImage { target, version: version.to_owned(), binary, layer, config, manifest })
+    }
+
+    /// The platform as an index names it (image-spec, image-index.md, `platform`).
+    ///
+    /// arm64 goes without a variant, as in Kubernetes' own pause image: containerd holds `v8`, the only
+    /// one, and none to be the same (containerd, platforms/database.go, `normalizeArch`).
+    pub fn platform(&self) -> Value {
+        json!({"architecture": self.target.go, "os": OS})
+    }
+}
+
+/// What inspecting tools and registries show (image-spec, annotations.md, pre-defined keys).
+pub fn labels(version: &str) -> Map<String, Value> {
+    let pairs = [
+        ("title", "pause"),
+        ("description", "The process that holds a pod's namespaces and reaps its orphans"),
+        ("version", version),
+        ("licenses", env!("CARGO_PKG_LICENSE")),
+        ("source", env!("CARGO_PKG_REPOSITORY")),
+    ];
+    let named = pairs.into_iter().filter(|(_, value)| !value.is_empty());
+    named.map(|(key, value)| (format!("org.opencontainers.image.{key}"), json!(value))).collect()
+}
+
+/// The layer is not compressed: it is 2,560 bytes, and so it has one digest in every form, and no
+/// compressor's version takes part in it.
+fn layer(binary: &[u8]) -> Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    append(&mut archive, "pause", 0o755, binary)?;
+    archive.into_inner().context("ending the layer")
+}
+
+/// Appends a file of root's without a time of its own.
+pub fn append(archive: &mut tar::Builder<Vec<u8>>, path: &str, mode: u32, bytes: &[u8]) -> Result<()> {
+    let mut header = tar::Header::new_ustar();
+    header.set_entry_type(tar::EntryType::Regular);
+    header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(bytes.len() as u64);
+    archive.append_data(&mut header, path, bytes).with_context(|| format!("putting {path} into an archive"))
+}
+
+/// The configuration (image-spec, config.md). No environment: pause reads none.
+fn config(target: &Target, version: &str, layer: &Blob) -> Value {
+    json!({
+        "created": EPOCH,
+        "architecture": target.go,
+        "os": OS,
+        "config": {
+            "User": "65535:65535",
+            "Entrypoint": ["/pause"],
+            "Labels": labels(version),
+        },
+        "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", layer.digest)]},
+        "history": [{"created": EPOCH, "created_by": "cargo xtask pause"}],
+    })
+}
+
+/// An image for one architecture with a program for another is the very defect that this project cures,
+/// and an interpreter would be missing in an image that holds one file.
+fn check_program(target: &Target, binary: &[u8]) -> Result<()> {
+    let name = target.go;
+    let header = elf::FileHeader64::<LittleEndian>::parse(binary)
+        .ok()
+        .filter(|header| header.is_supported())
+        .with_context(|| format!("the pause program for {name} is not a 64-bit ELF file"))?;
+    let endian = header.endian().with_context(|| format!("the pause program for {name} is big-endian"))?;
+    let machine = header.e_machine(endian);
+    if machine != target.elf_machine {
+        bail!(
+            "the pause program for {name} is of another architecture: ELF machine {machine}, not {}",
+            target.elf_machine
+        );
+    }
+    let segments = header
+        .program_headers(endian, binary)
+        .with_context(|| format!("reading the program headers of the pause program for {name}"))?;
+    if segments.iter().any(|segment| segment.p_type(endian) == elf::PT_INTERP) {
+        bail!("the pause program for {name} is not static: it asks for an interpreter");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The smallest file that is an ELF program: a header and one program header of this type.
+    fn elf_program(machine: u16, segment: u32) -> Vec<u8> {
+        let mut file = vec![0; 64 + 56];
+        file[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
+        file[16..18].copy_from_slice(&elf::ET_EXEC.to_le_bytes());
+        file[18..20].copy_from_slice(&machine.to_le_bytes());
+        file[20] = 1;
+        file[32] = 64; // e_phoff
+        file[52] = 64; // e_ehsize
+        file[54] = 56; // e_phentsize
+        file[56] = 1; // e_phnum
+        file[64..68].copy_from_slice(&segment.to_le_bytes());
+        file
+    }
+
+    fn riscv64() -> &'static Target {
+        Target::named("riscv64").unwrap()
+    }
+
+    #[test]
+    fn one_program_makes_one_layer_on_every_machine() {
+        let program = elf_program(elf::EM_RISCV, elf::PT_LOAD);
+        let image = PauseImage::new(riscv64(), program, "1").unwrap();
+        let digest = "735a3ac0b7577648f755f96a2b56248f9c2e4e05f8a4712e3bd128dcfa46de0f";
+        assert_eq!(image.layer.digest.as_str(), digest);
+    }
+
+    #[test]
+    fn the_layer_holds_the_program_of_roots_and_nothing_else() {
+        let program = elf_program(elf::EM_RISCV, elf::PT_LOAD);
+        let image = PauseImage::new(riscv64(), program.clone(), "1").unwrap();
+        let mut archive = tar::Archive::new(&image.layer.bytes[..]);
+        let mut entries = archive.entries().unwrap();
+        let mut entry = entries.next().unwrap().unwrap();
+        let header = entry.header();
+        assert_eq!(entry.path().unwrap().to_str(), Some("pause"));
+        assert_eq!(header.mode().unwrap(), 0o755);
+        assert_eq!((header.uid().unwrap(), header.gid().unwrap(), header.mtime().unwrap()), (0, 0, 0));
+        let mut content = Vec::new();
+        std::io::Read::read_to_end(&mut entry, &mut content).unwrap();
+        assert_eq!(content, program);
+        assert!(entries.next().is_none());
+    }
+
+    #[test]
+    fn a_program_for_another_architecture_is_refused() {
+        let program = elf_program(elf::EM_X86_64, elf::PT_LOAD);
+        let error = PauseImage::new(riscv64(), program, "1").unwrap_err().to_string();
+        assert!(error.contains("for riscv64 is of another architecture: ELF machine 62, not 243"), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_needs_an_interpreter_is_refused() {
+        let program = elf_program(elf::EM_RISCV, elf::PT_INTERP);
+        let error = PauseImage::new(riscv64(), program, "1").unwrap_err().to_string();
+        assert!(error.contains("is not static"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_program_at_all_is_refused() {
+        for bytes in [&b""[..], b"#!/bin/sh\n", &[0; 200]] {
+            let error = PauseImage::new(riscv64(), bytes.to_vec(), "1").unwrap_err().to_string();
+            assert!(error.contains("is not a 64-bit ELF file"), "{error}");
+        }
+    }
+
+    #[test]
+    fn labels_without_a_value_are_left_out() {
+        let labels = labels("");
+        assert!(!labels.contains_key("org.opencontainers.image.version"));
+        assert_eq!(labels["org.opencontainers.image.title"], "pause");
+    }
+}

@@ -1,0 +1,60 @@
+//! The docker-archive: one tar that `docker load`, `podman load`, `ctr images import` and k3s' own
+//! `agent/images` take (moby, image/spec/v1.2.md, "Combined Image JSON + Filesystem Changeset Format").
+
+use crate::image::content::{PauseImage, append};
+use crate::image::reference::Reference;
+use anyhow::{Context as _, Result};
+use serde_json::json;
+
+/// How the archive is written; each form is one that k3s imports (k3s, pkg/agent/containerd/archive.go).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    None,
+    Zstd,
+}
+
+/// zstd's level: the archive is made once and read often.
+const LEVEL: i32 = 19;
+
+impl Compression {
+    /// The end of the file's name, by which k3s tells the forms apart.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Compression::None => ".tar",
+            Compression::Zstd => ".tar.zst",
+        }
+    }
+}
+
+/// One image under all of these names, each in the form containerd looks it up by.
+pub fn archive(image: &PauseImage, names: &[Reference], compression: Compression) -> Result<Vec<u8>> {
+    let config = format!("{}.json", image.config.digest);
+    let layer = format!("{}/layer.tar", image.layer.digest);
+    let manifest = json!([{
+        "Config": config,
+        "RepoTags": names.iter().map(Reference::normalised).collect::<Vec<_>>(),
+        "Layers": [layer],
+    }]);
+    let mut archive = tar::Builder::new(Vec::new());
+    append(&mut archive, "manifest.json", 0o644, manifest.to_string().as_bytes())?;
+    append(&mut archive, &config, 0o644, &image.config.bytes)?;
+    append(&mut archive, &layer, 0o644, &image.layer.bytes)?;
+    let tar = archive.into_inner().context("ending the docker-archive")?;
+    match compression {
+        Compression::None => Ok(tar),
+        Compression::Zstd => zstd_compressed(&tar),
+    }
+}
+
+/// One worker makes the same bytes as any number of them, but not as none (zstd.h, `ZSTD_c_nbWorkers`).
+fn zstd_compressed(tar: &[u8]) -> Result<Vec<u8>> {
+    let compress = || {
+        let mut encoder = zstd::Encoder::new(Vec::new(), LEVEL)?;
+        encoder.multithread(1)?;
+        encoder.include_checksum(true)?;
+        encoder.set_pledged_src_size(Some(tar.len() as u64))?;
+        std::io::Write::write_all(&mut encoder, tar)?;
+        encoder.finish()
+    };
+    compress().context("compressing the docker-archive")
+}

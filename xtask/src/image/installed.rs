@@ -1,0 +1,27 @@
+//! The pause images that k3s releases ask for as upstream publishes them: under these names our image is
+//! found by a k3s that is already installed.
+
+use crate::image::reference::Reference;
+use anyhow::{Context as _, Result};
+
+/// A reference in upstream's sources, and since when it stands there.
+struct Asked {
+    reference: &'static str,
+    /// The commit on k3s' master that brought it (`pkg/cli/cmds`, `scripts/airgap/image-list.txt`), its date
+    /// and the Kubernetes version of its go.mod.
+    since: &'static str,
+}
+
+/// Older ones (`rancher/mirrored-pause:3.1` and before) belong to releases that have no riscv64 build.
+const ASKED: [Asked; 2] = [
+    Asked { reference: "rancher/mirrored-pause:3.6", since: "a094dee7d, 2022-01-14, v1.23.1" },
+    Asked { reference: "rancher/mirrored-pause:3.10.2", since: "a3961a389, 2026-07-10, v1.36.2" },
+];
+
+/// What unpatched k3s releases ask for, oldest first.
+pub fn names() -> Result<Vec<Reference>> {
+    let parse = |asked: &Asked| {
+        Reference::parse(asked.reference).with_context(|| format!("what k3s asks for since {}", asked.since))
+    };
+    ASKED.iter().map(parse).collect()
+}

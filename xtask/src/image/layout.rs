@@ -1,0 +1,76 @@
+//! The OCI image layout: a folder with a multi-architecture index, which is what registries are sent
+//! (image-spec, image-layout.md and image-index.md).
+
+use crate::image::content::{Blob, PauseImage, labels};
+use crate::image::reference::Reference;
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+/// The index of these images, one for each architecture: what a registry keeps under the tag.
+pub fn index(images: &[PauseImage]) -> Blob {
+    let entry = |image: &PauseImage| {
+        let mut descriptor = image.manifest.descriptor();
+        descriptor.insert("platform".to_owned(), image.platform());
+        Value::from(descriptor)
+    };
+    // Registries show the labels of an image that has several architectures from its index.
+    let annotations = images.first().map(|image| labels(&image.version));
+    Blob::json(
+        INDEX,
+        &json!({
+            "schemaVersion": 2,
+            "mediaType": INDEX,
+            "manifests": images.iter().map(entry).collect::<Vec<_>>(),
+            "annotations": annotations,
+        }),
+    )
+}
+
+/// Writes the layout; the folder appears by rename and must not exist before. Returns the index.
+pub fn write(images: &[PauseImage], names: &[Reference], folder: &Path) -> Result<Blob> {
+    let parent = folder.parent().context("a layout lies in a folder")?;
+    fs::create_dir_all(parent)?;
+    let making = tempfile::Builder::new()
+        .prefix(".layout-")
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .tempdir_in(parent)
+        .with_context(|| format!("cannot write to {}", parent.display()))?;
+    let index = index(images);
+    let blobs = making.path().join("blobs/sha256");
+    fs::create_dir_all(&blobs)?;
+    let parts = images.iter().flat_map(|image| [&image.layer, &image.config, &image.manifest]);
+    for blob in parts.chain([&index]) {
+        fs::write(blobs.join(blob.digest.as_str()), &blob.bytes)?;
+    }
+    fs::write(making.path().join("oci-layout"), json!({"imageLayoutVersion": "1.0.0"}).to_string())?;
+    fs::write(making.path().join("index.json"), entry_points(&index, names).to_string())?;
+    fs::rename(making.path(), folder)?;
+    // Nothing is left under the temporary name, so there is nothing to remove.
+    let _ = making.keep();
+    Ok(index)
+}
+
+/// `index.json`: every name leads to the same index.
+///
+/// As docker and BuildKit write it, `ref.name` holds the tag alone, which skopeo and umoci ask for, and
+/// the full name stands under containerd's own key. Two names with one tag need the tag only once, or
+/// it would be ambiguous.
+fn entry_points(index: &Blob, names: &[Reference]) -> Value {
+    let mut tags = BTreeSet::new();
+    let mut manifests = Vec::new();
+    for name in names {
+        let mut annotations = json!({"io.containerd.image.name": name.normalised()});
+        if tags.insert(name.tag()) {
+            annotations["org.opencontainers.image.ref.name"] = json!(name.tag());
+        }
+        let mut descriptor = index.descriptor();
+        descriptor.insert("annotations".to_owned(), annotations);
+        manifests.push(Value::from(descriptor));
+    }
+    json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests})
+}

@@ -1,0 +1,110 @@
+//! The parts of k3s and how they become one binary.
+//!
+//! ```text
+//! source ─► tree ─┬────────────► server ─┐
+//! pause ─► image ─┘   runc shim cni root ┼─► bundle ─► binary
+//!                     libseccomp ─► runc  │
+//!                            charts ──────┘ (inside the server)
+//! ```
+
+pub mod binary;
+pub mod bundle;
+pub mod charts;
+pub mod cni;
+pub mod compile;
+pub mod pause_image;
+pub mod root;
+pub mod runc;
+pub mod seccomp;
+pub mod server;
+pub mod shim;
+pub mod tree;
+
+use crate::context::Context;
+use crate::image::reference::Reference;
+use crate::lock::Lock;
+use crate::patch::PatchSet;
+use crate::step::Plan;
+use crate::target::Target;
+use crate::toolchain::{
+    go::{AnyGo, Go},
+    zig::Zig,
+};
+use crate::upstream::checkout::GitSettings;
+use crate::upstream::{facts::Facts, release::Source};
+use anyhow::Result;
+use std::path::PathBuf;
+
+/// One build, with everything known about it before its first step.
+pub struct Build<'a> {
+    pub context: &'a Context,
+    pub lock: &'a Lock,
+    pub target: &'static Target,
+    pub source: Source,
+    /// The untouched files of the source's commit.
+    pub checkout: PathBuf,
+    pub facts: Facts,
+    pub patches: PatchSet,
+    /// The Go of the host, which fetches modules.
+    pub any_go: AnyGo,
+    /// The Go that compiles.
+    pub go: Go,
+    pub zig: Zig,
+    pub options: Options,
+    /// Where the CNI sources come from instead of their own hosts (the sample).
+    pub git: GitSettings,
+}
+
+/// What a person can choose about a build.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The image that takes the place of upstream's default pause image.
+    pub pause_image: Reference,
+    /// Whether the pause image itself is carried inside k3s.
+    pub builtin_pause: Part,
+    /// traefik's charts.
+    pub charts: Part,
+    /// k3s-root, the user space that k3s brings along.
+    pub root: Part,
+    /// The level of the architecture, `rva22u64`; none means the oldest.
+    pub level: Option<String>,
+}
+
+/// Whether a part is in the product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Included,
+    LeftOut,
+}
+
+impl Build<'_> {
+    /// All steps, from the patched tree to the binary.
+    pub fn plan(&self) -> Result<Plan<'_>> {
+        Plan::new(vec![
+            crate::pause::step(self.context, self.target)?,
+            pause_image::step(self),
+            charts::step(self)?,
+            tree::step(self),
+            seccomp::step(self)?,
+            server::step(self)?,
+            runc::step(self)?,
+            shim::step(self)?,
+            cni::step(self)?,
+            root::step(self)?,
+            binary::packages_step(self)?,
+            bundle::step(self)?,
+            binary::step(self)?,
+        ])
+    }
+
+    /// The folder that holds this build's steps.
+    pub fn folder(&self) -> PathBuf {
+        self.context.work.join(self.target.go)
+    }
+
+    /// What the product lacks of a whole k3s.
+    pub fn incomplete(&self) -> Vec<&'static str> {
+        let parts = [("k3s-root", self.options.root), ("charts", self.options.charts)];
+        parts.into_iter().filter(|(_, part)| *part == Part::LeftOut).map(|(name, _)| name).collect()
+    }
+}

@@ -1,0 +1,92 @@
+//! The one binary: a small program that carries the bundle and unpacks it at its first start.
+
+use super::Build;
+use super::compile::{C, Compile, Modules};
+use crate::step::Step;
+use crate::tree;
+use crate::upstream::facts::Assets;
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use std::path::Path;
+
+/// The step that compiles the wrapper's packages around an empty bundle, while the bundle is still in
+/// the making: what it leaves is Go's build cache.
+pub fn packages_step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
+    let compile = compile(build)?;
+    Ok(Step {
+        name: "wrapper",
+        needs: vec!["tree"],
+        inputs: compile.lines(build),
+        run: Box::new(move |folder, outputs| {
+            let scratch = tempfile::tempdir_in(folder)?;
+            make(
+                build,
+                &compile,
+                outputs.of("tree")?,
+                None,
+                &scratch.path().join("tree"),
+                &folder.join("wrapper"),
+            )
+        }),
+    })
+}
+
+/// The step that makes the finished binary.
+pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
+    let compile = compile(build)?;
+    Ok(Step {
+        name: "binary",
+        needs: vec!["bundle", "tree", "wrapper"],
+        inputs: compile.lines(build),
+        run: Box::new(move |folder, outputs| {
+            let scratch = tempfile::tempdir_in(folder)?;
+            let bundle = outputs.of("bundle")?;
+            let output = folder.join(build.target.k3s_binary());
+            make(build, &compile, outputs.of("tree")?, Some(bundle), &scratch.path().join("tree"), &output)
+        }),
+    })
+}
+
+fn compile(build: &Build) -> Result<Compile> {
+    Compile::like_upstream(build, build.facts.recipe.build(&build.target.k3s_binary())?, C::None)
+}
+
+/// Compiles `cmd/k3s` in a copy of the tree that holds the bundle, and no other: the wrapper takes the
+/// first it finds.
+fn make(
+    build: &Build,
+    compile: &Compile,
+    tree: &Path,
+    bundle: Option<&Path>,
+    copy: &Path,
+    output: &Path,
+) -> Result<()> {
+    tree::copy(tree, copy)?;
+    let data = match build.facts.assets {
+        Assets::GoEmbed => copy.join("pkg/data/embed"),
+        Assets::GoBindata => copy.join("build/data"),
+    };
+    match bundle {
+        Some(bundle) => {
+            let archive = archive_in(bundle)?;
+            fs::copy(&archive, data.join(archive.file_name().context("a bundle has a name")?))?;
+        }
+        None if build.facts.assets == Assets::GoBindata => fs::write(data.join("empty.tar.zst"), "")?,
+        None => {}
+    }
+    if build.facts.assets == Assets::GoBindata {
+        super::tree::generate(build, copy)?;
+    }
+    compile.run(build, copy, &Modules::ReadOnly, output, None)
+}
+
+/// The tarball in the bundle step's folder.
+pub fn archive_in(bundle: &Path) -> Result<std::path::PathBuf> {
+    for entry in fs::read_dir(bundle)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "zst") {
+            return Ok(path);
+        }
+    }
+    anyhow::bail!("{} holds no bundle", bundle.display())
+}

@@ -1,0 +1,229 @@
+//! The bundle: everything that k3s unpacks at its first start, as one compressed tarball.
+//!
+//! Layout and rules are those of scripts/package-cli, and what pkg/dataverify and pkg/untar demand of
+//! them: `.sha256sums` and `.links` must name every file and link, no entry may be a hard link (it
+//! would be unpacked empty), and zstd's window must not exceed 2^25.
+
+use super::Build;
+use crate::digest::Digest;
+use crate::step::{Outputs, Step};
+use crate::tree;
+use anyhow::{Context as _, Result, bail};
+use fs_err as fs;
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// The largest window that k3s' decoder accepts (pkg/untar: `WithDecoderMaxMemory(1 << 25)`).
+const LARGEST_WINDOW: u32 = 25;
+
+/// The step that makes `<sha256>.tar.zst`.
+pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
+    let (level, window) =
+        build.facts.recipe.zstd.context("upstream's scripts/package-cli compresses nothing")?;
+    if window > LARGEST_WINDOW {
+        bail!(
+            "upstream compresses with a window of 2^{window}, which k3s cannot unpack (2^{LARGEST_WINDOW} at most)"
+        );
+    }
+    let links = build.facts.recipe.links.iter().map(|(name, target)| format!("{name} -> {target}"));
+    Ok(Step {
+        name: "bundle",
+        needs: vec!["server", "shim", "runc", "cni", "root", "tree"],
+        inputs: std::iter::once(format!("zstd -{level} --long={window}")).chain(links).collect(),
+        run: Box::new(move |folder, outputs| {
+            let content = tempfile::tempdir_in(folder)?;
+            gather(build, content.path(), outputs)?;
+            let archive = folder.join("data.tar.zst");
+            compress(content.path(), &archive, level, window, build.context.jobs)?;
+            fs::rename(&archive, folder.join(format!("{}.tar.zst", Digest::of_file(&archive)?)))?;
+            Ok(())
+        }),
+    })
+}
+
+/// Lays out `bin/` and `etc/`.
+fn gather(build: &Build, content: &Path, outputs: &Outputs) -> Result<()> {
+    let bin = content.join("bin");
+    fs::create_dir_all(&bin)?;
+    fs::create_dir_all(content.join("etc"))?;
+    for part in ["bin", "etc"] {
+        let from = outputs.of("root")?.join(part);
+        if from.is_dir() {
+            tree::copy(&from, &content.join(part))?;
+        }
+    }
+    let tree = outputs.of("tree")?;
+    put_program(&outputs.of("server")?.join("k3s"), &bin, "k3s")?;
+    put_program(&outputs.of("shim")?.join("containerd-shim-runc-v2"), &bin, "containerd-shim-runc-v2")?;
+    put_program(&outputs.of("runc")?.join("runc"), &bin, "runc")?;
+    put_program(&outputs.of("cni")?.join("cni"), &bin, "cni")?;
+    put_program(&tree.join("contrib/util/check-config.sh"), &bin, "check-config")?;
+    let wg_add = tree.join("scripts/wg-add.sh");
+    if wg_add.is_file() {
+        fs::create_dir_all(bin.join("aux"))?;
+        put_program(&wg_add, &bin.join("aux"), "wg-add.sh")?;
+    }
+    for (name, target) in &build.facts.recipe.links {
+        let path = bin.join(name);
+        if path.symlink_metadata().is_ok() {
+            fs::remove_file(&path)?;
+        }
+        fs::os::unix::fs::symlink(target, &path)?;
+    }
+    let (sums, links) = lists(&bin)?;
+    fs::write(bin.join(".sha256sums"), sums)?;
+    fs::write(bin.join(".links"), links)?;
+    Ok(())
+}
+
+fn put_program(from: &Path, bin: &Path, name: &str) -> Result<()> {
+    fs::copy(from, bin.join(name))?;
+    fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755))?;
+    Ok(())
+}
+
+/// `.sha256sums` and `.links` of a `bin/` folder: every file that no dot hides, and every link.
+fn lists(bin: &Path) -> Result<(String, String)> {
+    let mut sums = BTreeMap::new();
+    let mut links = BTreeMap::new();
+    for entry in walkdir::WalkDir::new(bin) {
+        let entry = entry?;
+        let name = entry.path().strip_prefix(bin)?.to_string_lossy().into_owned();
+        if entry.file_type().is_symlink() {
+            links.insert(name, fs::read_link(entry.path())?.to_string_lossy().into_owned());
+        } else if entry.file_type().is_file() && !name.split('/').any(|part| part.starts_with('.')) {
+            sums.insert(name, Digest::of_file(entry.path())?);
+        }
+    }
+    let sums = sums.iter().map(|(name, sum)| format!("{sum}  {name}\n")).collect();
+    let links = links.iter().map(|(name, target)| format!("{name} {target}\n")).collect();
+    Ok((sums, links))
+}
+
+/// Packs a folder so that the same files give the same bytes: sorted, owned by root, without times.
+fn compress(content: &Path, archive: &Path, level: i32, window: u32, workers: usize) -> Result<()> {
+    let mut encoder = zstd::Encoder::new(fs::File::create(archive)?, level)?;
+    encoder.window_log(window)?;
+    encoder.long_distance_matching(true)?;
+    // Any number of workers gives the same bytes, but working without any gives others.
+    encoder.multithread(u32::try_from(workers.max(1))?)?;
+    let mut tar = tar::Builder::new(encoder);
+    for entry in walkdir::WalkDir::new(content).min_depth(1).sort_by_file_name() {
+        let entry = entry?;
+        let name = Path::new(".").join(entry.path().strip_prefix(content)?);
+        append(&mut tar, entry.path(), &name).with_context(|| format!("packing {}", name.display()))?;
+    }
+    tar.into_inner()?.finish()?;
+    Ok(())
+}
+
+fn append(tar: &mut tar::Builder<impl std::io::Write>, path: &Path, name: &Path) -> Result<()> {
+    let metadata = fs::symlink_metadata(path)?;
+    let mut header = tar::Header::new_gnu();
+    header.set_mtime(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(0);
+    if metadata.is_symlink() {
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_mode(0o777);
+        tar.append_link(&mut header, name, fs::read_link(path)?)?;
+    } else if metadata.is_dir() {
+        header.set_entry_type(tar::EntryType::Directory);
+        header.set_mode(0o755);
+        tar.append_data(&mut header, name, std::io::empty())?;
+    } else {
+        // Files with several names become several files: a hard link would be unpacked empty.
+        header.set_entry_type(tar::EntryType::Regular);
+        header.set_mode(if metadata.permissions().mode() & 0o111 == 0 { 0o644 } else { 0o755 });
+        header.set_size(metadata.len());
+        tar.append_data(&mut header, name, fs::File::open(path)?)?;
+    }
+    Ok(())
+}
+
+/// What a verified bundle holds below `bin/`.
+#[derive(Debug, Default)]
+pub struct Contents {
+    pub files: BTreeMap<String, Digest>,
+    pub links: BTreeMap<String, String>,
+}
+
+/// Unpacks a bundle in memory by k3s' rules and holds it against its own lists.
+pub fn verify(bundle: &[u8]) -> Result<Contents> {
+    let mut decoder = zstd::Decoder::new(bundle)?;
+    decoder.window_log_max(LARGEST_WINDOW)?;
+    let mut found = Contents::default();
+    let mut lists: BTreeMap<String, String> = BTreeMap::new();
+    for entry in tar::Archive::new(decoder).entries()? {
+        let mut entry = entry?;
+        let path = entry.path()?.to_string_lossy().into_owned();
+        if path.starts_with('/') || path.contains("../") || path.contains('\\') {
+            bail!("{path}: a name that k3s refuses");
+        }
+        let name = path.trim_start_matches("./").strip_prefix("bin/").map(str::to_owned);
+        match entry.header().entry_type() {
+            tar::EntryType::Directory => {}
+            tar::EntryType::Symlink => {
+                let target = entry.link_name()?.with_context(|| format!("{path}: a link to nothing"))?;
+                found.links.extend(name.map(|name| (name, target.to_string_lossy().into_owned())));
+            }
+            tar::EntryType::Regular => {
+                let mut bytes = Vec::new();
+                std::io::Read::read_to_end(&mut entry, &mut bytes)?;
+                match name {
+                    Some(name) if name.starts_with('.') => {
+                        lists.insert(
+                            name,
+                            String::from_utf8(bytes).with_context(|| format!("{path} is not text"))?,
+                        );
+                    }
+                    Some(name) => drop(found.files.insert(name, Digest::of(&bytes))),
+                    None => {}
+                }
+            }
+            other => bail!("{path}: an entry of type {other:?}, which k3s would unpack empty or not at all"),
+        }
+    }
+    agree(
+        &lists,
+        ".sha256sums",
+        "  ",
+        |sum, name| Ok((name.to_owned(), sum.parse::<Digest>()?)),
+        &found.files,
+    )?;
+    agree(&lists, ".links", " ", |name, target| Ok((name.to_owned(), target.to_owned())), &found.links)?;
+    Ok(found)
+}
+
+/// Holds one of the bundle's lists against what was found: the same names with the same values.
+fn agree<T: PartialEq + std::fmt::Debug>(
+    lists: &BTreeMap<String, String>,
+    list: &str,
+    separator: &str,
+    entry: impl Fn(&str, &str) -> Result<(String, T)>,
+    found: &BTreeMap<String, T>,
+) -> Result<()> {
+    let text = lists.get(list).with_context(|| format!("bin/{list} is missing"))?;
+    if text.is_empty() {
+        bail!("bin/{list} is empty");
+    }
+    let mut listed = BTreeMap::new();
+    for line in text.lines() {
+        let (left, right) = line.split_once(separator).with_context(|| format!("bin/{list}: {line:?}"))?;
+        let (name, value) = entry(left, right).with_context(|| format!("bin/{list}: {line:?}"))?;
+        listed.insert(name, value);
+    }
+    for (name, value) in &listed {
+        match found.get(name) {
+            None => bail!("bin/{list} names {name}, which is not there"),
+            Some(other) if other != value => bail!("bin/{list}: {name} is {other:?}, not {value:?}"),
+            Some(_) => {}
+        }
+    }
+    match found.keys().find(|name| !listed.contains_key(*name)) {
+        Some(name) => bail!("bin/{list} does not name {name}"),
+        None => Ok(()),
+    }
+}

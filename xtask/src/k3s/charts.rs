@@ -1,0 +1,76 @@
+//! traefik's Helm charts, which the server carries for the cluster to install.
+
+use super::{Build, Part};
+use crate::fetch::{self, Download};
+use crate::step::Step;
+use crate::upstream::facts::Assets;
+use crate::upstream::script::file_name;
+use anyhow::{Result, anyhow};
+use fs_err as fs;
+
+/// The step that gathers the charts; empty where the tree carries them itself or they are left out.
+pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
+    let downloads = match wanted(build)? {
+        Wanted::Download => downloads(build)?,
+        Wanted::InTree | Wanted::LeftOut => Vec::new(),
+    };
+    let mut inputs = vec![format!("{:?}", wanted(build)?)];
+    inputs.extend(downloads.iter().map(|download| format!("{} sha256:{}", download.name, download.sha256)));
+    Ok(Step {
+        name: "charts",
+        needs: vec![],
+        inputs,
+        run: Box::new(move |folder, _| {
+            for download in &downloads {
+                fs::copy(download.get(build.context)?, folder.join(&download.name))?;
+            }
+            Ok(())
+        }),
+    })
+}
+
+/// Where the charts come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    Download,
+    /// Under go-bindata the generated file that upstream commits holds them already.
+    InTree,
+    LeftOut,
+}
+
+/// Decides by what the tree carries.
+pub fn wanted(build: &Build) -> Result<Wanted> {
+    if build.options.charts == Part::LeftOut {
+        return Ok(Wanted::LeftOut);
+    }
+    if build.facts.assets == Assets::GoBindata {
+        let generated = fs::read_to_string(build.checkout.join("pkg/static/zz_generated_bindata.go"))?;
+        if urls(build).all(|url| generated.contains(file_name(url))) {
+            return Ok(Wanted::InTree);
+        }
+    }
+    Ok(Wanted::Download)
+}
+
+fn urls<'a>(build: &'a Build) -> impl Iterator<Item = &'a str> {
+    build.facts.recipe.fetches.iter().map(String::as_str).filter(|url| url.ends_with(".tgz"))
+}
+
+/// Charts have no sums in any tree: the lock file keeps those of their first use.
+fn downloads(build: &Build) -> Result<Vec<Download>> {
+    let hint = "\n  Without them: --charts none makes a k3s that does not install traefik.";
+    let mut found = Vec::new();
+    for url in urls(build) {
+        let name = file_name(url).to_owned();
+        found.push(match build.lock.file(url) {
+            Some(sha256) => Download { name, url: url.to_owned(), sha256 },
+            None => {
+                let download = fetch::first_use(build.context, &name, url)
+                    .map_err(|error| anyhow!("{error:#}{hint}"))?;
+                build.lock.add_file(build.context, url, &download.sha256)?;
+                download
+            }
+        });
+    }
+    Ok(found)
+}

@@ -1,0 +1,165 @@
+//! One `go build` of ours: upstream's tags and flags, our environment.
+
+use super::Build;
+use crate::toolchain::zig::CFLAGS;
+use crate::upstream::script::GoBuild;
+use anyhow::{Result, bail};
+use std::path::{Path, PathBuf};
+
+/// A `go build` for the target, composed before anything runs, so that it can be printed and hashed.
+#[derive(Clone, Debug)]
+pub struct Compile {
+    /// `-tags`, `-ldflags` and the package.
+    arguments: Vec<String>,
+    /// Everything that decides the result, without paths of this machine.
+    environment: Vec<(&'static str, String)>,
+    c: C,
+}
+
+/// Whether C code takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum C {
+    /// `CGO_ENABLED=0`.
+    None,
+    /// Compiled by zig.
+    Zig,
+    /// Compiled by zig, and linked against our libseccomp.
+    ZigWithSeccomp,
+}
+
+impl Compile {
+    /// Takes over what upstream's script says of a build.
+    pub fn like_upstream(build: &Build, recipe: &GoBuild, c: C) -> Result<Compile> {
+        // The bundled SQLite is compiled instead of linking one that is not there.
+        let tags: Vec<&str> =
+            recipe.tags.iter().map(String::as_str).filter(|tag| *tag != "libsqlite3").collect();
+        let package = recipe.package.as_deref().unwrap_or(".");
+        Compile::new(build, &tags, &without_zlib(&recipe.ldflags), &recipe.cgo_cflags, package, c)
+    }
+
+    /// Composes a build of `package` in the current folder.
+    pub fn new(
+        build: &Build,
+        tags: &[&str],
+        ldflags: &str,
+        cflags: &str,
+        package: &str,
+        c: C,
+    ) -> Result<Compile> {
+        let (level, baseline) = build.target.go_level;
+        let mut environment = vec![("GOOS", "linux".to_owned()), ("GOARCH", build.target.go.to_owned())];
+        match &build.options.level {
+            Some(_) if build.go.numbers() < (1, 23) && level == "GORISCV64" => {
+                bail!(
+                    "this k3s is built with Go {}, which does not know GORISCV64; leave --level out",
+                    build.go.version
+                )
+            }
+            Some(chosen) => environment.push((level, chosen.clone())),
+            None => environment.push((level, baseline.to_owned())),
+        }
+        environment.push(("CGO_ENABLED", if c == C::None { "0" } else { "1" }.to_owned()));
+        if c != C::None {
+            // Go's build cache does not notice other headers behind the same flags; this name changes with them.
+            let headers = match c {
+                C::ZigWithSeccomp => {
+                    format!(" -DLIBSECCOMP_{}", build.context.pins.libseccomp.sha256.short())
+                }
+                C::Zig | C::None => String::new(),
+            };
+            let flags = format!("{cflags} {CFLAGS}{headers}").trim().to_owned();
+            environment.push(("CC", format!("zig cc -target {}", build.target.zig)));
+            environment.push(("CXX", format!("zig c++ -target {}", build.target.zig)));
+            environment.push(("CGO_CFLAGS", flags.clone()));
+            environment.push(("CGO_CXXFLAGS", flags));
+            environment.push(("CGO_LDFLAGS", CFLAGS.to_owned()));
+        }
+        let arguments = vec![
+            "-trimpath".to_owned(),
+            "-buildvcs=false".to_owned(),
+            "-tags".to_owned(),
+            tags.join(","),
+            "-ldflags".to_owned(),
+            ldflags.to_owned(),
+            package.to_owned(),
+        ];
+        Ok(Compile { arguments, environment, c })
+    }
+
+    /// The build as lines: what decides its result.
+    pub fn lines(&self, build: &Build) -> Vec<String> {
+        let mut lines: Vec<String> =
+            self.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        lines.push(format!("go{} build {}", build.go.version, self.arguments.join(" ")));
+        if self.c != C::None {
+            lines.push(format!("zig {}", build.context.pins.zig.version));
+        }
+        lines
+    }
+
+    /// Runs the build in `dir`, with modules as its go.mod and go.sum say, or without modules at all.
+    pub fn run(
+        &self,
+        build: &Build,
+        dir: &Path,
+        modules: &Modules,
+        output: &Path,
+        sysroot: Option<&Path>,
+    ) -> Result<()> {
+        let mut arguments = vec!["build".to_owned()];
+        if *modules == Modules::ReadOnly {
+            arguments.push("-mod=readonly".to_owned());
+        }
+        arguments.extend(["-o".to_owned(), output.to_string_lossy().into_owned()]);
+        arguments.extend(self.arguments.iter().cloned());
+        let name = output.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut program = build
+            .go
+            .command(build.context, &arguments)?
+            .dir(dir)
+            .log(&name)
+            .env("GOCACHE", go_cache(build))
+            .envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())));
+        if let Modules::GoPath(path) = modules {
+            program = program.env("GO111MODULE", "off").env("GOPATH", path);
+        }
+        if self.c != C::None {
+            program = program.envs(build.zig.environment()).env("PATH", build.zig.search_path());
+            let sysroot = sysroot.map_or_else(|| PathBuf::from("/nonexistent"), Path::to_owned);
+            program = program.env("PKG_CONFIG", sysroot.join("pkg-config"));
+        }
+        program.run()?;
+        Ok(())
+    }
+}
+
+/// How a build finds its packages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Modules {
+    /// go.mod and go.sum say it all; nothing unverified is added.
+    ReadOnly,
+    /// The GOPATH of old, which the CNI plugins are still built in.
+    GoPath(PathBuf),
+}
+
+/// Go's build cache, shared by all builds.
+pub fn go_cache(build: &Build) -> PathBuf {
+    build.context.cache.join("go-build")
+}
+
+/// Upstream's linker flags without `-lz`: no package asks for zlib, and there is none for the target.
+fn without_zlib(ldflags: &str) -> String {
+    ldflags.replace(" -lz ", " ").replace(" -lz'", "'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zlib_goes_and_everything_else_stays() {
+        let upstream = "-w -s -extldflags '-static -lm -ldl -lz -lpthread'";
+        assert_eq!(without_zlib(upstream), "-w -s -extldflags '-static -lm -ldl -lpthread'");
+        assert_eq!(without_zlib("-extldflags '-static'"), "-extldflags '-static'");
+    }
+}

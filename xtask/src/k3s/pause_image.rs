@@ -1,0 +1,26 @@
+//! The pause image under the name that the patched k3s asks for, as k3s will carry it inside.
+
+use super::Build;
+use crate::image::{Compression, PauseImage, docker_archive};
+use crate::step::Step;
+use fs_err as fs;
+
+/// The archive's name in the step's folder.
+pub const ARCHIVE: &str = "pause-image.tar";
+
+/// The step that wraps the pause program.
+pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
+    let name = &build.options.pause_image;
+    Step {
+        name: "pause-image",
+        needs: vec!["pause"],
+        inputs: vec![format!("docker-archive {} ({})", name.normalised(), env!("CARGO_PKG_VERSION"))],
+        run: Box::new(move |folder, outputs| {
+            let program = fs::read(outputs.of("pause")?.join(crate::pause::PROGRAM))?;
+            let image = PauseImage::new(build.target, program, env!("CARGO_PKG_VERSION"))?;
+            let archive = docker_archive::archive(&image, std::slice::from_ref(name), Compression::None)?;
+            fs::write(folder.join(ARCHIVE), archive)?;
+            Ok(())
+        }),
+    }
+}

@@ -1,0 +1,69 @@
+//! k3s-root: the user space that k3s brings along (iptables, conntrack, busybox and others).
+
+use super::{Build, Part};
+use crate::fetch::{self, Download};
+use crate::step::Step;
+use anyhow::{Context as _, Result, anyhow};
+use std::path::{Component, Path};
+
+/// The step that unpacks k3s-root's `bin/` and `etc/`; empty when it is left out.
+pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
+    let download = match build.options.root {
+        Part::LeftOut => None,
+        Part::Included => Some(download(build)?),
+    };
+    let input = match &download {
+        None => "left out".to_owned(),
+        Some(Download { name, sha256, .. }) => format!("{name} sha256:{sha256}"),
+    };
+    Ok(Step {
+        name: "root",
+        needs: vec![],
+        inputs: vec![input],
+        run: Box::new(move |folder, _| match &download {
+            None => Ok(()),
+            Some(download) => unpack(&download.get(build.context)?, folder),
+        }),
+    })
+}
+
+/// The archive with the sum that the tree names, else the locked one, else the one it has now.
+fn download(build: &Build) -> Result<Download> {
+    let url = build
+        .facts
+        .recipe
+        .fetch("k3s-root-")
+        .next()
+        .ok_or_else(|| anyhow!("upstream's scripts/download fetches no k3s-root"))?;
+    // The release is part of the name, since all releases call the file the same.
+    let release = url.rsplit('/').nth(1).unwrap_or_default();
+    let name = format!("{release}-{}", crate::upstream::script::file_name(url));
+    let known = match &build.facts.recipe.root_sha256 {
+        Some(sum) => Some(sum.parse().context("K3S_ROOT_SHA256 of scripts/version.sh")?),
+        None => build.lock.file(url),
+    };
+    if let Some(sha256) = known {
+        return Ok(Download { name, url: url.to_owned(), sha256 });
+    }
+    let hint = "\n  Without it: --k3s-root none makes a k3s that relies on the host's iptables, conntrack and mount.";
+    let download = fetch::first_use(build.context, &name, url).map_err(|error| anyhow!("{error:#}{hint}"))?;
+    build.lock.add_file(build.context, url, &download.sha256)?;
+    Ok(download)
+}
+
+/// Unpacks `bin/` and `etc/` and nothing else, and nothing outside of the folder.
+fn unpack(archive: &Path, folder: &Path) -> Result<()> {
+    let mut tar = tar::Archive::new(fs_err::File::open(archive)?);
+    for entry in tar.entries()? {
+        let mut entry = entry.with_context(|| format!("reading {}", archive.display()))?;
+        let path = entry.path()?.into_owned();
+        let mut parts = path.components().filter(|part| *part != Component::CurDir);
+        let first = parts.next().map(|part| part.as_os_str().to_owned());
+        if first.is_some_and(|first| first == "bin" || first == "etc") {
+            let unpacked =
+                entry.unpack_in(folder).with_context(|| format!("unpacking {}", path.display()))?;
+            anyhow::ensure!(unpacked, "{}: {} leads out of the archive", archive.display(), path.display());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! runc, with seccomp, compiled in its own module.
+
+use super::Build;
+use super::compile::{C, Compile, Modules};
+use crate::step::Step;
+use anyhow::Result;
+use fs_err as fs;
+use std::path::Path;
+
+/// The step that compiles runc.
+pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
+    let module = &build.facts.runc;
+    let mut tags: Vec<&str> = build.facts.recipe.runc_tags.iter().map(String::as_str).collect();
+    // Newer scripts leave seccomp out for riscv64, because older libseccomp headers do not compile
+    // there; ours do. `netgo` and `osusergo` are what the `static` target of runc's Makefile adds.
+    for tag in ["seccomp", "netgo", "osusergo"] {
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    let compile = Compile::new(build, &tags, LDFLAGS, "", ".", C::ZigWithSeccomp)?;
+    let mut inputs = vec![format!("module {} {}", module.path, module.version)];
+    inputs.extend(compile.lines(build));
+    Ok(Step {
+        name: "runc",
+        needs: vec!["libseccomp"],
+        inputs,
+        run: Box::new(move |folder, outputs| {
+            let tree = build.any_go.module(build.context, module, &build.checkout)?;
+            let compile = match version_flag(&tree)? {
+                Some(flag) => {
+                    Compile::new(build, &tags, &format!("{flag} {LDFLAGS}"), "", ".", C::ZigWithSeccomp)?
+                }
+                None => compile.clone(),
+            };
+            compile.run(
+                build,
+                &tree,
+                &Modules::ReadOnly,
+                &folder.join("runc"),
+                Some(outputs.of("libseccomp")?),
+            )
+        }),
+    })
+}
+
+/// Stripped as upstream's EXTRA_LDFLAGS say, and static.
+const LDFLAGS: &str = "-w -s -extldflags '-static'";
+
+/// The flag that tells runc its version, where its Makefile passes one; newer runc embeds the file.
+fn version_flag(tree: &Path) -> Result<Option<String>> {
+    if !fs::read_to_string(tree.join("Makefile"))?.contains("-X main.version=") {
+        return Ok(None);
+    }
+    Ok(Some(format!("-X main.version={}", fs::read_to_string(tree.join("VERSION"))?.trim())))
+}

@@ -1,0 +1,118 @@
+//! libseccomp for the target, static: compiled by zig from the pinned release, in seconds, without
+//! its configure script.
+
+use super::Build;
+use crate::fetch::Download;
+use crate::process::Program;
+use crate::step::Step;
+use crate::toolchain::zig::CFLAGS;
+use anyhow::{Context as _, Result, bail};
+use fs_err as fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use xshell::cmd;
+
+/// The step that fills a sysroot with `include/`, `lib/libseccomp.a` and a `pkg-config`.
+pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
+    let pin = &build.context.pins.libseccomp;
+    Ok(Step {
+        name: "libseccomp",
+        needs: vec![],
+        inputs: vec![
+            format!("libseccomp {} sha256:{}", pin.version, pin.sha256),
+            format!("zig {} cc -target {} {CFLAGS}", build.context.pins.zig.version, build.target.zig),
+        ],
+        run: Box::new(move |folder, _| compile(build, folder)),
+    })
+}
+
+fn compile(build: &Build, folder: &Path) -> Result<()> {
+    let context = build.context;
+    let pin = &context.pins.libseccomp;
+    let download = Download {
+        name: format!("libseccomp-{}.tar.gz", pin.version),
+        url: pin.url.clone(),
+        sha256: pin.sha256.clone(),
+    };
+    let archive = crate::toolchain::debian::or_source(context, &download, "libseccomp")?;
+    let scratch = tempfile::tempdir_in(folder)?;
+    let tree = scratch.path().join(format!("libseccomp-{}", pin.version));
+    let (shell, into) = (context.shell()?, scratch.path());
+    Program::new(context, cmd!(shell, "tar --extract --file {archive} --directory {into}"))
+        .log("libseccomp")
+        .run()?;
+
+    let makefile = fs::read_to_string(tree.join("src/Makefile.am"))?;
+    let sources = sources(&makefile)?;
+    // The one question of the configure script whose answer the sources read, and the answer of the
+    // Linux headers that zig brings along.
+    fs::write(tree.join("src/configure.h"), "#define HAVE_LINUX_SECCOMP_H 1\n")?;
+    let target = build.target.zig;
+    let flags = CFLAGS.split(' ');
+    let zig = |command: xshell::Cmd<'_>| {
+        Program::new(context, command)
+            .dir(tree.join("src"))
+            .env("PATH", build.zig.search_path())
+            .envs(build.zig.environment())
+            .log("libseccomp")
+            .run()
+    };
+    let objects: Vec<String> = sources.iter().map(|source| source.replace(".c", ".o")).collect();
+    zig(cmd!(shell, "zig cc -target {target} {flags...} -I. -I../include -c {sources...}"))?;
+    fs::create_dir_all(folder.join("lib"))?;
+    fs::create_dir_all(folder.join("include"))?;
+    let library = folder.join("lib/libseccomp.a");
+    zig(cmd!(shell, "zig ar rcsD {library} {objects...}"))?;
+    for header in ["seccomp.h", "seccomp-syscalls.h"] {
+        fs::copy(tree.join("include").join(header), folder.join("include").join(header))?;
+    }
+    write_pkg_config(folder, &pin.version)
+}
+
+/// The C files of `SOURCES_ALL` in libseccomp's src/Makefile.am.
+fn sources(makefile: &str) -> Result<Vec<String>> {
+    let list = makefile.replace("\\\n", " ");
+    let line = list
+        .lines()
+        .find_map(|line| line.strip_prefix("SOURCES_ALL = "))
+        .context("src/Makefile.am has no SOURCES_ALL")?;
+    let files: Vec<String> =
+        line.split_whitespace().filter(|word| word.ends_with(".c")).map(str::to_owned).collect();
+    if files.is_empty() {
+        bail!("SOURCES_ALL of src/Makefile.am names no C file");
+    }
+    Ok(files)
+}
+
+/// A `pkg-config` that knows this one library, so that none has to be installed. It finds the sysroot
+/// by its own place, since a step's folder is renamed when it is done.
+fn write_pkg_config(folder: &Path, version: &str) -> Result<()> {
+    let script = format!(
+        "#!/bin/sh\n\
+         # pkg-config(1) as far as cgo uses it, for the libseccomp beside this file.\n\
+         here=$(dirname \"$0\")\n\
+         case \"$*\" in\n\
+         *--cflags*libseccomp) echo \"-I$here/include\" ;;\n\
+         *--libs*libseccomp) echo \"-L$here/lib -lseccomp\" ;;\n\
+         *--modversion*libseccomp) echo {version} ;;\n\
+         *) echo \"pkg-config: only libseccomp is here, not: $*\" >&2; exit 1 ;;\n\
+         esac\n"
+    );
+    let path = folder.join("pkg-config");
+    fs::write(&path, script)?;
+    fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sources_are_the_c_files_of_the_list() {
+        let makefile =
+            "x = 1\nSOURCES_ALL = \\\n\tapi.c system.h system.c \\\n\tsyscalls.perf.c\n\nother = no.c\n";
+        assert_eq!(sources(makefile).unwrap(), ["api.c", "system.c", "syscalls.perf.c"]);
+        assert!(sources("SOURCES = a.c\n").is_err());
+    }
+}

@@ -1,0 +1,21 @@
+//! The server: kubelet, API server, containerd and all else in one program.
+
+use super::Build;
+use super::compile::{C, Compile, Modules};
+use crate::step::Step;
+use anyhow::Result;
+
+/// The step that compiles `cmd/server`.
+pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
+    let c = if build.facts.server_has_seccomp { C::ZigWithSeccomp } else { C::Zig };
+    let compile = Compile::like_upstream(build, build.facts.recipe.build("k3s")?, c)?;
+    Ok(Step {
+        name: "server",
+        needs: if build.facts.server_has_seccomp { vec!["tree", "libseccomp"] } else { vec!["tree"] },
+        inputs: compile.lines(build),
+        run: Box::new(move |folder, outputs| {
+            let sysroot = build.facts.server_has_seccomp.then(|| outputs.of("libseccomp")).transpose()?;
+            compile.run(build, outputs.of("tree")?, &Modules::ReadOnly, &folder.join("k3s"), sysroot)
+        }),
+    })
+}

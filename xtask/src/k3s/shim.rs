@@ -1,0 +1,26 @@
+//! The shim that stays with each pod, compiled in the module of k3s' containerd fork: inside k3s' own
+//! module graph it would meet another go-runc.
+
+use super::Build;
+use super::compile::{C, Compile, Modules};
+use crate::step::Step;
+use anyhow::Result;
+
+const NAME: &str = "containerd-shim-runc-v2";
+
+/// The step that compiles the shim.
+pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
+    let compile = Compile::like_upstream(build, build.facts.recipe.build(NAME)?, C::Zig)?;
+    let module = &build.facts.containerd;
+    let mut inputs = vec![format!("module {} {}", module.path, module.version)];
+    inputs.extend(compile.lines(build));
+    Ok(Step {
+        name: "shim",
+        needs: vec![],
+        inputs,
+        run: Box::new(move |folder, _| {
+            let tree = build.any_go.module(build.context, module, &build.checkout)?;
+            compile.run(build, &tree, &Modules::ReadOnly, &folder.join(NAME), None)
+        }),
+    })
+}

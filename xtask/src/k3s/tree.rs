@@ -1,0 +1,94 @@
+//! The tree that is compiled: upstream's files, patched, with its assets in place.
+
+use super::{Build, Part, charts, pause_image};
+use crate::patch::Values;
+use crate::step::{Outputs, Step};
+use crate::tree;
+use crate::upstream::facts::Assets;
+use anyhow::Result;
+use fs_err as fs;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Where the patches that were applied are written down, beside the tree.
+pub const APPLIED: &str = "xtask-applied.json";
+
+/// The step that makes the tree.
+pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
+    let values = Values { pause_image: build.options.pause_image.clone(), parts: BTreeMap::new() };
+    Step {
+        name: "tree",
+        needs: vec!["pause-image", "charts"],
+        inputs: vec![
+            format!("k3s {} {}", build.source.version, build.source.commit.id),
+            format!("patches sha256:{}", build.patches.digest(&values, left_out(build))),
+            format!("pause image {}, inside k3s: {:?}", values.pause_image, build.options.builtin_pause),
+            format!("assets {:?}, charts {:?}", build.facts.assets, build.options.charts),
+        ],
+        run: Box::new(move |folder, outputs| make(build, folder, outputs)),
+    }
+}
+
+/// The patches that are not wanted.
+fn left_out(build: &Build) -> &'static [&'static str] {
+    match build.options.builtin_pause {
+        Part::Included => &[],
+        Part::LeftOut => &["builtin-pause"],
+    }
+}
+
+fn make(build: &Build, folder: &Path, outputs: &Outputs) -> Result<()> {
+    tree::copy(&build.checkout, folder)?;
+    fs::remove_file(folder.join("stamp.json"))?;
+    let pause = fs::read(outputs.of("pause-image")?.join(pause_image::ARCHIVE))?;
+    let values = Values {
+        pause_image: build.options.pause_image.clone(),
+        parts: BTreeMap::from([("pause-image".to_owned(), pause)]),
+    };
+    let outcome = build.patches.apply(folder, &values, left_out(build))?;
+    fs::write(folder.join(APPLIED), serde_json::to_vec_pretty(&outcome)?)?;
+    let mut files = outcome.applied.iter().flat_map(|patch| &patch.files);
+    let manifests_changed = files.any(|file| file.starts_with("manifests/"));
+    put_assets(build, folder, outputs.of("charts")?, manifests_changed)
+}
+
+/// Puts manifests and charts where the compiler finds them.
+fn put_assets(build: &Build, folder: &Path, charts: &Path, manifests_changed: bool) -> Result<()> {
+    let statics = folder.join("build/static/charts");
+    fs::create_dir_all(&statics)?;
+    fs::create_dir_all(folder.join("build/data"))?;
+    for entry in fs::read_dir(charts)? {
+        let entry = entry?;
+        if entry.file_name() != "stamp.json" {
+            fs::copy(entry.path(), statics.join(entry.file_name()))?;
+        }
+    }
+    if build.options.charts == Part::LeftOut {
+        // Without its charts the manifest would ask for an installation that cannot succeed.
+        fs::remove_file(folder.join("manifests/traefik.yaml"))?;
+    }
+    match build.facts.assets {
+        Assets::GoEmbed => {
+            tree::copy(&folder.join("manifests"), &folder.join("pkg/deploy/embed"))?;
+            tree::copy(&folder.join("build/static"), &folder.join("pkg/static/embed"))
+        }
+        // The committed files are what upstream compiles; they are made anew only where they would
+        // no longer say what the folders hold.
+        Assets::GoBindata if charts::wanted(build)? == charts::Wanted::InTree && !manifests_changed => Ok(()),
+        Assets::GoBindata => generate(build, folder),
+    }
+}
+
+/// Runs upstream's generator, a program of the host, which turns folders into Go files.
+pub fn generate(build: &Build, folder: &Path) -> Result<()> {
+    let arguments = ["run", "-mod=readonly", "-trimpath", "pkg/codegen/main.go"].map(str::to_owned);
+    build
+        .go
+        .command(build.context, &arguments)?
+        .dir(folder)
+        .log("generate")
+        .env("CGO_ENABLED", "0")
+        .env("GOCACHE", super::compile::go_cache(build))
+        .run()?;
+    Ok(())
+}

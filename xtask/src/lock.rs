@@ -1,0 +1,145 @@
+//! `k3s.lock.json`: what upstream's names meant when they were first used, as Cargo.lock does it.
+//!
+//! A tag can be moved and a download replaced; what was built from them once is built from the same
+//! again, or not at all. `build` adds what is not there yet and says so; `--locked` refuses instead;
+//! only `cargo xtask bump` changes an entry.
+
+use crate::context::Context;
+use crate::digest::Digest;
+use anyhow::{Context as _, Result, bail};
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Whether entries may be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adding {
+    Allowed,
+    /// `--locked`.
+    Forbidden,
+}
+
+/// The lock file, open for one run.
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    adding: Adding,
+    entries: std::sync::Mutex<Entries>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entries {
+    /// Repository address, then tag, then commit.
+    #[serde(default)]
+    tags: BTreeMap<String, BTreeMap<String, String>>,
+    /// Address of a file, then its sum.
+    #[serde(default)]
+    files: BTreeMap<String, Digest>,
+}
+
+impl Lock {
+    /// Reads the lock file; one that is not there is empty.
+    pub fn open(path: &Path, adding: Adding) -> Result<Lock> {
+        let entries: Entries = match fs::read(path) {
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes).with_context(|| format!("reading {}", path.display()))?
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Entries::default(),
+            Err(error) => return Err(error.into()),
+        };
+        for (url, tags) in &entries.tags {
+            for (tag, commit) in tags {
+                if commit.len() != 40 || !commit.chars().all(|c| c.is_ascii_hexdigit()) {
+                    bail!(
+                        "{}: {url} {tag}: {commit:?} is not a commit (40 hexadecimal digits)",
+                        path.display()
+                    );
+                }
+            }
+        }
+        Ok(Lock { path: path.to_owned(), adding, entries: std::sync::Mutex::new(entries) })
+    }
+
+    /// The commit a tag is locked to.
+    pub fn commit(&self, url: &str, tag: &str) -> Option<String> {
+        self.entries().tags.get(url)?.get(tag).cloned()
+    }
+
+    /// The sum a file is locked to.
+    pub fn file(&self, url: &str) -> Option<Digest> {
+        self.entries().files.get(url).cloned()
+    }
+
+    /// Holds a tag's commit against the lock, or adds it.
+    pub fn agree_on_commit(&self, context: &Context, url: &str, tag: &str, found: &str) -> Result<()> {
+        match self.commit(url, tag) {
+            Some(locked) if locked == found => Ok(()),
+            Some(locked) => bail!(
+                "the tag {tag} of {url} has moved\n  locked  {locked} ({})\n  found   {found}\n  \
+                 Nothing was built. If upstream moved it for a reason you accept: cargo xtask bump --k3s {tag}",
+                self.path.display()
+            ),
+            None => self.add(context, &format!("{tag} of {url}"), found, |entries| {
+                entries.tags.entry(url.to_owned()).or_default().insert(tag.to_owned(), found.to_owned());
+            }),
+        }
+    }
+
+    /// Adds the sum of a file that no tree names.
+    pub fn add_file(&self, context: &Context, url: &str, sum: &Digest) -> Result<()> {
+        self.add(context, url, sum.as_str(), |entries| {
+            entries.files.insert(url.to_owned(), sum.clone());
+        })
+    }
+
+    /// Forgets a tag, so that its next use is a first use (`cargo xtask bump`).
+    pub fn forget(&self, tag: &str) -> Result<Vec<String>> {
+        let mut forgotten = Vec::new();
+        let mut entries = self.entries();
+        for (url, tags) in &mut entries.tags {
+            if let Some(commit) = tags.remove(tag) {
+                forgotten.push(format!("{url} {tag} {commit}"));
+            }
+        }
+        self.write(&entries)?;
+        Ok(forgotten)
+    }
+
+    fn add(
+        &self,
+        context: &Context,
+        what: &str,
+        value: &str,
+        change: impl FnOnce(&mut Entries),
+    ) -> Result<()> {
+        if self.adding == Adding::Forbidden {
+            bail!(
+                "{} does not lock {what}, and --locked forbids adding it\n  \
+                 Run the same command once without --locked and commit the lock file.",
+                self.path.display()
+            );
+        }
+        let mut entries = self.entries();
+        change(&mut entries);
+        self.write(&entries)?;
+        context.progress.say(format!("locked {what} at {value} ({})", self.path.display()));
+        Ok(())
+    }
+
+    fn write(&self, entries: &Entries) -> Result<()> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder)
+            .with_context(|| format!("cannot write {}", self.path.display()))?;
+        serde_json::to_writer_pretty(&mut file, entries)?;
+        writeln!(file)?;
+        file.persist(&self.path).with_context(|| format!("cannot write {}", self.path.display()))?;
+        Ok(())
+    }
+
+    fn entries(&self) -> std::sync::MutexGuard<'_, Entries> {
+        self.entries.lock().expect("nothing panics while it holds the lock file")
+    }
+}

@@ -1,0 +1,38 @@
+//! What is changed in k3s, as data.
+//!
+//! Each file of `patches/` (and of the user's `--patches` folder) names one concern, why it is there,
+//! which trees it concerns and when it can go. Its edits bite exactly as declared or nothing is
+//! written. `patches/README.md` explains the grammar to those who write patches.
+
+mod apply;
+mod diff;
+mod edit;
+mod image;
+mod set;
+mod tree;
+
+pub use apply::{Applied, Idle, Outcome};
+pub use image::{Form, Spot, spots};
+pub use set::PatchSet;
+
+use crate::image::reference::Reference;
+use std::collections::BTreeMap;
+
+/// What a build puts into its patches.
+#[derive(Clone, Debug)]
+pub struct Values {
+    /// `{pause_image}` in a replacement.
+    pub pause_image: Reference,
+    /// Files that the build has made itself, by the name under which an `add-file` asks for them.
+    pub parts: BTreeMap<String, Vec<u8>>,
+}
+
+impl Values {
+    /// Puts the values into a replacement.
+    fn expand(&self, replacement: &str) -> String {
+        replacement.replace(PAUSE_IMAGE, self.pause_image.as_str())
+    }
+}
+
+/// The placeholder for the reference of the pause image.
+const PAUSE_IMAGE: &str = "{pause_image}";

@@ -1,0 +1,406 @@
+//! Unified diffs, read, applied and written by git2.
+//!
+//! libgit2 applies a hunk only where the diff says that it stands and only if every line of context is
+//! the same: there is neither fuzz nor offset. Nothing here needs a repository on the disk.
+
+use super::edit::{Refusal, Stop, nearest};
+use super::tree::{Change, File, Tree, TreePath};
+use anyhow::{Context as _, Result, bail};
+use git2::{
+    ApplyOptions, Delta, Diff, DiffDelta, DiffOptions, ErrorCode, FileMode, Index, IndexEntry, IndexTime,
+    Odb, Patch, Repository,
+};
+
+/// Checks that a text is a diff whose files lie inside the tree, and that it makes no links.
+///
+/// libgit2 wants git's headers, and passes over what it does not take for one: so all of them are
+/// counted.
+pub(super) fn check(text: &[u8]) -> Result<()> {
+    let heads = |mark: &[u8]| text.split(|byte| *byte == b'\n').filter(|line| line.starts_with(mark)).count();
+    if heads(b"diff --git ") == 0 {
+        bail!(
+            "no line begins with \"diff --git\": make the diff with `git diff`, \
+             or `git diff --no-index OLD NEW`"
+        );
+    }
+    let diff = Diff::from_buffer(text).context("reading it as a unified diff")?;
+    let mut hunks = 0;
+    for index in 0..diff.deltas().len() {
+        hunks += Patch::from_diff(&diff, index)?.map_or(0, |patch| patch.num_hunks());
+    }
+    if (diff.deltas().len(), hunks) != (heads(b"diff --git "), heads(b"@@")) {
+        bail!(
+            "of its {} files and {} hunks only {} and {hunks} are well-formed",
+            heads(b"diff --git "),
+            heads(b"@@"),
+            diff.deltas().len()
+        );
+    }
+    for delta in diff.deltas() {
+        old_path(&delta)?;
+        new_path(&delta)?;
+        if matches!(delta.new_file().mode(), FileMode::Link | FileMode::Commit | FileMode::Tree) {
+            bail!("makes a symbolic link or a submodule, and patches change files only");
+        }
+    }
+    Ok(())
+}
+
+/// What stands before the diff itself, where `git format-patch` and people say why.
+pub(super) fn prose(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let before = text.lines().take_while(|line| !line.starts_with("diff --git "));
+    before.collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
+/// Applies a diff that has been checked, file by file.
+pub(super) fn apply(text: &[u8], tree: &mut Tree<'_>) -> Result<(), Stop> {
+    let diff = Diff::from_buffer(text).context("reading a unified diff")?;
+    for (index, delta) in diff.deltas().enumerate() {
+        let (old, new) = (old_path(&delta)?, new_path(&delta)?);
+        let before = match &old {
+            Some(path) => Some(tree.read(path)?.ok_or_else(|| Refusal::NoFile(path.clone()))?),
+            None => None,
+        };
+        if let Some(path) = new.as_ref().filter(|path| old.as_ref() != Some(path))
+            && tree.read(path)?.is_some()
+        {
+            return Err(Refusal::Occupied(path.clone()).into());
+        }
+        let after = apply_one(&diff, index, old.as_ref().zip(before.as_ref()), new.as_ref())?;
+        if let Some(path) = &old {
+            tree.set(path, None);
+        }
+        if let Some(path) = &new {
+            tree.set(path, after);
+        }
+    }
+    Ok(())
+}
+
+/// What one file of a diff becomes; none if it is deleted.
+fn apply_one(
+    diff: &Diff<'_>,
+    index: usize,
+    before: Option<(&TreePath, &File)>,
+    new: Option<&TreePath>,
+) -> Result<Option<File>, Stop> {
+    let patch = Patch::from_diff(diff, index).context("reading a unified diff")?;
+    let misfit = |reason: &str| -> Stop {
+        let file = before.map(|(path, _)| path).or(new).map_or("", TreePath::as_str);
+        let wanted =
+            before.zip(patch.as_ref()).and_then(|((path, file), patch)| first_misfit(path, file, patch));
+        let (reason, nearest) = match wanted {
+            Some((misfit, nearest)) => (format!("{reason}: {misfit}"), nearest),
+            None => (reason.to_owned(), None),
+        };
+        Refusal::Diff { file: file.to_owned(), reason, nearest }.into()
+    };
+    let Some(new) = new else {
+        let removed = patch.as_ref().map_or_else(Vec::new, |patch| removed_text(patch));
+        let whole = before.is_some_and(|(_, file)| file.bytes == removed);
+        return if whole { Ok(None) } else { Err(misfit("is deleted, but is not what the diff says it is")) };
+    };
+    let repository = in_memory().context("making a place to apply a diff")?;
+    let mut seen = 0;
+    let mut only_this = |_: Option<DiffDelta<'_>>| {
+        seen += 1;
+        seen - 1 == index
+    };
+    let mut options = ApplyOptions::new();
+    options.delta_callback(&mut only_this);
+    let preimage = tree_of(&repository, before).context("handing git a file")?;
+    let applied = match repository.apply_to_tree(&preimage, diff, Some(&mut options)) {
+        Ok(applied) => applied,
+        Err(error) if error.code() == ErrorCode::ApplyFail => return Err(misfit(error.message())),
+        Err(error) => return Err(anyhow::Error::new(error).context(format!("patching {new}")).into()),
+    };
+    let entry = applied
+        .get_path(new.as_str().as_ref(), 0)
+        .with_context(|| format!("applying a diff has not made {new}"))?;
+    let bytes = repository.find_blob(entry.id).context("taking a file from git")?.content().to_vec();
+    Ok(Some(File { bytes, executable: executable(diff, index, before) }))
+}
+
+/// Whether a file is a program afterwards: as the diff says, if it speaks of the mode at all.
+fn executable(diff: &Diff<'_>, index: usize, before: Option<(&TreePath, &File)>) -> bool {
+    let delta = diff.get_delta(index);
+    let mode = delta.map(|delta| (delta.old_file().mode(), delta.new_file().mode()));
+    match (mode, before) {
+        (Some((old, new)), Some((_, file))) if old == new => file.executable,
+        (Some((_, FileMode::BlobExecutable)), _) => true,
+        (Some((_, FileMode::Blob)), _) => false,
+        (_, before) => before.is_some_and(|(_, file)| file.executable),
+    }
+}
+
+/// The first line of a diff's old text that is not where it should be, in words, and the line that
+/// resembles it most.
+fn first_misfit(path: &TreePath, file: &File, patch: &Patch<'_>) -> Option<(String, Option<String>)> {
+    let text = String::from_utf8_lossy(&file.bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    for hunk in 0..patch.num_hunks() {
+        for line in 0..patch.num_lines_in_hunk(hunk).ok()? {
+            let line = patch.line_in_hunk(hunk, line).ok()?;
+            let (' ' | '-', Some(number)) = (line.origin(), line.old_lineno()) else { continue };
+            let wanted = String::from_utf8_lossy(line.content());
+            let wanted = wanted.trim_end_matches(['\n', '\r']);
+            let found = lines.get(number as usize - 1).copied();
+            if found != Some(wanted) {
+                let found = found.map_or_else(|| "is not there".to_owned(), |found| format!("is {found:?}"));
+                let misfit = format!("line {number} should be {wanted:?} and {found}");
+                return Some((misfit, nearest(&[(path, &text)], wanted)));
+            }
+        }
+    }
+    None
+}
+
+fn removed_text(patch: &Patch<'_>) -> Vec<u8> {
+    let mut removed = Vec::new();
+    for hunk in 0..patch.num_hunks() {
+        for line in 0..patch.num_lines_in_hunk(hunk).unwrap_or(0) {
+            if let Ok(line) = patch.line_in_hunk(hunk, line)
+                && line.origin() == '-'
+            {
+                removed.extend_from_slice(line.content());
+            }
+        }
+    }
+    removed
+}
+
+fn old_path(delta: &DiffDelta<'_>) -> Result<Option<TreePath>> {
+    let absent = delta.status() == Delta::Added;
+    if absent { Ok(None) } else { tree_path(&delta.old_file()).map(Some) }
+}
+
+fn new_path(delta: &DiffDelta<'_>) -> Result<Option<TreePath>> {
+    let absent = delta.status() == Delta::Deleted;
+    if absent { Ok(None) } else { tree_path(&delta.new_file()).map(Some) }
+}
+
+fn tree_path(file: &git2::DiffFile<'_>) -> Result<TreePath> {
+    let path = file.path().and_then(|path| path.to_str()).context("a file of the diff has no UTF-8 name")?;
+    TreePath::try_from(path.to_owned())
+}
+
+/// A repository that is nowhere but in memory, for git objects that live as long as it does.
+fn in_memory() -> Result<Repository, git2::Error> {
+    let objects = Odb::new()?;
+    objects.add_new_mempack_backend(1)?;
+    Repository::from_odb(objects)
+}
+
+fn tree_of<'r>(
+    repository: &'r Repository,
+    file: Option<(&TreePath, &File)>,
+) -> Result<git2::Tree<'r>, git2::Error> {
+    let mut index = Index::new()?;
+    if let Some((path, file)) = file {
+        let time = IndexTime::new(0, 0);
+        let mode = if file.executable { FileMode::BlobExecutable } else { FileMode::Blob };
+        index.add(&IndexEntry {
+            ctime: time,
+            mtime: time,
+            dev: 0,
+            ino: 0,
+            mode: mode.into(),
+            uid: 0,
+            gid: 0,
+            file_size: 0,
+            id: repository.blob(&file.bytes)?,
+            flags: 0,
+            flags_extended: 0,
+            path: path.as_str().as_bytes().to_vec(),
+        })?;
+    }
+    repository.find_tree(index.write_tree_to(repository)?)
+}
+
+/// A change as a unified diff that `git apply` and `patch -p1` take.
+///
+/// The header is ours and the hunks are git's, because git2 cannot say of two texts that one of them is
+/// no file at all, and because a diff made in a repository would depend on the user's git settings.
+pub(super) fn render(change: &Change) -> Result<String> {
+    let Change { path, before, after } = change;
+    let bytes = |file: &Option<File>| file.as_ref().map_or_else(Vec::new, |file| file.bytes.clone());
+    let mut options = DiffOptions::new();
+    options.context_lines(3);
+    let (old, new) = (bytes(before), bytes(after));
+    let mut patch = Patch::from_buffers(&old, None, &new, None, Some(&mut options))
+        .with_context(|| format!("comparing {path} before and after"))?;
+    let mode = |file: &File| if file.executable { "100755" } else { "100644" };
+    let mut text = format!("diff --git a/{path} b/{path}\n");
+    match (before, after) {
+        (None, Some(file)) => text.push_str(&format!("new file mode {}\n", mode(file))),
+        (Some(file), None) => text.push_str(&format!("deleted file mode {}\n", mode(file))),
+        (Some(old), Some(new)) if old.executable != new.executable => {
+            text.push_str(&format!("old mode {}\nnew mode {}\n", mode(old), mode(new)));
+        }
+        _ => {}
+    }
+    let name = |side: &str, file: &Option<File>| {
+        if file.is_some() { format!("{side}/{path}") } else { "/dev/null".to_owned() }
+    };
+    let (a, b) = (name("a", before), name("b", after));
+    if patch.delta().flags().is_binary() {
+        text.push_str(&format!("Binary files {a} and {b} differ\n"));
+    } else if patch.num_hunks() > 0 {
+        let whole = patch.to_buf().with_context(|| format!("writing the diff of {path}"))?;
+        let whole = String::from_utf8_lossy(&whole);
+        let hunks = whole.find("\n@@").map_or("", |at| &whole[at + 1..]);
+        text.push_str(&format!("--- {a}\n+++ {b}\n{hunks}"));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fs_err as fs;
+
+    const TEXT: &str = "one\ntwo\nthree\nfour\nfive\nsix\nseven\n";
+    const DIFF: &str = "diff --git a/dir/file b/dir/file\n--- a/dir/file\n+++ b/dir/file\n\
+                        @@ -3,3 +3,3 @@\n three\n-four\n+FOUR\n five\n";
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("dir")).unwrap();
+        fs::write(folder.path().join("dir/file"), TEXT).unwrap();
+        folder
+    }
+
+    fn path(text: &str) -> TreePath {
+        TreePath::try_from(text.to_owned()).unwrap()
+    }
+
+    fn applied<'t>(diff: &str, folder: &'t tempfile::TempDir) -> Result<Tree<'t>, String> {
+        check(diff.as_bytes()).map_err(|error| format!("{error:#}"))?;
+        let mut tree = Tree::new(folder.path()).unwrap();
+        match apply(diff.as_bytes(), &mut tree) {
+            Ok(()) => Ok(tree),
+            Err(Stop::Refused(refusal)) => Err(refusal.to_string()),
+            Err(Stop::Failed(error)) => Err(format!("failed: {error:#}")),
+        }
+    }
+
+    fn content(tree: &Tree<'_>, file: &str) -> Option<String> {
+        tree.read(&path(file)).unwrap().map(|file| String::from_utf8(file.bytes).unwrap())
+    }
+
+    #[test]
+    fn a_diff_that_fits_is_applied() {
+        let folder = folder();
+        let indexed = DIFF.replacen("\n---", "\nindex 1111111..2222222 100644\n---", 1);
+        for diff in [DIFF.to_owned(), indexed, format!("Why it is there.\n\n{DIFF}-- \n2.47\n")] {
+            let tree = applied(&diff, &folder).unwrap();
+            assert_eq!(content(&tree, "dir/file").unwrap(), TEXT.replace("four", "FOUR"));
+        }
+    }
+
+    #[test]
+    fn a_diff_whose_context_differs_is_refused_with_the_nearest_line() {
+        let folder = folder();
+        let error = applied(&DIFF.replace(" five", " fife"), &folder).err().unwrap();
+        let expected = "dir/file: hunk at line 3 did not apply: line 5 should be \"fife\" and is \"five\"";
+        assert!(error.starts_with(expected), "{error}");
+    }
+
+    #[test]
+    fn a_diff_for_another_line_is_refused_with_the_line_it_would_fit() {
+        let folder = folder();
+        let error = applied(&DIFF.replace("@@ -3,3 +3,3 @@", "@@ -2,3 +2,3 @@"), &folder).err().unwrap();
+        assert!(
+            error.contains("line 2 should be \"three\" and is \"two\"; nearest is dir/file:3: three"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_diff_adds_deletes_and_renames_files_that_are_as_it_says() {
+        let folder = folder();
+        let add =
+            "diff --git a/new b/new\nnew file mode 100755\n--- /dev/null\n+++ b/new\n@@ -0,0 +1 @@\n+x\n";
+        let tree = applied(add, &folder).unwrap();
+        assert!(tree.read(&path("new")).unwrap().unwrap().executable);
+        fs::write(folder.path().join("new"), "x\n").unwrap();
+        assert!(applied(add, &folder).err().unwrap().contains("is there already"));
+
+        let delete =
+            "diff --git a/new b/new\ndeleted file mode 100644\n--- a/new\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n";
+        assert_eq!(content(&applied(delete, &folder).unwrap(), "new"), None);
+        fs::write(folder.path().join("new"), "x\ny\n").unwrap();
+        assert!(applied(delete, &folder).err().unwrap().contains("is not what the diff says"));
+
+        let rename =
+            "diff --git a/dir/file b/other\nsimilarity index 100%\nrename from dir/file\nrename to other\n";
+        let tree = applied(rename, &folder).unwrap();
+        assert_eq!((content(&tree, "dir/file"), content(&tree, "other")), (None, Some(TEXT.to_owned())));
+    }
+
+    #[test]
+    fn of_a_diff_of_two_files_the_one_that_does_not_fit_is_named() {
+        let folder = folder();
+        fs::write(folder.path().join("zoo"), "a\n").unwrap();
+        let both = format!("{DIFF}diff --git a/zoo b/zoo\n--- a/zoo\n+++ b/zoo\n@@ -1 +1 @@\n-b\n+c\n");
+        assert!(applied(&both, &folder).err().unwrap().starts_with("zoo: "));
+        let both = both.replace("-b", "-a");
+        let tree = applied(&both, &folder).unwrap();
+        assert_eq!(content(&tree, "zoo").unwrap(), "c\n");
+        assert!(applied(&both.replace("zoo", "zebra"), &folder).err().unwrap().contains("no such file"));
+    }
+
+    #[test]
+    fn what_is_no_diff_or_leads_out_of_the_tree_is_refused_when_it_is_read() {
+        let link = "diff --git a/l b/l\nnew file mode 120000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+/etc\n\\ No newline at end of file\n";
+        for (bad, fault) in [
+            ("just words\n", "git diff"),
+            ("", "git diff"),
+            (DIFF.split_once('\n').unwrap().1, "git diff"),
+            (DIFF.strip_suffix(" five\n").unwrap(), "expected 3 old lines and 3 new lines"),
+            (&DIFF.replace("@@ -3", "@@ -three"), "line 4"),
+            (&format!("{DIFF}@@ 40 @@\n-x\n+y\n"), "of its 1 files and 2 hunks only 1 and 1"),
+            (&format!("{DIFF}diff --git a/zoo\n"), "line 9"),
+            (&DIFF.replace("dir/file", "../file"), "inside the tree"),
+            (&DIFF.replace("dir/file", "dir/../../file"), "inside the tree"),
+            (&DIFF.replace("dir/file", ".git/config"), "inside the tree"),
+            (link, "symbolic link"),
+        ] {
+            let error = format!("{:#}", check(bad.as_bytes()).expect_err(bad));
+            assert!(error.contains(fault), "{bad:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_rendered_change_can_be_applied_again() {
+        let folder = folder();
+        let file = |text: &str, executable| Some(File { bytes: text.as_bytes().to_vec(), executable });
+        for (before, after) in [
+            (file(TEXT, false), file(&TEXT.replace("two", "2").replace("seven\n", "7"), false)),
+            (None, file("new\n", true)),
+            (file(TEXT, false), None),
+        ] {
+            let name = if before.is_some() { "dir/file" } else { "made" };
+            let text = render(&Change { path: path(name), before, after: after.clone() }).unwrap();
+            let tree = applied(&text, &folder).unwrap();
+            assert_eq!(tree.read(&path(name)).unwrap(), after, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_binary_file_is_shown_by_its_name() {
+        let after = Some(File { bytes: vec![0, 1, 2], executable: false });
+        let text = render(&Change { path: path("image.tar"), before: None, after }).unwrap();
+        assert!(
+            text.ends_with("new file mode 100644\nBinary files /dev/null and b/image.tar differ\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_reason_stands_before_the_diff() {
+        assert_eq!(prose(format!("Why.\nMore.\n\n{DIFF}").as_bytes()), "Why.\nMore.");
+        assert_eq!(prose(DIFF.as_bytes()), "");
+    }
+}

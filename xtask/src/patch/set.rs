@@ -1,0 +1,392 @@
+//! The patches of this repository and of the user, read and checked before anything is touched.
+
+use super::Values;
+use super::diff;
+use super::edit::{DiffEdit, Edit, Source};
+use super::tree::{Tree, TreePath};
+use crate::digest::Digest;
+use anyhow::{Context as _, Result, bail};
+use fs_err as fs;
+use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Patches in the order in which they are applied: ours by name, then the user's by name.
+#[derive(Debug)]
+pub struct PatchSet {
+    pub(super) patches: Vec<Patch>,
+}
+
+/// One concern.
+#[derive(Debug)]
+pub(super) struct Patch {
+    pub name: String,
+    /// The file it was read from, for messages.
+    pub origin: PathBuf,
+    pub why: String,
+    pub retire: Option<String>,
+    pub when: Vec<Probe>,
+    pub alternatives: Vec<Alternative>,
+    /// The files beside the patch that its edits name.
+    pub attachments: BTreeMap<TreePath, Vec<u8>>,
+    text: Vec<u8>,
+}
+
+/// A patch as it stands in a `*.json` file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PatchFile {
+    name: Prose,
+    why: Prose,
+    #[serde(default)]
+    when: Vec<Probe>,
+    retire: Prose,
+    #[serde(deserialize_with = "at_least_one")]
+    alternatives: Vec<Alternative>,
+}
+
+/// The edits that one layout of the tree needs.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Alternative {
+    /// What the layout is, for people.
+    pub layout: Prose,
+    #[serde(deserialize_with = "at_least_one")]
+    pub edits: Vec<Edit>,
+}
+
+/// A question to the tree as upstream left it. Versions are never asked for, because files move and
+/// changes are backported.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) enum Probe {
+    Exists(TreePath),
+    Contains(Contains),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Contains {
+    file: TreePath,
+    text: Prose,
+}
+
+/// A text that says something.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Prose(pub String);
+
+impl TryFrom<String> for Prose {
+    type Error = anyhow::Error;
+
+    fn try_from(text: String) -> Result<Prose> {
+        if text.trim().is_empty() {
+            bail!("this text has to say something");
+        }
+        Ok(Prose(text))
+    }
+}
+
+fn at_least_one<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    let list = Vec::deserialize(from)?;
+    if list.is_empty() {
+        return Err(serde::de::Error::invalid_length(0, &"at least one"));
+    }
+    Ok(list)
+}
+
+impl Probe {
+    /// Why a tree is not concerned; none if it is.
+    pub fn unmet(&self, tree: &Tree<'_>) -> Result<Option<String>> {
+        let met = match self {
+            Probe::Exists(path) => tree.read(path)?.is_some(),
+            Probe::Contains(Contains { file, text: Prose(text) }) => {
+                tree.read(file)?.is_some_and(|file| String::from_utf8_lossy(&file.bytes).contains(text))
+            }
+        };
+        Ok((!met).then(|| match self {
+            Probe::Exists(path) => format!("the tree has no {path}"),
+            Probe::Contains(Contains { file, text: Prose(text) }) => {
+                format!("{file} does not contain {text:?}")
+            }
+        }))
+    }
+}
+
+impl PatchSet {
+    /// Reads `patches/` below the repository's root and the folder of `--patches`.
+    ///
+    /// A folder holds `*.json` files; the user's may also hold unified diffs, `*.patch`. What they add
+    /// or apply lies in subfolders.
+    pub fn load(root: &Path, user: Option<&Path>) -> Result<PatchSet> {
+        let mut patches = Vec::new();
+        for file in patch_files(&root.join("patches"))? {
+            match extension(&file) {
+                "json" => patches.push(Patch::read(&file, file.strip_prefix(root).unwrap_or(&file))?),
+                _ => bail!("{}: patches of this repository are *.json, with their why", file.display()),
+            }
+        }
+        for file in
+            user.map(patch_files).transpose().context("reading the folder of --patches")?.unwrap_or_default()
+        {
+            match extension(&file) {
+                "json" => patches.push(Patch::read(&file, &file)?),
+                "patch" => patches.push(Patch::read_diff(&file)?),
+                _ => bail!(
+                    "{} is neither a *.json nor a *.patch file, so it would be passed over",
+                    file.display()
+                ),
+            }
+        }
+        for (index, patch) in patches.iter().enumerate() {
+            if let Some(other) = patches[..index].iter().find(|other| other.name == patch.name) {
+                bail!(
+                    "two patches are called {:?}: {} and {}; rename one",
+                    patch.name,
+                    other.origin.display(),
+                    patch.origin.display()
+                );
+            }
+        }
+        Ok(PatchSet { patches })
+    }
+
+    /// The names of the patches, in the order in which they are applied.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.patches.iter().map(|patch| patch.name.as_str())
+    }
+
+    /// The hash of everything that decides what applying the set does to a tree.
+    ///
+    /// A part that is not made yet when steps are planned is left out of `values` and enters by the
+    /// step that makes it.
+    pub fn digest(&self, values: &Values, skip: &[&str]) -> Digest {
+        let mut lines = vec![format!("pause image {}", values.pause_image)];
+        lines.extend(values.parts.iter().map(|(name, bytes)| format!("part {name} {}", Digest::of(bytes))));
+        for patch in self.patches.iter().filter(|patch| !skip.contains(&patch.name.as_str())) {
+            lines.push(format!("patch {} {}", patch.name, Digest::of(&patch.text)));
+            let attachments = patch.attachments.iter();
+            lines.extend(attachments.map(|(path, bytes)| format!("file {path} {}", Digest::of(bytes))));
+        }
+        Digest::of(lines.join("\n"))
+    }
+}
+
+impl Patch {
+    /// Reads a `*.json` file and the files it names.
+    fn read(file: &Path, origin: &Path) -> Result<Patch> {
+        let parse = || -> Result<Patch> {
+            let text = fs::read(file)?;
+            let PatchFile { name: Prose(name), why: Prose(why), when, retire: Prose(retire), alternatives } =
+                serde_json::from_slice(&text)?;
+            if file.file_stem().is_none_or(|stem| stem != name.as_str()) {
+                bail!("the patch calls itself {name:?}, unlike its file");
+            }
+            let folder = file.parent().context("a patch lies in a folder")?;
+            let attachments = attachments(&alternatives, folder)?;
+            let retire = Some(retire);
+            Ok(Patch { name, origin: origin.to_owned(), why, retire, when, alternatives, attachments, text })
+        };
+        parse().with_context(|| format!("reading the patch {}", origin.display()))
+    }
+
+    /// Reads a user's unified diff; what stands before the diff says why.
+    fn read_diff(file: &Path) -> Result<Patch> {
+        let parse = || -> Result<Patch> {
+            let text = fs::read(file)?;
+            diff::check(&text)?;
+            let name = file.file_stem().and_then(|stem| stem.to_str()).context("its name is not UTF-8")?;
+            let why = Some(diff::prose(&text)).filter(|prose| !prose.is_empty());
+            let itself = TreePath::try_from(format!("{name}.patch"))?;
+            let edits = vec![Edit::Diff(DiffEdit { from: itself.clone() })];
+            Ok(Patch {
+                name: name.to_owned(),
+                origin: file.to_owned(),
+                why: why.unwrap_or_else(|| "given with --patches; the diff says nothing more".to_owned()),
+                retire: None,
+                when: Vec::new(),
+                alternatives: vec![Alternative { layout: Prose("the lines of the diff".to_owned()), edits }],
+                attachments: BTreeMap::from([(itself, text.clone())]),
+                text,
+            })
+        };
+        parse().with_context(|| format!("reading the patch {}", file.display()))
+    }
+}
+
+/// The files that edits name, with the diffs among them checked.
+fn attachments(alternatives: &[Alternative], folder: &Path) -> Result<BTreeMap<TreePath, Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    for edit in alternatives.iter().flat_map(|alternative| &alternative.edits) {
+        let path = match edit {
+            Edit::AddFile(added) => match &added.from {
+                Source::File(path) => path,
+                Source::Part(_) => continue,
+            },
+            Edit::Diff(DiffEdit { from }) => from,
+            Edit::Image(_) | Edit::Text(_) => continue,
+        };
+        let bytes = fs::read(path.below(folder)?)?;
+        if let Edit::Diff(_) = edit {
+            diff::check(&bytes).with_context(|| format!("reading its diff {path}"))?;
+        }
+        found.insert(path.clone(), bytes);
+    }
+    Ok(found)
+}
+
+/// The files at the top of a folder, sorted, but for hidden ones and explanations (`*.md`).
+fn patch_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !path.is_dir() && !hidden && extension(&path) != "md" {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn extension(file: &Path) -> &str {
+    file.extension().and_then(|extension| extension.to_str()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::reference::Reference;
+
+    const PATCH: &str = r#"{
+  "name": "greet",
+  "why": "Because.",
+  "when": [{ "exists": "main.go" }],
+  "retire": "Never.",
+  "alternatives": [
+    {
+      "layout": "the only one",
+      "edits": [
+        { "text": { "file": "main.go", "find": "hi", "count": 1, "replace": "hello" } },
+        { "add-file": { "file": "new.go", "from": { "file": "greet/new.go" } } }
+      ]
+    }
+  ]
+}
+"#;
+    const DIFF: &str =
+        "diff --git a/main.go b/main.go\n--- a/main.go\n+++ b/main.go\n@@ -1 +1 @@\n-hi\n+ho\n";
+
+    /// A repository whose `patches/` holds these files, and beside it a folder `user`.
+    fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (name, text) in
+            [("patches/greet/new.go", "package x\n"), ("user/README.md", "")].iter().chain(files)
+        {
+            let file = root.path().join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        }
+        root
+    }
+
+    fn refusal(files: &[(&str, &str)]) -> String {
+        let root = repository(files);
+        format!("{:#}", PatchSet::load(root.path(), Some(&root.path().join("user"))).unwrap_err())
+    }
+
+    #[test]
+    fn the_committed_patches_are_well_formed() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let set = PatchSet::load(root, None).unwrap();
+        assert_eq!(set.names().collect::<Vec<_>>(), ["builtin-pause", "pause-image", "tcpproxy"]);
+    }
+
+    #[test]
+    fn the_users_patches_come_after_ours() {
+        let root = repository(&[
+            ("patches/greet.json", PATCH),
+            ("user/a.json", &PATCH.replace("\"greet\"", "\"a\"")),
+            ("user/b.patch", &format!("A reason.\n{DIFF}")),
+            ("user/greet/new.go", ""),
+        ]);
+        let set = PatchSet::load(root.path(), Some(&root.path().join("user"))).unwrap();
+        assert_eq!(set.names().collect::<Vec<_>>(), ["greet", "a", "b"]);
+        assert_eq!(set.patches[2].why, "A reason.");
+    }
+
+    #[test]
+    fn a_malformed_file_is_named_with_its_line() {
+        for (from, to, fault, line) in [
+            ("\"retire\"", "\"retires\"", "unknown field `retires`", 5),
+            ("\"find\"", "\"search\"", "unknown field `search`", 10),
+            ("\"Because.\"", "\"  \"", "has to say something", 3),
+            ("\"exists\"", "\"version\"", "unknown variant `version`", 4),
+            ("\"main.go\", \"find\"", "\"../main.go\", \"find\"", "not a path inside the tree", 10),
+            ("\"count\": 1", "\"count\": \"one\"", "invalid type: string", 10),
+            ("\"name\": \"greet\",", "", "missing field `name`", 15),
+            ("\"why\"", "why", "key must be a string", 3),
+        ] {
+            let error = refusal(&[("patches/greet.json", &PATCH.replacen(from, to, 1))]);
+            assert!(error.starts_with("reading the patch patches/greet.json: "), "{error}");
+            assert!(error.contains(fault) && error.contains(&format!("line {line} ")), "{error}");
+        }
+        let empty = r#"{"name": "greet", "why": "x", "retire": "x", "alternatives": []}"#;
+        assert!(refusal(&[("patches/greet.json", empty)]).contains("expected at least one at line 1"));
+    }
+
+    #[test]
+    fn a_name_unlike_the_file_and_a_name_twice_are_refused() {
+        let error = refusal(&[("patches/other.json", PATCH)]);
+        assert!(error.contains("calls itself \"greet\", unlike its file"), "{error}");
+        let error = refusal(&[("patches/greet.json", PATCH), ("user/greet.patch", DIFF)]);
+        assert!(error.contains("two patches are called \"greet\": patches/greet.json and "), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_would_be_passed_over_is_refused() {
+        assert!(refusal(&[("user/fix.diff", DIFF)]).contains("fix.diff is neither a *.json nor a *.patch"));
+        assert!(refusal(&[("patches/fix.patch", DIFF)]).contains("are *.json, with their why"));
+        let root = repository(&[]);
+        let error = PatchSet::load(root.path(), Some(&root.path().join("nowhere"))).unwrap_err();
+        let error = format!("{error:#}");
+        assert!(error.contains("--patches") && error.contains("nowhere"), "{error}");
+    }
+
+    #[test]
+    fn what_a_patch_names_beside_it_has_to_be_there_and_in_order() {
+        let error = refusal(&[("patches/greet.json", &PATCH.replace("greet/new.go", "greet/old.go"))]);
+        assert!(error.contains("patches/greet.json") && error.contains("greet/old.go"), "{error}");
+        let with_diff =
+            PATCH.replace("{ \"add-file\"", "{ \"diff\": { \"from\": \"greet/new.go\" } }, { \"add-file\"");
+        let error = refusal(&[("patches/greet.json", &with_diff)]);
+        assert!(error.contains("reading its diff greet/new.go"), "{error}");
+        let error = refusal(&[("user/b.patch", &DIFF.replace("@@ -1", "@@ -one"))]);
+        assert!(error.contains("b.patch") && error.contains("line 4"), "{error}");
+    }
+
+    #[test]
+    fn the_digest_changes_with_everything_that_is_put_into_a_tree_and_with_nothing_else() {
+        let digest = |files: &[(&str, &str)], values: &Values, skip: &[&str]| {
+            let root = repository(files);
+            PatchSet::load(root.path(), None).unwrap().digest(values, skip)
+        };
+        let image = |text| Reference::parse(text).unwrap();
+        let values = Values { pause_image: image("a/b:1"), parts: BTreeMap::new() };
+        let first = digest(&[("patches/greet.json", PATCH)], &values, &[]);
+        assert_eq!(first, digest(&[("patches/greet.json", PATCH), ("patches/README.md", "x")], &values, &[]));
+        let mut others = vec![
+            digest(&[("patches/greet.json", &PATCH.replace("hello", "hallo"))], &values, &[]),
+            digest(&[("patches/greet.json", PATCH), ("patches/greet/new.go", "package y\n")], &values, &[]),
+            digest(&[("patches/greet.json", PATCH)], &values, &["greet"]),
+        ];
+        let other_image = Values { pause_image: image("a/b:2"), ..values.clone() };
+        others.push(digest(&[("patches/greet.json", PATCH)], &other_image, &[]));
+        let with_part = Values { parts: BTreeMap::from([("tar".to_owned(), vec![1])]), ..values };
+        others.push(digest(&[("patches/greet.json", PATCH)], &with_part, &[]));
+        others.push(first);
+        others.sort();
+        others.dedup();
+        assert_eq!(others.len(), 6);
+    }
+}

@@ -1,0 +1,228 @@
+//! A tree of files as the patches leave it: in memory until all of them have bitten.
+
+use anyhow::{Context as _, Result, bail};
+use fs_err as fs;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Component, Path};
+
+/// A path that stays inside the folder it is joined to: relative, in its shortest form, not below
+/// `.git`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct TreePath(String);
+
+impl TreePath {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Where the path lies below a folder. No component below the folder may be a symbolic link, since
+    /// a link can lead out of it.
+    pub fn below(&self, folder: &Path) -> Result<std::path::PathBuf> {
+        let mut path = folder.to_owned();
+        for component in Path::new(&self.0) {
+            path.push(component);
+            if path.is_symlink() {
+                bail!("{} is a symbolic link, and patches follow none", path.display());
+            }
+        }
+        Ok(path)
+    }
+}
+
+impl TryFrom<String> for TreePath {
+    type Error = anyhow::Error;
+
+    fn try_from(text: String) -> Result<TreePath> {
+        let parts: Option<Vec<&str>> = Path::new(&text)
+            .components()
+            .map(|part| match part {
+                Component::Normal(name) if name != ".git" => name.to_str(),
+                _ => None,
+            })
+            .collect();
+        match parts {
+            Some(parts) if !text.is_empty() && parts.join("/") == text => Ok(TreePath(text)),
+            _ => bail!("{text:?} is not a path inside the tree, such as \"pkg/cli/cmds/agent.go\""),
+        }
+    }
+}
+
+impl fmt::Display for TreePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A file's content and the one bit of its mode that git keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct File {
+    pub bytes: Vec<u8>,
+    pub executable: bool,
+}
+
+/// A folder, and over it what has been changed so far.
+#[derive(Clone)]
+pub(super) struct Tree<'a> {
+    folder: &'a Path,
+    changed: BTreeMap<TreePath, Option<File>>,
+}
+
+/// What became of one file.
+pub(super) struct Change {
+    pub path: TreePath,
+    pub before: Option<File>,
+    pub after: Option<File>,
+}
+
+impl<'a> Tree<'a> {
+    pub fn new(folder: &'a Path) -> Result<Tree<'a>> {
+        if !folder.is_dir() {
+            bail!("{} is not a folder, so there is nothing to patch", folder.display());
+        }
+        Ok(Tree { folder, changed: BTreeMap::new() })
+    }
+
+    /// The file as it now stands; none if there is none.
+    pub fn read(&self, path: &TreePath) -> Result<Option<File>> {
+        match self.changed.get(path) {
+            Some(file) => Ok(file.clone()),
+            None => self.read_from_disk(path),
+        }
+    }
+
+    fn read_from_disk(&self, path: &TreePath) -> Result<Option<File>> {
+        let place = path.below(self.folder)?;
+        if !place.exists() {
+            return Ok(None);
+        }
+        let metadata = fs::metadata(&place)?;
+        if !metadata.is_file() {
+            bail!("{} is not a file, so it cannot be patched", place.display());
+        }
+        let executable = metadata.permissions().mode() & 0o111 != 0;
+        Ok(Some(File { bytes: fs::read(&place)?, executable }))
+    }
+
+    /// Sets what a path holds from now on.
+    pub fn set(&mut self, path: &TreePath, file: Option<File>) {
+        self.changed.insert(path.clone(), file);
+    }
+
+    /// What became of the files between an earlier state of the same tree and this one.
+    pub fn changes_since(&self, earlier: &Tree<'_>) -> Result<Vec<Change>> {
+        let mut changes = Vec::new();
+        for (path, after) in &self.changed {
+            let before = earlier.read(path)?;
+            if before != *after {
+                changes.push(Change { path: path.clone(), before, after: after.clone() });
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Writes what has changed. Each file is written in full beside its place first, so that a full
+    /// disk is met while nothing has been replaced. Modes are git's: 0644, or 0755 for programs.
+    pub fn write(&self) -> Result<()> {
+        let mut ready = Vec::new();
+        for Change { path, after, .. } in self.changes_since(&Tree::new(self.folder)?)? {
+            let place = path.below(self.folder)?;
+            let written = match after {
+                Some(file) => Some(write_beside(&place, &file).with_context(|| format!("patching {path}"))?),
+                None => None,
+            };
+            ready.push((place, written));
+        }
+        for (place, written) in ready {
+            match written {
+                Some(file) => {
+                    file.persist(&place).with_context(|| format!("replacing {}", place.display()))?;
+                }
+                None => fs::remove_file(&place)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_beside(place: &Path, file: &File) -> Result<tempfile::NamedTempFile> {
+    let parent = place.parent().context("a file of the tree lies in a folder")?;
+    fs::create_dir_all(parent)?;
+    let mut written = tempfile::NamedTempFile::new_in(parent)?;
+    written.write_all(&file.bytes)?;
+    let mode = if file.executable { 0o755 } else { 0o644 };
+    written.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
+    Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> Result<TreePath> {
+        TreePath::try_from(text.to_owned())
+    }
+
+    #[test]
+    fn a_path_that_leads_out_of_the_tree_is_refused() {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "../x",
+            "a/../../x",
+            "/etc/passwd",
+            "a/",
+            "./a",
+            "a//b",
+            ".git/config",
+            "a/.git/b",
+        ] {
+            let error = path(bad).unwrap_err().to_string();
+            assert!(error.contains(&format!("{bad:?} is not a path inside the tree")), "{error}");
+        }
+        assert_eq!(path("pkg/cli/cmds/agent.go").unwrap().as_str(), "pkg/cli/cmds/agent.go");
+        assert!(path(".github/x").is_ok() && path("..x").is_ok());
+    }
+
+    #[test]
+    fn a_symbolic_link_is_followed_neither_at_the_end_nor_on_the_way() {
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("file"), "outside").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(outside.path(), folder.path().join("dir")).unwrap();
+        std::os::unix::fs::symlink(outside.path().join("file"), folder.path().join("link")).unwrap();
+        let tree = Tree::new(folder.path()).unwrap();
+        for through in ["dir/file", "dir/new", "link"] {
+            let error = tree.read(&path(through).unwrap()).unwrap_err().to_string();
+            assert!(error.contains("is a symbolic link"), "{error}");
+            let mut tree = tree.clone();
+            tree.set(&path(through).unwrap(), Some(File { bytes: b"x".to_vec(), executable: false }));
+            assert!(tree.write().is_err());
+        }
+        assert_eq!(fs::read_to_string(outside.path().join("file")).unwrap(), "outside");
+        assert!(!outside.path().join("new").exists());
+    }
+
+    #[test]
+    fn nothing_is_on_the_disk_before_it_is_written_and_modes_are_gits_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("gone"), "old").unwrap();
+        let mut tree = Tree::new(folder.path()).unwrap();
+        tree.set(&path("gone").unwrap(), None);
+        tree.set(&path("new/file").unwrap(), Some(File { bytes: b"1".to_vec(), executable: false }));
+        tree.set(&path("new/program").unwrap(), Some(File { bytes: b"2".to_vec(), executable: true }));
+        assert!(folder.path().join("gone").exists() && !folder.path().join("new").exists());
+        tree.write().unwrap();
+        assert!(!folder.path().join("gone").exists());
+        for (name, mode) in [("new/file", 0o644), ("new/program", 0o755)] {
+            let found = fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+            assert_eq!(found & 0o777, mode, "{name}");
+        }
+        assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 2);
+    }
+}

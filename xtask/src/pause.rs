@@ -1,0 +1,117 @@
+//! The pause program, compiled for its target from `pause/`.
+
+use crate::claim::Claim;
+use crate::context::Context;
+use crate::digest::Digest;
+use crate::product::elf;
+use crate::step::{Plan, Step};
+use crate::target::Target;
+use crate::toolchain::rust::Rust;
+use anyhow::{Context as _, Result, ensure};
+use fs_err as fs;
+use std::path::{Path, PathBuf};
+
+/// The file name of the program in its step's folder.
+pub const PROGRAM: &str = "pause";
+
+/// For rustc: small, without unwinding, at a fixed address. One crate without dependencies is compiled
+/// by rustc itself, since cargo would let the package's path take part in the symbols' names.
+const COMPILE: &[&str] = &[
+    "--edition=2024",
+    "--crate-name=pause",
+    "--crate-type=bin",
+    "--emit=obj",
+    "-Copt-level=z",
+    "-Cpanic=abort",
+    "-Ccodegen-units=1",
+    "-Cdebuginfo=0",
+    "-Crelocation-model=static",
+    "-Ccode-model=small",
+    "-Cforce-unwind-tables=no",
+];
+
+/// For lld: one segment as `pause/pause.ld` lays it out, and no table that only tools read.
+const LINK: &[&str] = &[
+    "-static",
+    "--gc-sections",
+    "--strip-all",
+    "--build-id=none",
+    "--orphan-handling=error",
+    "-z",
+    "nosectionheader",
+];
+
+/// The program for a target, compiled now or kept from an earlier run.
+pub fn build(context: &Context, target: &'static Target) -> Result<PathBuf> {
+    let _claim = Claim::on(context, &context.work.join("claims").join(format!("pause-{}", target.go)))?;
+    let plan = Plan::new(vec![step(context, target)?])?;
+    let (outputs, _) = plan.run(context, &context.work.join(target.go))?;
+    Ok(outputs.of("pause")?.join(PROGRAM))
+}
+
+/// The step that compiles the program.
+pub fn step<'a>(context: &'a Context, target: &'static Target) -> Result<Step<'a>> {
+    let rust = Rust::for_target(context, target).context("compiling the pause program")?;
+    let package = context.root.join("pause");
+    Ok(Step {
+        name: "pause",
+        needs: vec![],
+        inputs: vec![
+            format!("pause {} sha256:{}", env!("CARGO_PKG_VERSION"), sources(&package)?),
+            format!("{} --target {}", rust.version, rust.triple),
+        ],
+        run: Box::new(move |folder, _| compile(context, target, &rust, &package, folder)),
+    })
+}
+
+fn compile(context: &Context, target: &Target, rust: &Rust, package: &Path, folder: &Path) -> Result<()> {
+    let (object, program) = (folder.join("pause.o"), folder.join(PROGRAM));
+    let mut arguments: Vec<String> = COMPILE.iter().map(|word| (*word).to_owned()).collect();
+    arguments.extend(["--target".to_owned(), rust.triple.to_owned(), "-o".to_owned()]);
+    arguments.extend([text(&object), text(&package.join("src/main.rs"))]);
+    rust.rustc(context, &arguments)?
+        .env("CARGO_PKG_VERSION", env!("CARGO_PKG_VERSION"))
+        .log("pause")
+        .run()?;
+    let mut arguments: Vec<String> = LINK.iter().map(|word| (*word).to_owned()).collect();
+    arguments.extend(["-T".to_owned(), text(&package.join("pause.ld")), "-o".to_owned()]);
+    arguments.extend([text(&program), text(&object)]);
+    rust.linker(context, &arguments)?.log("pause").run()?;
+    fs::remove_file(&object)?;
+    drop_tail(&program)?;
+    elf::check(&fs::read(&program)?, target.elf_machine).context("the pause program")
+}
+
+/// Cuts off the empty room that lld leaves for the section headers it was told to omit.
+fn drop_tail(program: &Path) -> Result<()> {
+    let image = fs::read(program)?;
+    let end = elf::end_of_last_segment(&image)?;
+    ensure!(
+        image[end..].iter().all(|byte| *byte == 0),
+        "{}: there is more than padding behind the last segment",
+        program.display()
+    );
+    fs::write(program, &image[..end])?;
+    Ok(())
+}
+
+/// The digest of everything the program is compiled from.
+fn sources(package: &Path) -> Result<Digest> {
+    let mut lines = Vec::new();
+    let files = walkdir::WalkDir::new(package.join("src")).sort_by_file_name().into_iter();
+    for entry in files.chain(walkdir::WalkDir::new(package.join("pause.ld"))) {
+        let entry = entry?;
+        if entry.file_type().is_file() {
+            lines.push(format!(
+                "{} {}",
+                entry.path().strip_prefix(package)?.display(),
+                Digest::of_file(entry.path())?
+            ));
+        }
+    }
+    Ok(Digest::of(lines.join("\n")))
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

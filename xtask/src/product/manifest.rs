@@ -1,0 +1,155 @@
+//! `manifest.json`: what the product is and what it was made of, without times and without paths.
+
+use super::{Part, check::Check};
+use crate::context::Context;
+use crate::digest::Digest;
+use crate::k3s::Build;
+use crate::patch::Applied;
+use crate::process::Program;
+use crate::upstream::release::Origin;
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+use xshell::cmd;
+
+/// The manifest, as it is written and read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    pub k3s: String,
+    pub commit: String,
+    /// `release`, `tree` or `sample`: only what was built from an upstream tag may be released.
+    pub origin: String,
+    pub arch: String,
+    /// Commit time in seconds since 1970, which is the time of everything inside.
+    pub source_date_epoch: i64,
+    /// This is not upstream's k3s: it is patched.
+    pub modified: bool,
+    pub pause_image: String,
+    pub builtin_pause: bool,
+    /// What a whole k3s has and this one has not.
+    pub incomplete: Vec<String>,
+    pub patches: Vec<PatchEntry>,
+    /// Modules and repositories that parts were compiled from.
+    pub sources: BTreeMap<String, String>,
+    pub tools: BTreeMap<String, String>,
+    /// What was compiled, whether it is shipped by itself or inside the binary.
+    pub parts: BTreeMap<String, FileEntry>,
+    /// The files beside this one.
+    pub files: BTreeMap<String, FileEntry>,
+    pub checks: Vec<Check>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    pub size: u64,
+    pub sha256: Digest,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PatchEntry {
+    pub name: String,
+    pub why: String,
+    pub files: Vec<String>,
+    pub diff_sha256: Digest,
+}
+
+impl Manifest {
+    /// Writes down a build.
+    pub fn of(
+        build: &Build,
+        parts: &[Part],
+        applied: &[Applied],
+        checks: &[Check],
+        folder: &Path,
+        files: &[String],
+    ) -> Result<Manifest> {
+        let parts = parts
+            .iter()
+            .map(|part| Ok((part.name.clone(), FileEntry::of(&part.path)?)))
+            .collect::<Result<_>>()?;
+        let files = files
+            .iter()
+            .map(|name| Ok((name.clone(), FileEntry::of(&folder.join(name))?)))
+            .collect::<Result<_>>()?;
+        let module = |module: &crate::upstream::gomod::Module| format!("{} {}", module.path, module.version);
+        let mut sources = BTreeMap::from([
+            ("containerd".to_owned(), module(&build.facts.containerd)),
+            ("runc".to_owned(), module(&build.facts.runc)),
+        ]);
+        for clone in &build.facts.recipe.clones {
+            if let Some(commit) = build.lock.commit(clone.url.trim_end_matches(".git"), &clone.tag) {
+                sources
+                    .insert(clone.url.trim_end_matches(".git").to_owned(), format!("{} {commit}", clone.tag));
+            }
+        }
+        Ok(Manifest {
+            k3s: build.source.version.to_string(),
+            commit: build.source.commit.id.clone(),
+            origin: match build.source.origin {
+                Origin::Release => "release",
+                Origin::Tree => "tree",
+                Origin::Sample => "sample",
+            }
+            .to_owned(),
+            arch: build.target.go.to_owned(),
+            source_date_epoch: build.source.time,
+            modified: !applied.is_empty(),
+            pause_image: build.options.pause_image.as_str().to_owned(),
+            builtin_pause: build.options.builtin_pause == crate::k3s::Part::Included,
+            incomplete: build.incomplete().into_iter().map(str::to_owned).collect(),
+            patches: applied.iter().map(PatchEntry::of).collect(),
+            sources,
+            tools: tools(build)?,
+            parts,
+            files,
+            checks: checks.to_vec(),
+        })
+    }
+
+    /// Reads a manifest.
+    pub fn read(path: &Path) -> Result<Manifest> {
+        serde_json::from_slice(&fs_err::read(path)?).with_context(|| format!("reading {}", path.display()))
+    }
+
+    pub fn text(&self) -> Result<String> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+}
+
+impl FileEntry {
+    fn of(path: &Path) -> Result<FileEntry> {
+        Ok(FileEntry { size: fs_err::metadata(path)?.len(), sha256: Digest::of_file(path)? })
+    }
+}
+
+impl PatchEntry {
+    fn of(applied: &Applied) -> PatchEntry {
+        PatchEntry {
+            name: applied.name.clone(),
+            why: applied.why.clone(),
+            files: applied.files.clone(),
+            diff_sha256: Digest::of(&applied.diff),
+        }
+    }
+}
+
+/// The tools whose versions decide the bytes.
+fn tools(build: &Build) -> Result<BTreeMap<String, String>> {
+    let pins = &build.context.pins;
+    Ok(BTreeMap::from([
+        ("go".to_owned(), build.go.version.clone()),
+        ("zig".to_owned(), pins.zig.version.clone()),
+        ("libseccomp".to_owned(), pins.libseccomp.version.clone()),
+        ("rustc".to_owned(), rustc(build.context)?),
+    ]))
+}
+
+/// The version line of the Rust compiler.
+pub fn rustc(context: &Context) -> Result<String> {
+    let shell = context.shell()?;
+    Program::new(context, cmd!(shell, "rustc --version")).read().context("asking for the version of rustc")
+}

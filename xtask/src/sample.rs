@@ -1,0 +1,232 @@
+//! The sample: a small k3s of our own, laid out so that the same pipeline that builds k3s builds it.
+//!
+//! Everything a build would fetch from upstream is made from `sample/`: git repositories, module zips,
+//! k3s-root's archive and the charts. Only what surrounds the pipeline is different, never the pipeline.
+
+use crate::command::choice::Chosen;
+use crate::context::Context;
+use crate::lock::{Adding, Lock};
+use crate::toolchain::go::StandIns;
+use crate::tree;
+use crate::upstream::checkout::{self, Commit, GitSettings};
+use crate::upstream::release::{Origin, Source};
+use anyhow::{Context as _, Result, anyhow};
+use fs_err as fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Upstream's two ways to embed assets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Layout {
+    Bindata,
+    Embed,
+}
+
+impl Layout {
+    fn folder(self) -> &'static str {
+        match self {
+            Layout::Bindata => "bindata",
+            Layout::Embed => "embed",
+        }
+    }
+}
+
+/// The time of everything in the sample: 2025-01-01.
+const TIME: i64 = 1_735_689_600;
+
+/// Lays the sample out below `target/work/sample/` and chooses it.
+pub fn prepare(context: Context, layout: Layout) -> Result<Chosen> {
+    let sample = context.root.join("sample");
+    let folder = context.work.join("sample").join(layout.folder());
+    let _claim = crate::claim::Claim::on(&context, &folder.with_extension("claim"))?;
+    for part in ["k3s", "git", "mirror", "proxy", "fetched", "lock.json"] {
+        let path = folder.join(part);
+        if path.is_dir() {
+            fs::remove_dir_all(&path)?;
+        } else if path.exists() {
+            fs::remove_file(&path)?;
+        }
+    }
+    let k3s = folder.join("k3s");
+    tree::copy(&sample.join("k3s/base"), &k3s)?;
+    tree::copy(&sample.join("k3s").join(layout.folder()), &k3s)?;
+    let settings = Settings::read(&k3s)?;
+    commit(&k3s, &settings.version)?;
+    let git = GitSettings {
+        configuration: repositories(&sample, &folder.join("git"), &settings)?,
+        folder: folder.join("fetched"),
+    };
+    let mirror = folder.join("mirror");
+    stock_mirror(&sample, &mirror, &settings)?;
+    let proxy = folder.join("proxy");
+    stock_proxy(&sample.join("modules"), &proxy)?;
+
+    let lock = Lock::open(&folder.join("lock.json"), Adding::Allowed)?;
+    let repository = Commit { id: checkout::resolve(&k3s, "HEAD")?, repository: k3s };
+    let source = Source {
+        commit: repository,
+        version: settings.version.parse()?,
+        origin: Origin::Sample,
+        time: TIME,
+        location: format!("sample/ ({} layout)", layout.folder()),
+    };
+    let cache = context.cache.join("sample-modules");
+    let stand_ins = Some(StandIns { proxy: format!("file://{}", proxy.display()), cache });
+    let context = context.with_mirror(format!("file://{}", mirror.display()));
+    Ok(Chosen { context, lock, source, git, stand_ins })
+}
+
+/// The names that the sample's own scripts give to what they fetch.
+struct Settings {
+    version: String,
+    cni_plugins: String,
+    flannel_plugin: Option<String>,
+    root: String,
+    charts: Vec<String>,
+}
+
+impl Settings {
+    fn read(k3s: &Path) -> Result<Settings> {
+        let script = fs::read_to_string(k3s.join("scripts/version.sh"))?;
+        let value = |name: &str| {
+            let prefix = format!("{name}=\"");
+            script.lines().find_map(|line| Some(line.strip_prefix(&prefix)?.trim_end_matches('"').to_owned()))
+        };
+        let required =
+            |name: &str| value(name).ok_or_else(|| anyhow!("the sample's scripts/version.sh sets no {name}"));
+        let gomod = crate::upstream::gomod::GoMod::parse(&fs::read_to_string(k3s.join("go.mod"))?);
+        let kubernetes = gomod.resolve_any(&["k8s.io/kubernetes"])?.version;
+        let kubernetes = kubernetes.split('-').next().unwrap_or(&kubernetes);
+        let traefik = fs::read_to_string(k3s.join("manifests/traefik.yaml"))?;
+        let charts = traefik.lines().filter_map(|line| line.trim().strip_prefix("chart:"));
+        Ok(Settings {
+            version: format!("{kubernetes}+k3s1"),
+            cni_plugins: required("VERSION_CNIPLUGINS")?,
+            flannel_plugin: value("VERSION_FLANNEL_PLUGIN"),
+            root: required("VERSION_ROOT")?,
+            charts: charts.filter_map(|url| Some(url.trim().rsplit('/').next()?.to_owned())).collect(),
+        })
+    }
+}
+
+/// Makes the CNI repositories and the git settings that lead to them.
+fn repositories(sample: &Path, git: &Path, settings: &Settings) -> Result<Vec<(String, String)>> {
+    let mut configuration = Vec::new();
+    let wanted = [
+        ("plugins", "https://github.com/rancher/plugins", Some(&settings.cni_plugins)),
+        ("cni-plugin", "https://github.com/flannel-io/cni-plugin", settings.flannel_plugin.as_ref()),
+    ];
+    for (name, url, tag) in wanted {
+        let Some(tag) = tag else { continue };
+        let repository = git.join(name);
+        tree::copy(&sample.join(name), &repository)?;
+        commit(&repository, tag)?;
+        configuration.push((format!("url.file://{}.insteadOf", repository.display()), url.to_owned()));
+    }
+    Ok(configuration)
+}
+
+/// Makes a folder a repository with one commit and one tag, the same wherever and whenever it is done.
+fn commit(folder: &Path, tag: &str) -> Result<()> {
+    let repository = git2::Repository::init(folder)?;
+    let mut index = repository.index()?;
+    index.add_all(["*"], git2::IndexAddOption::FORCE, None)?;
+    let tree = repository.find_tree(index.write_tree()?)?;
+    let author = git2::Signature::new("sample", "sample@localhost", &git2::Time::new(TIME, 0))?;
+    let id = repository.commit(Some("HEAD"), &author, &author, "The sample, which is not k3s", &tree, &[])?;
+    repository.tag_lightweight(tag, repository.find_commit(id)?.as_object(), false)?;
+    Ok(())
+}
+
+/// Puts k3s-root's archives and the charts where a mirror of their hosts would keep them.
+fn stock_mirror(sample: &Path, mirror: &Path, settings: &Settings) -> Result<()> {
+    let releases = mirror.join("github.com/k3s-io/k3s-root/releases/download").join(&settings.root);
+    for target in &crate::target::TARGETS {
+        pack(&sample.join("k3s-root"), "", &releases.join(format!("k3s-root-{}.tar", target.go)))?;
+    }
+    for chart in &settings.charts {
+        // `traefik-crd-25.0.3+up25.0.0.tgz` is chart `traefik-crd`.
+        let name = chart.trim_end_matches(|c: char| c != '-').trim_end_matches('-');
+        let name =
+            name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '+').trim_end_matches('-');
+        let place = mirror.join("k3s.io/k3s-charts/assets").join(name).join(chart);
+        pack(&sample.join("charts").join(name), name, &place)?;
+    }
+    Ok(())
+}
+
+/// Packs a folder below `prefix`, with fixed times and owners.
+fn pack(folder: &Path, prefix: &str, archive: &Path) -> Result<()> {
+    fs::create_dir_all(archive.parent().context("an archive has a folder")?)?;
+    let mut tar = tar::Builder::new(fs::File::create(archive)?);
+    tar.mode(tar::HeaderMode::Deterministic);
+    tar.follow_symlinks(false);
+    for entry in walkdir::WalkDir::new(folder).min_depth(1).sort_by_file_name() {
+        let entry = entry.with_context(|| format!("packing {}", folder.display()))?;
+        tar.append_path_with_name(entry.path(), Path::new(prefix).join(entry.path().strip_prefix(folder)?))?;
+    }
+    tar.finish()?;
+    Ok(())
+}
+
+/// Lays the stand-in modules out as a module proxy (go.dev/ref/mod#goproxy-protocol).
+fn stock_proxy(modules: &Path, proxy: &Path) -> Result<()> {
+    for entry in walkdir::WalkDir::new(modules).sort_by_file_name() {
+        let entry = entry.with_context(|| format!("reading {}", modules.display()))?;
+        let relative = entry.path().strip_prefix(modules)?.to_string_lossy().into_owned();
+        let Some((path, version)) =
+            relative.rsplit_once('@').filter(|_| entry.path().join("go.mod").is_file())
+        else {
+            continue;
+        };
+        let place = proxy.join(path).join("@v");
+        fs::create_dir_all(&place)?;
+        fs::write(place.join(format!("{version}.info")), format!("{{\"Version\":\"{version}\"}}"))?;
+        fs::copy(entry.path().join("go.mod"), place.join(format!("{version}.mod")))?;
+        zip_module(entry.path(), path, version, &place.join(format!("{version}.zip")))?;
+    }
+    Ok(())
+}
+
+/// Zips a module as Go expects it, every file below `path@version/` (go.dev/ref/mod#zip-files). The
+/// path in the zip is not escaped: `!` before a letter in a folder's name stands for its capital.
+fn zip_module(folder: &Path, path: &str, version: &str, archive: &PathBuf) -> Result<()> {
+    let mut zip = zip::ZipWriter::new(fs::File::create(archive)?);
+    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
+        let entry = entry?;
+        if entry.file_type().is_file() {
+            let name = entry.path().strip_prefix(folder)?.to_string_lossy().into_owned();
+            zip.start_file(format!("{}@{version}/{name}", unescaped(path)), options)?;
+            zip.write_all(&fs::read(entry.path())?)?;
+        }
+    }
+    zip.finish()?;
+    // Go refuses nothing here, but a file that others could write to would be an odd thing to trust.
+    fs::set_permissions(archive, std::fs::Permissions::from_mode(0o644))?;
+    Ok(())
+}
+
+/// `github.com/!microsoft/x` is `github.com/Microsoft/x` (go.dev/ref/mod#goproxy-protocol).
+fn unescaped(path: &str) -> String {
+    let mut parts = path.split('!');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let mut letters = part.chars();
+        text.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
+        text.push_str(letters.as_str());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_capitals_are_read() {
+        assert_eq!(unescaped("github.com/!microsoft/hcsshim"), "github.com/Microsoft/hcsshim");
+        assert_eq!(unescaped("github.com/k3s-io/runc"), "github.com/k3s-io/runc");
+    }
+}

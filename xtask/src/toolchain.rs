@@ -1,0 +1,6 @@
+//! The compilers: found, or fetched at exactly the version that is meant.
+
+pub mod debian;
+pub mod go;
+pub mod rust;
+pub mod zig;

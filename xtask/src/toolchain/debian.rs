@@ -1,0 +1,167 @@
+//! What a host lacks, lent by Debian: packages and sources through apt, signed by the archive's
+//! keyring, unpacked into the cache and never installed.
+
+use crate::context::{Context, Network};
+use crate::fetch::Download;
+use crate::process::{self, Program};
+use anyhow::{Context as _, Result, anyhow, bail};
+use fs_err as fs;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use xshell::cmd;
+
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// An apt of our own: its lists, cache and state lie in our cache, and it knows one Debian release.
+pub struct Apt<'a> {
+    context: &'a Context,
+    folder: PathBuf,
+}
+
+impl<'a> Apt<'a> {
+    /// Prepares apt for the pinned Debian release and some architectures, and fetches its lists.
+    pub fn open(context: &'a Context, architectures: &[&str]) -> Result<Apt<'a>> {
+        if process::find("apt-get").is_none() || !Path::new(KEYRING).is_file() {
+            bail!("this host has no apt with Debian's archive keyring ({KEYRING})");
+        }
+        let suite = &context.pins.debian.suite;
+        let folder = context.cache.join("apt").join(format!("{suite}-{}", architectures.join("-")));
+        for part in ["lists/partial", "cache/archives/partial", "preferences.d"] {
+            fs::create_dir_all(folder.join(part))?;
+        }
+        let apt = Apt { context, folder };
+        let sources: String = apt
+            .mirrors()?
+            .iter()
+            .flat_map(|site| {
+                ["deb", "deb-src"].map(|kind| format!("{kind} [signed-by={KEYRING}] {site} {suite} main\n"))
+            })
+            .collect();
+        fs::write(apt.folder.join("sources.list"), sources)?;
+        fs::write(apt.folder.join("apt.conf"), apt.configuration(architectures))?;
+        if !apt.folder.join("status").exists() {
+            fs::write(apt.folder.join("status"), "")?;
+        }
+        if context.network == Network::Allowed {
+            let shell = context.shell()?;
+            apt.program(cmd!(shell, "apt-get update --quiet"))
+                .run()
+                .context("fetching Debian's package lists")?;
+        }
+        Ok(apt)
+    }
+
+    /// The original source archive of a package and the files beside it, in a folder.
+    pub fn source(&self, package: &str) -> Result<PathBuf> {
+        let folder = self.folder.join("sources").join(package);
+        fs::create_dir_all(&folder)?;
+        let shell = self.context.shell()?;
+        self.program(cmd!(shell, "apt-get source --quiet --download-only {package}")).dir(&folder).run()?;
+        Ok(folder)
+    }
+
+    /// Fetches packages with what they depend on, as apt resolves it for an empty machine, and returns
+    /// the files.
+    pub fn packages(&self, names: &[&str]) -> Result<Vec<PathBuf>> {
+        let shell = self.context.shell()?;
+        let install =
+            cmd!(shell, "apt-get install --quiet --yes --no-install-recommends --print-uris {names...}");
+        let uris = self.program(install).read()?;
+        let files: BTreeSet<String> = uris
+            .lines()
+            .filter(|line| line.starts_with('\''))
+            .filter_map(|line| line.split(' ').nth(1))
+            .map(str::to_owned)
+            .collect();
+        let install =
+            cmd!(shell, "apt-get install --quiet --yes --no-install-recommends --download-only {names...}");
+        self.program(install).run()?;
+        Ok(files.into_iter().map(|name| self.folder.join("cache/archives").join(name)).collect())
+    }
+
+    /// The user's own Debian mirrors, as apt knows them.
+    fn mirrors(&self) -> Result<BTreeSet<String>> {
+        let shell = self.context.shell()?;
+        let command = cmd!(shell, "apt-get indextargets --format '$(ORIGIN) $(SITE)' 'Created-By: Packages'");
+        let targets = Program::new(self.context, command).read().context("asking apt for its sources")?;
+        let found: BTreeSet<String> = debian_sites(&targets);
+        if found.is_empty() {
+            return Err(anyhow!(
+                "apt has no source with Debian's packages; add one to /etc/apt/sources.list.d"
+            ));
+        }
+        Ok(found)
+    }
+
+    fn configuration(&self, architectures: &[&str]) -> String {
+        let folder = self.folder.display();
+        let list: String = architectures.iter().map(|name| format!("\"{name}\"; ")).collect();
+        let first = architectures.first().copied().unwrap_or("amd64");
+        format!(
+            "Dir::State \"{folder}\";\nDir::State::lists \"{folder}/lists\";\nDir::State::status \"{folder}/status\";\n\
+             Dir::Cache \"{folder}/cache\";\nDir::Etc::sourcelist \"{folder}/sources.list\";\nDir::Etc::sourceparts \"-\";\n\
+             Dir::Etc::preferencesparts \"{folder}/preferences.d\";\nAPT::Architecture \"{first}\";\n\
+             APT::Architectures {{ {list}}};\nAPT::Sandbox::User \"\";\nDebug::NoLocking \"true\";\n"
+        )
+    }
+
+    fn program(&self, command: xshell::Cmd<'_>) -> Program<'a> {
+        Program::new(self.context, command).env("APT_CONFIG", self.folder.join("apt.conf")).log("apt")
+    }
+}
+
+/// Unpacks packages over each other into a folder that appears whole. None of their scripts is run.
+pub fn unpack(context: &Context, packages: &[PathBuf], folder: &Path) -> Result<()> {
+    let parent = folder.parent().context("unpacked packages have a folder")?;
+    fs::create_dir_all(parent)?;
+    let making = tempfile::tempdir_in(parent)?;
+    let into = making.path();
+    for package in packages {
+        let shell = context.shell()?;
+        Program::new(context, cmd!(shell, "dpkg-deb --extract {package} {into}")).log("apt").run()?;
+    }
+    fs::rename(making.keep(), folder)?;
+    Ok(())
+}
+
+/// The addresses of Debian's main archive among `origin site` lines.
+fn debian_sites(targets: &str) -> BTreeSet<String> {
+    let debian = |line: &&str| line.starts_with("Debian ") || line.starts_with(' ');
+    let sites = targets.lines().filter(debian).filter_map(|line| line.split_whitespace().last());
+    sites
+        .map(|site| site.trim_end_matches('/'))
+        .filter(|site| site.ends_with("/debian"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A source archive from its own host, or else the same bytes from Debian's source package.
+pub fn or_source(context: &Context, download: &Download, package: &str) -> Result<PathBuf> {
+    let Err(error) = download.get(context) else { return Ok(download.path(context)) };
+    let lent = || -> Result<PathBuf> {
+        let folder = Apt::open(context, &["amd64"])?.source(package)?;
+        for entry in fs::read_dir(&folder)? {
+            let file = entry?.path();
+            if crate::digest::Digest::of_file(&file)? == download.sha256 {
+                let path = download.path(context);
+                fs::create_dir_all(path.parent().context("a cached file has a folder")?)?;
+                fs::copy(&file, &path)?;
+                return Ok(path);
+            }
+        }
+        bail!("Debian {} has another {package} than {}", context.pins.debian.suite, download.name)
+    };
+    lent().map_err(|also| anyhow!("{error:#}\n  nor from Debian's source package: {also:#}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_main_archive_of_debian_is_taken() {
+        let targets = "Debian http://m.example/debian\nDebian http://m.example/debian-security\nOther http://x.example/debian\n http://n.example/debian\n";
+        let found: Vec<String> = debian_sites(targets).into_iter().collect();
+        assert_eq!(found, ["http://m.example/debian", "http://n.example/debian"]);
+    }
+}

@@ -1,0 +1,179 @@
+//! Go: any Go of 1.21 or newer fetches, through the user's own proxy and verified by the checksum
+//! database, exactly the release that upstream builds with (go.dev/doc/toolchain).
+
+use crate::context::{Context, Network};
+use crate::process::{self, Program};
+use crate::upstream::gomod::Module;
+use anyhow::{Context as _, Result, anyhow, bail};
+use fs_err as fs;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use xshell::cmd;
+
+/// The first Go that can fetch others.
+const OLDEST: (u32, u32) = (1, 21);
+
+/// Settings of the user's that decide where modules come from and how they are verified.
+const SOURCES: &[&str] =
+    &["GOPROXY", "GOSUMDB", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOINSECURE", "GOAUTH", "GOMODCACHE"];
+
+/// Modules of a build's own, which stand before those of the user's proxies (the sample's stand-ins).
+#[derive(Clone, Debug)]
+pub struct StandIns {
+    /// A `file://` tree in the form of the module proxy protocol (go.dev/ref/mod#goproxy-protocol).
+    pub proxy: String,
+    /// A module cache of their own, since they bear the names of real modules.
+    pub cache: PathBuf,
+}
+
+/// The Go of the host, whichever it is.
+#[derive(Clone, Debug)]
+pub struct AnyGo {
+    program: PathBuf,
+    /// The user's settings: where toolchains come from.
+    theirs: Vec<(String, String)>,
+    /// Where modules come from.
+    sources: Vec<(String, String)>,
+}
+
+/// Go at exactly one release.
+#[derive(Clone, Debug)]
+pub struct Go {
+    pub program: PathBuf,
+    /// Without `go`: `1.24.2`.
+    pub version: String,
+    sources: Vec<(String, String)>,
+}
+
+impl AnyGo {
+    /// Finds Go on the search path and reads the user's settings of it.
+    pub fn find(context: &Context, stand_ins: Option<&StandIns>) -> Result<AnyGo> {
+        let program = process::find("go").ok_or_else(|| anyhow!("no Go was found\n  {}", remedy()))?;
+        let shell = context.shell()?;
+        let version = clean(Program::new(context, cmd!(shell, "{program} env GOVERSION")))
+            .env("GOTOOLCHAIN", "local")
+            .read()?;
+        if numbers(&version).is_none_or(|found| found < OLDEST) {
+            bail!("{} is {version}, which cannot fetch other releases\n  {}", program.display(), remedy());
+        }
+        let names = SOURCES.iter().filter(|name| **name != "GOAUTH" || numbers(&version) >= Some((1, 24)));
+        let json = Program::new(context, cmd!(shell, "{program} env -json {names...}"))
+            .inherit("GO", &["GOFLAGS", "GOTOOLCHAIN"])
+            .env("GOFLAGS", "")
+            .env("GOTOOLCHAIN", "local")
+            .read()
+            .context("reading the user's settings of Go")?;
+        let settings: BTreeMap<String, String> = serde_json::from_str(&json)?;
+        let mut theirs: BTreeMap<String, String> =
+            settings.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        if context.network == Network::Forbidden {
+            theirs.insert("GOPROXY".into(), "off".into());
+        }
+        let mut sources = theirs.clone();
+        if let Some(StandIns { proxy, cache }) = stand_ins {
+            let behind = theirs.get("GOPROXY").map(String::as_str).unwrap_or("off");
+            sources.insert("GOPROXY".into(), format!("{proxy},{behind}"));
+            sources.insert("GOMODCACHE".into(), cache.to_string_lossy().into_owned());
+            // No checksum database knows stand-ins; the sample's go.sum does.
+            sources.insert("GOSUMDB".into(), "off".into());
+        }
+        let (theirs, sources) = (theirs.into_iter().collect(), sources.into_iter().collect());
+        Ok(AnyGo { program, theirs, sources })
+    }
+
+    /// The folder of a module in the module cache, fetched where it is not there yet and verified by
+    /// the go.sum of `tree`, or by the checksum database where that does not know it.
+    pub fn module(&self, context: &Context, module: &Module, tree: &Path) -> Result<PathBuf> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Answer {
+            dir: Option<PathBuf>,
+            error: Option<String>,
+        }
+        let name = format!("{}@{}", module.path, module.version);
+        let program = &self.program;
+        let shell = context.shell()?;
+        // In a module of its own, since the tree's may name modules that are gone from the world.
+        let scratch = tempfile::tempdir()?;
+        fs::write(scratch.path().join("go.mod"), "module scratch\n\ngo 1.21\n")?;
+        fs::copy(tree.join("go.sum"), scratch.path().join("go.sum"))?;
+        let program = clean(Program::new(context, cmd!(shell, "{program} mod download -json {name}")))
+            .dir(scratch.path())
+            .env("GOTOOLCHAIN", "local")
+            .envs(self.sources.iter().cloned());
+        let (_, answer, messages) = program.capture()?;
+        let answer: Answer = serde_json::from_slice(&answer).with_context(|| {
+            format!("cannot fetch the module {name}: {}", String::from_utf8_lossy(&messages))
+        })?;
+        match answer {
+            Answer { dir: Some(dir), error: None } => Ok(dir),
+            Answer { error, .. } => bail!(
+                "cannot fetch the module {name}: {}\n  Go takes modules from the proxies in `go env GOPROXY`.",
+                error.unwrap_or_default()
+            ),
+        }
+    }
+
+    /// Go at exactly this release.
+    pub fn release(&self, context: &Context, version: &str) -> Result<Go> {
+        let program = &self.program;
+        let shell = context.shell()?;
+        let empty = tempfile::tempdir()?;
+        let root = clean(Program::new(context, cmd!(shell, "{program} env GOROOT")))
+            .dir(empty.path())
+            .env("GOTOOLCHAIN", format!("go{version}"))
+            .envs(self.theirs.iter().cloned())
+            .read()
+            .with_context(|| format!("cannot fetch Go {version}, which this release of k3s is built with"))?;
+        Ok(Go {
+            program: Path::new(&root).join("bin/go"),
+            version: version.to_owned(),
+            sources: self.sources.clone(),
+        })
+    }
+}
+
+impl Go {
+    /// Begins a `go` command with an environment that holds nothing of the user's but module sources.
+    pub fn command<'a>(&self, context: &'a Context, arguments: &[String]) -> Result<Program<'a>> {
+        let program = &self.program;
+        let shell = context.shell()?;
+        Ok(clean(Program::new(context, cmd!(shell, "{program} {arguments...}")))
+            .env("GOTOOLCHAIN", "local")
+            .envs(self.sources.iter().cloned()))
+    }
+
+    /// The major and minor number, for what only newer releases know.
+    pub fn numbers(&self) -> (u32, u32) {
+        numbers(&self.version).unwrap_or_default()
+    }
+}
+
+/// Go's environment as we want it: no file of settings, no flags, no workspace, no version control.
+fn clean(program: Program<'_>) -> Program<'_> {
+    program.env("GOENV", "off").env("GOFLAGS", "").env("GOWORK", "off").env("GOTELEMETRY", "off")
+}
+
+/// `go1.24.2` or `1.24.2` as (1, 24).
+fn numbers(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.trim_start_matches("go").split(['.', 'r', 'b', ' ', '-']);
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+fn remedy() -> String {
+    format!("Any Go of {}.{} or newer will do: cargo xtask doctor --fix", OLDEST.0, OLDEST.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn go_versions_of_every_form_are_read() {
+        for (text, expected) in [("go1.24.2", (1, 24)), ("1.21rc1", (1, 21)), ("go1.26-devel", (1, 26))] {
+            assert_eq!(numbers(text), Some(expected), "{text}");
+        }
+        assert_eq!(numbers("devel"), None);
+    }
+}

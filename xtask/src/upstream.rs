@@ -1,0 +1,9 @@
+//! What upstream says: which release, which commit, and everything its own files tell about a build.
+
+pub mod checkout;
+pub mod facts;
+pub mod gomod;
+pub mod images;
+pub mod release;
+pub mod script;
+pub mod version;

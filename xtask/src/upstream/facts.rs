@@ -1,0 +1,152 @@
+//! What a checkout says about its own build.
+
+use super::gomod::{GoMod, Module};
+use super::release::Source;
+use super::script::{self, Answers, Recipe};
+use crate::context::Context;
+use crate::target::Target;
+use crate::toolchain::go::AnyGo;
+use anyhow::{Context as _, Result, anyhow, bail};
+use fs_err as fs;
+use std::path::Path;
+
+/// How k3s puts manifests, charts and the data tarball into its binaries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Assets {
+    /// A generator writes Go files from folders (up to 2025-07, k3s commit 8fff7f573).
+    GoBindata,
+    /// `//go:embed` reads folders beside the Go files.
+    GoEmbed,
+}
+
+/// Everything that a build takes from the tree, probed from files and never from the version.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    pub assets: Assets,
+    /// The Go release, without `go`, that upstream's Kubernetes is built with.
+    pub golang: String,
+    pub gomod: GoMod,
+    pub containerd: Module,
+    pub runc: Module,
+    pub recipe: Recipe,
+    /// Whether the server links libseccomp, through runc packages it imports (up to v1.31).
+    pub server_has_seccomp: bool,
+    /// The largest size upstream allows the binary, in MiB (scripts/binary_size_check.sh).
+    pub max_binary_mib: Option<u64>,
+}
+
+impl Facts {
+    /// Reads an untouched checkout.
+    pub fn read(
+        context: &Context,
+        go: &AnyGo,
+        tree: &Path,
+        source: &Source,
+        target: &Target,
+    ) -> Result<Facts> {
+        let gomod = GoMod::parse(&fs::read_to_string(tree.join("go.mod"))?);
+        let kubernetes = gomod.resolve_any(&["k8s.io/kubernetes"])?;
+        let golang = golang(&go.module(context, &kubernetes, tree)?)
+            .with_context(|| format!("which Go builds {} {}", kubernetes.path, kubernetes.version))?;
+        let version = source.version.to_string();
+        let answers = Answers {
+            goarch: target.go,
+            version: &version,
+            commit: &source.commit.id,
+            golang: &golang,
+            date: &rfc3339(source.time),
+        };
+        let recipe = script::play(context, tree, &gomod, &answers)?;
+        Ok(Facts {
+            assets: assets(tree)?,
+            containerd: gomod
+                .resolve_any(&["github.com/containerd/containerd/v2", "github.com/containerd/containerd"])?,
+            runc: gomod.resolve_any(&["github.com/opencontainers/runc"])?,
+            server_has_seccomp: gomod.resolve("github.com/seccomp/libseccomp-golang").is_some(),
+            max_binary_mib: max_binary_mib(tree)?,
+            golang,
+            gomod,
+            recipe,
+        })
+    }
+}
+
+fn assets(tree: &Path) -> Result<Assets> {
+    let bindata = tree.join("pkg/codegen/main.go").is_file();
+    let embed = tree.join("pkg/data/embed/.empty").is_file();
+    match (bindata, embed) {
+        (_, true) => Ok(Assets::GoEmbed),
+        (true, false) => Ok(Assets::GoBindata),
+        (false, false) => bail!(
+            "the tree embeds its assets in a way this program does not know: \
+             neither pkg/codegen/main.go nor pkg/data/embed/.empty is there"
+        ),
+    }
+}
+
+/// The Go release that Kubernetes names for itself, in a checkout or in the module cache.
+fn golang(kubernetes: &Path) -> Result<String> {
+    if let Ok(text) = fs::read_to_string(kubernetes.join(".go-version")) {
+        return Ok(text.trim().to_owned());
+    }
+    let path = kubernetes.join("build/dependencies.yaml");
+    let text = fs::read_to_string(&path)?;
+    golang_dependency(&text).ok_or_else(|| anyhow!("{} has no \"golang: upstream version\"", path.display()))
+}
+
+/// The version of the entry `golang: upstream version` in Kubernetes' build/dependencies.yaml.
+fn golang_dependency(yaml: &str) -> Option<String> {
+    let entry = yaml.split("- name: ").find(|entry| {
+        entry.lines().next().is_some_and(|line| line.trim().trim_matches('"') == "golang: upstream version")
+    })?;
+    let version = entry.lines().find_map(|line| line.trim().strip_prefix("version:"))?;
+    Some(version.trim().trim_matches('"').to_owned())
+}
+
+/// `MAX_BINARY_MB` of scripts/binary_size_check.sh.
+fn max_binary_mib(tree: &Path) -> Result<Option<u64>> {
+    let path = tree.join("scripts/binary_size_check.sh");
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(path)?;
+    Ok(text.lines().find_map(|line| line.trim().strip_prefix("MAX_BINARY_MB=")?.parse().ok()))
+}
+
+/// A time in the form of RFC 3339, UTC.
+///
+/// The days-to-date step is Howard Hinnant's `civil_from_days` (howardhinnant.github.io/date_algorithms.html).
+pub fn rfc3339(seconds: i64) -> String {
+    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_go_release_is_read_from_kubernetes_list_of_dependencies() {
+        let yaml = "dependencies:\n  - name: \"agnhost\"\n    version: 2.52\n  - name: \"golang: upstream version\"\n    version: 1.22.6\n    refPaths:\n  - name: \"golang: 1.<major>\"\n    version: 1.22\n";
+        assert_eq!(golang_dependency(yaml).as_deref(), Some("1.22.6"));
+        assert_eq!(golang_dependency("dependencies:\n"), None);
+    }
+
+    #[test]
+    fn times_are_written_in_utc() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(951_827_696), "2000-02-29T12:34:56Z");
+        assert_eq!(rfc3339(1_767_225_599), "2025-12-31T23:59:59Z");
+    }
+}

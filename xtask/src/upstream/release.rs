@@ -1,0 +1,143 @@
+//! From what a person asks for to one commit with a version.
+
+use super::checkout::{self, Commit, GitSettings};
+use super::gomod::GoMod;
+use super::version::{Version, kubernetes_numbers};
+use crate::context::Context;
+use crate::lock::Lock;
+use anyhow::{Context as _, Result, bail};
+use std::path::{Path, PathBuf};
+
+/// Where upstream keeps k3s; `git config url.<base>.insteadOf` turns it to a mirror.
+pub const UPSTREAM: &str = "https://github.com/k3s-io/k3s";
+
+/// What a person asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// `--k3s`: a tag, a line such as `v1.33`, or `stable`.
+    Release(String),
+    /// `--source`: any tree.
+    Tree { location: String, reference: Option<String>, version: Option<Version> },
+}
+
+/// Where a source came from, which decides what may be done with the product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// An upstream tag's own commit: may be released.
+    Release,
+    /// Any other tree.
+    Tree,
+    /// The sample in this repository.
+    Sample,
+}
+
+/// One commit of k3s, found and named.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub commit: Commit,
+    pub version: Version,
+    pub origin: Origin,
+    /// Commit time, in seconds since 1970: the time of everything that is built.
+    pub time: i64,
+    /// What the person gave: a tag's address or a path, for the report.
+    pub location: String,
+}
+
+/// Finds the commit that is meant.
+pub fn find(context: &Context, lock: &Lock, git: &GitSettings, wanted: &Wanted) -> Result<Source> {
+    match wanted {
+        Wanted::Release(name) => {
+            let version = release_named(context, git, name)?;
+            let commit = checkout::tag(context, lock, git, UPSTREAM, &version.to_string())?;
+            require_k3s(&commit, UPSTREAM)?;
+            let time = checkout::time(&commit)?;
+            Ok(Source { commit, version, origin: Origin::Release, time, location: UPSTREAM.to_owned() })
+        }
+        Wanted::Tree { location, reference, version } => {
+            let commit = tree(context, git, location, reference.as_deref())?;
+            let version = tree_version(&commit, location, version.as_ref())?;
+            let time = checkout::time(&commit)?;
+            Ok(Source { commit, version, origin: Origin::Tree, time, location: location.clone() })
+        }
+    }
+}
+
+/// The version that `v1.33.0+k3s1`, `v1.33` or `stable` means.
+fn release_named(context: &Context, git: &GitSettings, name: &str) -> Result<Version> {
+    if let Ok(version) = name.parse() {
+        return Ok(version);
+    }
+    let known = checkout::remote_tags(context, git, UPSTREAM)?;
+    newest(&known, name)
+        .with_context(|| format!("--k3s {name}: give a tag (v1.33.0+k3s1), a line (v1.33) or stable; upstream has no release of that name"))
+}
+
+/// The newest release among tags that belongs to a line, or the newest of all for `stable`.
+fn newest(tags: &[String], line: &str) -> Option<Version> {
+    let belongs = |version: &Version| {
+        let (major, minor, patch) = version.kubernetes;
+        line == "stable" || line == format!("v{major}.{minor}") || line == format!("v{major}.{minor}.{patch}")
+    };
+    tags.iter().filter_map(|tag| tag.parse().ok()).filter(|v: &Version| v.is_release() && belongs(v)).max()
+}
+
+/// The commit of a tree at a path or an address. A local source is read where it lies, never written to.
+fn tree(context: &Context, git: &GitSettings, location: &str, reference: Option<&str>) -> Result<Commit> {
+    let name = reference.unwrap_or("HEAD");
+    if location.contains("://") || location.contains("@") && !Path::new(location).exists() {
+        return checkout::reference(context, git, location, name);
+    }
+    let path = PathBuf::from(location);
+    if !path.exists() {
+        bail!("--source {location}: there is no such folder");
+    }
+    let repository = fs_err::canonicalize(path)?;
+    let id = checkout::resolve(&repository, name)?;
+    Ok(Commit { repository, id })
+}
+
+/// The version of a tree: the one that was given, a release tag on its commit, or one made of
+/// Kubernetes' version and the commit, as upstream's scripts make it.
+fn tree_version(commit: &Commit, location: &str, given: Option<&Version>) -> Result<Version> {
+    let gomod = GoMod::parse(&require_k3s(commit, location)?);
+    let kubernetes = gomod.resolve_any(&["k8s.io/kubernetes"]).context("reading go.mod")?;
+    let numbers = kubernetes_numbers(&kubernetes.version)?;
+    if let Some(version) = given {
+        if version.kubernetes != numbers {
+            bail!("--as {version} does not fit: the tree builds Kubernetes {}", kubernetes.version);
+        }
+        return Ok(version.clone());
+    }
+    let tags = checkout::tags_at(commit)?;
+    let tagged =
+        tags.iter().filter_map(|tag| tag.parse().ok()).filter(|v: &Version| v.kubernetes == numbers).max();
+    Ok(tagged.unwrap_or_else(|| Version::of_commit(numbers, &commit.id)))
+}
+
+/// The go.mod of a commit, which must be k3s'.
+fn require_k3s(commit: &Commit, location: &str) -> Result<String> {
+    let gomod = checkout::read(commit, "go.mod")?;
+    match gomod {
+        Some(text) if text.lines().any(|line| line.trim() == "module github.com/k3s-io/k3s") => Ok(text),
+        _ => bail!(
+            "{location} at {} is not k3s: its go.mod does not say `module github.com/k3s-io/k3s`",
+            commit.id
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_means_its_newest_release_and_no_candidate() {
+        let tags =
+            ["v1.33.0+k3s1", "v1.33.2+k3s1", "v1.33.10-rc1+k3s1", "v1.33.9+k3s2", "v1.34.1+k3s1", "nightly"];
+        let tags = tags.map(str::to_owned);
+        assert_eq!(newest(&tags, "v1.33").unwrap().to_string(), "v1.33.9+k3s2");
+        assert_eq!(newest(&tags, "stable").unwrap().to_string(), "v1.34.1+k3s1");
+        assert_eq!(newest(&tags, "v1.3"), None);
+    }
+}

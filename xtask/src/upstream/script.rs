@@ -1,0 +1,239 @@
+//! Upstream's own scripts as the source of truth: they are played, and what they would do is written
+//! down.
+//!
+//! Build tags, `-X` flags, links, download addresses and compression stand in k3s' `scripts/build`,
+//! `scripts/package-cli` and `scripts/download`. Bash itself reads them, with every program they would
+//! start replaced by a function that records its arguments (`recorder.sh`). So nothing of them is
+//! written down a second time here, and a change upstream is followed or, where it starts a program
+//! the recorder does not know, refused by name.
+
+use super::gomod::GoMod;
+use crate::context::Context;
+use crate::process::{self, Program};
+use crate::tree;
+use anyhow::{Context as _, Result, anyhow, bail};
+use fs_err as fs;
+use std::path::Path;
+use xshell::cmd;
+
+const RECORDER: &str = include_str!("recorder.sh");
+/// The scripts that are played, in the order in which upstream's CI runs them.
+const SCRIPTS: [&str; 3] = ["scripts/download", "scripts/build", "scripts/package-cli"];
+/// Programs that only compute, which a played script may really run.
+const REAL: &[&str] =
+    &["awk", "basename", "cat", "cut", "dirname", "grep", "head", "readlink", "sed", "sort", "tr", "xargs"];
+
+/// What the scripts are told about the build.
+#[derive(Clone, Debug)]
+pub struct Answers<'a> {
+    pub goarch: &'a str,
+    /// The tag, `v1.33.0+k3s1`.
+    pub version: &'a str,
+    pub commit: &'a str,
+    /// The Go version without `go`: `1.24.2`.
+    pub golang: &'a str,
+    /// The build date in RFC 3339.
+    pub date: &'a str,
+}
+
+/// One `go build` as a script calls it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GoBuild {
+    pub output: String,
+    /// The package to build; none means the current folder.
+    pub package: Option<String>,
+    pub tags: Vec<String>,
+    pub ldflags: String,
+    pub cgo: bool,
+    pub cgo_cflags: String,
+}
+
+/// A repository that a script clones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clone {
+    pub url: String,
+    pub tag: String,
+}
+
+/// All that the scripts told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recipe {
+    pub builds: Vec<GoBuild>,
+    /// Symbolic links below `bin/`, name and target, sorted.
+    pub links: Vec<(String, String)>,
+    pub clones: Vec<Clone>,
+    /// Addresses of files that are downloaded.
+    pub fetches: Vec<String>,
+    /// `BUILDTAGS` of runc's make.
+    pub runc_tags: Vec<String>,
+    /// zstd's level and window log for the data tarball.
+    pub zstd: Option<(i32, u32)>,
+    /// Upstream's own sum of k3s-root's archive, where the tree names one.
+    pub root_sha256: Option<String>,
+}
+
+/// Plays the scripts of a tree.
+pub fn play(context: &Context, root: &Path, gomod: &GoMod, answers: &Answers) -> Result<Recipe> {
+    let stage = tempfile::tempdir().context("making a stage for upstream's scripts")?;
+    let stage = stage.path();
+    for part in ["scripts", "manifests"] {
+        tree::copy(&root.join(part), &stage.join(part))
+            .with_context(|| format!("{} is not a k3s tree", root.display()))?;
+    }
+    let tools = stage.join("tools");
+    fs::create_dir(&tools)?;
+    for name in REAL {
+        let real = process::find(name).ok_or_else(|| anyhow!("{name} is not on the search path"))?;
+        fs::os::unix::fs::symlink(real, tools.join(name))?;
+    }
+    let modules: String = gomod
+        .modules()
+        .map(|(path, module)| format!("{path} {} {}\n", module.path, module.version))
+        .collect();
+    fs::write(stage.join("modules"), modules)?;
+    fs::write(stage.join("recorder.sh"), RECORDER)?;
+    let mut recipe = Recipe::default();
+    for script in SCRIPTS {
+        let output = stage.join("record");
+        fs::write(&output, "")?;
+        let shell = context.shell()?;
+        Program::new(context, cmd!(shell, "bash {script}"))
+            .dir(stage)
+            .envs(environment(answers))
+            .env("BASH_ENV", stage.join("recorder.sh"))
+            .env("RECORDER_BIN", &tools)
+            .env("RECORDER_MODULES", stage.join("modules"))
+            .env("RECORDER_OUTPUT", &output)
+            .run()
+            .with_context(|| format!("playing upstream's {script}"))?;
+        recipe
+            .take(&fs::read_to_string(&output)?)
+            .with_context(|| format!("what upstream's {script} does"))?;
+    }
+    recipe.links.sort();
+    recipe.links.dedup();
+    Ok(recipe)
+}
+
+/// The scripts' inputs under all the names they have had (research: `DRONE_TAG` up to v1.34, `TAG` and
+/// `GITHUB_SHA` since, `GIT_TAG` and `COMMIT` on master).
+fn environment<'a>(answers: &Answers<'a>) -> Vec<(&'static str, &'a str)> {
+    let mut pairs = vec![
+        ("ARCH", answers.goarch),
+        ("OS", "linux"),
+        ("STATIC_BUILD", "true"),
+        ("SELINUX", "true"),
+        ("TREE_STATE", "clean"),
+        ("GO", "go"),
+        ("RECORDER_GOARCH", answers.goarch),
+        ("RECORDER_GOLANG", answers.golang),
+        ("RECORDER_DATE", answers.date),
+    ];
+    pairs.extend(["DRONE_TAG", "TAG", "GIT_TAG"].map(|name| (name, answers.version)));
+    pairs.extend(["DRONE_COMMIT", "GITHUB_SHA", "COMMIT"].map(|name| (name, answers.commit)));
+    pairs
+}
+
+impl Recipe {
+    /// The build that writes `bin/<name>` or `<anything>/<name>`.
+    pub fn build(&self, name: &str) -> Result<&GoBuild> {
+        let named = |build: &&GoBuild| Path::new(&build.output).file_name().is_some_and(|file| file == name);
+        self.builds.iter().find(named).ok_or_else(|| anyhow!("upstream's scripts build no {name}"))
+    }
+
+    /// The repository whose address ends in `/<name>` or `/<name>.git`.
+    pub fn clone(&self, name: &str) -> Option<&Clone> {
+        self.clones.iter().find(|clone| clone.url.trim_end_matches(".git").rsplit('/').next() == Some(name))
+    }
+
+    /// The download whose file name begins like this.
+    pub fn fetch(&self, prefix: &str) -> impl Iterator<Item = &str> {
+        self.fetches.iter().map(String::as_str).filter(move |url| file_name(url).starts_with(prefix))
+    }
+
+    /// Adds the records of one script.
+    fn take(&mut self, text: &str) -> Result<()> {
+        for record in text.split_terminator('\u{1e}') {
+            let fields: Vec<&str> = record.split_terminator('\u{1f}').collect();
+            match fields.as_slice() {
+                ["unknown", program @ ..] => {
+                    bail!(
+                        "it runs `{}`, which this program does not know how to play\n  \
+                         Upstream's scripts have changed; xtask/src/upstream/recorder.sh has to learn it.",
+                        program.join(" ")
+                    )
+                }
+                ["go-build", rest @ ..] => self.builds.push(go_build(rest)?),
+                ["link", target, name] => {
+                    let name = name.trim_start_matches("./").trim_start_matches("bin/");
+                    self.links.push((name.to_owned(), (*target).to_owned()));
+                }
+                ["clone", rest @ ..] => self.clones.push(clone(rest)?),
+                ["fetch", rest @ ..] => {
+                    self.fetches
+                        .extend(rest.iter().filter(|word| word.contains("://")).map(|url| (*url).to_owned()));
+                }
+                ["make", rest @ ..] => {
+                    let tags = rest.iter().find_map(|word| word.strip_prefix("BUILDTAGS="));
+                    self.runc_tags = tags.unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+                }
+                ["zstd", rest @ ..] => self.zstd = Some(zstd(rest)?),
+                // Which assets have to be generated is probed from files (see [`super::facts::Assets`]).
+                ["go-generate"] => {}
+                ["root-sha256", sum] => self.root_sha256 = Some((*sum).to_owned()),
+                other => bail!("a record that nobody wrote: {other:?}"),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The last part of an address.
+pub fn file_name(url: &str) -> &str {
+    url.rsplit('/').next().unwrap_or(url)
+}
+
+fn go_build(words: &[&str]) -> Result<GoBuild> {
+    let [cgo, cgo_cflags, words @ ..] = words else { bail!("a go build without its environment: {words:?}") };
+    let value = |text: &str| text.split_once('=').map_or(String::new(), |(_, value)| value.to_owned());
+    let mut build = GoBuild {
+        output: String::new(),
+        package: None,
+        tags: Vec::new(),
+        ldflags: String::new(),
+        cgo: value(cgo) == "1",
+        cgo_cflags: value(cgo_cflags),
+    };
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let mut next = || words.next().ok_or_else(|| anyhow!("go build {word} without a value"));
+        match *word {
+            "-tags" => {
+                build.tags =
+                    next()?.split([' ', ',']).filter(|tag| !tag.is_empty()).map(str::to_owned).collect()
+            }
+            "-ldflags" => build.ldflags = next()?.split_whitespace().collect::<Vec<_>>().join(" "),
+            "-o" => build.output = (*next()?).to_owned(),
+            // Ours are -trimpath and -buildvcs=false in every build; debugging flags are empty here.
+            "-buildvcs=false" | "-gcflags=all=" => {}
+            flag if flag.starts_with('-') => bail!("go build {flag}: a flag this program does not know"),
+            package => build.package = Some(package.to_owned()),
+        }
+    }
+    Ok(build)
+}
+
+fn clone(words: &[&str]) -> Result<Clone> {
+    let tag = words.iter().find_map(|word| word.strip_prefix("--branch="));
+    let url = words.iter().find(|word| word.contains("://"));
+    match (url, tag) {
+        (Some(url), Some(tag)) => Ok(Clone { url: (*url).to_owned(), tag: tag.to_owned() }),
+        _ => bail!("a git clone without an address or a tag: {words:?}"),
+    }
+}
+
+fn zstd(words: &[&str]) -> Result<(i32, u32)> {
+    let level = words.iter().find_map(|word| word.strip_prefix('-')?.parse().ok());
+    let window = words.iter().find_map(|word| word.strip_prefix("--long=")?.parse().ok());
+    level.zip(window).ok_or_else(|| anyhow!("zstd without a level or a window: {words:?}"))
+}

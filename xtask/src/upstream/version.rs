@@ -1,0 +1,136 @@
+//! Versions of k3s releases: `v1.33.0+k3s1`, `v1.33.0-rc1+k3s1`.
+
+use anyhow::{Result, bail};
+use std::{cmp::Ordering, fmt, str::FromStr};
+
+/// A k3s version, ordered as upstream releases follow each other.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Version {
+    /// Kubernetes' major, minor and patch number.
+    pub kubernetes: (u32, u32, u32),
+    /// `rc1`, where it is a release candidate.
+    pub candidate: Option<String>,
+    /// What follows `+`: `k3s1`, or `k3s-dc03cb4b` for a commit without a tag.
+    pub build: String,
+}
+
+impl Version {
+    /// How upstream names a commit without a tag (k3s, scripts/version.sh).
+    pub fn of_commit(kubernetes: (u32, u32, u32), commit: &str) -> Version {
+        let short = commit.get(..8).unwrap_or(commit);
+        Version { kubernetes, candidate: None, build: format!("k3s-{short}") }
+    }
+
+    /// `k3s1` as 1; a build of another form has none.
+    pub fn k3s_number(&self) -> Option<u32> {
+        self.build.strip_prefix("k3s")?.parse().ok()
+    }
+
+    /// Whether this is a release, not a candidate and not a commit between releases.
+    pub fn is_release(&self) -> bool {
+        self.candidate.is_none() && self.k3s_number().is_some()
+    }
+}
+
+/// Kubernetes' three numbers in `v1.33.0` or `v1.31.1-k3s3`.
+pub fn kubernetes_numbers(text: &str) -> Result<(u32, u32, u32)> {
+    let numbers = text.strip_prefix('v').map(|rest| rest.split(['-', '+']).next().unwrap_or(rest).split('.'));
+    let parsed: Option<Vec<u32>> = numbers.and_then(|parts| parts.map(|part| part.parse().ok()).collect());
+    match parsed.as_deref() {
+        Some([major, minor, patch]) => Ok((*major, *minor, *patch)),
+        _ => bail!("{text:?} is not a version of the form v1.33.0"),
+    }
+}
+
+impl FromStr for Version {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Version> {
+        let form =
+            || anyhow::anyhow!("{text:?} is not a k3s version of the form v1.33.0+k3s1 or v1.33.0-rc1+k3s1");
+        let (left, build) = text.split_once('+').ok_or_else(form)?;
+        let plain =
+            |s: &str| !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
+        let candidate = match left.split_once('-') {
+            Some((_, candidate)) if plain(candidate) => Some(candidate.to_owned()),
+            Some(_) => return Err(form()),
+            None => None,
+        };
+        if !build.starts_with("k3s") || !plain(build) {
+            return Err(form());
+        }
+        let kubernetes = kubernetes_numbers(left).map_err(|_| form())?;
+        Ok(Version { kubernetes, candidate, build: build.to_owned() })
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (major, minor, patch) = self.kubernetes;
+        write!(f, "v{major}.{minor}.{patch}")?;
+        if let Some(candidate) = &self.candidate {
+            write!(f, "-{candidate}")?;
+        }
+        write!(f, "+{}", self.build)
+    }
+}
+
+impl PartialOrd for Version {
+    fn partial_cmp(&self, other: &Version) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Version {
+    fn cmp(&self, other: &Version) -> Ordering {
+        // A candidate comes before its release, and rc2 before rc10.
+        let candidate = |v: &Version| match &v.candidate {
+            None => (1, 0, String::new()),
+            Some(text) => (0, text.trim_start_matches("rc").parse().unwrap_or(0_u32), text.clone()),
+        };
+        (self.kubernetes, candidate(self), self.k3s_number(), &self.build).cmp(&(
+            other.kubernetes,
+            candidate(other),
+            other.k3s_number(),
+            &other.build,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(text: &str) -> Version {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn versions_print_as_they_were_read() {
+        for text in ["v1.33.0+k3s1", "v1.33.0-rc1+k3s1", "v1.31.1+k3s-7d66fa7f"] {
+            assert_eq!(version(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_version_is_refused() {
+        for text in
+            ["1.33.0+k3s1", "v1.33+k3s1", "v1.33.0", "v1.33.0+rke2", "v1.33.0+k3s1; rm", "v1.33.0-+k3s1"]
+        {
+            assert!(text.parse::<Version>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn versions_order_as_they_were_released() {
+        let order = [
+            "v1.9.3+k3s1",
+            "v1.33.0-rc2+k3s1",
+            "v1.33.0-rc10+k3s1",
+            "v1.33.0+k3s1",
+            "v1.33.0+k3s10",
+            "v1.33.1+k3s1",
+        ];
+        assert!(order.windows(2).all(|pair| version(pair[0]) < version(pair[1])));
+    }
+}

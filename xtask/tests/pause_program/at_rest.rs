@@ -1,0 +1,74 @@
+//! What it costs a node to have it sleeping in every pod.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::processes::{Running, eventually, start};
+use crate::programs::{native, ours, reference};
+
+/// How often the program has run, in ticks of processor time and in switches to and from it.
+fn activity(running: &Running) -> (Vec<String>, [Option<String>; 2]) {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", running.pid)).unwrap();
+    // utime and stime are the fields 14 and 15 of proc_pid_stat(5); the second ends with the last parenthesis.
+    let ticks = stat.rsplit_once(") ").unwrap().1.split(' ').skip(11).take(2).map(String::from).collect();
+    (ticks, ["voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"].map(|field| running.status(field)))
+}
+
+#[test]
+fn it_uses_no_processor_time() {
+    for program in ours() {
+        let running = start(program, &[]);
+        eventually("two looks at it find the same", || {
+            let before = activity(&running);
+            std::thread::sleep(Duration::from_millis(300));
+            (activity(&running) == before).then_some(())
+        });
+    }
+}
+
+#[test]
+fn it_opens_nothing() {
+    let open = |program| {
+        let running = start(program, &[]);
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", running.pid)).unwrap();
+        descriptors.map(|entry| entry.unwrap().file_name()).collect::<BTreeSet<_>>()
+    };
+    // The reference opens nothing either, so it has what both inherit.
+    assert_eq!(open(native()), open(reference()));
+}
+
+#[test]
+fn it_keeps_one_page_beside_its_stack() {
+    let running = start(native(), &[]);
+    let maps = fs::read_to_string(format!("/proc/{}/maps", running.pid)).unwrap();
+    let own: Vec<_> = maps
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        // What the kernel maps into every process is the same memory in all of them.
+        .filter(|fields| !fields.last().unwrap().starts_with("[v"))
+        .map(|fields| (fields[1], fields.last().unwrap().rsplit('/').next().unwrap()))
+        .collect();
+    let name = native().argv[0].file_name().unwrap().to_str().unwrap();
+    assert_eq!(own, [("r-xp", name), ("rw-p", "[stack]")]);
+}
+
+#[test]
+fn being_stopped_and_continued_does_not_end_its_wait() {
+    for program in ours() {
+        let running = start(program, &[]);
+        let becomes = |state| {
+            eventually("its state changes", || running.status("State")?.starts_with(state).then_some(()))
+        };
+        for _ in 0..20 {
+            running.send(Signal::SIGSTOP);
+            becomes('T');
+            running.send(Signal::SIGCONT);
+            becomes('S');
+        }
+        running.send(Signal::SIGTERM);
+        assert!(running.finish().status.success(), "{}", program.name);
+    }
+}

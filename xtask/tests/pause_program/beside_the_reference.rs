@@ -1,0 +1,96 @@
+//! The same arguments and signals, given to the reference in C and to ours: they must not be told apart.
+
+use std::process::{Command, Output};
+
+use nix::sys::signal::Signal;
+
+use crate::processes::{start, start_by_script};
+use crate::programs::{Program, ours, reference};
+use crate::{INTERRUPT, TERMINATED, WARNING, assert_outcome};
+
+/// Lets every program do the same, and compares what came of it.
+fn agree(what: &str, act: impl Fn(&Program) -> Output) -> Output {
+    let expected = act(reference());
+    for program in ours() {
+        assert_eq!(act(program), expected, "{} differs from the reference: {what}", program.name);
+    }
+    expected
+}
+
+#[test]
+fn the_version_is_printed_wherever_its_flag_stands_and_nothing_else_is_done() {
+    let version = concat!("pause.c ", env!("CARGO_PKG_VERSION"), "\n");
+    for arguments in [&["-v"][..], &["-V"], &["-v", "x"], &["x", "-v"], &["", "-", "--", "-x", "-V", "x"]] {
+        let output = agree(&format!("{arguments:?}"), |program| {
+            Command::new(&program.argv[0]).args(&program.argv[1..]).args(arguments).output().unwrap()
+        });
+        assert_outcome("pause", &output, (0, version, ""));
+    }
+}
+
+#[test]
+fn what_only_resembles_the_version_flag_is_passed_over() {
+    for arguments in [&[][..], &[""], &["-"], &["v"], &["-x"], &["-vv"], &["--v"], &["-v "], &["-", "v"]] {
+        let output = agree(&format!("{arguments:?}"), |program| {
+            let running = start(program, arguments);
+            running.send(Signal::SIGTERM);
+            running.finish()
+        });
+        assert_outcome("pause", &output, (0, "", &[WARNING, TERMINATED].concat()));
+    }
+}
+
+#[test]
+fn every_signal_that_ends_the_reference_ends_ours_in_the_same_way() {
+    use Signal::*;
+    for signal in [SIGHUP, SIGINT, SIGKILL, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGVTALRM, SIGPROF] {
+        let output = agree(signal.as_str(), |program| {
+            let running = start(program, &[]);
+            running.send(signal);
+            running.finish()
+        });
+        assert_eq!(output.status.success(), matches!(signal, SIGINT | SIGTERM), "{signal}");
+    }
+}
+
+#[test]
+fn no_other_signal_disturbs_it() {
+    let output = agree("harmless signals", |program| {
+        let running = start(program, &[]);
+        for signal in [Signal::SIGCHLD, Signal::SIGURG, Signal::SIGWINCH, Signal::SIGCONT] {
+            running.send(signal);
+        }
+        running.send(Signal::SIGINT);
+        running.finish()
+    });
+    assert_outcome("pause", &output, (0, "", &[WARNING, INTERRUPT].concat()));
+}
+
+#[test]
+fn output_that_cannot_be_written_changes_nothing() {
+    for script in [r#"exec "$@" -v >&-"#, r#"exec "$@" -v >/dev/full"#, r#"exec "$@" -v </dev/null >&0"#] {
+        let output = agree(script, |program| start_by_script(program, script).finish());
+        assert_outcome("pause", &output, (0, "", ""));
+    }
+    for script in [r#"exec "$@" 2>&-"#, r#"exec "$@" 2>/dev/full"#] {
+        let output = agree(script, |program| {
+            let running = start_by_script(program, script);
+            running.wait_until_settled(program);
+            running.send(Signal::SIGTERM);
+            running.finish()
+        });
+        assert_outcome("pause", &output, (0, "", ""));
+    }
+}
+
+#[test]
+fn a_reader_that_has_gone_away_ends_it_by_sigpipe() {
+    let output = agree("a broken pipe", |program| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let arguments = program.argv[1..].iter().map(|part| part.as_os_str());
+        let mut command = Command::new(&program.argv[0]);
+        command.args(arguments).arg("-v").stdout(writer).output().unwrap()
+    });
+    assert_eq!(output.status.code(), None);
+}

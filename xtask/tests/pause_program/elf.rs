@@ -1,0 +1,98 @@
+//! What the finished files are, by their headers.
+
+use std::fs;
+use std::process::Command;
+
+use object::LittleEndian;
+use object::elf::*;
+use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
+
+/// The file offset behind everything that is ever loaded.
+pub fn end_of_last_segment(image: &[u8]) -> usize {
+    let file = parse(image);
+    let ends = file
+        .elf_program_headers()
+        .iter()
+        .map(|segment| segment.p_offset(LittleEndian) as usize + segment.p_filesz(LittleEndian) as usize);
+    ends.max().expect("there is a segment")
+}
+
+fn parse(image: &[u8]) -> ElfFile64<'_, LittleEndian> {
+    ElfFile64::parse(image).expect("a 64-bit little-endian ELF file")
+}
+
+const ARCHES: [(&str, u16, u32); 3] = [
+    ("riscv64", EM_RISCV, EF_RISCV_RVC | EF_RISCV_FLOAT_ABI_DOUBLE),
+    ("arm64", EM_AARCH64, 0),
+    ("amd64", EM_X86_64, 0),
+];
+
+#[test]
+fn each_file_is_a_static_program_for_its_machine() {
+    for (arch, machine, flags) in ARCHES {
+        let image = fs::read(crate::pause_binary(arch)).unwrap();
+        let header = parse(&image).elf_header();
+        assert_eq!(header.e_machine(LittleEndian), machine, "{arch}");
+        assert_eq!(header.e_flags(LittleEndian), flags, "{arch}");
+        assert_eq!(header.e_type(LittleEndian), ET_EXEC, "{arch}: not relocatable");
+    }
+}
+
+#[test]
+fn nothing_is_loaded_but_one_read_only_segment_and_a_stack_without_code() {
+    for (arch, ..) in ARCHES {
+        let image = fs::read(crate::pause_binary(arch)).unwrap();
+        let file = parse(&image);
+        // With these two there is no interpreter, no relocation and nothing writable.
+        let segments: Vec<_> = file
+            .elf_program_headers()
+            .iter()
+            .map(|segment| (segment.p_type(LittleEndian), segment.p_flags(LittleEndian)))
+            .collect();
+        assert_eq!(segments, [(PT_LOAD, PF_R | PF_X), (PT_GNU_STACK, PF_R | PF_W)], "{arch}");
+
+        let program = &file.elf_program_headers()[0];
+        let memory =
+            program.p_vaddr(LittleEndian)..program.p_vaddr(LittleEndian) + program.p_memsz(LittleEndian);
+        assert!(memory.contains(&file.elf_header().e_entry(LittleEndian)), "{arch}: begins in its code");
+        assert!(memory.start.is_multiple_of(0x10000), "{arch}: loads with pages of 64 KiB");
+        assert_eq!(program.p_filesz(LittleEndian), image.len() as u64, "{arch}: and is that segment");
+    }
+}
+
+#[test]
+fn the_riscv64_file_stays_within_its_limit() {
+    assert!(fs::read(crate::pause_binary("riscv64")).unwrap().len() <= 1_200);
+}
+
+#[test]
+fn readelf_finds_nothing_to_complain_about() {
+    for (arch, ..) in ARCHES {
+        let output =
+            Command::new("readelf").args(["--all", "--wide"]).arg(crate::pause_binary(arch)).output();
+        let output = output.expect("readelf starts");
+        assert!(output.status.success(), "{arch}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arch}");
+    }
+}
+
+#[test]
+fn the_place_it_is_built_in_leaves_no_trace() {
+    for (arch, ..) in ARCHES {
+        let elsewhere = tempfile::tempdir().unwrap();
+        for part in ["src", "src/arch"] {
+            let (from, to) = (crate::package().join(part), elsewhere.path().join(part));
+            fs::create_dir(&to).unwrap();
+            for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+                if entry.file_type().unwrap().is_file() {
+                    fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+                }
+            }
+        }
+        fs::copy(crate::package().join("pause.ld"), elsewhere.path().join("pause.ld")).unwrap();
+
+        let output = elsewhere.path().join("pause");
+        crate::compile::compile(elsewhere.path(), arch, &output);
+        assert!(fs::read(output).unwrap() == fs::read(crate::pause_binary(arch)).unwrap(), "{arch}");
+    }
+}

@@ -1,0 +1,150 @@
+//! Starting programs, on their own or as the first process of a PID namespace, and knowing how they are.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::programs::Program;
+
+/// Longer than anything here takes, however busy the machine; only a program that hangs gets to see it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A started program with its output captured. Should a test fail half-way, it does not outlive it.
+pub struct Running {
+    child: Child,
+    /// The process that is the program, as this namespace counts.
+    pub pid: Pid,
+}
+
+/// Starts `program` with `arguments`, and returns when it waits for signals.
+pub fn start(program: &Program, arguments: &[&str]) -> Running {
+    let child = spawn(Command::new(&program.argv[0]).args(&program.argv[1..]).args(arguments));
+    let pid = Pid::from_raw(child.id() as i32);
+    let running = Running { child, pid };
+    running.wait_until_settled(program);
+    running
+}
+
+/// Starts `program` by a shell, as `sh -c SCRIPT` does, with its command line in `"$@"`.
+pub fn start_by_script(program: &Program, script: &str) -> Running {
+    let child = spawn(Command::new("sh").args(["-c", script, "sh"]).args(&program.argv));
+    Running { pid: Pid::from_raw(child.id() as i32), child }
+}
+
+/// Words for the scripts that run beside a program: wait for the test; how many children the program has,
+/// dead ones included and the script itself among them; wait until only the script is left; the state of a
+/// process as in ps(1).
+const WORDS: &str = r#"
+    go() { read -r _ <&3; }
+    children() { set -- $(cat /proc/1/task/1/children); echo $#; }
+    until_alone() { until [ "$(children)" = 1 ]; do :; done; }
+    state() { read -r _ _ state _ < "/proc/$1/stat"; echo "$state"; }
+"#;
+
+/// Starts `argv` as the first process of new user, PID and mount namespaces, and beside it `script`.
+pub fn start_in_namespace(argv: &[PathBuf], script: &str) -> Running {
+    // A shell takes the input of what it starts in the background away, hence the detour by descriptor 3.
+    let script = format!("{WORDS} exec 3<&0 </dev/null; {{\n{script}\n:; }} &\n exec \"$@\" 3<&-");
+    let child = spawn(
+        Command::new("unshare")
+            .args(["--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"])
+            .args(["sh", "-c", &script, "sh"])
+            .args(argv),
+    );
+    let unshare = child.id();
+    let pid = eventually("unshare has forked", || {
+        let children = fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children")).ok()?;
+        children.split_whitespace().map(|pid| pid.parse().unwrap()).find(|pid| is_first_process(*pid))
+    });
+    Running { child, pid: Pid::from_raw(pid) }
+}
+
+fn spawn(command: &mut Command) -> Child {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    piped.spawn().unwrap_or_else(|error| panic!("starting {command:?}: {error}"))
+}
+
+fn is_first_process(pid: i32) -> bool {
+    status_field(pid, "NSpid").is_some_and(|ids| ids.split_whitespace().last() == Some("1"))
+}
+
+impl Running {
+    /// Returns once the program waits for signals: it is that program, no longer whoever started it, it has
+    /// seen to SIGCHLD, which each implementation does last, by ignoring or handling it, and it sleeps.
+    pub fn wait_until_settled(&self, program: &Program) {
+        let sigchld = 1 << (Signal::SIGCHLD as u32 - 1);
+        let has =
+            |set| self.status(set).is_some_and(|mask| u64::from_str_radix(&mask, 16).unwrap() & sigchld != 0);
+        eventually("the program waits for signals", || {
+            let executes = fs::read_link(format!("/proc/{}/exe", self.pid)).ok()?;
+            let settled = same_file(&executes, &program.argv[0])
+                && (has("SigIgn") || has("SigCgt"))
+                && self.status("State")?.starts_with('S');
+            settled.then_some(())
+        });
+    }
+
+    /// A field of proc_pid_status(5), such as `State`.
+    pub fn status(&self, field: &str) -> Option<String> {
+        status_field(self.pid.as_raw(), field)
+    }
+
+    pub fn send(&self, signal: Signal) {
+        kill(self.pid, signal).unwrap_or_else(|error| panic!("sending {signal}: {error}"));
+    }
+
+    /// Lets the script beside the program go on.
+    pub fn go(&mut self) {
+        self.child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+    }
+
+    /// Waits for the script beside the program to write a line.
+    pub fn line(&mut self) {
+        self.child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    }
+
+    /// Waits for the end and returns status and output.
+    pub fn finish(mut self) -> Output {
+        let status = eventually("the program ends", || self.child.try_wait().unwrap());
+        let mut output = Output { status, stdout: Vec::new(), stderr: Vec::new() };
+        self.child.stdout.take().unwrap().read_to_end(&mut output.stdout).unwrap();
+        self.child.stderr.take().unwrap().read_to_end(&mut output.stderr).unwrap();
+        output
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A process that has ended already cannot be killed, and need not be. The first process of a
+        // namespace dies with its unshare, and everything in the namespace with it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Asks until there is an answer.
+pub fn eventually<T>(event: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "in vain: {event}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn status_field(pid: i32, field: &str) -> Option<String> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let value = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
+    Some(value.trim().to_owned())
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    fs::canonicalize(one).ok() == fs::canonicalize(other).ok()
+}

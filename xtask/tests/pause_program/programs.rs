@@ -1,0 +1,80 @@
+//! The programs under test: ours for three architectures, and the reference in C.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// A way to start one of the programs.
+pub struct Program {
+    /// For messages: `riscv64`, …, `reference`.
+    pub name: String,
+    /// The program with, where the machine is another, its emulator before it.
+    pub argv: Vec<PathBuf>,
+}
+
+/// Our program for every architecture, each run natively where this machine can, else by qemu's user emulation.
+pub fn ours() -> &'static [Program] {
+    static OURS: OnceLock<Vec<Program>> = OnceLock::new();
+    OURS.get_or_init(|| {
+        let machines = [("riscv64", "riscv64"), ("arm64", "aarch64"), ("amd64", "x86_64")];
+        machines.into_iter().filter_map(|(arch, machine)| runnable(arch, machine)).collect()
+    })
+}
+
+/// Our program as this machine runs it, without an emulator's own memory, threads and signal handling.
+pub fn native() -> &'static Program {
+    ours().iter().find(|program| program.argv.len() == 1).expect("pause exists for this machine")
+}
+
+/// Kubernetes' pause in C, compiled as static and small as its image has it, with our version.
+pub fn reference() -> &'static Program {
+    static REFERENCE: OnceLock<Program> = OnceLock::new();
+    REFERENCE.get_or_init(|| {
+        let source = crate::package().join("reference/pause.c");
+        let argv = vec![compile_c(&source, &["-DVERSION=".to_owned() + env!("CARGO_PKG_VERSION")])];
+        Program { name: "reference".into(), argv }
+    })
+}
+
+/// A program that becomes another one, to which it leaves a hundred dead children.
+pub fn bereaved() -> PathBuf {
+    static BEREAVED: OnceLock<PathBuf> = OnceLock::new();
+    BEREAVED.get_or_init(|| compile_c(&beside_this_file("bereaved.c"), &[])).clone()
+}
+
+/// A program that becomes another one, to which one system call is refused.
+pub fn without() -> PathBuf {
+    static WITHOUT: OnceLock<PathBuf> = OnceLock::new();
+    WITHOUT.get_or_init(|| compile_c(&beside_this_file("without.c"), &[])).clone()
+}
+
+fn beside_this_file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pause_program").join(name)
+}
+
+fn runnable(arch: &str, machine: &str) -> Option<Program> {
+    let mut argv = vec![crate::pause_binary(arch)];
+    if machine != std::env::consts::ARCH {
+        argv.insert(0, required_tool(&format!("qemu-{machine}-static"))?);
+    }
+    Some(Program { name: arch.into(), argv })
+}
+
+/// The path of a tool. Where there is none, that is a failure in CI and said aloud elsewhere.
+fn required_tool(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file());
+    if found.is_none() {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{name} is missing");
+        eprintln!("NOT TESTED: what needs {name}, which is missing");
+    }
+    found
+}
+
+fn compile_c(source: &Path, options: &[String]) -> PathBuf {
+    let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(source.file_stem().unwrap());
+    let flags = ["-static", "-Os", "-s", "-Wall", "-Wextra", "-Werror", "-o"];
+    let status = Command::new("gcc").args(flags).arg(&output).arg(source).args(options).status();
+    assert!(status.expect("gcc starts").success(), "gcc compiles {}", source.display());
+    output
+}

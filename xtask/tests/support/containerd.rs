@@ -1,0 +1,135 @@
+//! A real containerd with a folder and a socket of its own, which ends with the test.
+
+use super::needs;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Far longer than anything here takes: reaching it means that something hangs.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The namespace of everything that Kubernetes runs.
+const NAMESPACE: &str = "k8s.io";
+
+pub struct Containerd {
+    daemon: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Containerd {
+    /// Starts one, or says what is missing for `what`.
+    ///
+    /// Root is not needed: without it, containerd is root of a user namespace, and takes images in but
+    /// unpacks and runs nothing.
+    pub fn start(what: &str) -> Option<Containerd> {
+        if !needs::programs(what, &[("containerd", "containerd"), ("ctr", "containerd")]) {
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("config.toml");
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let text = format!(
+            "version = 2\nroot = {:?}\nstate = {:?}\n\
+             disabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.internal.v1.opt\"]\n\
+             [grpc]\naddress = {:?}\n",
+            at("root"),
+            at("state"),
+            at("socket")
+        );
+        std::fs::write(&config, text).unwrap();
+        let mut command = if needs::is_root() {
+            Command::new("containerd")
+        } else {
+            let mut command = Command::new("unshare");
+            command.args(["--map-root-user", "--mount", "containerd"]);
+            command
+        };
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        command.arg("--config").arg(&config).stdin(Stdio::null());
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        let mut containerd = Containerd { daemon: command.spawn().unwrap(), folder };
+        containerd.wait_until_it_answers();
+        Some(containerd)
+    }
+
+    fn wait_until_it_answers(&mut self) {
+        let log = self.folder.path().join("log");
+        let told = || std::fs::read_to_string(&log).unwrap_or_default();
+        let begin = Instant::now();
+        while !self.ctr(&["version"]).status.success() {
+            let ended = self.daemon.try_wait().unwrap();
+            assert!(ended.is_none(), "containerd ended at once: {ended:?}\n{}", told());
+            assert!(begin.elapsed() < PATIENCE, "containerd does not answer\n{}", told());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub fn ctr(&self, arguments: &[&str]) -> Output {
+        let socket = self.folder.path().join("socket");
+        let mut command = Command::new("ctr");
+        command.arg("--address").arg(socket).args(["--namespace", NAMESPACE]).args(arguments);
+        command.env("CONTAINERD_SNAPSHOTTER", "native").output().unwrap()
+    }
+
+    /// What `ctr` prints, given that it succeeds.
+    pub fn ask(&self, arguments: &[&str]) -> String {
+        let output = self.ctr(arguments);
+        let messages = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "ctr {arguments:?}: {}\n{messages}", output.status);
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Imports a docker-archive for a platform such as `linux/riscv64`; root's is unpacked too, which holds
+    /// the layer against the configuration.
+    pub fn import(&self, archive: &Path, platform: &str) -> Output {
+        let archive = archive.to_str().unwrap();
+        let mut arguments = vec!["images", "import", "--platform", platform];
+        if !needs::is_root() {
+            arguments.push("--no-unpack");
+        }
+        arguments.push(archive);
+        self.ctr(&arguments)
+    }
+
+    /// The names of all images there are.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.ask(&["images", "ls", "--quiet"]).lines().map(str::to_owned).collect()
+    }
+
+    /// Waits until a task is in this state, such as `STOPPED`, and fails after `limit`.
+    pub fn wait_for_task(&self, name: &str, state: &str, limit: Duration) {
+        let begin = Instant::now();
+        while self.task(name).1 != state {
+            assert!(begin.elapsed() < limit, "{name} is not {state} after {limit:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The process ID and the state of a task.
+    pub fn task(&self, name: &str) -> (u32, String) {
+        let list = self.ask(&["tasks", "ls"]);
+        let row = list.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let row = row.into_iter().find(|row| row.first() == Some(&name));
+        let row = row.unwrap_or_else(|| panic!("there is no task {name}:\n{list}"));
+        (row[1].parse().unwrap(), row[2].to_owned())
+    }
+
+    /// Where scratch files of the test may lie.
+    pub fn scratch(&self) -> PathBuf {
+        self.folder.path().join("scratch")
+    }
+}
+
+impl Drop for Containerd {
+    fn drop(&mut self) {
+        // A failed test may leave a task running, whose shim would outlive containerd.
+        let tasks = String::from_utf8(self.ctr(&["tasks", "ls", "--quiet"]).stdout).unwrap_or_default();
+        for task in tasks.lines() {
+            self.ctr(&["tasks", "delete", "--force", task]);
+        }
+        let pid = nix::unistd::Pid::from_raw(self.daemon.id() as i32);
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        let _ = self.daemon.wait();
+    }
+}

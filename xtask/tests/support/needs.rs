@@ -1,0 +1,37 @@
+//! What a test needs of the machine. Nothing is left out in silence.
+
+use std::io::Write;
+
+/// Whether all programs of these packages are there, each given as `(program, Debian package)`.
+///
+/// Where one is missing, that is a failure in CI. Elsewhere the test's part is not run, and that is said past
+/// the test harness, which hides what a passing test prints.
+pub fn programs(what: &str, programs: &[(&str, &str)]) -> bool {
+    let missing: Vec<_> = programs.iter().filter(|(name, _)| xtask::process::find(name).is_none()).collect();
+    if missing.is_empty() {
+        return true;
+    }
+    let names: Vec<_> = missing.iter().map(|(name, _)| *name).collect();
+    let packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
+    lacks(what, &format!("{} (apt-get install {})", names.join(", "), packages.join(" ")));
+    false
+}
+
+/// Whether this process is root, for what no tool does otherwise.
+pub fn root(what: &str) -> bool {
+    let is_root = is_root();
+    if !is_root {
+        lacks(what, "root");
+    }
+    is_root
+}
+
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+fn lacks(what: &str, missing: &str) {
+    let line = format!("NOT TESTED: {what}; it needs {missing}");
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{line}");
+    writeln!(std::io::stderr(), "{line}").expect("standard error is open");
+}
