@@ -1,0 +1,61 @@
+package containerd
+
+import (
+	"archive/tar"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// imageManifest is one entry of manifest.json in an archive made by `docker save`.
+type imageManifest struct {
+	Config   string
+	RepoTags []string
+	Layers   []string
+}
+
+// repoTags returns the names of the images in the archive at path. It is an error if the archive has
+// no manifest.json, no image with a name, or lacks a file that its manifest names.
+func repoTags(path string) ([]string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	var images []imageManifest
+	present := map[string]bool{}
+	archive := tar.NewReader(file)
+	for {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		present[header.Name] = true
+		if header.Name == "manifest.json" {
+			if err := json.NewDecoder(archive).Decode(&images); err != nil {
+				return nil, fmt.Errorf("manifest.json: %w", err)
+			}
+		}
+	}
+	if !present["manifest.json"] {
+		return nil, errors.New("not a docker archive: no manifest.json")
+	}
+	var tags []string
+	for _, image := range images {
+		for _, name := range append([]string{image.Config}, image.Layers...) {
+			if !present[name] {
+				return nil, fmt.Errorf("manifest.json names %q, which is not in the archive", name)
+			}
+		}
+		tags = append(tags, image.RepoTags...)
+	}
+	if len(tags) == 0 {
+		return nil, errors.New("manifest.json names no image")
+	}
+	return tags, nil
+}

@@ -1,0 +1,2 @@
+// Package data carries the compressed tarball of everything but the wrapper.
+package data

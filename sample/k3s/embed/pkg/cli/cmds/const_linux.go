@@ -1,0 +1,7 @@
+//go:build linux
+
+package cmds
+
+const (
+	DefaultSnapshotter = "overlayfs"
+)

@@ -1,0 +1,3 @@
+module github.com/Microsoft/hcsshim
+
+go 1.22

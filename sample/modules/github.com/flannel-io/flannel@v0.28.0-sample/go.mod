@@ -1,0 +1,3 @@
+module github.com/flannel-io/flannel
+
+go 1.22

@@ -1,0 +1,3 @@
+module github.com/Mirantis/cri-dockerd
+
+go 1.22
