@@ -41,7 +41,7 @@ unsafe extern "C" fn start(stack: *const usize) -> ! {
         }
     }
     if linux::getpid() != 1 {
-        // Not an error, because pause sees use outside of pods.
+        // No more than a warning: pause is also run for other ends than pods.
         linux::write(STDERR, "Warning: pause should be the first process\n");
     }
     linux::exit(pause())

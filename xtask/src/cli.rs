@@ -1,6 +1,6 @@
 //! The command line. Each command's own options stand in its file.
 
-use crate::command::{build, bump, cache, doctor, images, patch, pause};
+use crate::command::{bench, build, bump, cache, doctor, images, patch, pause};
 use crate::context::{Context, Network};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -35,6 +35,7 @@ pub enum Command {
     Doctor(doctor::Args),
     Cache(cache::Args),
     Bump(bump::Args),
+    Bench(bench::Args),
 }
 
 impl Cli {
@@ -50,7 +51,9 @@ impl Cli {
             Command::Doctor(args) => args.run(&context),
             Command::Cache(args) => args.run(&context),
             Command::Bump(args) => args.run(&context),
-        }
+            Command::Bench(args) => args.run(context),
+        }?;
+        crate::bench::build::tell_own_peak()
     }
 }
 

@@ -1,5 +1,6 @@
 //! One file for each command of the command line.
 
+pub mod bench;
 pub mod build;
 pub mod bump;
 pub mod cache;

@@ -19,8 +19,13 @@ impl Digest {
 
     /// The sum of a file, read in pieces.
     pub fn of_file(path: &Path) -> Result<Digest> {
+        Digest::of_reader(fs::File::open(path)?)
+    }
+
+    /// The sum of all that there is to read, in pieces.
+    pub fn of_reader(mut reader: impl io::Read) -> Result<Digest> {
         let mut sum = Sha256::new();
-        io::copy(&mut fs::File::open(path)?, &mut sum)?;
+        io::copy(&mut reader, &mut sum)?;
         Ok(Digest(hex(&sum.finalize())))
     }
 

@@ -41,15 +41,21 @@ impl Download {
         Ok(false)
     }
 
+    /// Where the network is forbidden, refuses at once what the cache lacks.
+    pub fn require_offline(&self, context: &Context) -> Result<()> {
+        if context.network == Network::Forbidden && !self.is_cached(context)? {
+            bail!("{} is not in the cache, and --offline forbids fetching {}", self.name, self.url);
+        }
+        Ok(())
+    }
+
     /// The verified file, from the cache or the network.
     pub fn get(&self, context: &Context) -> Result<PathBuf> {
         let path = self.path(context);
         if self.is_cached(context)? {
             return Ok(path);
         }
-        if context.network == Network::Forbidden {
-            bail!("{} is not in the cache, and --offline forbids fetching {}", self.name, self.url);
-        }
+        self.require_offline(context)?;
         fs::create_dir_all(path.parent().context("a cached file has a folder")?)?;
         let part = path.with_file_name(format!("{}.part", self.name));
         let url = download(context, &self.name, &self.url, &part)?;

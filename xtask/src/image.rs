@@ -56,7 +56,8 @@ fn write_whole(file: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         let mut part =
             tempfile::Builder::new().prefix(".part-").permissions(permissions).tempfile_in(folder)?;
         part.write_all(bytes)?;
-        part.persist(file)?;
+        // The error would hold the unfinished file, and with it keep it from being removed.
+        part.persist(file).map_err(|refused| refused.error)?;
         Ok(())
     };
     write().with_context(|| format!("cannot write {}", file.display()))

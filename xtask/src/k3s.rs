@@ -78,23 +78,28 @@ pub enum Part {
 }
 
 impl Build<'_> {
-    /// All steps, from the patched tree to the binary.
+    /// All steps, from the patched tree to the checked product.
+    ///
+    /// # Errors
+    /// Whatever cannot be had for any of them, all at once.
     pub fn plan(&self) -> Result<Plan<'_>> {
-        Plan::new(vec![
-            crate::pause::step(self.context, self.target)?,
-            pause_image::step(self),
-            charts::step(self)?,
-            tree::step(self),
-            seccomp::step(self)?,
-            server::step(self)?,
-            runc::step(self)?,
-            shim::step(self)?,
-            cni::step(self)?,
-            root::step(self)?,
-            binary::packages_step(self)?,
-            bundle::step(self)?,
-            binary::step(self)?,
-        ])
+        let steps = [
+            crate::pause::step(self.context, self.target),
+            Ok(pause_image::step(self)),
+            charts::step(self),
+            Ok(tree::step(self)),
+            seccomp::step(self),
+            server::step(self),
+            runc::step(self),
+            shim::step(self),
+            cni::step(self),
+            root::step(self),
+            binary::packages_step(self),
+            bundle::step(self),
+            binary::step(self),
+            Ok(crate::product::step(self)),
+        ];
+        Plan::new(crate::error::all(steps)?)
     }
 
     /// The folder that holds this build's steps.

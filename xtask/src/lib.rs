@@ -6,6 +6,7 @@
 // The front door.
 pub mod cli;
 pub mod command;
+pub mod bench;
 pub mod error;
 
 // What every station uses.
@@ -14,6 +15,7 @@ pub mod context;
 pub mod digest;
 pub mod fetch;
 pub mod lock;
+pub mod page;
 pub mod pins;
 pub mod process;
 pub mod progress;

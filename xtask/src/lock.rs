@@ -19,6 +19,8 @@ pub enum Adding {
     Allowed,
     /// `--locked`.
     Forbidden,
+    /// The sample's, which are of our own making and made anew for every build.
+    Unsaid,
 }
 
 /// The lock file, open for one run.
@@ -125,7 +127,9 @@ impl Lock {
         let mut entries = self.entries();
         change(&mut entries);
         self.write(&entries)?;
-        context.progress.say(format!("locked {what} at {value} ({})", self.path.display()));
+        if self.adding == Adding::Allowed {
+            context.progress.say(format!("locked {what} at {value} ({})", self.path.display()));
+        }
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod diff;
 mod edit;
 mod image;
 mod set;
+mod show;
 mod tree;
 
 pub use apply::{Applied, Idle, Outcome};

@@ -79,7 +79,7 @@ fn compile(context: &Context, target: &Target, rust: &Rust, package: &Path, fold
     rust.linker(context, &arguments)?.log("pause").run()?;
     fs::remove_file(&object)?;
     drop_tail(&program)?;
-    elf::check(&fs::read(&program)?, target.elf_machine).context("the pause program")
+    elf::check(fs::read(&program)?.as_slice(), target.elf_machine).context("the pause program")
 }
 
 /// Cuts off the empty room that lld leaves for the section headers it was told to omit.

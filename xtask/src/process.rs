@@ -318,7 +318,7 @@ const INPUT: &str = "XTASK_GUARD_INPUT";
 /// go's compilers and linkers too, which a parent-death signal (prctl(2)) would not reach, since it
 /// is not inherited. A terminal's Ctrl-C reaches only the parent. When the program ends first, its
 /// peak resident size goes back over the socket.
-pub fn guard(argv: Vec<OsString>) -> Result<std::process::ExitCode> {
+pub fn guard(argv: &[OsString]) -> Result<std::process::ExitCode> {
     use nix::sys::{resource, signal};
     use nix::unistd::Pid;
     nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0)).context("leading a process group")?;

@@ -3,13 +3,14 @@
 pub mod check;
 pub mod elf;
 pub mod manifest;
+pub mod names;
 pub mod report;
 pub mod run;
 
 use crate::digest::Digest;
 use crate::k3s::{Build, binary, pause_image, tree};
-use crate::patch::Outcome;
-use crate::step::{Outputs, Timing};
+use crate::patch::{Applied, Outcome};
+use crate::step::{Outputs, Step, Timing};
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use manifest::Manifest;
@@ -27,37 +28,73 @@ pub struct Part {
     pub path: PathBuf,
 }
 
-impl Product {
-    /// Gathers the results of the steps, checks them, and lets the product appear whole.
-    pub fn assemble(build: &Build, outputs: &Outputs, timings: &[Timing]) -> Result<Product> {
-        let folder = build.context.dist.join(build.source.version.to_string()).join(build.target.go);
-        let parts = parts(build, outputs)?;
-        let Outcome { applied, .. } =
-            serde_json::from_slice(&fs::read(outputs.of("tree")?.join(tree::APPLIED))?)?;
-        let running = build.context.progress.step("check");
-        let checks =
-            check::all(build, outputs, &parts, &running).context("the product is not what it should be")?;
-        running.done(format!("{} checks", checks.len()));
+/// The step that checks what the others have made and puts together what is shipped.
+pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
+    Step {
+        name: "product",
+        needs: vec!["binary", "bundle", "server", "shim", "runc", "cni", "pause", "pause-image", "tree"],
+        inputs: vec![format!("incomplete {:?}, emulator {:?}", build.incomplete(), run::emulator_of(build.target))],
+        run: Box::new(move |folder, outputs| {
+            let parts = parts(build, outputs)?;
+            let checks = check::all(build, outputs, &parts).context("the product is not what it should be")?;
+            let mut files = Vec::new();
+            for (part, name) in shipped(build, &parts) {
+                fs::copy(&part.path, folder.join(&name))?;
+                files.push(name);
+            }
+            let applied = applied(outputs)?;
+            let manifest = Manifest::of(build, &parts, &applied, &checks, folder, &files)?;
+            fs::write(folder.join(MANIFEST), manifest.text()?)?;
+            files.push(MANIFEST.to_owned());
+            fs::write(folder.join(SUMS), sums(folder, &files)?)?;
+            Ok(())
+        }),
+    }
+}
 
+const MANIFEST: &str = "manifest.json";
+const SUMS: &str = "SHA256SUMS";
+const REPORT: &str = "report.html";
+
+impl Product {
+    /// Lets the product appear whole in `target/dist`, with a report of how it was made.
+    ///
+    /// Where nothing has been made anew and the product is there already, it stays, with its report.
+    pub fn publish(build: &Build, outputs: &Outputs, timings: &[Timing]) -> Result<Product> {
+        let made = outputs.of("product")?;
+        let folder = build.context.dist.join(build.source.version.to_string()).join(build.target.go);
+        let manifest = Manifest::read(&made.join(MANIFEST))?;
+        if timings.iter().all(|timing| timing.kept) && is_there(made, &folder)? {
+            return Ok(Product { folder, manifest });
+        }
         let parent = folder.parent().context("a product has a folder")?;
         fs::create_dir_all(parent)?;
         let making = tempfile::Builder::new().prefix(".making-").tempdir_in(parent)?;
-        let mut files = Vec::new();
-        for (part, name) in shipped(build, &parts) {
-            fs::copy(&part.path, making.path().join(&name))?;
-            files.push(name);
-        }
-        let manifest = Manifest::of(build, &parts, &applied, &checks, making.path(), &files)?;
-        fs::write(making.path().join("manifest.json"), manifest.text()?)?;
-        files.push("manifest.json".to_owned());
-        fs::write(making.path().join("SHA256SUMS"), sums(making.path(), &files)?)?;
-        fs::write(
-            making.path().join("report.html"),
-            report::page(build, &manifest, &applied, timings).html(),
-        )?;
+        crate::tree::copy(made, making.path())?;
+        fs::remove_file(making.path().join(crate::step::STAMP))?;
+        let page = report::page(build, &manifest, &applied(outputs)?, timings);
+        fs::write(making.path().join(REPORT), page.html())?;
         replace(making, &folder)?;
         Ok(Product { folder, manifest })
     }
+}
+
+/// Whether the published folder holds what the step has made, unharmed, and a report.
+fn is_there(made: &Path, folder: &Path) -> Result<bool> {
+    let sums = fs::read_to_string(made.join(SUMS))?;
+    let whole = |line: &str| {
+        let (sum, name) = line.split_once("  ")?;
+        (Digest::of_file(&folder.join(name)).ok()?.as_str() == sum).then_some(())
+    };
+    let same_sums = fs::read_to_string(folder.join(SUMS)).is_ok_and(|there| there == sums);
+    Ok(same_sums && folder.join(REPORT).is_file() && sums.lines().all(|line| whole(line).is_some()))
+}
+
+/// The patches that the tree step has applied.
+fn applied(outputs: &Outputs) -> Result<Vec<Applied>> {
+    let text = fs::read(outputs.of("tree")?.join(tree::APPLIED))?;
+    let Outcome { applied, .. } = serde_json::from_slice(&text)?;
+    Ok(applied)
 }
 
 /// The parts that are programs, and the image.

@@ -62,7 +62,7 @@ pub fn prepare(context: Context, layout: Layout) -> Result<Chosen> {
     let proxy = folder.join("proxy");
     stock_proxy(&sample.join("modules"), &proxy)?;
 
-    let lock = Lock::open(&folder.join("lock.json"), Adding::Allowed)?;
+    let lock = Lock::open(&folder.join("lock.json"), Adding::Unsaid)?;
     let repository = Commit { id: checkout::resolve(&k3s, "HEAD")?, repository: k3s };
     let source = Source {
         commit: repository,
@@ -101,7 +101,7 @@ impl Settings {
         let traefik = fs::read_to_string(k3s.join("manifests/traefik.yaml"))?;
         let charts = traefik.lines().filter_map(|line| line.trim().strip_prefix("chart:"));
         Ok(Settings {
-            version: format!("{kubernetes}+k3s1"),
+            version: format!("{kubernetes}+k3s1.sample"),
             cni_plugins: required("VERSION_CNIPLUGINS")?,
             flannel_plugin: value("VERSION_FLANNEL_PLUGIN"),
             root: required("VERSION_ROOT")?,

@@ -135,6 +135,18 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// Runs the steps one after another and keeps no account of them: what the work costs without us.
+    pub fn run_bare(&self, folder: &Path) -> Result<()> {
+        let mut outputs = Outputs::default();
+        for step in &self.steps {
+            let done = folder.join(step.name);
+            fs::create_dir_all(&done)?;
+            (step.run)(&done, &outputs).with_context(|| format!("step {:?}", step.name))?;
+            outputs.0.insert(step.name, done);
+        }
+        Ok(())
+    }
+
     /// Waits for a step that can begin; nothing is left once all have begun or one has failed.
     fn next(&self, state: &Mutex<State>, changed: &Condvar) -> Option<(usize, Outputs)> {
         let mut state = state.lock().expect("no step panics while it holds the state");
@@ -196,7 +208,8 @@ struct State {
     failures: Vec<anyhow::Error>,
 }
 
-const STAMP: &str = "stamp.json";
+/// The file in every step's folder that says what else is in it.
+pub const STAMP: &str = "stamp.json";
 
 /// Whether a step's folder holds exactly the files of its stamp.
 fn is_whole(folder: &Path) -> bool {

@@ -2,5 +2,6 @@
 
 pub mod debian;
 pub mod go;
+pub mod python;
 pub mod rust;
 pub mod zig;

@@ -3,6 +3,7 @@
 use super::choice::{Choice, Chosen};
 use crate::claim::Claim;
 use crate::context::Context;
+use crate::error;
 use crate::image::reference::Reference;
 use crate::k3s::{Build, Options, Part};
 use crate::patch::PatchSet;
@@ -98,7 +99,7 @@ impl Args {
         let (outputs, timings) = plan
             .run(build.context, &build.folder())
             .with_context(|| format!("building k3s {} for {}", build.source.version, target.go))?;
-        let product = Product::assemble(&build, &outputs, &timings)?;
+        let product = Product::publish(&build, &outputs, &timings)?;
         product::report::say(&build, &product);
         Ok(())
     }
@@ -119,8 +120,7 @@ pub fn prepare<'a>(chosen: &'a Chosen, target: &'static Target, options: &BuildO
     let any_go = AnyGo::find(context, chosen.stand_ins.as_ref())?;
     let checkout = chosen.checkout()?;
     let facts = Facts::read(context, &any_go, &checkout, &chosen.source, target)?;
-    let go = any_go.release(context, &facts.golang)?;
-    let zig = Zig::get(context)?;
+    let (go, zig) = error::both(any_go.release(context, &facts.golang), Zig::get(context))?;
     Ok(Build {
         context,
         lock: &chosen.lock,

@@ -61,7 +61,7 @@ fn size(folder: &Path) -> Result<u64> {
 }
 
 /// Removes a folder, with those in it that Go makes read-only.
-fn remove(folder: &Path) -> Result<()> {
+pub fn remove(folder: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     if !folder.exists() {
         return Ok(());

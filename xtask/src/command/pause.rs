@@ -199,12 +199,13 @@ fn tell(folder: &Path, rows: &[Row], names: &[Reference], images: &[PauseImage],
     }
     let Some(image) = images.first() else { return };
     let file = image::archive_name(image, compression);
-    println!(
-        "next, as root on a {} node: keep the file where k3s looks at every start, and import it now\n  \
-         install -D -m 0644 {file} {AIRGAP_IMAGES}/{file}\n  \
-         k3s ctr -n k8s.io images import {AIRGAP_IMAGES}/{file}",
-        image.target.go
-    );
+    println!("next, as root on a {} node", image.target.go);
+    println!("  install -D -m 0644 {file} {AIRGAP_IMAGES}/{file}");
+    match compression {
+        Compression::None => println!("  k3s ctr -n k8s.io images import {AIRGAP_IMAGES}/{file}"),
+        // ctr does not unpack; k3s does, whenever it starts.
+        Compression::Zstd => println!("  systemctl restart k3s"),
+    }
 }
 
 /// Where k3s looks for images (k3s, pkg/agent/config/config.go, `Images`), under its default data folder.

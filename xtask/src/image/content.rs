@@ -2,10 +2,9 @@
 //! whenever and wherever they are made.
 
 use crate::digest::Digest;
+use crate::product::elf;
 use crate::target::Target;
-use anyhow::{Context as _, Result, bail};
-use object::read::elf::{FileHeader, ProgramHeader};
-use object::{LittleEndian, elf};
+use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 
 /// The operating system of every image (image-spec, config.md, `os`).
@@ -59,7 +58,10 @@ impl PauseImage {
     ///
     /// `version` is the program's own, for the label that inspecting tools show.
     pub fn new(target: &'static Target, binary: Vec<u8>, version: &str) -> Result<PauseImage> {
-        check_program(target, &binary)?;
+        // An image for one architecture with a program for another is the very defect that this project
+        // cures, and an interpreter would be missing in an image that holds one file.
+        elf::check(binary.as_slice(), target.elf_machine)
+            .with_context(|| format!("cannot make an image of the pause program for {}", target.go))?;
         let layer = Blob::new("application/vnd.oci.image.layer.v1.tar", layer(&binary)?);
         let config = Blob::json("application/vnd.oci.image.config.v1+json", &config(target, version, &layer));
         let manifest = Blob::json(
@@ -132,34 +134,10 @@ fn config(target: &Target, version: &str, layer: &Blob) -> Value {
     })
 }
 
-/// An image for one architecture with a program for another is the very defect that this project cures,
-/// and an interpreter would be missing in an image that holds one file.
-fn check_program(target: &Target, binary: &[u8]) -> Result<()> {
-    let name = target.go;
-    let header = elf::FileHeader64::<LittleEndian>::parse(binary)
-        .ok()
-        .filter(|header| header.is_supported())
-        .with_context(|| format!("the pause program for {name} is not a 64-bit ELF file"))?;
-    let endian = header.endian().with_context(|| format!("the pause program for {name} is big-endian"))?;
-    let machine = header.e_machine(endian);
-    if machine != target.elf_machine {
-        bail!(
-            "the pause program for {name} is of another architecture: ELF machine {machine}, not {}",
-            target.elf_machine
-        );
-    }
-    let segments = header
-        .program_headers(endian, binary)
-        .with_context(|| format!("reading the program headers of the pause program for {name}"))?;
-    if segments.iter().any(|segment| segment.p_type(endian) == elf::PT_INTERP) {
-        bail!("the pause program for {name} is not static: it asks for an interpreter");
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use object::elf;
 
     /// The smallest file that is an ELF program: a header and one program header of this type.
     fn elf_program(machine: u16, segment: u32) -> Vec<u8> {
@@ -206,24 +184,16 @@ mod tests {
     }
 
     #[test]
-    fn a_program_for_another_architecture_is_refused() {
-        let program = elf_program(elf::EM_X86_64, elf::PT_LOAD);
-        let error = PauseImage::new(riscv64(), program, "1").unwrap_err().to_string();
-        assert!(error.contains("for riscv64 is of another architecture: ELF machine 62, not 243"), "{error}");
-    }
-
-    #[test]
-    fn a_program_that_needs_an_interpreter_is_refused() {
-        let program = elf_program(elf::EM_RISCV, elf::PT_INTERP);
-        let error = PauseImage::new(riscv64(), program, "1").unwrap_err().to_string();
-        assert!(error.contains("is not static"), "{error}");
-    }
-
-    #[test]
-    fn what_is_no_program_at_all_is_refused() {
-        for bytes in [&b""[..], b"#!/bin/sh\n", &[0; 200]] {
-            let error = PauseImage::new(riscv64(), bytes.to_vec(), "1").unwrap_err().to_string();
-            assert!(error.contains("is not a 64-bit ELF file"), "{error}");
+    fn what_is_no_static_program_for_the_architecture_is_refused() {
+        for (program, reason) in [
+            (elf_program(elf::EM_X86_64, elf::PT_LOAD), "ELF machine 62, not 243"),
+            (elf_program(elf::EM_RISCV, elf::PT_INTERP), "is not static"),
+            (b"#!/bin/sh\n".to_vec(), "ELF"),
+            (vec![], "ELF"),
+        ] {
+            let error = format!("{:#}", PauseImage::new(riscv64(), program, "1").unwrap_err());
+            assert!(error.contains("the pause program for riscv64"), "{error}");
+            assert!(error.contains(reason), "{error}");
         }
     }
 

@@ -6,7 +6,8 @@ use crate::image::reference::Reference;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-/// How the archive is written; each form is one that k3s imports (k3s, pkg/agent/containerd/archive.go).
+/// How the archive is written. From `agent/images` k3s takes both forms (rancher/wharfie, pkg/tarfile,
+/// `SupportedExtensions`); `ctr images import` takes only the plain one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
     None,

@@ -150,11 +150,12 @@ fn check(host: Option<&str>, path: &str, tag: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// `domain` in reference.go: a name of labels or an IP address, and a port.
+/// `domain` in reference.go: a name of labels, or an IPv4 address, and a port. IPv6 addresses are left out:
+/// containerd knows them only since 1.7, and older ones would refuse the whole archive.
 fn is_host(host: &str) -> bool {
-    let (name, port) = match host.rsplit_once(':') {
-        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
-        _ => (host, None),
+    let (name, port) = match host.split_once(':') {
+        Some((name, port)) => (name, Some(port)),
+        None => (host, None),
     };
     let is_label = |label: &str| {
         label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
@@ -162,11 +163,8 @@ fn is_host(host: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    let is_name = match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => name.split('.').all(is_label),
-    };
-    is_name && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
+    name.split('.').all(is_label)
+        && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// `path-component` in reference.go: runs of lower-case letters and digits, between them one dot, one
@@ -205,7 +203,8 @@ mod tests {
             ("index.docker.io/rancher/pause:3.6", "docker.io/rancher/pause:3.6"),
             ("localhost/pause:1", "localhost/pause:1"),
             ("localhost:5000/a/b:1", "localhost:5000/a/b:1"),
-            ("[::1]:5000/pause:1", "[::1]:5000/pause:1"),
+            ("[::1]:5000/pause:1", ""),
+            ("registry.example/a__b/c.d--e:T_1", "registry.example/a__b/c.d--e:T_1"),
             ("registry.example/a__b/c-.d:T_1", ""),
             ("localhost:5000", "docker.io/library/localhost:5000"),
         ] {

@@ -12,7 +12,7 @@ use std::path::Path;
 /// The step that compiles the wrapper's packages around an empty bundle, while the bundle is still in
 /// the making: what it leaves is Go's build cache.
 pub fn packages_step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
-    let compile = compile(build)?;
+    let compile = compile(build, "wrapper")?;
     Ok(Step {
         name: "wrapper",
         needs: vec!["tree"],
@@ -33,7 +33,7 @@ pub fn packages_step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
 
 /// The step that makes the finished binary.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
-    let compile = compile(build)?;
+    let compile = compile(build, "binary")?;
     Ok(Step {
         name: "binary",
         needs: vec!["bundle", "tree", "wrapper"],
@@ -47,8 +47,8 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     })
 }
 
-fn compile(build: &Build) -> Result<Compile> {
-    Compile::like_upstream(build, build.facts.recipe.build(&build.target.k3s_binary())?, C::None)
+fn compile(build: &Build, step: &'static str) -> Result<Compile> {
+    Compile::like_upstream(build, step, build.facts.recipe.build(&build.target.k3s_binary())?, C::None)
 }
 
 /// Compiles `cmd/k3s` in a copy of the tree that holds the bundle, and no other: the wrapper takes the

@@ -6,13 +6,17 @@
 
 use super::Build;
 use crate::digest::Digest;
+use crate::process::Program;
 use crate::step::{Outputs, Step};
 use crate::tree;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use xshell::cmd;
 
 /// The largest window that k3s' decoder accepts (pkg/untar: `WithDecoderMaxMemory(1 << 25)`).
 const LARGEST_WINDOW: u32 = 25;
@@ -35,7 +39,11 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
             let content = tempfile::tempdir_in(folder)?;
             gather(build, content.path(), outputs)?;
             let archive = folder.join("data.tar.zst");
-            compress(content.path(), &archive, level, window, build.context.jobs)?;
+            let (program, jobs) = (&build.context.guard, build.context.jobs.to_string());
+            let (content, level, window) = (content.path(), level.to_string(), window.to_string());
+            let shell = build.context.shell()?;
+            let pack = cmd!(shell, "{program} {PACK} {content} {archive} {level} {window} {jobs}");
+            Program::new(build.context, pack).log("bundle").run()?;
             fs::rename(&archive, folder.join(format!("{}.tar.zst", Digest::of_file(&archive)?)))?;
             Ok(())
         }),
@@ -101,13 +109,24 @@ fn lists(bin: &Path) -> Result<(String, String)> {
     Ok((sums, links))
 }
 
-/// Packs a folder so that the same files give the same bytes: sorted, owned by root, without times.
-fn compress(content: &Path, archive: &Path, level: i32, window: u32, workers: usize) -> Result<()> {
-    let mut encoder = zstd::Encoder::new(fs::File::create(archive)?, level)?;
-    encoder.window_log(window)?;
+/// The hidden first argument under which this program packs a folder: in a process of its own, since
+/// the compressor's windows take more memory than all else that we do ourselves.
+pub const PACK: &str = "__pack";
+
+/// Packs `<folder> <archive> <level> <window log> <workers>`, so that the same files give the same bytes:
+/// sorted, owned by root, without times.
+pub fn pack(arguments: &[OsString]) -> Result<()> {
+    let [content, archive, numbers @ ..] = arguments else { bail!("{PACK} is called by xtask only") };
+    let number = |index: usize| -> Result<u32> {
+        let text = numbers.get(index).with_context(|| format!("{PACK} is called by xtask only"))?;
+        Ok(text.to_string_lossy().parse()?)
+    };
+    let mut encoder = zstd::Encoder::new(fs::File::create(archive)?, i32::try_from(number(0)?)?)?;
+    encoder.window_log(number(1)?)?;
     encoder.long_distance_matching(true)?;
     // Any number of workers gives the same bytes, but working without any gives others.
-    encoder.multithread(u32::try_from(workers.max(1))?)?;
+    encoder.multithread(number(2)?.max(1))?;
+    let content = Path::new(content);
     let mut tar = tar::Builder::new(encoder);
     for entry in walkdir::WalkDir::new(content).min_depth(1).sort_by_file_name() {
         let entry = entry?;
@@ -150,8 +169,8 @@ pub struct Contents {
     pub links: BTreeMap<String, String>,
 }
 
-/// Unpacks a bundle in memory by k3s' rules and holds it against its own lists.
-pub fn verify(bundle: &[u8]) -> Result<Contents> {
+/// Unpacks a bundle by k3s' rules, keeping only sums, and holds it against its own lists.
+pub fn verify(bundle: impl Read) -> Result<Contents> {
     let mut decoder = zstd::Decoder::new(bundle)?;
     decoder.window_log_max(LARGEST_WINDOW)?;
     let mut found = Contents::default();
@@ -170,16 +189,13 @@ pub fn verify(bundle: &[u8]) -> Result<Contents> {
                 found.links.extend(name.map(|name| (name, target.to_string_lossy().into_owned())));
             }
             tar::EntryType::Regular => {
-                let mut bytes = Vec::new();
-                std::io::Read::read_to_end(&mut entry, &mut bytes)?;
                 match name {
                     Some(name) if name.starts_with('.') => {
-                        lists.insert(
-                            name,
-                            String::from_utf8(bytes).with_context(|| format!("{path} is not text"))?,
-                        );
+                        let mut text = String::new();
+                        entry.read_to_string(&mut text).with_context(|| format!("{path} is not text"))?;
+                        lists.insert(name, text);
                     }
-                    Some(name) => drop(found.files.insert(name, Digest::of(&bytes))),
+                    Some(name) => drop(found.files.insert(name, Digest::of_reader(&mut entry)?)),
                     None => {}
                 }
             }

@@ -1,6 +1,7 @@
 //! traefik's Helm charts, which the server carries for the cluster to install.
 
 use super::{Build, Part};
+use crate::error;
 use crate::fetch::{self, Download};
 use crate::step::Step;
 use crate::upstream::facts::Assets;
@@ -59,18 +60,16 @@ fn urls<'a>(build: &'a Build) -> impl Iterator<Item = &'a str> {
 /// Charts have no sums in any tree: the lock file keeps those of their first use.
 fn downloads(build: &Build) -> Result<Vec<Download>> {
     let hint = "\n  Without them: --charts none makes a k3s that does not install traefik.";
-    let mut found = Vec::new();
-    for url in urls(build) {
+    error::all(urls(build).map(|url| {
         let name = file_name(url).to_owned();
-        found.push(match build.lock.file(url) {
-            Some(sha256) => Download { name, url: url.to_owned(), sha256 },
-            None => {
-                let download = fetch::first_use(build.context, &name, url)
-                    .map_err(|error| anyhow!("{error:#}{hint}"))?;
-                build.lock.add_file(build.context, url, &download.sha256)?;
-                download
-            }
-        });
-    }
-    Ok(found)
+        if let Some(sha256) = build.lock.file(url) {
+            let download = Download { name, url: url.to_owned(), sha256 };
+            download.require_offline(build.context)?;
+            return Ok(download);
+        }
+        let download =
+            fetch::first_use(build.context, &name, url).map_err(|error| anyhow!("{error:#}{hint}"))?;
+        build.lock.add_file(build.context, url, &download.sha256)?;
+        Ok(download)
+    }))
 }

@@ -15,7 +15,7 @@ const IMPORT_PATH: &str = "src/github.com/containernetworking/plugins";
 /// The step that compiles the plugins, in the GOPATH layout of upstream's script.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let recipe = &build.facts.recipe;
-    let compile = Compile::like_upstream(build, recipe.build("cni")?, C::None)?;
+    let compile = Compile::like_upstream(build, "cni", recipe.build("cni")?, C::None)?;
     let plugins = recipe.clone("plugins").context("upstream's scripts/build clones no CNI plugins")?;
     // Up to v1.29 the plugins' own flannel is used.
     let flannel = recipe.clone("cni-plugin");

@@ -9,11 +9,22 @@ use std::path::{Path, PathBuf};
 /// A `go build` for the target, composed before anything runs, so that it can be printed and hashed.
 #[derive(Clone, Debug)]
 pub struct Compile {
+    /// The step it is done for, which its log is called by.
+    step: &'static str,
     /// `-tags`, `-ldflags` and the package.
     arguments: Vec<String>,
     /// Everything that decides the result, without paths of this machine.
     environment: Vec<(&'static str, String)>,
     c: C,
+}
+
+/// What upstream decides about a build.
+#[derive(Clone, Copy, Debug)]
+pub struct Flags<'f> {
+    pub tags: &'f [&'f str],
+    pub ldflags: &'f str,
+    pub cflags: &'f str,
+    pub package: &'f str,
 }
 
 /// Whether C code takes part.
@@ -29,23 +40,21 @@ pub enum C {
 
 impl Compile {
     /// Takes over what upstream's script says of a build.
-    pub fn like_upstream(build: &Build, recipe: &GoBuild, c: C) -> Result<Compile> {
+    pub fn like_upstream(build: &Build, step: &'static str, recipe: &GoBuild, c: C) -> Result<Compile> {
         // The bundled SQLite is compiled instead of linking one that is not there.
         let tags: Vec<&str> =
             recipe.tags.iter().map(String::as_str).filter(|tag| *tag != "libsqlite3").collect();
-        let package = recipe.package.as_deref().unwrap_or(".");
-        Compile::new(build, &tags, &without_zlib(&recipe.ldflags), &recipe.cgo_cflags, package, c)
+        let flags = Flags {
+            tags: &tags,
+            ldflags: &without_zlib(&recipe.ldflags),
+            cflags: &recipe.cgo_cflags,
+            package: recipe.package.as_deref().unwrap_or("."),
+        };
+        Compile::new(build, step, &flags, c)
     }
 
-    /// Composes a build of `package` in the current folder.
-    pub fn new(
-        build: &Build,
-        tags: &[&str],
-        ldflags: &str,
-        cflags: &str,
-        package: &str,
-        c: C,
-    ) -> Result<Compile> {
+    /// Composes a build in the current folder.
+    pub fn new(build: &Build, step: &'static str, flags: &Flags, c: C) -> Result<Compile> {
         let (level, baseline) = build.target.go_level;
         let mut environment = vec![("GOOS", "linux".to_owned()), ("GOARCH", build.target.go.to_owned())];
         match &build.options.level {
@@ -67,23 +76,23 @@ impl Compile {
                 }
                 C::Zig | C::None => String::new(),
             };
-            let flags = format!("{cflags} {CFLAGS}{headers}").trim().to_owned();
+            let cflags = format!("{} {CFLAGS}{headers}", flags.cflags).trim().to_owned();
             environment.push(("CC", format!("zig cc -target {}", build.target.zig)));
             environment.push(("CXX", format!("zig c++ -target {}", build.target.zig)));
-            environment.push(("CGO_CFLAGS", flags.clone()));
-            environment.push(("CGO_CXXFLAGS", flags));
+            environment.push(("CGO_CFLAGS", cflags.clone()));
+            environment.push(("CGO_CXXFLAGS", cflags));
             environment.push(("CGO_LDFLAGS", CFLAGS.to_owned()));
         }
         let arguments = vec![
             "-trimpath".to_owned(),
             "-buildvcs=false".to_owned(),
             "-tags".to_owned(),
-            tags.join(","),
+            flags.tags.join(","),
             "-ldflags".to_owned(),
-            ldflags.to_owned(),
-            package.to_owned(),
+            flags.ldflags.to_owned(),
+            flags.package.to_owned(),
         ];
-        Ok(Compile { arguments, environment, c })
+        Ok(Compile { step, arguments, environment, c })
     }
 
     /// The build as lines: what decides its result.
@@ -112,12 +121,11 @@ impl Compile {
         }
         arguments.extend(["-o".to_owned(), output.to_string_lossy().into_owned()]);
         arguments.extend(self.arguments.iter().cloned());
-        let name = output.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let mut program = build
             .go
             .command(build.context, &arguments)?
             .dir(dir)
-            .log(&name)
+            .log(self.step)
             .env("GOCACHE", go_cache(build))
             .envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())));
         if let Modules::GoPath(path) = modules {

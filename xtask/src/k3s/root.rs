@@ -43,7 +43,9 @@ fn download(build: &Build) -> Result<Download> {
         None => build.lock.file(url),
     };
     if let Some(sha256) = known {
-        return Ok(Download { name, url: url.to_owned(), sha256 });
+        let download = Download { name, url: url.to_owned(), sha256 };
+        download.require_offline(build.context)?;
+        return Ok(download);
     }
     let hint = "\n  Without it: --k3s-root none makes a k3s that relies on the host's iptables, conntrack and mount.";
     let download = fetch::first_use(build.context, &name, url).map_err(|error| anyhow!("{error:#}{hint}"))?;

@@ -1,7 +1,7 @@
 //! runc, with seccomp, compiled in its own module.
 
 use super::Build;
-use super::compile::{C, Compile, Modules};
+use super::compile::{C, Compile, Flags, Modules};
 use crate::step::Step;
 use anyhow::Result;
 use fs_err as fs;
@@ -18,7 +18,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
             tags.push(tag);
         }
     }
-    let compile = Compile::new(build, &tags, LDFLAGS, "", ".", C::ZigWithSeccomp)?;
+    let compile = composed(build, &tags, LDFLAGS)?;
     let mut inputs = vec![format!("module {} {}", module.path, module.version)];
     inputs.extend(compile.lines(build));
     Ok(Step {
@@ -28,9 +28,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         run: Box::new(move |folder, outputs| {
             let tree = build.any_go.module(build.context, module, &build.checkout)?;
             let compile = match version_flag(&tree)? {
-                Some(flag) => {
-                    Compile::new(build, &tags, &format!("{flag} {LDFLAGS}"), "", ".", C::ZigWithSeccomp)?
-                }
+                Some(flag) => composed(build, &tags, &format!("{flag} {LDFLAGS}"))?,
                 None => compile.clone(),
             };
             compile.run(
@@ -42,6 +40,10 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
             )
         }),
     })
+}
+
+fn composed(build: &Build, tags: &[&str], ldflags: &str) -> Result<Compile> {
+    Compile::new(build, "runc", &Flags { tags, ldflags, cflags: "", package: "." }, C::ZigWithSeccomp)
 }
 
 /// Stripped as upstream's EXTRA_LDFLAGS say, and static.

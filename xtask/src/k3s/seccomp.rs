@@ -15,6 +15,12 @@ use xshell::cmd;
 /// The step that fills a sysroot with `include/`, `lib/libseccomp.a` and a `pkg-config`.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let pin = &build.context.pins.libseccomp;
+    let download = Download {
+        name: format!("libseccomp-{}.tar.gz", pin.version),
+        url: pin.url.clone(),
+        sha256: pin.sha256.clone(),
+    };
+    download.require_offline(build.context)?;
     Ok(Step {
         name: "libseccomp",
         needs: vec![],
@@ -22,19 +28,14 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
             format!("libseccomp {} sha256:{}", pin.version, pin.sha256),
             format!("zig {} cc -target {} {CFLAGS}", build.context.pins.zig.version, build.target.zig),
         ],
-        run: Box::new(move |folder, _| compile(build, folder)),
+        run: Box::new(move |folder, _| compile(build, &download, folder)),
     })
 }
 
-fn compile(build: &Build, folder: &Path) -> Result<()> {
+fn compile(build: &Build, download: &Download, folder: &Path) -> Result<()> {
     let context = build.context;
     let pin = &context.pins.libseccomp;
-    let download = Download {
-        name: format!("libseccomp-{}.tar.gz", pin.version),
-        url: pin.url.clone(),
-        sha256: pin.sha256.clone(),
-    };
-    let archive = crate::toolchain::debian::or_source(context, &download, "libseccomp")?;
+    let archive = crate::toolchain::debian::or_source(context, download, "libseccomp")?;
     let scratch = tempfile::tempdir_in(folder)?;
     let tree = scratch.path().join(format!("libseccomp-{}", pin.version));
     let (shell, into) = (context.shell()?, scratch.path());
@@ -58,7 +59,11 @@ fn compile(build: &Build, folder: &Path) -> Result<()> {
             .run()
     };
     let objects: Vec<String> = sources.iter().map(|source| source.replace(".c", ".o")).collect();
-    zig(cmd!(shell, "zig cc -target {target} {flags...} -I. -I../include -c {sources...}"))?;
+    // One at a time: of several files with -c, zig keeps the first object only.
+    for source in &sources {
+        let flags = flags.clone();
+        zig(cmd!(shell, "zig cc -target {target} {flags...} -I. -I../include -c {source}"))?;
+    }
     fs::create_dir_all(folder.join("lib"))?;
     fs::create_dir_all(folder.join("include"))?;
     let library = folder.join("lib/libseccomp.a");

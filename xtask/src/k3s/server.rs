@@ -8,7 +8,7 @@ use anyhow::Result;
 /// The step that compiles `cmd/server`.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let c = if build.facts.server_has_seccomp { C::ZigWithSeccomp } else { C::Zig };
-    let compile = Compile::like_upstream(build, build.facts.recipe.build("k3s")?, c)?;
+    let compile = Compile::like_upstream(build, "server", build.facts.recipe.build("k3s")?, c)?;
     Ok(Step {
         name: "server",
         needs: if build.facts.server_has_seccomp { vec!["tree", "libseccomp"] } else { vec!["tree"] },

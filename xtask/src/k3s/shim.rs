@@ -10,7 +10,7 @@ const NAME: &str = "containerd-shim-runc-v2";
 
 /// The step that compiles the shim.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
-    let compile = Compile::like_upstream(build, build.facts.recipe.build(NAME)?, C::Zig)?;
+    let compile = Compile::like_upstream(build, "shim", build.facts.recipe.build(NAME)?, C::Zig)?;
     let module = &build.facts.containerd;
     let mut inputs = vec![format!("module {} {}", module.path, module.version)];
     inputs.extend(compile.lines(build));

@@ -2,7 +2,7 @@
 
 use super::{Build, Part, charts, pause_image};
 use crate::patch::Values;
-use crate::step::{Outputs, Step};
+use crate::step::{Outputs, STAMP, Step};
 use crate::tree;
 use crate::upstream::facts::Assets;
 use anyhow::Result;
@@ -39,7 +39,7 @@ fn left_out(build: &Build) -> &'static [&'static str] {
 
 fn make(build: &Build, folder: &Path, outputs: &Outputs) -> Result<()> {
     tree::copy(&build.checkout, folder)?;
-    fs::remove_file(folder.join("stamp.json"))?;
+    fs::remove_file(folder.join(STAMP))?;
     let pause = fs::read(outputs.of("pause-image")?.join(pause_image::ARCHIVE))?;
     let values = Values {
         pause_image: build.options.pause_image.clone(),
@@ -59,7 +59,7 @@ fn put_assets(build: &Build, folder: &Path, charts: &Path, manifests_changed: bo
     fs::create_dir_all(folder.join("build/data"))?;
     for entry in fs::read_dir(charts)? {
         let entry = entry?;
-        if entry.file_name() != "stamp.json" {
+        if entry.file_name() != STAMP {
             fs::copy(entry.path(), statics.join(entry.file_name()))?;
         }
     }

@@ -3,7 +3,7 @@
 use super::edit::{AddFile, Edit, ImageEdit, Refusal, Source, Stop, TextEdit};
 use super::set::{Alternative, Patch, PatchSet};
 use super::tree::{File, Tree, TreePath};
-use super::{Values, diff};
+use super::{Values, diff, show};
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -93,8 +93,8 @@ impl PatchSet {
         }
         if !misfits.is_empty() {
             bail!(
-                "{} of {} patches cannot be applied to {}, so nothing was changed; patches/README.md says how \
-                 to write an alternative for another layout\n{}",
+                "{} of {} patches cannot be applied to {}, so nothing was changed; patches/README.md says \
+                 how to write an alternative for another layout\n{}",
                 misfits.len(),
                 self.patches.len(),
                 folder.display(),
@@ -187,7 +187,7 @@ impl Patch {
             retire: self.retire.clone(),
             layout,
             files: changes.iter().map(|change| change.path.to_string()).collect(),
-            diff: changes.iter().map(diff::render).collect::<Result<_>>()?,
+            diff: changes.iter().map(show::render).collect::<Result<_>>()?,
         })
     }
 }

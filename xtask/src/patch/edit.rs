@@ -287,7 +287,10 @@ mod tests {
 
     fn image_edit(count: usize) -> ImageEdit {
         let edit = serde_json::json!({
-            "files": ["a.go", "b.go"], "repository": "rancher/mirrored-pause", "count": count, "with": PAUSE_IMAGE
+            "files": ["a.go", "b.go"],
+            "repository": "rancher/mirrored-pause",
+            "count": count,
+            "with": PAUSE_IMAGE,
         });
         serde_json::from_value(edit).unwrap()
     }

@@ -242,9 +242,9 @@ mod tests {
     #[test]
     fn repository_and_tag_on_two_lines_are_one_reference() {
         for quote in ["", "\""] {
-            let text = |repository: &str, tag: &str| {
+            let text = |name: &str, tag: &str| {
                 format!(
-                    "    image:\n      repository: {quote}{repository}{quote}\n      tag: {quote}{tag}{quote}\n    x: y\n"
+                    "  image:\n    repository: {quote}{name}{quote}\n    tag: {quote}{tag}{quote}\n  x: y\n"
                 )
             };
             let found = renamed(

@@ -1,12 +1,10 @@
 //! The product is checked, not the exit code of what made it.
 
-use super::{Part, elf, run};
+use super::{Part, elf, names, run};
 use crate::k3s::{Build, Part as Presence, bundle};
-use crate::progress::Running;
 use crate::step::Outputs;
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
-use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
 /// One thing that was looked at and found right.
@@ -23,39 +21,38 @@ fn check(what: impl Into<String>, seen: impl Into<String>) -> Check {
 }
 
 /// Runs all checks; the first that fails stops the build.
-pub fn all(build: &Build, outputs: &Outputs, parts: &[Part], running: &Running) -> Result<Vec<Check>> {
+pub fn all(build: &Build, outputs: &Outputs, parts: &[Part]) -> Result<Vec<Check>> {
     let mut checks = Vec::new();
     for part in parts {
-        let bytes = fs::read(&part.path)?;
-        running.doing(part.name.clone());
-        match part.name.as_str() {
-            "pause image" => {}
-            "bundle" => checks.push(bundle_is_whole(build, &bytes)?),
-            _ => checks.push(program_is_ours(build, part, &bytes)?),
-        }
-        match part.name.as_str() {
-            "server" => checks.push(pause_image_is_patched(build, &bytes)?),
-            "binary" => checks.push(size_is_allowed(build, &bytes)?),
-            _ => {}
-        }
+        checks.extend(match part.name.as_str() {
+            "pause image" => vec![],
+            "bundle" => vec![bundle_is_whole(build, part)?],
+            "server" => vec![program_is_ours(build, part)?, pause_image_is_patched(build, part)?],
+            "binary" => vec![program_is_ours(build, part)?, size_is_allowed(build, part)?],
+            _ => vec![program_is_ours(build, part)?],
+        });
     }
-    running.doing("running the parts");
     checks.extend(run::all(build, outputs)?);
     Ok(checks)
 }
 
-fn program_is_ours(build: &Build, part: &Part, bytes: &[u8]) -> Result<Check> {
-    elf::check(bytes, build.target.elf_machine)
+fn program_is_ours(build: &Build, part: &Part) -> Result<Check> {
+    let headers = object::ReadCache::new(fs::File::open(&part.path)?.into_file());
+    elf::check(&headers, build.target.elf_machine)
         .with_context(|| format!("{} ({})", part.name, part.path.display()))?;
-    for path in build_paths(build) {
-        if memmem::find(bytes, path.as_bytes()).is_some() {
-            bail!("{} names a path of this machine: {path}", part.name);
-        }
+    let paths = build_paths(build);
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    if let Some(path) = names::found_in(&part.path, &paths)?.first() {
+        bail!("{} names a path of this machine: {path}", part.name);
     }
     Ok(check(
         format!("{} is a static {} program that names no path of this machine", part.name, build.target.go),
-        format!("{} bytes", bytes.len()),
+        format!("{} bytes", size(part)?),
     ))
+}
+
+fn size(part: &Part) -> Result<u64> {
+    Ok(fs::metadata(&part.path)?.len())
 }
 
 /// The folders of this machine that must not be found in anything shipped.
@@ -71,8 +68,8 @@ fn build_paths(build: &Build) -> Vec<String> {
     paths
 }
 
-fn bundle_is_whole(build: &Build, bytes: &[u8]) -> Result<Check> {
-    let contents = bundle::verify(bytes).context("the bundle would not be unpacked by k3s")?;
+fn bundle_is_whole(build: &Build, part: &Part) -> Result<Check> {
+    let contents = bundle::verify(fs::File::open(&part.path)?).context("the bundle would not be unpacked by k3s")?;
     for (name, _) in &build.facts.recipe.links {
         ensure!(contents.links.contains_key(name), "the bundle lacks the link {name}");
     }
@@ -86,31 +83,27 @@ fn bundle_is_whole(build: &Build, bytes: &[u8]) -> Result<Check> {
 }
 
 /// The server asks for our image; upstream's name is gone.
-fn pause_image_is_patched(build: &Build, server: &[u8]) -> Result<Check> {
+fn pause_image_is_patched(build: &Build, server: &Part) -> Result<Check> {
     let ours = build.options.pause_image.as_str();
-    ensure!(
-        memmem::find(server, ours.as_bytes()).is_some(),
-        "the server does not name the pause image {ours}"
-    );
-    let theirs = "rancher/mirrored-pause";
-    if !ours.contains(theirs) {
-        ensure!(memmem::find(server, theirs.as_bytes()).is_none(), "the server still names {theirs}");
-    }
-    if build.options.builtin_pause == Presence::Included {
-        let marker = "k3s-builtin-pause.tar";
-        ensure!(
-            memmem::find(server, marker.as_bytes()).is_some(),
-            "the server does not carry the pause image"
-        );
-    }
+    let found = names::found_in(&server.path, &[ours, THEIRS, STAGED])?;
+    ensure!(found.contains(&ours), "the server does not name the pause image {ours}");
+    ensure!(ours.contains(THEIRS) || !found.contains(&THEIRS), "the server still names {THEIRS}");
+    let inside = build.options.builtin_pause == Presence::Included;
+    ensure!(inside == found.contains(&STAGED), "the server carries a pause image: {}, wanted: {inside}", !inside);
     Ok(check("the server names our pause image and not upstream's", ours))
 }
+
+/// The repository of upstream's default pause image.
+const THEIRS: &str = "rancher/mirrored-pause";
+
+/// The file as which the patched server stages the image it carries (patches/builtin-pause).
+const STAGED: &str = "k3s-builtin-pause.tar";
 
 /// What k3s-root adds to the binary, in MiB, where it is not inside (v0.14.1 for riscv64, compressed).
 const ROOT_HEADROOM_MIB: u64 = 12;
 
-fn size_is_allowed(build: &Build, binary: &[u8]) -> Result<Check> {
-    let size = binary.len() as u64;
+fn size_is_allowed(build: &Build, binary: &Part) -> Result<Check> {
+    let size = size(binary)?;
     let Some(limit) = build.facts.max_binary_mib else {
         return Ok(check("upstream sets no limit to the size of the binary", format!("{size} bytes")));
     };

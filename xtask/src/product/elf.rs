@@ -1,18 +1,21 @@
 //! What the header of a program tells: for which machine it is, and whether it stands alone.
 
-use anyhow::{Result, bail};
-use object::elf;
-use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
+use anyhow::{Context as _, Result, bail};
+use object::elf::{self, FileHeader64, ProgramHeader64};
+use object::read::elf::{FileHeader, ProgramHeader};
+use object::{Endianness, ReadRef};
 
 /// Holds a program against what every part of ours has to be: for the right machine and static.
-pub fn check(bytes: &[u8], machine: u16) -> Result<()> {
-    let file = ElfFile64::<object::Endianness>::parse(bytes)?;
-    let endian = file.endian();
-    let found = file.elf_header().e_machine(endian);
+///
+/// `data` is the program's bytes, or an [`object::ReadCache`] over its file, of which only the headers
+/// are read then.
+pub fn check<'d>(data: impl ReadRef<'d>, machine: u16) -> Result<()> {
+    let (header, endian, segments) = headers(data)?;
+    let found = header.e_machine(endian);
     if found != machine {
         bail!("it is for ELF machine {found}, not {machine}");
     }
-    for segment in file.elf_program_headers() {
+    for segment in segments {
         let (kind, flags) = (segment.p_type(endian), segment.p_flags(endian));
         if kind == elf::PT_INTERP || kind == elf::PT_DYNAMIC {
             bail!("it is not static: it has a program interpreter or a dynamic section");
@@ -29,9 +32,15 @@ pub fn check(bytes: &[u8], machine: u16) -> Result<()> {
 
 /// Where the last byte of a program that the kernel loads lies in its file, plus one.
 pub fn end_of_last_segment(bytes: &[u8]) -> Result<usize> {
-    let file = ElfFile64::<object::Endianness>::parse(bytes)?;
-    let endian = file.endian();
-    let ends =
-        file.elf_program_headers().iter().map(|segment| segment.p_offset(endian) + segment.p_filesz(endian));
+    let (_, endian, segments) = headers(bytes)?;
+    let ends = segments.iter().map(|segment| segment.p_offset(endian) + segment.p_filesz(endian));
     Ok(usize::try_from(ends.max().unwrap_or(0))?.min(bytes.len()))
+}
+
+type Headers<'d> = (&'d FileHeader64<Endianness>, Endianness, &'d [ProgramHeader64<Endianness>]);
+
+fn headers<'d>(data: impl ReadRef<'d>) -> Result<Headers<'d>> {
+    let header = FileHeader64::<Endianness>::parse(data).context("it is not a 64-bit ELF program")?;
+    let endian = header.endian()?;
+    Ok((header, endian, header.program_headers(endian, data)?))
 }

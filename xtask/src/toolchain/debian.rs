@@ -1,9 +1,11 @@
 //! What a host lacks, lent by Debian: packages and sources through apt, signed by the archive's
 //! keyring, unpacked into the cache and never installed.
 
+use crate::claim::Claim;
 use crate::context::{Context, Network};
 use crate::fetch::Download;
 use crate::process::{self, Program};
+use crate::target::Target;
 use anyhow::{Context as _, Result, anyhow, bail};
 use fs_err as fs;
 use std::collections::BTreeSet;
@@ -16,20 +18,23 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 pub struct Apt<'a> {
     context: &'a Context,
     folder: PathBuf,
+    /// apt's own locks are for the machine's apt; ours serves one process at a time by this.
+    _claim: Claim,
 }
 
 impl<'a> Apt<'a> {
     /// Prepares apt for the pinned Debian release and some architectures, and fetches its lists.
     pub fn open(context: &'a Context, architectures: &[&str]) -> Result<Apt<'a>> {
-        if process::find("apt-get").is_none() || !Path::new(KEYRING).is_file() {
+        if !is_here() {
             bail!("this host has no apt with Debian's archive keyring ({KEYRING})");
         }
         let suite = &context.pins.debian.suite;
         let folder = context.cache.join("apt").join(format!("{suite}-{}", architectures.join("-")));
+        let claim = Claim::on(context, &folder.with_extension("lock"))?;
         for part in ["lists/partial", "cache/archives/partial", "preferences.d"] {
             fs::create_dir_all(folder.join(part))?;
         }
-        let apt = Apt { context, folder };
+        let apt = Apt { context, folder, _claim: claim };
         let sources: String = apt
             .mirrors()?
             .iter()
@@ -108,6 +113,54 @@ impl<'a> Apt<'a> {
     fn program(&self, command: xshell::Cmd<'_>) -> Program<'a> {
         Program::new(self.context, command).env("APT_CONFIG", self.folder.join("apt.conf")).log("apt")
     }
+}
+
+/// Whether there is an apt here that can lend anything.
+pub fn is_here() -> bool {
+    process::find("apt-get").is_some() && Path::new(KEYRING).is_file()
+}
+
+/// Packages of the pinned release with all that they depend on, unpacked into a folder of the cache, now
+/// or by an earlier run.
+pub fn lend(context: &Context, name: &str, architectures: &[&str], packages: &[&str]) -> Result<PathBuf> {
+    let suite = &context.pins.debian.suite;
+    let folder = context.cache.join("tools").join(format!("{name}-debian-{suite}"));
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    if context.network == Network::Forbidden {
+        bail!("Debian's {name} is not in the cache, and --offline forbids fetching it");
+    }
+    let running = context.progress.step(format!("fetch {name}"));
+    let apt = Apt::open(context, architectures)?;
+    if !folder.is_dir() {
+        unpack(context, &apt.packages(packages)?, &folder)?;
+    }
+    running.done(format!("from Debian {suite}"));
+    Ok(folder)
+}
+
+/// The command line of a program in such a folder: it is started by its own loader, with its own
+/// libraries, so that it runs on an older host.
+pub fn command(folder: &Path, program: &str) -> Result<Vec<PathBuf>> {
+    let libraries = folder.join("usr/lib").join(host()?.gnu);
+    Ok(vec![loader_in(folder)?, "--library-path".into(), libraries, folder.join("usr/bin").join(program)])
+}
+
+/// This machine, as Debian calls it.
+pub fn host() -> Result<&'static Target> {
+    Target::host().ok_or_else(|| anyhow!("Debian is not known to us on {} machines", std::env::consts::ARCH))
+}
+
+/// The dynamic loader of an unpacked Debian system.
+fn loader_in(folder: &Path) -> Result<PathBuf> {
+    for entry in walkdir::WalkDir::new(folder.join("usr")).max_depth(4).sort_by_file_name() {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with("ld-linux-") && entry.file_type().is_file() {
+            return Ok(entry.into_path());
+        }
+    }
+    bail!("no dynamic loader lies below {}", folder.display())
 }
 
 /// Unpacks packages over each other into a folder that appears whole. None of their scripts is run.

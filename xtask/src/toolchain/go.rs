@@ -1,6 +1,7 @@
 //! Go: any Go of 1.21 or newer fetches, through the user's own proxy and verified by the checksum
 //! database, exactly the release that upstream builds with (go.dev/doc/toolchain).
 
+use super::debian;
 use crate::context::{Context, Network};
 use crate::process::{self, Program};
 use crate::upstream::gomod::Module;
@@ -49,14 +50,9 @@ pub struct Go {
 impl AnyGo {
     /// Finds Go on the search path and reads the user's settings of it.
     pub fn find(context: &Context, stand_ins: Option<&StandIns>) -> Result<AnyGo> {
-        let program = process::find("go").ok_or_else(|| anyhow!("no Go was found\n  {}", remedy()))?;
+        let program = program(context)?;
         let shell = context.shell()?;
-        let version = clean(Program::new(context, cmd!(shell, "{program} env GOVERSION")))
-            .env("GOTOOLCHAIN", "local")
-            .read()?;
-        if numbers(&version).is_none_or(|found| found < OLDEST) {
-            bail!("{} is {version}, which cannot fetch other releases\n  {}", program.display(), remedy());
-        }
+        let version = version(context, &program)?;
         let names = SOURCES.iter().filter(|name| **name != "GOAUTH" || numbers(&version) >= Some((1, 24)));
         let json = Program::new(context, cmd!(shell, "{program} env -json {names...}"))
             .inherit("GO", &["GOFLAGS", "GOTOOLCHAIN"])
@@ -148,6 +144,29 @@ impl Go {
     pub fn numbers(&self) -> (u32, u32) {
         numbers(&self.version).unwrap_or_default()
     }
+}
+
+/// A Go that can fetch others: the one on the search path, else that of the pinned Debian release, which is
+/// unpacked into the cache. The distribution's own may be too old for it (Debian 12 has Go 1.19).
+pub fn program(context: &Context) -> Result<PathBuf> {
+    let why = match process::find("go") {
+        None => anyhow!("no Go is on the search path"),
+        Some(program) => match version(context, &program) {
+            Ok(version) if numbers(&version).is_some_and(|found| found >= OLDEST) => return Ok(program),
+            Ok(version) => anyhow!("{} is {version}, which cannot fetch other releases", program.display()),
+            Err(error) => error,
+        },
+    };
+    let lent = debian::host().and_then(|host| debian::lend(context, "go", &[host.debian], &["golang-go"]));
+    let folder = lent.map_err(|also| anyhow!("{why:#}\n  nor from Debian: {also:#}\n  {}", remedy()))?;
+    // A static program, which finds the rest of itself beside itself.
+    Ok(folder.join("usr/bin/go"))
+}
+
+/// What a Go says it is: `go1.24.2`.
+pub fn version(context: &Context, program: &Path) -> Result<String> {
+    let shell = context.shell()?;
+    clean(Program::new(context, cmd!(shell, "{program} env GOVERSION"))).env("GOTOOLCHAIN", "local").read()
 }
 
 /// Go's environment as we want it: no file of settings, no flags, no workspace, no version control.

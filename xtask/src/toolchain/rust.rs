@@ -1,13 +1,13 @@
 //! Rust for the pause program: it needs a compiler, the target's `core`, and a linker, and nothing else.
 
-use super::debian::Apt;
+use super::debian;
 use super::zig::Zig;
 use crate::context::{Context, Network};
 use crate::process::{self, Program};
 use crate::target::Target;
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use fs_err as fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use xshell::cmd;
 
 /// A compiler that has `core` for one target.
@@ -32,14 +32,15 @@ impl Rust {
         if let Some(rust) = Rust::with_core(context, &command, target)? {
             return Ok(rust);
         }
-        if context.network == Network::Forbidden {
-            bail!("rustc has no core for {}, and --offline forbids fetching it", target.go);
-        }
-        let added = add_by_rustup(context, target);
-        if let (Ok(()), Some(rust)) = (&added, Rust::with_core(context, &command, target)?) {
-            return Ok(rust);
-        }
-        let why = added.err().map_or_else(|| "rustup added nothing".to_owned(), |error| format!("{error:#}"));
+        let why = if context.network == Network::Forbidden {
+            "--offline forbids asking rustup for it".to_owned()
+        } else {
+            let added = add_by_rustup(context, target);
+            if let (Ok(()), Some(rust)) = (&added, Rust::with_core(context, &command, target)?) {
+                return Ok(rust);
+            }
+            added.err().map_or_else(|| "rustup added nothing".to_owned(), |error| format!("{error:#}"))
+        };
         Rust::of_debian(context, target)
             .with_context(|| format!("rustc has no core for {}: {why}", target.go))
     }
@@ -47,6 +48,15 @@ impl Rust {
     /// Begins a `rustc` command.
     pub fn rustc<'a>(&self, context: &'a Context, arguments: &[String]) -> Result<Program<'a>> {
         rustc(context, &self.command, arguments)
+    }
+
+    /// Begins a command of clippy, which takes rustc's arguments.
+    pub fn clippy<'a>(&self, context: &'a Context, arguments: &[String]) -> Result<Program<'a>> {
+        let mut command = self.command.clone();
+        if let Some(program) = command.last_mut() {
+            program.set_file_name("clippy-driver");
+        }
+        rustc(context, &command, arguments)
     }
 
     /// Begins a command of the linker in its GNU form: the toolchain's own lld, else zig's, which is
@@ -84,39 +94,19 @@ impl Rust {
         Ok(None)
     }
 
-    /// Debian's rustc with `core` for the target, unpacked into the cache and started by its own
-    /// loader, so that it runs on an older host.
+    /// Debian's rustc with `core` for the target, and clippy beside it.
     fn of_debian(context: &Context, target: &Target) -> Result<Rust> {
-        let host = Target::host().ok_or_else(|| anyhow!("no Rust of Debian's is known for this host"))?;
-        let folder = context
-            .cache
-            .join("tools")
-            .join(format!("rust-debian-{}-{}", context.pins.debian.suite, target.go));
-        if !folder.is_dir() {
-            let running = context.progress.step("fetch Rust");
-            let apt = Apt::open(context, &[host.debian, target.debian])?;
-            let library = format!("libstd-rust-dev:{}", target.debian);
-            let packages = apt.packages(&["rustc", &library])?;
-            super::debian::unpack(context, &packages, &folder)?;
-            running.done(format!("from Debian {}", context.pins.debian.suite));
+        let library = format!("libstd-rust-dev:{}", target.debian);
+        let mut architectures = vec![debian::host()?.debian];
+        if target.debian != architectures[0] {
+            architectures.push(target.debian);
         }
-        let loader = loader_in(&folder)?;
-        let libraries = folder.join("usr/lib").join(host.gnu);
-        let command = vec![loader, "--library-path".into(), libraries, folder.join("usr/bin/rustc")];
+        let packages = ["rustc", "rust-clippy", &library];
+        let folder = debian::lend(context, &format!("rust-{}", target.go), &architectures, &packages)?;
+        let command = debian::command(&folder, "rustc")?;
         Rust::with_core(context, &command, target)?
             .ok_or_else(|| anyhow!("Debian's Rust in {} has no core for {}", folder.display(), target.go))
     }
-}
-
-/// The dynamic loader of an unpacked Debian system.
-fn loader_in(folder: &Path) -> Result<PathBuf> {
-    for entry in walkdir::WalkDir::new(folder.join("usr")).max_depth(4).sort_by_file_name() {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with("ld-linux-") && entry.file_type().is_file() {
-            return Ok(entry.into_path());
-        }
-    }
-    bail!("no dynamic loader lies below {}", folder.display())
 }
 
 fn add_by_rustup(context: &Context, target: &Target) -> Result<()> {

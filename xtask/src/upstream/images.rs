@@ -150,7 +150,7 @@ fn helm_module(go_mod: &str, listed: &[String]) -> Option<(String, Place)> {
     let reference = listed.iter().find(|reference| {
         reference.rsplit_once(':').is_some_and(|(repository, _)| repository == HELM_REPOSITORY)
     })?;
-    let by = format!("DefaultJobImage of {} {}, not read", module.path, module.version);
+    let by = format!("DefaultJobImage of {} {}; the list tells the tag", module.path, module.version);
     Some((reference.clone(), Place { file: GO_MOD.to_owned(), line, by }))
 }
 
@@ -208,7 +208,8 @@ mod tests {
             (PAUSE[0], "const DefaultSnapshotter = \"overlayfs\"\n"),
             (
                 PAUSE[1],
-                "\tPauseImageFlag = &cli.StringFlag{\n\t\tName: \"pause-image\",\n\t\tValue:       \"rancher/mirrored-pause:3.6\",\n\t}\n",
+                "\tPauseImageFlag = &cli.StringFlag{\n\t\tName: \"pause-image\",\n\
+                 \t\tValue:       \"rancher/mirrored-pause:3.6\",\n\t}\n",
             ),
             (
                 "manifests/traefik.yaml",

@@ -1,10 +1,11 @@
 //! The same arguments and signals, given to the reference in C and to ours: they must not be told apart.
 
-use std::process::{Command, Output};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Output, Stdio};
 
 use nix::sys::signal::Signal;
 
-use crate::processes::{start, start_by_script};
+use crate::processes::{launch, start, start_by_script};
 use crate::programs::{Program, ours, reference};
 use crate::{INTERRUPT, TERMINATED, WARNING, assert_outcome};
 
@@ -21,9 +22,8 @@ fn agree(what: &str, act: impl Fn(&Program) -> Output) -> Output {
 fn the_version_is_printed_wherever_its_flag_stands_and_nothing_else_is_done() {
     let version = concat!("pause.c ", env!("CARGO_PKG_VERSION"), "\n");
     for arguments in [&["-v"][..], &["-V"], &["-v", "x"], &["x", "-v"], &["", "-", "--", "-x", "-V", "x"]] {
-        let output = agree(&format!("{arguments:?}"), |program| {
-            Command::new(&program.argv[0]).args(&program.argv[1..]).args(arguments).output().unwrap()
-        });
+        let output =
+            agree(&format!("{arguments:?}"), |program| launch(program, arguments, Stdio::piped()).finish());
         assert_outcome("pause", &output, (0, version, ""));
     }
 }
@@ -88,9 +88,7 @@ fn a_reader_that_has_gone_away_ends_it_by_sigpipe() {
     let output = agree("a broken pipe", |program| {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let arguments = program.argv[1..].iter().map(|part| part.as_os_str());
-        let mut command = Command::new(&program.argv[0]);
-        command.args(arguments).arg("-v").stdout(writer).output().unwrap()
+        launch(program, &["-v"], writer).finish()
     });
-    assert_eq!(output.status.code(), None);
+    assert_eq!(output.status.signal(), Some(Signal::SIGPIPE as i32));
 }

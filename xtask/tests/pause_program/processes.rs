@@ -21,19 +21,21 @@ pub struct Running {
     pub pid: Pid,
 }
 
+/// Starts `program` with `arguments`, writing to `stdout`.
+pub fn launch(program: &Program, arguments: &[&str], stdout: impl Into<Stdio>) -> Running {
+    spawn(Command::new(&program.argv[0]).args(&program.argv[1..]).args(arguments), stdout)
+}
+
 /// Starts `program` with `arguments`, and returns when it waits for signals.
 pub fn start(program: &Program, arguments: &[&str]) -> Running {
-    let child = spawn(Command::new(&program.argv[0]).args(&program.argv[1..]).args(arguments));
-    let pid = Pid::from_raw(child.id() as i32);
-    let running = Running { child, pid };
+    let running = launch(program, arguments, Stdio::piped());
     running.wait_until_settled(program);
     running
 }
 
-/// Starts `program` by a shell, as `sh -c SCRIPT` does, with its command line in `"$@"`.
+/// Starts `program` through a shell script, which has its command line in `"$@"` and is to become it.
 pub fn start_by_script(program: &Program, script: &str) -> Running {
-    let child = spawn(Command::new("sh").args(["-c", script, "sh"]).args(&program.argv));
-    Running { pid: Pid::from_raw(child.id() as i32), child }
+    spawn(Command::new("sh").args(["-c", script, "sh"]).args(&program.argv), Stdio::piped())
 }
 
 /// Words for the scripts that run beside a program: wait for the test; how many children the program has,
@@ -50,26 +52,32 @@ const WORDS: &str = r#"
 pub fn start_in_namespace(argv: &[PathBuf], script: &str) -> Running {
     // A shell takes the input of what it starts in the background away, hence the detour by descriptor 3.
     let script = format!("{WORDS} exec 3<&0 </dev/null; {{\n{script}\n:; }} &\n exec \"$@\" 3<&-");
-    let child = spawn(
-        Command::new("unshare")
-            .args(["--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"])
-            .args(["sh", "-c", &script, "sh"])
-            .args(argv),
+    let namespaces = ["--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    let mut running = spawn(
+        Command::new("unshare").args(namespaces).args(["sh", "-c", &script, "sh"]).args(argv),
+        Stdio::piped(),
     );
-    let unshare = child.id();
-    let pid = eventually("unshare has forked", || {
+    let unshare = running.pid;
+    running.pid = eventually("the namespace has its first process", || {
+        if running.child.try_wait().unwrap().is_some() {
+            let mut stderr = String::new();
+            running.child.stderr.as_mut().unwrap().read_to_string(&mut stderr).unwrap();
+            panic!("this machine grants no namespaces: {stderr}");
+        }
         let children = fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children")).ok()?;
-        children.split_whitespace().map(|pid| pid.parse().unwrap()).find(|pid| is_first_process(*pid))
+        let mut children = children.split_whitespace().map(|pid| Pid::from_raw(pid.parse().unwrap()));
+        children.find(|pid| is_first_process(*pid))
     });
-    Running { child, pid: Pid::from_raw(pid) }
+    running
 }
 
-fn spawn(command: &mut Command) -> Child {
-    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    piped.spawn().unwrap_or_else(|error| panic!("starting {command:?}: {error}"))
+fn spawn(command: &mut Command, stdout: impl Into<Stdio>) -> Running {
+    let piped = command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
+    let child = piped.spawn().unwrap_or_else(|error| panic!("starting {command:?}: {error}"));
+    Running { pid: Pid::from_raw(child.id() as i32), child }
 }
 
-fn is_first_process(pid: i32) -> bool {
+fn is_first_process(pid: Pid) -> bool {
     status_field(pid, "NSpid").is_some_and(|ids| ids.split_whitespace().last() == Some("1"))
 }
 
@@ -91,7 +99,7 @@ impl Running {
 
     /// A field of proc_pid_status(5), such as `State`.
     pub fn status(&self, field: &str) -> Option<String> {
-        status_field(self.pid.as_raw(), field)
+        status_field(self.pid, field)
     }
 
     pub fn send(&self, signal: Signal) {
@@ -112,7 +120,9 @@ impl Running {
     pub fn finish(mut self) -> Output {
         let status = eventually("the program ends", || self.child.try_wait().unwrap());
         let mut output = Output { status, stdout: Vec::new(), stderr: Vec::new() };
-        self.child.stdout.take().unwrap().read_to_end(&mut output.stdout).unwrap();
+        if let Some(mut stdout) = self.child.stdout.take() {
+            stdout.read_to_end(&mut output.stdout).unwrap();
+        }
         self.child.stderr.take().unwrap().read_to_end(&mut output.stderr).unwrap();
         output
     }
@@ -139,7 +149,7 @@ pub fn eventually<T>(event: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn status_field(pid: i32, field: &str) -> Option<String> {
+fn status_field(pid: Pid, field: &str) -> Option<String> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let value = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
     Some(value.trim().to_owned())

@@ -21,6 +21,19 @@ fn what_its_parent_ignored_or_blocked_still_ends_it() {
 }
 
 #[test]
+fn the_rest_of_what_its_parent_ignored_or_blocked_is_left_as_it_was() {
+    for program in ours().iter().chain([reference()]) {
+        for habit in ["--ignore-signal=HUP", "--block-signal=HUP"] {
+            let running = start_by_script(program, &format!(r#"exec env {habit} "$@""#));
+            running.wait_until_settled(program);
+            running.send(Signal::SIGHUP);
+            running.send(Signal::SIGTERM);
+            assert_outcome(&program.name, &running.finish(), (0, "", &[WARNING, TERMINATED].concat()));
+        }
+    }
+}
+
+#[test]
 fn a_refused_system_call_ends_it_with_the_status_the_reference_has_for_that_step() {
     let refuse = |program, number: i64| {
         let without = without().display().to_string();

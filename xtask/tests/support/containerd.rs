@@ -38,7 +38,7 @@ impl Containerd {
             at("socket")
         );
         std::fs::write(&config, text).unwrap();
-        let mut command = if needs::is_root() {
+        let mut command = if is_root() {
             Command::new("containerd")
         } else {
             let mut command = Command::new("unshare");
@@ -51,6 +51,15 @@ impl Containerd {
         let mut containerd = Containerd { daemon: command.spawn().unwrap(), folder };
         containerd.wait_until_it_answers();
         Some(containerd)
+    }
+
+    /// Starts one that can run containers, by runc and as root.
+    pub fn start_to_run(what: &str) -> Option<Containerd> {
+        if !is_root() {
+            needs::lacks(what, "root");
+            return None;
+        }
+        needs::programs(what, &[("runc", "runc")]).then(|| Containerd::start(what)).flatten()
     }
 
     fn wait_until_it_answers(&mut self) {
@@ -85,7 +94,7 @@ impl Containerd {
     pub fn import(&self, archive: &Path, platform: &str) -> Output {
         let archive = archive.to_str().unwrap();
         let mut arguments = vec!["images", "import", "--platform", platform];
-        if !needs::is_root() {
+        if !is_root() {
             arguments.push("--no-unpack");
         }
         arguments.push(archive);
@@ -119,6 +128,10 @@ impl Containerd {
     pub fn scratch(&self) -> PathBuf {
         self.folder.path().join("scratch")
     }
+}
+
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
 }
 
 impl Drop for Containerd {

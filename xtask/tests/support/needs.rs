@@ -17,20 +17,8 @@ pub fn programs(what: &str, programs: &[(&str, &str)]) -> bool {
     false
 }
 
-/// Whether this process is root, for what no tool does otherwise.
-pub fn root(what: &str) -> bool {
-    let is_root = is_root();
-    if !is_root {
-        lacks(what, "root");
-    }
-    is_root
-}
-
-pub fn is_root() -> bool {
-    nix::unistd::geteuid().is_root()
-}
-
-fn lacks(what: &str, missing: &str) {
+/// Fails in CI, and says elsewhere, that a part is not tested for want of something.
+pub fn lacks(what: &str, missing: &str) {
     let line = format!("NOT TESTED: {what}; it needs {missing}");
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{line}");
     writeln!(std::io::stderr(), "{line}").expect("standard error is open");

@@ -1,0 +1,52 @@
+//! `cargo xtask bench`: figures, side by side from one run.
+
+use super::build::{self, BuildOptions};
+use super::choice::Choice;
+use crate::bench;
+use crate::context::Context;
+use crate::target::Target;
+use anyhow::Result;
+
+/// Measure this project against what people would do by hand
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+enum What {
+    /// The pause program beside the same in C: size, image, instructions
+    Pause,
+    /// One compile step by the cross compiler beside the same under emulation
+    Emulated,
+    /// A cold build beside its bare commands; takes two builds' time
+    Build {
+        /// What to build: the options of cargo xtask build
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// The commands of a build and nothing else, one after another
+    #[command(hide = true)]
+    Bare {
+        #[command(flatten)]
+        choice: Choice,
+        #[command(flatten)]
+        options: BuildOptions,
+    },
+}
+
+impl Args {
+    pub fn run(self, context: Context) -> Result<()> {
+        match self.what {
+            What::Pause => bench::pause::run(&context),
+            What::Emulated => bench::emulated::run(&context),
+            What::Build { arguments } => bench::build::run(&context, &arguments),
+            What::Bare { choice, options } => {
+                let chosen = choice.find(context)?;
+                let build = build::prepare(&chosen, Target::named(&options.arch)?, &options)?;
+                build.plan()?.run_bare(&build.folder())
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What this machine has of all that the commands need, and what repairs the rest.
+//!
+//! [`needs`] is the table, [`search`] looks for one thing, [`repair`] makes the line. Looking fetches
+//! nothing and changes nothing.
+
+pub mod needs;
+pub mod repair;
+pub mod search;
+pub mod tool;
+
+use crate::context::Context;
+use needs::{NEEDS, Need};
+use search::Finding;
+
+/// A command that has needs of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Purpose {
+    // These two read a release as `build` does.
+    #[value(aliases = ["patch", "images"])]
+    Build,
+    Pause,
+    Push,
+    Rpm,
+    Boot,
+    Test,
+    Bench,
+}
+
+impl Purpose {
+    pub const ALL: [Purpose; 7] = {
+        use Purpose::*;
+        [Build, Pause, Push, Rpm, Boot, Test, Bench]
+    };
+
+    /// The commands whose work is part of this one's, itself among them.
+    pub fn parts(self) -> &'static [Purpose] {
+        use Purpose::*;
+        match self {
+            Build => &[Build, Pause],
+            Pause => &[Pause],
+            Push => &[Pause, Push],
+            Rpm => &[Build, Pause, Rpm],
+            Boot => &[Build, Pause, Rpm, Boot],
+            Test => &[Build, Pause, Push, Rpm, Boot, Test],
+            Bench => &[Build, Pause, Rpm, Boot, Bench],
+        }
+    }
+
+    /// As it is written after `--for`.
+    pub fn name(self) -> &'static str {
+        use Purpose::*;
+        match self {
+            Build => "build",
+            Pause => "pause",
+            Push => "push",
+            Rpm => "rpm",
+            Boot => "boot",
+            Test => "test",
+            Bench => "bench",
+        }
+    }
+}
+
+/// A need, and how it stands with it here.
+#[derive(Clone, Debug)]
+pub struct Diagnosis {
+    pub need: &'static Need,
+    pub finding: Finding,
+}
+
+/// What one command needs, or what any command does.
+pub fn needs(purpose: Option<Purpose>) -> impl Iterator<Item = &'static Need> {
+    NEEDS.iter().filter(move |need| {
+        purpose.is_none_or(|purpose| need.purposes.iter().any(|own| purpose.parts().contains(own)))
+    })
+}
+
+/// Looks for everything, given a context that is forbidden the network.
+pub fn examine(offline: &Context, purpose: Option<Purpose>) -> Vec<Diagnosis> {
+    needs(purpose).map(|need| Diagnosis { need, finding: need.search.look(offline) }).collect()
+}

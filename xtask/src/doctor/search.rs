@@ -1,0 +1,160 @@
+//! Looking for one thing.
+
+use super::tool::Tool;
+use crate::context::Context;
+use crate::process;
+use anyhow::{Context as _, Result, bail, ensure};
+use std::path::Path;
+use xshell::cmd;
+
+/// How a thing is looked for.
+#[derive(Debug)]
+pub enum Search {
+    Program(Program),
+    /// A tool that we fetch where there is none.
+    Tool(Tool),
+    /// The first of these files that is there.
+    File(&'static [&'static str]),
+    /// A library of the C compiler's.
+    Library(&'static str),
+    /// Whether this user may make user and network namespaces.
+    Namespaces,
+}
+
+/// A program on the search path.
+#[derive(Debug)]
+pub struct Program {
+    /// The names it goes by, best first.
+    pub names: &'static [&'static str],
+    /// What makes it tell its version.
+    pub asked: &'static [&'static str],
+    /// The first version that serves, number by number.
+    pub oldest: &'static [u32],
+}
+
+/// How it stands with a need.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// There it is: version and place.
+    Found(String),
+    /// Not there, but the command that needs it will fetch it by itself.
+    Fetchable,
+    /// Not there, and what there is instead.
+    Missing(String),
+}
+
+impl Search {
+    /// Looks, given a context that is forbidden the network.
+    pub fn look(&self, offline: &Context) -> Finding {
+        let found = match self {
+            Search::Program(program) => program.look(offline),
+            Search::Tool(tool) => tool.get(offline),
+            Search::File(paths) => first_file(paths),
+            Search::Library(name) => library(offline, name),
+            Search::Namespaces => namespaces(offline),
+        };
+        match (found, self) {
+            (Ok(found), _) => Finding::Found(found),
+            (Err(_), Search::Tool(tool)) if tool.can_be_fetched(offline) => Finding::Fetchable,
+            (Err(error), _) => Finding::Missing(first_line(&format!("{error:#}")).to_owned()),
+        }
+    }
+}
+
+impl Program {
+    fn look(&self, context: &Context) -> Result<String> {
+        let path = self.names.iter().find_map(|name| process::find(name)).context("not found")?;
+        let shell = context.shell()?;
+        let asked = self.asked;
+        let program = process::Program::new(context, cmd!(shell, "{path} {asked...}"));
+        let (status, stdout, stderr) = program.capture()?;
+        let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+        ensure!(status.success(), "{} does not run: {}", path.display(), first_line(stderr.trim()));
+        let version = version(&stdout).or_else(|| version(&stderr));
+        if !self.oldest.is_empty() && version.is_none_or(|version| numbers(version).as_slice() < self.oldest) {
+            let oldest: Vec<String> = self.oldest.iter().map(u32::to_string).collect();
+            bail!(
+                "{} is {}, and {} is the oldest that serves",
+                path.display(),
+                version.unwrap_or("of no known version"),
+                oldest.join(".")
+            );
+        }
+        Ok([version.unwrap_or_default(), &path.display().to_string()].join(" ").trim_start().to_owned())
+    }
+}
+
+fn first_file(paths: &[&str]) -> Result<String> {
+    let found = paths.iter().find(|path| Path::new(path).is_file());
+    found.map(|path| (*path).to_owned()).context("not found")
+}
+
+fn library(context: &Context, name: &str) -> Result<String> {
+    let gcc = process::find("gcc").context("not found")?;
+    let shell = context.shell()?;
+    let path = process::Program::new(context, cmd!(shell, "{gcc} -print-file-name={name}")).read()?;
+    // gcc gives the bare name back where it knows no such library.
+    ensure!(Path::new(&path).is_absolute(), "{} has no {name}", gcc.display());
+    Ok(path)
+}
+
+fn namespaces(context: &Context) -> Result<String> {
+    let shell = context.shell()?;
+    let unshare = process::Program::new(context, cmd!(shell, "unshare --map-root-user --net true"));
+    ensure!(unshare.succeeds(), "not allowed here");
+    Ok("allowed".to_owned())
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+/// The version in what a program says of itself: the first word that begins with a digit, without what a
+/// distribution has added to it.
+fn version(text: &str) -> Option<&str> {
+    text.split_whitespace().find_map(|word| {
+        let word = word.strip_prefix('v').unwrap_or(word);
+        let end = word.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(word.len());
+        let number = word[..end].trim_end_matches('.');
+        number.starts_with(|c: char| c.is_ascii_digit()).then_some(number)
+    })
+}
+
+/// `2.39.5` as 2, 39, 5.
+fn numbers(version: &str) -> Vec<u32> {
+    version.split('.').map_while(|part| part.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_found_in_what_each_program_says() {
+        let said = [
+            ("git version 2.39.5\n", "2.39.5"),
+            ("GNU bash, version 5.2.15(1)-release (x86_64-pc-linux-gnu)\nCopyright (C) 2022", "5.2.15"),
+            ("gcc (Debian 12.2.0-14+deb12u1) 12.2.0\n", "12.2.0"),
+            ("qemu-riscv64 version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18+b3)\n", "7.2.22"),
+            ("containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u3\n", "1.6.20"),
+            ("docker-registry github.com/docker/distribution 2.8.2+ds1\n", "2.8.2"),
+            ("oci-image-tool version 1.0.0-rc1\n", "1.0.0"),
+            ("ShellCheck - shell script analysis tool\nversion: 0.9.0\n", "0.9.0"),
+            ("Version: 0.17.3 (Features: DeltaRPM LegacyWeakdeps )\n", "0.17.3"),
+            ("systemd 252 (252.38-1~deb12u1)\n", "252"),
+            ("BusyBox v1.35.0 (Debian 1:1.35.0-4+deb12u1+b1) multi-call binary.\n", "1.35.0"),
+            ("4.14.0\n  Installed: dpkg\n", "4.14.0"),
+        ];
+        for (text, expected) in said {
+            assert_eq!(version(text), Some(expected), "{text}");
+        }
+        assert_eq!(version("no version at all\n"), None);
+    }
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        assert!(numbers("2.39.5").as_slice() >= [2, 31].as_slice());
+        assert!(numbers("2.4").as_slice() < [2, 31].as_slice());
+        assert!(numbers("10").as_slice() >= [2, 31].as_slice());
+    }
+}

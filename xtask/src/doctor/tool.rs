@@ -1,0 +1,90 @@
+//! The tools that commands fetch by themselves, without root, into the cache or through rustup.
+
+use crate::context::{Context, Network};
+use crate::image;
+use crate::process::{self, Program};
+use crate::target::Target;
+use crate::toolchain::rust::Rust;
+use crate::toolchain::zig::Zig;
+use crate::toolchain::{debian, go};
+use anyhow::{Context as _, Result, bail, ensure};
+use xshell::cmd;
+
+/// A tool, got by the very function that the command which needs it calls.
+#[derive(Clone, Copy, Debug)]
+pub enum Tool {
+    Go,
+    Zig,
+    /// Rust's `core` for an architecture.
+    Core(&'static str),
+    /// A component of Rust, by the name of its cargo command.
+    Component(&'static str),
+    Crane,
+}
+
+impl Tool {
+    /// The tool, found or, where the context allows it, fetched: its version and place.
+    pub fn get(self, context: &Context) -> Result<String> {
+        match self {
+            Tool::Go => {
+                let program = go::program(context)?;
+                let version = go::version(context, &program)?;
+                Ok(format!("{} {}", version.trim_start_matches("go"), program.display()))
+            }
+            Tool::Zig => {
+                Ok(format!("{} {}", context.pins.zig.version, Zig::get(context)?.program.display()))
+            }
+            Tool::Core(architecture) => {
+                let rust = Rust::for_target(context, Target::named(architecture)?)?;
+                let version = rust.version.split(' ').nth(1).unwrap_or_default();
+                Ok(format!("{version} {}", rust.triple))
+            }
+            Tool::Component(name) => component(context, name),
+            Tool::Crane => Ok(format!("{} {}", context.pins.crane.version, image::crane::crane(context)?.display())),
+        }
+    }
+
+    /// Whether this machine has what fetching it takes, but for the network.
+    pub fn can_be_fetched(self, offline: &Context) -> bool {
+        match self {
+            Tool::Go => debian::is_here(),
+            Tool::Zig => debian::is_here() || has_pip(offline),
+            Tool::Core(_) => debian::is_here() || process::find("rustup").is_some(),
+            Tool::Component(_) => process::find("rustup").is_some(),
+            Tool::Crane => Tool::Go.get(offline).is_ok() || Tool::Go.can_be_fetched(offline),
+        }
+    }
+}
+
+fn has_pip(context: &Context) -> bool {
+    let Ok(shell) = context.shell() else { return false };
+    Program::new(context, cmd!(shell, "python3 -m pip --version")).succeeds()
+}
+
+/// `cargo-fmt` or `cargo-clippy`; rustup puts programs of these names where it has no component for them.
+fn component(context: &Context, name: &str) -> Result<String> {
+    let program = format!("cargo-{name}");
+    let told = || -> Result<String> {
+        let path = process::find(&program).context("not found")?;
+        let shell = context.shell()?;
+        let told = Program::new(context, cmd!(shell, "{path} --version")).read()?;
+        let version = told.split(' ').nth(1).unwrap_or_default();
+        Ok(format!("{version} {}", path.display()))
+    };
+    let Err(missing) = told() else { return told() };
+    if context.network == Network::Forbidden {
+        return Err(missing);
+    }
+    let Some(rustup) = process::find("rustup") else { bail!("{missing:#}, and there is no rustup") };
+    let component = if name == "fmt" { "rustfmt" } else { name };
+    let running = context.progress.step("rustup");
+    let shell = context.shell()?;
+    Program::new(context, cmd!(shell, "{rustup} component add {component}"))
+        .inherit("RUSTUP_", &[])
+        .log("rustup")
+        .run()?;
+    running.done(component);
+    let found = told();
+    ensure!(found.is_ok(), "rustup has added {component}, but {program} does not run");
+    found
+}

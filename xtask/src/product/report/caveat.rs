@@ -1,0 +1,81 @@
+//! What a product is not, said wherever it is told of.
+
+use crate::product::check::Check;
+use crate::product::manifest::Manifest;
+
+/// One thing that must not be overlooked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Caveat {
+    /// A few words.
+    pub label: String,
+    pub sentence: String,
+}
+
+/// Everything that a product is not, lacks, or was not asked.
+pub(super) fn caveats(manifest: &Manifest, location: &str) -> Vec<Caveat> {
+    let caveat = |label: &str, sentence: String| Caveat { label: label.to_owned(), sentence };
+    let mut found = Vec::new();
+    match manifest.origin.as_str() {
+        "release" => {}
+        "sample" => found.push(caveat(
+            "sample, not k3s",
+            "A small stand-in for k3s, on which the pipeline is tried: no pod runs on it.".to_owned(),
+        )),
+        _ => found.push(caveat(
+            "not an upstream release",
+            format!("Built from the tree {}.", without_credentials(location)),
+        )),
+    }
+    for lacking in &manifest.incomplete {
+        let sentence = match lacking.as_str() {
+            "k3s-root" => "It relies on the host's own iptables, conntrack and mount.".to_owned(),
+            "charts" => "It does not install traefik.".to_owned(),
+            other => format!("It lacks {other}."),
+        };
+        found.push(caveat(&format!("without {lacking}"), sentence));
+    }
+    if !manifest.builtin_pause {
+        found.push(caveat(
+            "pause image not inside",
+            format!("Pods start only where {} can be pulled or was imported.", manifest.pause_image),
+        ));
+    }
+    for (what, seen) in manifest.checks.iter().filter_map(unchecked) {
+        found.push(caveat("not fully checked", format!("Nobody has checked {what}: {seen}.")));
+    }
+    found
+}
+
+/// What was not looked at and why, if the manifest says so in place of a check.
+pub(super) fn unchecked(check: &Check) -> Option<(&str, &str)> {
+    Some((check.what.strip_prefix("NOT CHECKED: ")?, &check.seen))
+}
+
+/// An address as it may be shown: without the name and password that can stand before its host.
+pub(super) fn without_credentials(location: &str) -> String {
+    let Some((scheme, rest)) = location.split_once("://") else { return location.to_owned() };
+    let host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..host].rfind('@') {
+        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
+        None => location.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_password() {
+        for (given, shown) in [
+            ("https://me:secret@host.example/k3s", "https://host.example/k3s"),
+            ("https://token@host.example", "https://host.example"),
+            ("https://me:p@ss@host.example/a@b", "https://host.example/a@b"),
+            ("https://host.example/a@b", "https://host.example/a@b"),
+            ("git@host.example:me/k3s", "git@host.example:me/k3s"),
+            ("../k3s", "../k3s"),
+        ] {
+            assert_eq!(without_credentials(given), shown);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What a build says at the terminal when it is done.
+
+use super::caveat::{caveats, unchecked};
+use crate::page::size;
+use crate::product::manifest::Manifest;
+use clap::builder::styling::{AnsiColor, Style};
+use std::fmt::{self, Display, Formatter};
+use std::io::IsTerminal;
+use std::path::Path;
+
+/// A finished product in a few lines.
+#[derive(Clone, Debug)]
+pub struct Summary<'a> {
+    pub manifest: &'a Manifest,
+    /// Where the source came from, as the person gave it.
+    pub location: &'a str,
+    /// Where the product lies, as it is to be shown.
+    pub folder: &'a Path,
+    pub machine: Machine,
+    /// The version that a build without options builds.
+    pub default_k3s: &'a str,
+    pub palette: Palette,
+}
+
+/// Where the product can be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Machine {
+    /// It is made for this kind of machine.
+    This,
+    Another,
+}
+
+/// The styles of the terminal; all empty where it shows none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Palette {
+    strong: Style,
+    soft: Style,
+    good: Style,
+    caution: Style,
+}
+
+impl Palette {
+    /// Colours, where standard error goes to somebody who sees them (no-color.org).
+    pub fn of_standard_error() -> Palette {
+        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        if !std::io::stderr().is_terminal() || is_set("NO_COLOR") || is_set("CI") || dumb {
+            return Palette::default();
+        }
+        Palette::coloured()
+    }
+
+    pub fn coloured() -> Palette {
+        Palette {
+            strong: Style::new().bold(),
+            soft: Style::new().dimmed(),
+            good: AnsiColor::Green.on_default(),
+            caution: AnsiColor::Yellow.on_default(),
+        }
+    }
+}
+
+impl Display for Summary<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Palette { strong, soft, good, caution } = self.palette;
+        let Manifest { k3s, arch, files, checks, patches, .. } = self.manifest;
+        writeln!(f, "\n{strong}k3s {k3s} for {arch}{strong:#}")?;
+        for caveat in caveats(self.manifest, self.location) {
+            writeln!(f, "  {caution}! {:<24}{caution:#} {}", caveat.label, caveat.sentence)?;
+        }
+        let names: Vec<&str> = patches.iter().map(|patch| patch.name.as_str()).collect();
+        if !names.is_empty() {
+            writeln!(f, "  {good}✓{good:#} {:<24} {}", "patched", names.join(", "))?;
+        }
+        let made = checks.iter().filter(|check| unchecked(check).is_none()).count();
+        let passed = format!("{made} {} passed", if made == 1 { "check" } else { "checks" });
+        writeln!(f, "  {good}✓{good:#} {passed:<24} report.html tells what was seen")?;
+
+        writeln!(f, "\n  {}/", self.folder.display())?;
+        for (name, entry) in files {
+            writeln!(f, "    {name:<24} {:>10}", size(entry.size))?;
+        }
+        for (name, what) in [
+            ("manifest.json", "versions, sums, patches, checks"),
+            ("SHA256SUMS", "for sha256sum --check"),
+            ("report.html", "steps, sizes and patches, to be looked at"),
+        ] {
+            writeln!(f, "    {name:<24} {soft}{what}{soft:#}")?;
+        }
+
+        let (whence, commands) = self.next();
+        write!(f, "\n  Next, {whence}:")?;
+        commands.iter().try_for_each(|command| write!(f, "\n    {strong}{command}{strong:#}"))
+    }
+}
+
+impl Summary<'_> {
+    /// What is worth trying now, and how.
+    fn next(&self) -> (String, Vec<String>) {
+        let Manifest { origin, arch, files, .. } = self.manifest;
+        if origin == "sample" {
+            let option = if arch == "riscv64" { String::new() } else { format!(" --arch {arch}") };
+            return (format!("k3s {} itself", self.default_k3s), vec![format!("cargo xtask build{option}")]);
+        }
+        let name = files.keys().find(|name| name.starts_with("k3s")).map_or("k3s", String::as_str);
+        let path = quoted(&self.folder.join(name).to_string_lossy());
+        match self.machine {
+            Machine::This => ("on this machine".to_owned(), vec![format!("sudo {path} server")]),
+            Machine::Another => (
+                "with the address of your board for BOARD".to_owned(),
+                vec![format!("scp {path} BOARD:"), format!("ssh -t BOARD sudo ./{name} server")],
+            ),
+        }
+    }
+}
+
+/// A path as a shell takes it for one word.
+fn quoted(path: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._+-".contains(c);
+    if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}

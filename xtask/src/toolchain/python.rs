@@ -1,0 +1,59 @@
+//! Python with pip, for tools that are published as Python packages: the host's, or else Debian's.
+
+use super::debian;
+use crate::context::Context;
+use crate::process::{self, Program};
+use anyhow::{Context as _, Result};
+use std::path::{Path, PathBuf};
+use xshell::cmd;
+
+/// Where Debian keeps the certificates that its programs trust (ca-certificates, update-ca-certificates(8)).
+const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// A Python that has pip.
+#[derive(Clone, Debug)]
+pub struct Python {
+    /// The interpreter, with what has to stand before it where it runs under a loader of its own.
+    command: Vec<PathBuf>,
+    environment: Vec<(&'static str, PathBuf)>,
+}
+
+impl Python {
+    /// The host's, which may come without pip or not at all, else that of the pinned Debian release,
+    /// unpacked into the cache.
+    pub fn with_pip(context: &Context) -> Result<Python> {
+        if let Some(python) = process::find("python3") {
+            let python = Python { command: vec![python], environment: Vec::new() };
+            if python.has_pip(context) {
+                return Ok(python);
+            }
+        }
+        let host = debian::host()?;
+        let folder = debian::lend(context, "python", &[host.debian], &["python3-pip"])
+            .context("this host has no python3 with pip, which fetches Python packages")?;
+        let mut environment = vec![("PYTHONHOME", folder.join("usr"))];
+        if std::env::var_os("SSL_CERT_FILE").is_none() {
+            // Its OpenSSL would look for a folder that only a package of OpenSSL's own brings along.
+            environment.push(("SSL_CERT_FILE", CERTIFICATES.into()));
+        }
+        Ok(Python { command: debian::command(&folder, "python3")?, environment })
+    }
+
+    /// Begins a command of the interpreter.
+    pub fn program<'a, 'b>(
+        &self,
+        context: &'a Context,
+        arguments: impl IntoIterator<Item = &'b Path>,
+    ) -> Result<Program<'a>> {
+        let (program, before) = self.command.split_first().context("an interpreter has a program")?;
+        let shell = context.shell()?;
+        let arguments: Vec<&Path> = arguments.into_iter().collect();
+        Ok(Program::new(context, cmd!(shell, "{program} {before...} {arguments...}"))
+            .envs(self.environment.iter().cloned()))
+    }
+
+    fn has_pip(&self, context: &Context) -> bool {
+        let asked = ["-m", "pip", "--version"].map(Path::new);
+        self.program(context, asked).is_ok_and(Program::succeeds)
+    }
+}

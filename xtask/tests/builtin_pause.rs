@@ -1,0 +1,72 @@
+//! The Go file that `patches/builtin-pause.json` adds to k3s, compiled and run by Go beside stand-ins
+//! for the two packages it uses.
+
+#[allow(dead_code, reason = "these tests need programs only")]
+#[path = "support/needs.rs"]
+mod needs;
+
+use fs_err as fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const GO: (&str, &str) = ("go", "golang-go");
+const GOFMT: (&str, &str) = ("gofmt", "golang-go");
+
+/// k3s as far as the file sees it. Go 1.20 is what the oldest release that is patched was built with.
+const STAND_INS: [(&str, &str); 4] = [
+    (
+        "go.mod",
+        "module github.com/k3s-io/k3s\n\ngo 1.20\n\nrequire github.com/sirupsen/logrus v1.0.0\n\n\
+         replace github.com/sirupsen/logrus => ./logrus\n",
+    ),
+    ("pkg/daemons/config/types.go", "package config\n\ntype Node struct{ Images string }\n"),
+    ("logrus/go.mod", "module github.com/sirupsen/logrus\n"),
+    (
+        "logrus/logrus.go",
+        "package logrus\n\nimport \"fmt\"\n\nvar Said []string\n\n\
+         func Errorf(format string, args ...interface{}) { Said = append(Said, fmt.Sprintf(format, args...)) }\n",
+    ),
+];
+
+fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../patches/builtin-pause")
+}
+
+#[test]
+fn the_image_is_staged_whole_once_and_without_ever_stopping_k3s() {
+    if !needs::programs("how k3s stages its built-in pause image", &[GO]) {
+        return;
+    }
+    let module = tempfile::tempdir().unwrap();
+    let package = module.path().join("pkg/agent/containerd");
+    fs::create_dir_all(&package).unwrap();
+    for (name, text) in STAND_INS {
+        let file = module.path().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+    for name in ["builtin_pause.go", "builtin_pause_test.go"] {
+        fs::copy(sources().join(name), package.join(name)).unwrap();
+    }
+    fs::write(package.join("k3s-builtin-pause.tar"), "an archive").unwrap();
+    let output = Command::new("go")
+        .args(["test", "-count=1", "-v", "./pkg/agent/containerd"])
+        .current_dir(module.path())
+        .envs([("GOENV", "off"), ("GOFLAGS", ""), ("GOWORK", "off"), ("GOPROXY", "off"), ("CGO_ENABLED", "0")])
+        .env("GOTOOLCHAIN", "local")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said.matches("--- PASS: Test").count(), 5, "{said}");
+}
+
+#[test]
+fn what_is_added_to_k3s_is_formatted_as_go_is() {
+    if !needs::programs("whether the added Go file is formatted", &[GOFMT]) {
+        return;
+    }
+    let output = Command::new("gofmt").arg("-l").arg(sources()).output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+}

@@ -1,0 +1,342 @@
+//! The committed patches against trees in the shape of every era of k3s, and what becomes of a tree
+//! that they do not fit.
+
+use fs_err as fs;
+use std::collections::BTreeMap;
+use std::path::Path;
+use tempfile::TempDir;
+use xtask::image::Reference;
+use xtask::patch::{Outcome, PatchSet, Values};
+
+const CONSTANT: &str = "pkg/cli/cmds/const_linux.go";
+const FLAG: &str = "pkg/cli/cmds/agent.go";
+const CONTAINERD: &str = "pkg/agent/containerd/containerd.go";
+const PAUSE: &str = "carvicsforth/pause:v3.10-v1.31.1";
+
+/// What differs between the eras, as far as patches are concerned (upstream's master, v1.28 to v1.36).
+struct Era {
+    name: &'static str,
+    pause: Pause,
+    /// The function that imports the images.
+    preload: &'static str,
+    dead_module: bool,
+}
+
+enum Pause {
+    Constant,
+    Flag(&'static str),
+}
+
+const ERAS: [Era; 5] = [
+    Era { name: "v1.28.0, v1.29.0", pause: Pause::Constant, preload: "preloadImages", dead_module: true },
+    Era { name: "v1.30.0, v1.31.1", pause: Pause::Constant, preload: "PreloadImages", dead_module: true },
+    Era { name: "v1.31.4, v1.32.1", pause: Pause::Constant, preload: "PreloadImages", dead_module: false },
+    Era {
+        name: "v1.32.3 to v1.36.2",
+        pause: Pause::Flag("3.6"),
+        preload: "PreloadImages",
+        dead_module: false,
+    },
+    Era { name: "v1.36.3", pause: Pause::Flag("3.10.2"), preload: "PreloadImages", dead_module: false },
+];
+
+impl Era {
+    /// A few lines in the era's shape.
+    fn files(&self) -> BTreeMap<&'static str, String> {
+        let constant = match self.pause {
+            Pause::Constant => "\tDefaultPauseImage  = \"rancher/mirrored-pause:3.6\"\n",
+            Pause::Flag(_) => "",
+        };
+        let default = match self.pause {
+            Pause::Constant => "DefaultPauseImage".to_owned(),
+            Pause::Flag(tag) => format!("\"rancher/mirrored-pause:{tag}\""),
+        };
+        let (module, sums) = match self.dead_module {
+            true => {
+                let module = "inet.af/tcpproxy v0.0.0-20200125044825-b6bb9b5b8252";
+                (module, format!("{module} h1:c29tZXRoaW5n\n{module}/go.mod h1:ZWxzZQ==\n"))
+            }
+            false => {
+                let module = "github.com/inetaf/tcpproxy v0.0.0-20240214030015-3ce58045626c";
+                (module, format!("{module} h1:c29tZXRoaW5n\n{module}/go.mod h1:ZWxzZQ==\n"))
+            }
+        };
+        let Era { preload, .. } = self;
+        BTreeMap::from([
+            (CONSTANT, format!("const (\n\tDefaultSnapshotter = \"overlayfs\"\n{constant})\n")),
+            (FLAG, format!("\tPauseImageFlag = &cli.StringFlag{{\n\t\tValue:       {default},\n\t}}\n")),
+            (
+                CONTAINERD,
+                format!(
+                    "func Run() error {{\n\treturn {preload}(ctx, cfg)\n}}\n\nfunc {preload}() error {{\n}}\n"
+                ),
+            ),
+            ("go.mod", format!("module k3s\n\nreplace (\n\ta => b v1\n)\n\nrequire (\n\t{module}\n)\n")),
+            ("go.sum", format!("a v1 h1:YQ==\n{sums}z v1 h1:eg==\n")),
+        ])
+    }
+
+    fn tree(&self) -> TempDir {
+        tree(&self.files())
+    }
+}
+
+fn tree<N: AsRef<Path>>(files: &BTreeMap<N, String>) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        write(folder.path(), name.as_ref(), text);
+    }
+    folder
+}
+
+fn write(folder: &Path, name: impl AsRef<Path>, text: &str) {
+    let file = folder.join(name);
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(file, text).unwrap();
+}
+
+/// Every file of a tree, byte for byte.
+fn content(tree: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = walkdir::WalkDir::new(tree).into_iter().map(Result::unwrap);
+    let files = entries.filter(|entry| !entry.file_type().is_dir());
+    files
+        .map(|entry| {
+            let name = entry.path().strip_prefix(tree).unwrap().to_str().unwrap().to_owned();
+            (name, fs::read(entry.path()).unwrap())
+        })
+        .collect()
+}
+
+fn text(tree: &TempDir, name: &str) -> String {
+    fs::read_to_string(tree.path().join(name)).unwrap()
+}
+
+fn values() -> Values {
+    let parts = BTreeMap::from([("pause-image".to_owned(), b"\0a tar".to_vec())]);
+    Values { pause_image: Reference::parse(PAUSE).unwrap(), parts }
+}
+
+/// The patches of this repository.
+fn committed() -> PatchSet {
+    PatchSet::load(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap(), None).unwrap()
+}
+
+/// A set of the given patches only.
+fn set(patches: &[(&str, String)]) -> PatchSet {
+    let root = tempfile::tempdir().unwrap();
+    for (name, text) in patches {
+        write(root.path(), Path::new("patches").join(name), text);
+    }
+    PatchSet::load(root.path(), None).unwrap()
+}
+
+/// A patch of one edit in each alternative.
+fn patch(name: &str, alternatives: &[&str]) -> (String, String) {
+    let alternative = |(index, edit)| format!("{{\"layout\": \"layout {index}\", \"edits\": [{edit}]}}");
+    let alternatives: Vec<String> = alternatives.iter().enumerate().map(alternative).collect();
+    let alternatives = alternatives.join(",");
+    let head = format!("\"name\": \"{name}\", \"why\": \"a test\", \"retire\": \"now\"");
+    let text = format!("{{{head}, \"alternatives\": [{alternatives}]}}");
+    (format!("{name}.json"), text)
+}
+
+fn replacing(file: &str, find: &str, replace: &str) -> String {
+    serde_json::json!({ "text": { "file": file, "find": find, "count": 1, "replace": replace } }).to_string()
+}
+
+/// The refusal of a set, after which the tree has to be what it was.
+fn refusal(set: &PatchSet, tree: &TempDir, values: &Values) -> String {
+    let before = content(tree.path());
+    let error = format!("{:#}", set.apply(tree.path(), values, &[]).expect_err("the set does not fit"));
+    assert_eq!(before, content(tree.path()), "a refused set has changed the tree");
+    error
+}
+
+fn layouts(outcome: &Outcome) -> BTreeMap<&str, &str> {
+    outcome.applied.iter().map(|patch| (patch.name.as_str(), patch.layout.as_str())).collect()
+}
+
+#[test]
+fn every_era_is_patched_by_the_alternative_made_for_it() {
+    for era in ERAS {
+        let tree = era.tree();
+        let outcome = committed().apply(tree.path(), &values(), &[]).unwrap();
+        let (place, layout) = match era.pause {
+            Pause::Constant => (CONSTANT, "the constant DefaultPauseImage"),
+            Pause::Flag(_) => (FLAG, "the default of the flag"),
+        };
+        let bitten = layouts(&outcome);
+        assert!(bitten["pause-image"].starts_with(layout), "{}", era.name);
+        assert!(bitten["builtin-pause"].starts_with(era.preload), "{}", era.name);
+        assert_eq!(bitten.contains_key("tcpproxy"), era.dead_module, "{}", era.name);
+
+        assert!(text(&tree, place).contains(&format!("\"{PAUSE}\"")), "{}", era.name);
+        let call = format!("\tstageBuiltinPause(cfg)\n\treturn {}(ctx, cfg)\n", era.preload);
+        assert!(text(&tree, CONTAINERD).contains(&call), "{}", era.name);
+        let staged = fs::read(tree.path().join("pkg/agent/containerd/k3s-builtin-pause.tar")).unwrap();
+        assert_eq!(staged, b"\0a tar");
+        for (name, before) in era.files() {
+            let touched = outcome.applied.iter().any(|patch| patch.files.iter().any(|file| file == name));
+            assert_eq!(touched, text(&tree, name) != before, "{}: {name}", era.name);
+        }
+        let left =
+            content(tree.path()).into_values().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        assert_eq!(left.filter(|text| text.contains("mirrored-pause")).count(), 0, "{}", era.name);
+    }
+}
+
+#[test]
+fn the_dead_module_is_replaced_by_the_same_content_under_its_living_name() {
+    let tree = ERAS[0].tree();
+    let outcome = committed().apply(tree.path(), &values(), &[]).unwrap();
+    let version = "v0.0.0-20200125044825-b6bb9b5b8252";
+    let replace =
+        format!("replace (\n\tinet.af/tcpproxy => github.com/inetaf/tcpproxy {version}\n\ta => b v1\n)");
+    assert!(text(&tree, "go.mod").contains(&replace));
+    let sum =
+        format!("\ngithub.com/inetaf/tcpproxy {version} h1:jeqlfkFa5h+Ak/I33QpU4p01nFhw0G5IFm/Rsenne2Y=\n");
+    assert!(text(&tree, "go.sum").contains(&sum));
+    let idle = committed().check(ERAS[2].tree().path(), &values(), &[]).unwrap().idle;
+    assert_eq!(idle.len(), 1);
+    assert_eq!(idle[0].because, "go.mod does not contain \"inet.af/tcpproxy\"");
+    assert!(outcome.idle.is_empty());
+}
+
+#[test]
+fn a_check_says_what_applying_would_do_and_writes_nothing() {
+    let tree = ERAS[3].tree();
+    let before = content(tree.path());
+    let checked = committed().check(tree.path(), &values(), &[]).unwrap();
+    assert_eq!(before, content(tree.path()));
+    assert_eq!(checked, committed().apply(tree.path(), &values(), &[]).unwrap());
+    let pause = checked.applied.iter().find(|patch| patch.name == "pause-image").unwrap();
+    assert!(pause.diff.contains("-\t\tValue:       \"rancher/mirrored-pause:3.6\",\n"), "{}", pause.diff);
+    assert!(pause.diff.contains(&format!("+\t\tValue:       \"{PAUSE}\",\n")), "{}", pause.diff);
+}
+
+#[test]
+fn the_pause_image_in_both_places_is_refused() {
+    let mut files = ERAS[0].files();
+    files.insert(FLAG, ERAS[3].files().remove(FLAG).unwrap());
+    let error = refusal(&committed(), &tree(&files), &values());
+    assert!(error.contains("patches/pause-image.json: 2 alternatives bite, and exactly one may"), "{error}");
+}
+
+#[test]
+fn the_pause_image_in_neither_place_is_refused_with_the_nearest_line_of_both() {
+    let mut files = ERAS[3].files();
+    let moved = files[FLAG].replace("rancher/mirrored-pause", "rancher/mirrored-pause-image");
+    files.insert(FLAG, moved);
+    let error = refusal(&committed(), &tree(&files), &values());
+    assert!(error.contains("1 of 3 patches cannot be applied"), "{error}");
+    assert!(error.contains("patches/pause-image.json: no alternative bites"), "{error}");
+    assert!(error.contains("should stand 1 times and stands 0 times; nothing there resembles it"), "{error}");
+    assert!(
+        error.contains(&format!("nearest is {FLAG}:2: Value:       \"rancher/mirrored-pause-image")),
+        "{error}"
+    );
+}
+
+#[test]
+fn every_patch_that_does_not_fit_is_named_at_once() {
+    let mut files = ERAS[1].files();
+    files.remove("go.sum");
+    files.insert(CONTAINERD, "package containerd\n".to_owned());
+    let error = refusal(&committed(), &tree(&files), &values());
+    assert!(error.contains("2 of 3 patches cannot be applied"), "{error}");
+    assert!(error.contains("patches/builtin-pause.json: no alternative bites"), "{error}");
+    assert!(error.contains("go.sum: there is no such file"), "{error}");
+}
+
+#[test]
+fn a_patched_tree_is_not_patched_again() {
+    let tree = ERAS[3].tree();
+    committed().apply(tree.path(), &values(), &[]).unwrap();
+    let error = refusal(&committed(), &tree, &values());
+    assert!(error.contains("builtin_pause.go: is to be added, but is there already"), "{error}");
+}
+
+#[test]
+fn an_alternative_of_which_a_part_bites_does_not_count() {
+    let (name, text) = patch(
+        "both",
+        &[&format!("{}, {}", replacing("a", "1", "2"), replacing("a", "x", "y")), &replacing("a", "1", "3")],
+    );
+    let tree = tree(&BTreeMap::from([("a", "1\n".to_owned())]));
+    let outcome = set(&[(&name, text)]).apply(tree.path(), &values(), &[]).unwrap();
+    assert_eq!(layouts(&outcome)["both"], "layout 1");
+    assert_eq!(fs::read_to_string(tree.path().join("a")).unwrap(), "3\n");
+}
+
+#[test]
+fn a_later_patch_that_fails_leaves_what_an_earlier_one_would_have_changed() {
+    let (first, one) = patch("a-first", &[&replacing("a", "1", "2")]);
+    let (second, two) = patch("b-second", &[&replacing("a", "1", "3")]);
+    let tree = tree(&BTreeMap::from([("a", "1\n".to_owned())]));
+    let error = refusal(&set(&[(&first, one), (&second, two)]), &tree, &values());
+    assert!(error.contains("b-second.json") && !error.contains("a-first.json"), "{error}");
+}
+
+#[test]
+fn the_users_patches_work_on_what_ours_have_left() {
+    let tree = ERAS[3].tree();
+    let user = tempfile::tempdir().unwrap();
+    let (name, own) = patch("own", &[&replacing(FLAG, PAUSE, "me/pause:1")]);
+    write(user.path(), name, &own);
+    let line = format!("return {}(ctx, cfg)", ERAS[3].preload);
+    let diff = format!(
+        "Mine.\n\ndiff --git a/{CONTAINERD} b/{CONTAINERD}\n--- a/{CONTAINERD}\n+++ b/{CONTAINERD}\n\
+         @@ -2,2 +2,2 @@\n-\tstageBuiltinPause(cfg)\n+\tstageBuiltinPause(cfg) // first\n \t{line}\n"
+    );
+    write(user.path(), "words.patch", &diff);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let both = PatchSet::load(root, Some(user.path())).unwrap();
+    let outcome = both.apply(tree.path(), &values(), &[]).unwrap();
+    assert!(text(&tree, FLAG).contains("\"me/pause:1\""));
+    assert!(text(&tree, CONTAINERD).contains("stageBuiltinPause(cfg) // first\n"));
+    assert_eq!(outcome.applied.last().unwrap().why, "Mine.");
+}
+
+#[test]
+fn a_patch_is_left_out_by_its_name_and_only_by_a_name_that_exists() {
+    let tree = ERAS[3].tree();
+    let no_part = Values { parts: BTreeMap::new(), ..values() };
+    let outcome = committed().apply(tree.path(), &no_part, &["builtin-pause"]).unwrap();
+    assert_eq!(outcome.idle[0].because, "left out as asked");
+    assert!(!tree.path().join("pkg/agent/containerd/builtin_pause.go").exists());
+    let error = committed().check(tree.path(), &values(), &["builtin"]).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "there is no patch \"builtin\" to leave out; there are builtin-pause, pause-image, tcpproxy"
+    );
+}
+
+#[test]
+fn a_part_that_the_build_has_not_made_is_an_error_and_no_refusal() {
+    let no_part = Values { parts: BTreeMap::from([("else".to_owned(), vec![])]), ..values() };
+    let error = refusal(&committed(), &ERAS[3].tree(), &no_part);
+    assert!(error.contains("applying the patch patches/builtin-pause.json"), "{error}");
+    assert!(error.contains("is to hold the part \"pause-image\", and the build has made [else]"), "{error}");
+}
+
+#[test]
+fn a_symbolic_link_in_the_tree_is_not_followed() {
+    let outside = ERAS[3].tree();
+    let tree = ERAS[3].tree();
+    fs::remove_file(tree.path().join(FLAG)).unwrap();
+    fs::os::unix::fs::symlink(outside.path().join(FLAG), tree.path().join(FLAG)).unwrap();
+    let before = content(outside.path());
+    let error = refusal(&committed(), &tree, &values());
+    assert!(error.contains("is a symbolic link, and patches follow none"), "{error}");
+    assert_eq!(before, content(outside.path()));
+}
+
+#[test]
+fn a_file_that_is_not_text_and_a_tree_that_is_not_there_are_refused() {
+    let tree = ERAS[3].tree();
+    fs::write(tree.path().join(FLAG), b"\xff\xfe").unwrap();
+    assert!(refusal(&committed(), &tree, &values()).contains("agent.go: is not UTF-8 text"));
+    let nowhere = tree.path().join("nowhere");
+    let error = committed().check(&nowhere, &values(), &[]).unwrap_err().to_string();
+    assert!(error.ends_with("nowhere is not a folder, so there is nothing to patch"), "{error}");
+}

@@ -1,0 +1,50 @@
+//! The pause image as others meet it: containerd, runc, skopeo, an OCI validator, and the person who asks
+//! for it.
+
+#[path = "../support/containerd.rs"]
+mod containerd;
+#[path = "../support/needs.rs"]
+mod needs;
+
+mod as_a_command;
+mod as_files;
+mod in_containerd;
+mod read_by_others;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use xtask::context::{Context, Network};
+use xtask::image::{PauseImage, Reference};
+use xtask::target::{TARGETS, Target};
+
+/// The images of all architectures, built once for all tests.
+fn images() -> &'static [PauseImage] {
+    static IMAGES: OnceLock<Vec<PauseImage>> = OnceLock::new();
+    IMAGES.get_or_init(|| {
+        let context = context();
+        let image = |target: &'static Target| {
+            let program = xtask::pause::build(&context, target).unwrap();
+            PauseImage::new(target, std::fs::read(program).unwrap(), "1.2.3").unwrap()
+        };
+        TARGETS.iter().map(image).collect()
+    })
+}
+
+fn image(arch: &str) -> &'static PauseImage {
+    images().iter().find(|image| image.target.go == arch).unwrap()
+}
+
+fn context() -> Context {
+    let mut context = Context::new(None, Network::Allowed).unwrap();
+    context.guard = PathBuf::from(env!("CARGO_BIN_EXE_xtask"));
+    context
+}
+
+fn references(texts: &[&str]) -> Vec<Reference> {
+    texts.iter().map(|text| Reference::parse(text).unwrap()).collect()
+}
+
+fn normalised(names: &[Reference]) -> BTreeSet<String> {
+    names.iter().map(Reference::normalised).collect()
+}

@@ -1,0 +1,99 @@
+//! Read by tools that know the formats and not us.
+
+use crate::{images, needs, normalised, references};
+use std::path::PathBuf;
+use std::process::Command;
+use xtask::image::{Compression, layout, write_archive};
+
+const SKOPEO: (&str, &str) = ("skopeo", "skopeo");
+const VALIDATOR: (&str, &str) = ("oci-image-tool", "oci-image-tool");
+
+/// What a program wrote, given that it succeeded.
+fn output(command: &mut Command) -> Vec<u8> {
+    let output = command.output().unwrap();
+    let messages = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}\n{messages}", output.status);
+    output.stdout
+}
+
+fn json(bytes: &[u8]) -> serde_json::Value {
+    serde_json::from_slice(bytes).unwrap()
+}
+
+#[test]
+fn skopeo_finds_the_image_in_the_archive_under_each_name() {
+    if !needs::programs("reading the archive with skopeo", &[SKOPEO]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let names = references(&["pause:v1", "rancher/mirrored-pause:3.6"]);
+    for image in images() {
+        let archive = write_archive(image, &names, Compression::None, folder.path()).unwrap();
+        for name in normalised(&names) {
+            let source = format!("docker-archive:{}:{name}", archive.display());
+            let config = output(Command::new("skopeo").args(["inspect", "--raw", "--config", &source]));
+            assert_eq!(json(&config), json(&image.config.bytes));
+        }
+    }
+}
+
+#[test]
+fn skopeo_finds_every_architecture_in_the_layout_under_each_tag() {
+    if !needs::programs("reading the layout with skopeo", &[SKOPEO]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let oci = folder.path().join("oci");
+    // Two names with one tag lead to one image, and the tag is still found.
+    let names = references(&["pause:v1", "other/pause:v1", "rancher/mirrored-pause:3.6"]);
+    layout::write(images(), &names, &oci).unwrap();
+    for image in images() {
+        for tag in ["v1", "3.6"] {
+            let source = format!("oci:{}:{tag}", oci.display());
+            let config = output(
+                Command::new("skopeo")
+                    .args(["--override-os", "linux", "--override-arch", image.target.go])
+                    .args(["inspect", "--raw", "--config", &source]),
+            );
+            assert_eq!(json(&config), json(&image.config.bytes), "{tag} for {}", image.target.go);
+        }
+    }
+}
+
+#[test]
+fn an_oci_validator_accepts_the_layout_and_refuses_it_damaged_anywhere() {
+    if !needs::programs("holding the layout against the OCI's own validator", &[VALIDATOR]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let oci = folder.path().join("oci");
+    let validated = || {
+        let output = Command::new("oci-image-tool").args(["validate", "--type", "image"]).arg(&oci).output();
+        let output = output.unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    layout::write(images(), &references(&["pause:v1", "rancher/mirrored-pause:3.6"]), &oci).unwrap();
+    let (accepted, messages) = validated();
+    assert!(accepted, "{messages}");
+
+    let files: Vec<PathBuf> = walkdir::WalkDir::new(&oci)
+        .into_iter()
+        .map(|entry| entry.unwrap().into_path())
+        .filter(|path| path.is_file())
+        .collect();
+    // Layer, configuration and manifest of each architecture, the index and the two files of the layout.
+    assert_eq!(files.len(), 3 * images().len() + 3);
+    for file in files {
+        let whole = std::fs::read(&file).unwrap();
+        // A blob is damaged where only its digest can tell, the others where they can be read no more.
+        let place = if file.parent().unwrap().ends_with("sha256") { whole.len() / 2 } else { 0 };
+        let mut damaged = whole.clone();
+        damaged[place] ^= 1;
+        std::fs::write(&file, damaged).unwrap();
+        assert!(!validated().0, "{} is damaged and accepted", file.display());
+        std::fs::remove_file(&file).unwrap();
+        assert!(!validated().0, "{} is missing and accepted", file.display());
+        std::fs::write(&file, whole).unwrap();
+    }
+    assert!(validated().0, "the layout is whole again");
+}

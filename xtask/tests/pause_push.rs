@@ -1,0 +1,257 @@
+//! `cargo xtask pause push` to a real registry server.
+
+#[path = "support/needs.rs"]
+mod needs;
+#[path = "support/registry.rs"]
+mod registry;
+
+use registry::{Certificate, Line, PASSWORD, PROGRAM, Registry, USER};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use xtask::context::{Context, Network};
+use xtask::digest::Digest;
+use xtask::target::Target;
+
+/// What one push is, in the eyes of the person who asks for it.
+#[derive(Clone)]
+struct Push<'a> {
+    registry: &'a str,
+    arguments: &'a [&'a str],
+    environment: Vec<(&'static str, PathBuf)>,
+}
+
+impl Push<'_> {
+    fn run(&self) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(["pause", "push"]).args(self.arguments).arg(format!("{}/me/pause:1", self.registry));
+        for (name, value) in toolchain_homes() {
+            command.env(name, value);
+        }
+        // None of the person's own who runs the tests.
+        for name in
+            ["DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "SSL_CERT_FILE", "SSL_CERT_DIR"]
+        {
+            command.env_remove(name);
+        }
+        command.env("HOME", nobody()).env_remove("RUST_BACKTRACE").envs(self.environment.iter().cloned());
+        command.output().unwrap()
+    }
+
+    /// The digest that a successful push prints.
+    #[track_caller]
+    fn succeed(&self) -> String {
+        let output = self.run();
+        let messages = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{messages}");
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let digest = printed.trim_end().strip_prefix(&format!("{}/me/pause@sha256:", self.registry));
+        digest.unwrap_or_else(|| panic!("{printed:?} is not a digest")).to_owned()
+    }
+
+    /// What a failing push says.
+    #[track_caller]
+    fn fail(&self) -> String {
+        let output = self.run();
+        let messages = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{messages}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "", "a failing push prints no digest");
+        messages
+    }
+}
+
+/// A home without any credentials.
+fn nobody() -> &'static Path {
+    static HOME: OnceLock<tempfile::TempDir> = OnceLock::new();
+    HOME.get_or_init(|| tempfile::tempdir().unwrap()).path()
+}
+
+/// Where the compilers keep themselves and what they fetched, which is below the real home.
+fn toolchain_homes() -> Vec<(&'static str, PathBuf)> {
+    let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
+    let below_home = [
+        ("CARGO_HOME", ".cargo"),
+        ("RUSTUP_HOME", ".rustup"),
+        ("GOPATH", "go"),
+        ("GOCACHE", ".cache/go-build"),
+    ];
+    let set = |name| std::env::var_os(name).map(PathBuf::from);
+    below_home
+        .into_iter()
+        .map(|(name, folder)| (name, set(name).unwrap_or_else(|| home.join(folder))))
+        .collect()
+}
+
+/// Credentials as `docker login` and `podman login` keep them, in a file of this name.
+fn credentials(folder: &Path, file: &str, registry: &str, user_and_password: &str) -> PathBuf {
+    let encoded = String::from_utf8(
+        Command::new("sh")
+            .args(["-c", "printf %s \"$0\" | base64", user_and_password])
+            .output()
+            .unwrap()
+            .stdout,
+    );
+    let file = folder.join(file);
+    let auth = encoded.unwrap().trim().to_owned();
+    std::fs::write(&file, serde_json::json!({"auths": {registry: {"auth": auth}}}).to_string()).unwrap();
+    file
+}
+
+/// A registry behind a line, and the docker configuration of one who may push there.
+struct Scene {
+    registry: Registry,
+    line: Line,
+    folder: tempfile::TempDir,
+}
+
+impl Scene {
+    fn set(what: &str) -> Option<Scene> {
+        if !needs::programs(what, &[PROGRAM, ("go", "golang")]) {
+            return None;
+        }
+        let registry = Registry::start(None);
+        let line = Line::to(&registry);
+        let folder = tempfile::tempdir().unwrap();
+        credentials(folder.path(), "config.json", &line.address, &format!("{USER}:{PASSWORD}"));
+        Some(Scene { registry, line, folder })
+    }
+
+    fn push(&self) -> Push<'_> {
+        let environment = vec![("DOCKER_CONFIG", self.folder.path().to_owned())];
+        Push { registry: &self.line.address, arguments: &["--arch", "riscv64,amd64"], environment }
+    }
+}
+
+#[test]
+fn the_index_arrives_under_the_digest_that_is_printed_and_a_second_push_uploads_nothing() {
+    let Some(scene) = Scene::set("pushing to a registry twice") else { return };
+    let digest = scene.push().succeed();
+    assert!(scene.line.uploads() > 0);
+    assert!(scene.registry.has_tag("me/pause", "1"));
+
+    scene.line.mend();
+    assert_eq!(scene.push().succeed(), digest);
+    assert_eq!(scene.line.uploads(), 0);
+    assert!(scene.line.requests("HEAD /v2/me/pause/") > 0, "the registry was asked");
+
+    if needs::programs("pulling what was pushed with skopeo", &[("skopeo", "skopeo")]) {
+        let source = format!("docker://{}/me/pause:1", scene.registry.address);
+        let user = format!("{USER}:{PASSWORD}");
+        let output = Command::new("skopeo")
+            .args(["inspect", "--raw", "--tls-verify=false", "--creds", &user, &source])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(Digest::of(&output.stdout).as_str(), digest);
+        let index: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let architectures: Vec<_> = index["manifests"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|manifest| manifest["platform"]["architecture"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(architectures, ["riscv64", "amd64"]);
+    }
+}
+
+#[test]
+fn the_pushed_index_is_the_one_that_the_layout_would_have() {
+    let Some(scene) = Scene::set("comparing a pushed index with a layout's") else { return };
+    let mut context = Context::new(None, Network::Allowed).unwrap();
+    context.guard = PathBuf::from(env!("CARGO_BIN_EXE_xtask"));
+    let images: Vec<_> = ["riscv64", "amd64"]
+        .into_iter()
+        .map(|arch| {
+            let target = Target::named(arch).unwrap();
+            let program = std::fs::read(xtask::pause::build(&context, target).unwrap()).unwrap();
+            xtask::image::PauseImage::new(target, program, env!("CARGO_PKG_VERSION")).unwrap()
+        })
+        .collect();
+    assert_eq!(scene.push().succeed(), xtask::image::layout::index(&images).digest.as_str());
+}
+
+#[test]
+fn podmans_credentials_are_found_too() {
+    let Some(scene) = Scene::set("pushing with podman's credentials") else { return };
+    let user = format!("{USER}:{PASSWORD}");
+    let file = credentials(scene.folder.path(), "auth.json", &scene.line.address, &user);
+    let environment = vec![("REGISTRY_AUTH_FILE", file)];
+    Push { environment, ..scene.push() }.succeed();
+}
+
+#[test]
+fn wrong_credentials_and_none_are_told_apart_from_other_failures() {
+    let Some(scene) = Scene::set("pushing with wrong credentials") else { return };
+    let wrong = tempfile::tempdir().unwrap();
+    credentials(wrong.path(), "config.json", &scene.line.address, &format!("{USER}:guessed"));
+    for environment in [vec![("DOCKER_CONFIG", wrong.path().to_owned())], vec![]] {
+        let told = Push { environment, ..scene.push() }.fail();
+        assert!(told.contains(&format!("cannot push {}/me/pause:1", scene.line.address)), "{told}");
+        assert!(told.contains(&format!("docker login {}", scene.line.address)), "{told}");
+        assert!(told.contains("401"), "{told}");
+    }
+    assert_eq!(scene.line.requests("PUT /"), 0);
+    assert!(!scene.registry.has_tag("me/pause", "1"));
+}
+
+#[test]
+fn a_registry_that_breaks_off_leaves_no_tag_and_the_next_push_sends_only_the_rest() {
+    let Some(scene) = Scene::set("pushing to a registry that breaks off") else { return };
+    // With one architecture, everything but manifest and index has arrived when the first of them is sent.
+    let push = Push { arguments: &["--arch", "riscv64"], ..scene.push() };
+    scene.line.break_at("PUT /v2/me/pause/manifests/");
+    let told = push.fail();
+    assert!(told.contains("the registry broke off\n  push again"), "{told}");
+    assert!(!scene.registry.has_tag("me/pause", "1"));
+
+    scene.line.mend();
+    push.succeed();
+    assert!(scene.registry.has_tag("me/pause", "1"));
+    assert_eq!(scene.line.requests("POST /"), 0, "layer and configuration were there already");
+    assert_eq!(scene.line.requests("PUT /v2/me/pause/manifests/"), 2);
+}
+
+#[test]
+fn a_registry_that_is_not_there_is_told_by_its_name() {
+    let Some(scene) = Scene::set("pushing to a registry that is not there") else { return };
+    let Scene { registry, folder, .. } = scene;
+    let address = registry.address.clone();
+    drop(registry);
+    let environment = vec![("DOCKER_CONFIG", folder.path().to_owned())];
+    let told = Push { registry: &address, arguments: &[], environment }.fail();
+    assert!(told.contains(&format!("{address} cannot be reached")), "{told}");
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_refused_unless_that_is_asked_for() {
+    let what = "pushing over HTTPS";
+    if !needs::programs(what, &[PROGRAM, ("go", "golang"), ("openssl", "openssl")]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = self_signed(folder.path());
+    let registry = Registry::start(Some(&certificate));
+    credentials(folder.path(), "config.json", &registry.address, &format!("{USER}:{PASSWORD}"));
+    let docker = ("DOCKER_CONFIG", folder.path().to_owned());
+    let push = |arguments, environment| Push { registry: &registry.address, arguments, environment };
+
+    let told = push(&[], vec![docker.clone()]).fail();
+    assert!(told.contains("a certificate that this system does not trust"), "{told}");
+    assert!(!registry.has_tag("me/pause", "1"));
+    let trusted = push(&[], vec![docker.clone(), ("SSL_CERT_FILE", certificate.file.clone())]).succeed();
+    assert_eq!(push(&["--insecure"], vec![docker]).succeed(), trusted);
+}
+
+fn self_signed(folder: &Path) -> Certificate {
+    let certificate = Certificate { file: folder.join("certificate.pem"), key: folder.join("key.pem") };
+    let status = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"])
+        .args(["-addext", "subjectAltName=IP:127.0.0.1", "-keyout"])
+        .arg(&certificate.key)
+        .arg("-out")
+        .arg(&certificate.file)
+        .output()
+        .unwrap();
+    assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
+    certificate
+}

@@ -1,0 +1,73 @@
+//! Pages as Chromium lays them out.
+
+use crate::needs;
+use std::process::Command;
+
+/// What a browser made of a page that it showed in a frame of some width.
+#[derive(Debug, serde::Deserialize)]
+pub struct Look {
+    /// The width that the page is given and the width that it takes, in CSS pixels.
+    pub given: u32,
+    pub taken: u32,
+    /// Boxes whose content is wider than they are and cannot be scrolled to.
+    pub bursting: Vec<String>,
+    /// Everything that was loaded or was to be loaded.
+    pub loads: Vec<String>,
+    /// What a reader can read.
+    pub text: String,
+}
+
+/// Shows each page in a frame of its own, since the pages themselves run no script, and looks at it
+/// from outside. A frame made from text has the origin of the page around it, so that this is allowed.
+const LOOK: &str = r#"<!DOCTYPE html><meta charset="utf-8"><body><script>
+for (const [width, text] of PAGES) {
+  const frame = document.createElement("iframe");
+  frame.style.cssText = `border: 0; width: ${width}px; height: 900px`;
+  frame.srcdoc = text;
+  document.body.append(frame);
+}
+const scrolls = box => ["auto", "scroll"].includes(getComputedStyle(box).overflowX);
+const bursts = box => box.clientWidth > 0 && box.scrollWidth > box.clientWidth + 1 && !scrolls(box);
+const look = frame => {
+  const page = frame.contentDocument, root = page.documentElement;
+  return {
+    given: root.clientWidth,
+    taken: root.scrollWidth,
+    bursting: [...page.body.querySelectorAll("*")].filter(bursts).map(box => box.outerHTML.slice(0, 200)),
+    loads: frame.contentWindow.performance.getEntriesByType("resource").map(entry => entry.name),
+    text: page.body.innerText,
+  };
+};
+// The load event waits for all frames. What is read back must not need unescaping.
+onload = () => {
+  const found = JSON.stringify([...document.querySelectorAll("iframe")].map(look));
+  const plain = found.replace(/[<>&\u0080-\uffff]/g, c => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
+  document.body.textContent = "FOUND" + plain + "END";
+};
+</script>"#;
+
+/// Looks at pages in windows of the given widths, or says that there is no browser to do it.
+pub fn look(what: &str, pages: &[(u32, &str)]) -> Option<Vec<Look>> {
+    if !needs::programs(what, &[("chromium", "chromium")]) {
+        return None;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("look.html");
+    // `</script>` within a page must not end the script that holds it.
+    let pages = serde_json::to_string(pages).unwrap().replace('<', "\\u003c");
+    std::fs::write(&file, LOOK.replace("PAGES", &pages)).unwrap();
+    let output = Command::new("chromium")
+        // Root, which CI often is, gets no sandbox; the pages are our own.
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
+        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
+        .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+        .args(["--window-size=1280,900", "--dump-dom"])
+        .arg(format!("file://{}", file.display()))
+        .env("HOME", folder.path())
+        .output()
+        .unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let found = stdout.split_once("<body>FOUND").and_then(|(_, rest)| Some(rest.split_once("END</body>")?.0));
+    let found = found.unwrap_or_else(|| panic!("chromium ended with {}\n{stdout}\n{stderr}", output.status));
+    Some(serde_json::from_str(found).unwrap())
+}

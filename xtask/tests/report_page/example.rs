@@ -1,0 +1,182 @@
+//! A build as the report is told of it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use xtask::digest::Digest;
+use xtask::patch::Applied;
+use xtask::product::check::Check;
+use xtask::product::manifest::{FileEntry, Manifest, PatchEntry};
+use xtask::product::report::Story;
+use xtask::product::report::terminal::{Machine, Palette, Summary};
+use xtask::step::Timing;
+
+/// Everything that a report is made from.
+#[derive(Clone, Debug)]
+pub struct Example {
+    pub manifest: Manifest,
+    pub location: String,
+    pub applied: Vec<Applied>,
+    pub timings: Vec<Timing>,
+}
+
+impl Example {
+    pub fn html(&self) -> String {
+        let Example { manifest, location, applied, timings } = self;
+        Story { manifest, location, applied, timings }.page().html()
+    }
+
+    pub fn summary(&self, machine: Machine, palette: Palette) -> String {
+        let folder = format!("target/dist/{}/{}", self.manifest.k3s, self.manifest.arch);
+        Summary {
+            manifest: &self.manifest,
+            location: &self.location,
+            folder: Path::new(&folder),
+            machine,
+            default_k3s: "v1.35.0+k3s1",
+            palette,
+        }
+        .to_string()
+    }
+}
+
+const DIFF: &str = r#"diff --git a/pkg/cli/cmds/const_linux.go b/pkg/cli/cmds/const_linux.go
+--- a/pkg/cli/cmds/const_linux.go
++++ b/pkg/cli/cmds/const_linux.go
+@@ -4,5 +4,5 @@ package cmds
+ 
+ const (
+-	DefaultPauseImage  = "rancher/mirrored-pause:3.6"
++	DefaultPauseImage  = "carvicsforth/pause:v3.10-v1.31.1"
+ 	DefaultSnapshotter = "overlayfs"
+ )
+diff --git a/pkg/agent/containerd/k3s-builtin-pause.tar b/pkg/agent/containerd/k3s-builtin-pause.tar
+new file mode 100644
+Binary files /dev/null and b/pkg/agent/containerd/k3s-builtin-pause.tar differ
+"#;
+
+/// A release, whole and checked.
+pub fn release() -> Example {
+    let entry = |size| FileEntry { size, sha256: Digest::of(u64::to_string(&size)) };
+    let entries = |entries: &[(&str, u64)]| -> BTreeMap<String, FileEntry> {
+        entries.iter().map(|(name, size)| ((*name).to_owned(), entry(*size))).collect()
+    };
+    let texts = |texts: &[(&str, &str)]| -> BTreeMap<String, String> {
+        texts.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    };
+    let check = |what: &str, seen: &str| Check { what: what.to_owned(), seen: seen.to_owned() };
+    let applied = vec![Applied {
+        name: "pause-image".into(),
+        why: "Every pod's sandbox is held by the pause image, and upstream's has no riscv64 manifest.".into(),
+        retire: Some("When the manifest list of upstream's own default names riscv64.".into()),
+        layout: "the constant DefaultPauseImage (up to v1.32.1)".into(),
+        files: vec!["pkg/cli/cmds/const_linux.go".into()],
+        diff: DIFF.into(),
+    }];
+    let entry_of = |applied: &Applied| PatchEntry {
+        name: applied.name.clone(),
+        why: applied.why.clone(),
+        files: applied.files.clone(),
+        diff_sha256: Digest::of(&applied.diff),
+    };
+    let manifest = Manifest {
+        k3s: "v1.33.0+k3s1".into(),
+        commit: "dc03cb4b3f0f3ab1b5d5f5c2a1a1a1a1a1a1a1a1".into(),
+        origin: "release".into(),
+        arch: "riscv64".into(),
+        source_date_epoch: 1_745_000_000,
+        modified: true,
+        pause_image: "carvicsforth/pause:v3.10-v1.31.1".into(),
+        builtin_pause: true,
+        incomplete: vec![],
+        patches: applied.iter().map(entry_of).collect(),
+        sources: texts(&[
+            ("containerd", "github.com/k3s-io/containerd/v2 v2.0.4-k3s2"),
+            ("runc", "github.com/opencontainers/runc v1.2.5"),
+        ]),
+        tools: texts(&[("go", "1.24.2"), ("zig", "0.17.1"), ("libseccomp", "2.6.0")]),
+        parts: entries(&[
+            ("server", 152_435_888),
+            ("shim", 10_289_312),
+            ("runc", 12_713_984),
+            ("cni", 5_505_024),
+            ("pause", 1_152),
+            ("pause image", 12_288),
+            ("bundle", 52_801_536),
+            ("binary", 64_028_672),
+        ]),
+        files: entries(&[("k3s-riscv64", 64_028_672), ("pause", 1_152), ("pause-image-riscv64.tar", 12_288)]),
+        checks: vec![
+            check("server is a static riscv64 program that names no path of this machine", "152435888 bytes"),
+            check("k3s-riscv64 runs and tells its version", "k3s version v1.33.0+k3s1; go version go1.24.2"),
+        ],
+    };
+    Example { manifest, location: "https://github.com/k3s-io/k3s".into(), applied, timings: timings() }
+}
+
+fn timings() -> Vec<Timing> {
+    let timing = |step, begin, end, kept| Timing { step, begin, end, kept };
+    vec![
+        timing("charts", 0.0, 0.01, true),
+        timing("pause", 0.01, 0.21, false),
+        timing("pause-image", 0.21, 0.24, false),
+        timing("tree", 0.24, 1.1, false),
+        timing("libseccomp", 0.0, 9.4, false),
+        timing("runc", 9.41, 169.4, false),
+        timing("shim", 169.41, 217.3, false),
+        timing("root", 217.31, 217.35, false),
+        timing("cni", 217.36, 226.9, false),
+        timing("wrapper", 226.91, 399.0, false),
+        timing("server", 1.11, 458.1, false),
+        timing("bundle", 458.11, 513.0, false),
+        timing("binary", 513.01, 536.2, false),
+    ]
+}
+
+/// A build that has everything that is hard to show: many steps, words and lines without an end,
+/// and text that would like to be markup.
+pub fn hostile() -> Example {
+    let word = "supercalifragilistic".repeat(30);
+    let markup =
+        "</code></pre></style></section><script src=\"https://evil.example/x.js\"></script><img src=x>";
+    let mut example = release();
+    example.location = format!("https://me:secret@host.example/{word}");
+    example.timings = (0..40).map(step).collect();
+    let line = format!("+{}{markup}{}\n", word, "x".repeat(2000));
+    let lines: String = (0..300).map(|_| line.as_str()).collect();
+    let diff =
+        format!("diff --git a/{word} b/{word}\n--- a/{word}\n+++ b/{word}\n@@ -0,0 +1,300 @@\n{lines}");
+    example.applied = ["one", "two"]
+        .map(|name| Applied {
+            name: format!("{name}-{word}"),
+            why: format!("{word} {markup}"),
+            retire: Some(word.clone()),
+            layout: word.clone(),
+            files: vec![word.clone()],
+            diff: diff.clone(),
+        })
+        .into();
+    let manifest = &mut example.manifest;
+    manifest.origin = "tree".into();
+    manifest.k3s = format!("v1.33.0+{word}");
+    manifest.builtin_pause = false;
+    manifest.pause_image = word.clone();
+    manifest.incomplete = vec!["k3s-root".into(), "charts".into(), word.clone()];
+    manifest.tools.insert(word.clone(), word.clone());
+    let entry = FileEntry { size: u64::MAX, sha256: Digest::of("") };
+    manifest.parts.insert(word.clone(), entry.clone());
+    manifest.files.insert(word.clone(), entry);
+    manifest.checks.push(Check { what: word.clone(), seen: format!("{word}\u{1b}[31m{markup}") });
+    example
+}
+
+/// One of many steps, two of which always run side by side.
+fn step(number: u32) -> Timing {
+    let name = if number == 7 {
+        "a-step-with-a-name-as-long-as-its-work".repeat(4)
+    } else {
+        format!("step-{number}")
+    };
+    let begin = f64::from(number / 2 * 200);
+    let end = begin + if number % 2 == 0 { 200.0 } else { 50.0 };
+    Timing { step: name.leak(), begin, end, kept: number % 10 == 3 }
+}

@@ -1,0 +1,9 @@
+//! The report of a build: its page, measured in a browser, and what is said at the terminal.
+
+mod browser;
+mod example;
+#[path = "../support/needs.rs"]
+mod needs;
+
+mod page;
+mod terminal;

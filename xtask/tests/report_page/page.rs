@@ -1,0 +1,118 @@
+//! The page, in a browser and as markup.
+
+use crate::browser::{Look, look};
+use crate::example::{hostile, release};
+use xtask::page::{Body, Line, Page, Section};
+
+/// Widths of a window: the one that is promised, and a small one.
+const WIDTHS: [u32; 2] = [1280, 640];
+
+#[track_caller]
+fn assert_fits(look: &Look) {
+    assert!(look.given <= 1280 && look.taken <= look.given, "{} of {} pixels", look.taken, look.given);
+    assert_eq!(look.bursting, [""; 0], "boxes that are too small at {} pixels", look.given);
+    assert_eq!(look.loads, [""; 0]);
+}
+
+#[test]
+fn the_page_fits_its_window_and_asks_for_nothing() {
+    let (release, hostile) = (release().html(), hostile().html());
+    let pages: Vec<_> = WIDTHS.iter().flat_map(|width| [(*width, &*release), (*width, &*hostile)]).collect();
+    let Some(looks) = look("the width of the build report", &pages) else { return };
+    assert_eq!(looks.len(), 4);
+    looks.iter().for_each(assert_fits);
+    for text in ["Critical path", "k3s v1.33.0+k3s1 for riscv64", "carvicsforth/pause:v3.10-v1.31.1"] {
+        assert!(looks[0].text.contains(text), "{text} in {}", looks[0].text);
+    }
+    // What would have been markup is there to be read, in the patches and in the check.
+    let evil = "<script src=\"https://evil.example/x.js\"></script><img src=x>";
+    assert!(looks[1].text.matches(evil).count() > 600, "{}", looks[1].text.len());
+}
+
+#[test]
+fn logs_and_lines_fit_too() {
+    let points = (0..200).map(|at| (f64::from(at), f64::from(at * at % 700))).collect();
+    let bodies = [
+        Body::Line(Line { quantity: "memory in use".into(), unit: "MiB".into(), points }),
+        Body::Log(format!("short\n{}\n\x1b[31m", "long".repeat(2000))),
+    ];
+    let section = |body| Section { heading: "Part".into(), note: String::new(), body };
+    let html = Page { sections: bodies.map(section).into(), ..Page::default() }.html();
+    let Some(looks) = look("the width of logs and lines", &WIDTHS.map(|width| (width, &*html))) else {
+        return;
+    };
+    looks.iter().for_each(assert_fits);
+    assert!(looks[0].text.contains("long\n␛[31m"));
+}
+
+#[test]
+fn the_browser_finds_a_page_that_is_too_wide_or_loads_something() {
+    let html = release().html();
+    let with = |markup: &str| html.replace("</main>", &format!("{markup}</main>"));
+    let wide = with("<div style=\"width: 1500px\">wide</div>");
+    let clipped =
+        with("<div style=\"overflow: hidden; width: 90px\"><p style=\"width: 99px\">clipped</p></div>");
+    let loading = with("<img src=\"http://127.0.0.1:9/picture.png\">");
+    let Some(looks) = look("the measuring itself", &[(1280, &wide), (1280, &clipped), (1280, &loading)])
+    else {
+        return;
+    };
+    assert!(looks[0].taken >= 1500, "{}", looks[0].taken);
+    assert!(looks[1].bursting.iter().any(|html| html.contains("clipped")), "{:?}", looks[1].bursting);
+    assert_eq!(looks[2].loads, ["http://127.0.0.1:9/picture.png"]);
+}
+
+#[test]
+fn the_markup_names_nothing_outside_of_itself() {
+    for html in [release().html(), hostile().html()] {
+        for word in [
+            "<script",
+            "<link",
+            "<iframe",
+            "<object",
+            "<img",
+            "src=",
+            "url(",
+            "@import",
+            "http-equiv=\"refresh",
+        ] {
+            assert!(!markup(&html).contains(word), "{word}");
+        }
+        assert!(html.split("href=\"").skip(1).all(|link| link.starts_with("#part-")));
+        let policy = "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\"";
+        assert!(html.find(policy) < html.find("<style>"));
+    }
+}
+
+/// The tags of a page and its style, without the text between them.
+fn markup(html: &str) -> String {
+    let (head, body) = html.split_once("<body>").unwrap();
+    let tags = body.split('<').filter_map(|part| Some(part.split_once('>')?.0));
+    tags.fold(head.to_owned(), |all, tag| all + "<" + tag)
+}
+
+#[test]
+fn a_password_in_the_address_of_a_source_is_not_told() {
+    let mut example = release();
+    example.manifest.origin = "tree".into();
+    example.location = "https://me:secret@host.example/k3s".into();
+    let html = example.html();
+    assert!(html.contains("https://host.example/k3s") && !html.contains("secret"), "{html}");
+}
+
+#[test]
+fn what_a_product_is_not_stands_at_the_head_of_its_page() {
+    let mut example = release();
+    let caution = "<li class=\"caution\">";
+    assert!(!example.html().contains(caution));
+    example.manifest.origin = "sample".into();
+    example.manifest.incomplete = vec!["k3s-root".into()];
+    example.manifest.checks[0].what = "NOT CHECKED: whether the product runs".into();
+    let html = example.html();
+    let (head, rest) = html.split_once("</header>").unwrap();
+    for label in ["sample, not k3s", "without k3s-root", "not fully checked"] {
+        assert!(head.contains(&format!("{caution}{label}</li>")), "{label} in {head}");
+    }
+    assert!(head.contains("<dt>checks passed</dt><dd>1</dd>"), "{head}");
+    assert!(rest.contains("not checked: whether the product runs"));
+}

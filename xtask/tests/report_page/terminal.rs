@@ -1,0 +1,77 @@
+//! What is said at the terminal.
+
+use crate::example::release;
+use xtask::product::report::terminal::{Machine, Palette};
+
+#[test]
+fn a_release_is_told_in_a_few_lines_that_end_with_the_next_command() {
+    let told = release().summary(Machine::Another, Palette::default());
+    let expected = "
+k3s v1.33.0+k3s1 for riscv64
+  ✓ patched                  pause-image
+  ✓ 2 checks passed          report.html tells what was seen
+
+  target/dist/v1.33.0+k3s1/riscv64/
+    k3s-riscv64               61.06 MiB
+    pause                      1.12 KiB
+    pause-image-riscv64.tar   12.00 KiB
+    manifest.json            versions, sums, patches, checks
+    SHA256SUMS               for sha256sum --check
+    report.html              steps, sizes and patches, to be looked at
+
+  Next, with the address of your board for BOARD:
+    scp target/dist/v1.33.0+k3s1/riscv64/k3s-riscv64 BOARD:
+    ssh -t BOARD sudo ./k3s-riscv64 server";
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn what_a_product_is_not_is_said_before_all_else() {
+    let mut example = release();
+    example.manifest.origin = "tree".into();
+    example.location = "../my k3s".into();
+    example.manifest.incomplete = vec!["k3s-root".into(), "charts".into()];
+    example.manifest.checks[0].what = "NOT CHECKED: whether the product runs".into();
+    example.manifest.checks[0].seen = "qemu-riscv64 is missing".into();
+    let told = example.summary(Machine::This, Palette::default());
+    let expected = "
+k3s v1.33.0+k3s1 for riscv64
+  ! not an upstream release  Built from the tree ../my k3s.
+  ! without k3s-root         It relies on the host's own iptables, conntrack and mount.
+  ! without charts           It does not install traefik.
+  ! not fully checked        Nobody has checked whether the product runs: qemu-riscv64 is missing.
+  ✓ patched                  pause-image
+  ✓ 1 check passed           report.html tells what was seen
+";
+    assert!(told.starts_with(expected), "{told}");
+    assert!(
+        told.ends_with(
+            "Next, on this machine:\n    sudo target/dist/v1.33.0+k3s1/riscv64/k3s-riscv64 server"
+        )
+    );
+}
+
+#[test]
+fn a_sample_is_never_sent_to_a_board() {
+    let mut example = release();
+    example.manifest.origin = "sample".into();
+    let told = example.summary(Machine::Another, Palette::default());
+    assert!(told.contains("! sample, not k3s"), "{told}");
+    assert!(told.ends_with("Next, k3s v1.35.0+k3s1 itself:\n    cargo xtask build"), "{told}");
+    assert!(!told.contains("scp") && !told.contains("sudo"), "{told}");
+    example.manifest.arch = "arm64".into();
+    assert!(
+        example.summary(Machine::Another, Palette::default()).ends_with("cargo xtask build --arch arm64")
+    );
+}
+
+#[test]
+fn colours_change_nothing_but_the_colours() {
+    let told = release().summary(Machine::Another, Palette::coloured());
+    assert!(told.contains("\x1b[1mk3s v1.33.0+k3s1 for riscv64\x1b[0m"), "{told:?}");
+    let mut plain = String::new();
+    for (number, piece) in told.split('\x1b').enumerate() {
+        plain += if number == 0 { piece } else { piece.split_once('m').unwrap().1 };
+    }
+    assert_eq!(plain, release().summary(Machine::Another, Palette::default()));
+}
