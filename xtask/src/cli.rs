@@ -1,6 +1,6 @@
 //! The command line. Each command's own options stand in its file.
 
-use crate::command::{bench, build, bump, cache, doctor, images, patch, pause};
+use crate::command::{bench, build, bump, cache, doctor, images, patch, pause, test};
 use crate::context::{Context, Network};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -33,6 +33,7 @@ pub enum Command {
     Pause(pause::Args),
     Images(images::Args),
     Doctor(doctor::Args),
+    Test(test::Args),
     Cache(cache::Args),
     Bump(bump::Args),
     Bench(bench::Args),
@@ -49,6 +50,7 @@ impl Cli {
             Command::Pause(args) => args.run(&context),
             Command::Images(args) => args.run(context),
             Command::Doctor(args) => args.run(&context),
+            Command::Test(args) => args.run(&context),
             Command::Cache(args) => args.run(&context),
             Command::Bump(args) => args.run(&context),
             Command::Bench(args) => args.run(context),

@@ -9,3 +9,4 @@ pub mod doctor;
 pub mod images;
 pub mod patch;
 pub mod pause;
+pub mod test;

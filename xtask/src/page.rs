@@ -219,10 +219,11 @@ fn percent(part: f64, whole: f64) -> f64 {
     share.clamp(0.0, 100.0)
 }
 
-/// Seconds as prose: `4.2 s`, `7 min 37 s`, `1 h 2 min`.
+/// Seconds as prose: `0.04 s`, `4.2 s`, `7 min 37 s`, `1 h 2 min`.
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
+        _ if seconds < 0.95 => format!("{seconds:.2} s"),
         0..60 => format!("{seconds:.1} s"),
         60..3600 => format!("{} min {} s", whole / 60, whole % 60),
         _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
@@ -306,6 +307,6 @@ mod tests {
     #[test]
     fn durations_are_told_as_people_tell_them() {
         let told = [0.04, 4.25, 59.4, 59.96, 457.0, 3720.0].map(duration);
-        assert_eq!(told, ["0.0 s", "4.2 s", "59.4 s", "1 min 0 s", "7 min 37 s", "1 h 2 min"]);
+        assert_eq!(told, ["0.04 s", "4.2 s", "59.4 s", "1 min 0 s", "7 min 37 s", "1 h 2 min"]);
     }
 }

@@ -20,6 +20,9 @@ use std::time::Duration;
 /// Lines of a failed program's output that are shown at the terminal; the log has the rest.
 const TAIL: usize = 25;
 
+/// Characters of one argument that are shown at the terminal.
+const LONGEST_WORD: usize = 200;
+
 /// Environment variables that are the user's to set, for every program: where things are, how the
 /// network is reached and whom to trust there.
 const USER_ENVIRONMENT: &[&str] = &[
@@ -135,12 +138,13 @@ impl<'a> Program<'a> {
 
     /// Runs for the effect; output goes to the log.
     pub fn run(self) -> Result<Usage> {
+        use std::io::{Seek, SeekFrom};
         let mut output = self.output_file()?;
+        let begin = output.seek(SeekFrom::End(0))?;
         let (status, usage) =
             self.spawn(Stdio::from(output.try_clone()?), Stdio::from(output.try_clone()?), None)?;
         if !status.success() {
-            use std::io::Seek;
-            output.rewind()?;
+            output.seek(SeekFrom::Start(begin))?;
             let mut text = Vec::new();
             output.read_to_end(&mut text)?;
             return Err(self.failure(status, &text));
@@ -258,8 +262,20 @@ impl<'a> Program<'a> {
             fs::create_dir_all(folder)?;
         }
         let mut file = fs::OpenOptions::new().read(true).append(true).create(true).open(log)?;
-        writeln!(file, "\n$ {self}\n  in {}", self.dir.display())?;
+        writeln!(file, "\n$ {}\n  in {}", self.line(usize::MAX), self.dir.display())?;
         Ok(file.into_file())
+    }
+
+    /// The command line, its words cut off after so many characters.
+    fn line(&self, longest: usize) -> String {
+        let words = self.argv.iter().map(|word| {
+            let word = word.to_string_lossy();
+            match word.char_indices().nth(longest) {
+                Some((end, _)) => quoted(&word[..end]) + "…",
+                None => quoted(&word),
+            }
+        });
+        words.collect::<Vec<_>>().join(" ")
     }
 
     fn failure(&self, status: ExitStatus, output: &[u8]) -> anyhow::Error {
@@ -277,10 +293,10 @@ impl<'a> Program<'a> {
 }
 
 impl std::fmt::Display for Program<'_> {
-    /// The command line as it could be pasted into a shell, shortened where an argument is a page long.
+    /// The command line as it could be pasted into a shell, but for arguments as long as a page, which are
+    /// whole in the log only.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let words: Vec<String> = self.argv.iter().map(|word| quoted(&word.to_string_lossy())).collect();
-        f.write_str(&words.join(" "))
+        f.write_str(&self.line(LONGEST_WORD))
     }
 }
 

@@ -5,6 +5,7 @@
 
 use crate::command::choice::Chosen;
 use crate::context::Context;
+use crate::digest::Digest;
 use crate::lock::{Adding, Lock};
 use crate::toolchain::go::StandIns;
 use crate::tree;
@@ -60,7 +61,7 @@ pub fn prepare(context: Context, layout: Layout) -> Result<Chosen> {
     let mirror = folder.join("mirror");
     stock_mirror(&sample, &mirror, &settings)?;
     let proxy = folder.join("proxy");
-    stock_proxy(&sample.join("modules"), &proxy)?;
+    let modules = stock_proxy(&sample.join("modules"), &proxy)?;
 
     let lock = Lock::open(&folder.join("lock.json"), Adding::Unsaid)?;
     let repository = Commit { id: checkout::resolve(&k3s, "HEAD")?, repository: k3s };
@@ -71,7 +72,8 @@ pub fn prepare(context: Context, layout: Layout) -> Result<Chosen> {
         time: TIME,
         location: format!("sample/ ({} layout)", layout.folder()),
     };
-    let cache = context.cache.join("sample-modules");
+    // A module of the sample changes without a new version, which Go would take for an attack.
+    let cache = context.cache.join("sample-modules").join(modules.short());
     let stand_ins = Some(StandIns { proxy: format!("file://{}", proxy.display()), cache });
     let context = context.with_mirror(format!("file://{}", mirror.display()));
     Ok(Chosen { context, lock, source, git, stand_ins })
@@ -170,8 +172,10 @@ fn pack(folder: &Path, prefix: &str, archive: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Lays the stand-in modules out as a module proxy (go.dev/ref/mod#goproxy-protocol).
-fn stock_proxy(modules: &Path, proxy: &Path) -> Result<()> {
+/// Lays the stand-in modules out as a module proxy (go.dev/ref/mod#goproxy-protocol), and returns the
+/// digest of them all.
+fn stock_proxy(modules: &Path, proxy: &Path) -> Result<Digest> {
+    let mut sums = Vec::new();
     for entry in walkdir::WalkDir::new(modules).sort_by_file_name() {
         let entry = entry.with_context(|| format!("reading {}", modules.display()))?;
         let relative = entry.path().strip_prefix(modules)?.to_string_lossy().into_owned();
@@ -184,9 +188,11 @@ fn stock_proxy(modules: &Path, proxy: &Path) -> Result<()> {
         fs::create_dir_all(&place)?;
         fs::write(place.join(format!("{version}.info")), format!("{{\"Version\":\"{version}\"}}"))?;
         fs::copy(entry.path().join("go.mod"), place.join(format!("{version}.mod")))?;
-        zip_module(entry.path(), path, version, &place.join(format!("{version}.zip")))?;
+        let archive = place.join(format!("{version}.zip"));
+        zip_module(entry.path(), path, version, &archive)?;
+        sums.push(format!("{relative} {}", Digest::of_file(&archive)?));
     }
-    Ok(())
+    Ok(Digest::of(sums.join("\n")))
 }
 
 /// Zips a module as Go expects it, every file below `path@version/` (go.dev/ref/mod#zip-files). The

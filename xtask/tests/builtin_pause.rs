@@ -24,7 +24,8 @@ const STAND_INS: [(&str, &str); 4] = [
     (
         "logrus/logrus.go",
         "package logrus\n\nimport \"fmt\"\n\nvar Said []string\n\n\
-         func Errorf(format string, args ...interface{}) { Said = append(Said, fmt.Sprintf(format, args...)) }\n",
+         func Errorf(format string, args ...interface{}) {\n\
+         \tSaid = append(Said, fmt.Sprintf(format, args...))\n}\n",
     ),
 ];
 
@@ -52,7 +53,13 @@ fn the_image_is_staged_whole_once_and_without_ever_stopping_k3s() {
     let output = Command::new("go")
         .args(["test", "-count=1", "-v", "./pkg/agent/containerd"])
         .current_dir(module.path())
-        .envs([("GOENV", "off"), ("GOFLAGS", ""), ("GOWORK", "off"), ("GOPROXY", "off"), ("CGO_ENABLED", "0")])
+        .envs([
+            ("GOENV", "off"),
+            ("GOFLAGS", ""),
+            ("GOWORK", "off"),
+            ("GOPROXY", "off"),
+            ("CGO_ENABLED", "0"),
+        ])
         .env("GOTOOLCHAIN", "local")
         .output()
         .unwrap();

@@ -32,3 +32,5 @@ require (
 	k8s.io/kubernetes v1.31.1
 	sigs.k8s.io/cri-tools v0.0.0-00010101000000-000000000000
 )
+
+require github.com/seccomp/libseccomp-golang v0.10.0-sample // indirect

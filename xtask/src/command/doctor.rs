@@ -4,7 +4,7 @@ use crate::context::{Context, Network};
 use crate::doctor::repair::{self, Family};
 use crate::doctor::search::{Finding, Search};
 use crate::doctor::{self, Diagnosis, Purpose};
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use std::io::IsTerminal;
 
 /// What each command needs, what was found, and the line that repairs it
@@ -33,23 +33,39 @@ impl Args {
             }
             diagnoses = self.repair(context, &offline, diagnoses)?;
         }
-        show(&diagnoses);
         // What a command fetches by itself is no defect, unless it was to be here now.
-        let tolerated = !self.fix && context.network == Network::Allowed;
-        let whole = |diagnosis: &&Diagnosis| match diagnosis.finding {
-            Finding::Found(_) => true,
-            Finding::Fetchable => tolerated,
-            Finding::Missing(_) => false,
+        let fetchable = if self.fix || context.network == Network::Forbidden {
+            ("✗", "is not in the cache")
+        } else {
+            ("○", "fetched when it is first needed")
         };
-        let missing = diagnoses.len() - diagnoses.iter().filter(whole).count();
-        if missing == 0 {
+        show(&diagnoses, fetchable);
+        let all = diagnoses.len();
+        diagnoses.retain(|diagnosis| match diagnosis.finding {
+            Finding::Found(_) => false,
+            Finding::Fetchable => fetchable.0 == "✗",
+            Finding::OffPath(_) | Finding::Missing(_) => true,
+        });
+        if diagnoses.is_empty() {
             return Ok(());
         }
-        let lines = repair::lines(Family::here(), &diagnoses, setting(&diagnoses), self.purpose);
-        if lines.is_empty() {
-            bail!("{missing} of {} are missing, and no package is known for them here", diagnoses.len());
+        Err(self.failure(all, &diagnoses))
+    }
+
+    /// The error that ends with the line which repairs what is missing.
+    fn failure(&self, all: usize, missing: &[Diagnosis]) -> anyhow::Error {
+        let family = Family::here();
+        let mut text = format!("{} of {all} needs are not met", missing.len());
+        let unknown = repair::without_package(family, missing);
+        if !unknown.is_empty() {
+            text.push_str(&format!("; no package is known here for {}", unknown.join(", ")));
         }
-        bail!("{missing} of {} are missing; to repair it:\n{}", diagnoses.len(), lines.join("\n"));
+        let namespaces = missing.iter().find(|diagnosis| matches!(diagnosis.need.search, Search::Namespaces));
+        let lines = repair::lines(family, missing, namespaces.and_then(|_| repair::setting()), self.purpose);
+        if !lines.is_empty() {
+            text.push_str(&format!("; this repairs it:\n{}", lines.join("\n")));
+        }
+        anyhow!(text)
     }
 
     /// Installs packages where this is root, fetches the tools, and looks again.
@@ -78,29 +94,20 @@ impl Args {
     }
 }
 
-/// The command that allows user namespaces, if they were looked for and are not.
-fn setting(diagnoses: &[Diagnosis]) -> Option<&'static str> {
-    let forbidden = |diagnosis: &Diagnosis| {
-        matches!((&diagnosis.need.search, &diagnosis.finding), (Search::Namespaces, Finding::Missing(_)))
-    };
-    let read = |file: &str| fs_err::read_to_string(format!("/proc/sys/{file}")).ok();
-    diagnoses.iter().any(forbidden).then(|| repair::setting(read)).flatten()
-}
-
 /// Prints one line for each need: how it stands, what was found, what it is for.
-fn show(diagnoses: &[Diagnosis]) {
+fn show(diagnoses: &[Diagnosis], fetchable: (&'static str, &str)) {
     let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
     let paint = |code: &str, text: &str| {
         if colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     };
-    let rows: Vec<_> = diagnoses.iter().map(|diagnosis| (diagnosis, found(&diagnosis.finding))).collect();
+    let rows: Vec<_> = diagnoses.iter().map(|diagnosis| (diagnosis, told(&diagnosis.finding, fetchable))).collect();
     let name_width = rows.iter().map(|(diagnosis, _)| diagnosis.need.name.len()).max().unwrap_or_default();
     let found_width = rows.iter().map(|(_, (_, found))| found.len()).max().unwrap_or_default();
-    for (Diagnosis { need, finding }, (mark, found)) in &rows {
-        let colour = match finding {
-            Finding::Found(_) => "32",
-            Finding::Fetchable => "33",
-            Finding::Missing(_) => "31",
+    for (Diagnosis { need, .. }, (mark, found)) in &rows {
+        let colour = match *mark {
+            "✓" => "32",
+            "○" => "33",
+            _ => "31",
         };
         let users: Vec<&str> = need.purposes.iter().map(|purpose| purpose.name()).collect();
         println!(
@@ -112,10 +119,12 @@ fn show(diagnoses: &[Diagnosis]) {
     }
 }
 
-fn found(finding: &Finding) -> (&'static str, &str) {
+/// A mark, and what was found in words.
+fn told(finding: &Finding, fetchable: (&'static str, &str)) -> (&'static str, String) {
     match finding {
-        Finding::Found(what) => ("✓", what),
-        Finding::Fetchable => ("○", "fetched when it is first needed"),
-        Finding::Missing(what) => ("✗", what),
+        Finding::Found(what) => ("✓", what.clone()),
+        Finding::Fetchable => (fetchable.0, fetchable.1.to_owned()),
+        Finding::OffPath(folder) => ("✗", format!("is in {folder}, which is not on your PATH")),
+        Finding::Missing(what) => ("✗", what.clone()),
     }
 }

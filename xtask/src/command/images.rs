@@ -2,6 +2,7 @@
 
 use super::choice::Choice;
 use crate::context::Context;
+use crate::upstream::images;
 use anyhow::Result;
 
 /// List the images that a k3s pulls by default, and where its tree sets each
@@ -14,7 +15,9 @@ pub struct Args {
 impl Args {
     pub fn run(self, context: Context) -> Result<()> {
         let chosen = self.choice.find(context)?;
-        let _ = chosen;
+        for image in images::of_tree(&chosen.checkout()?)? {
+            println!("{image}");
+        }
         Ok(())
     }
 }

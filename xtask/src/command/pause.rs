@@ -53,6 +53,7 @@ struct Architectures {
 }
 
 impl Args {
+    /// Makes the images, or pushes them.
     pub fn run(&self, context: &Context) -> Result<()> {
         match &self.action {
             None => self.make(context),

@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::libtest::{Counts, Report};
 use crate::process::Program;
-use crate::target::TARGETS;
+use crate::target::{TARGETS, Target};
 use crate::toolchain::{go, rust::Rust};
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
@@ -128,12 +128,13 @@ fn search_path(context: &Context) -> Result<OsString> {
 }
 
 /// clippy on the pause program, for a target, by the very toolchain that compiles it for that.
-fn lint_of_pause<'a>(context: &'a Context, target: &crate::target::Target) -> Result<Program<'a>> {
+fn lint_of_pause<'a>(context: &'a Context, target: &Target) -> Result<Program<'a>> {
     let rust = Rust::for_target(context, target)?;
     let source = context.root.join("pause/src/main.rs").display().to_string();
     let words = "--edition=2024 --crate-name=pause --crate-type=bin --emit=metadata -Cpanic=abort -Dwarnings";
     let mut arguments: Vec<String> = words.split(' ').map(str::to_owned).collect();
-    arguments.extend([format!("--target={}", rust.triple), "-o".into(), "/dev/null".into(), source]);
+    let output = context.work.join("lint").display().to_string();
+    arguments.extend([format!("--target={}", rust.triple), format!("--out-dir={output}"), source]);
     Ok(rust.clippy(context, &arguments)?.env("CARGO_PKG_VERSION", env!("CARGO_PKG_VERSION")))
 }
 

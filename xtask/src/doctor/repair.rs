@@ -76,8 +76,19 @@ pub fn packages(family: Family, diagnoses: &[Diagnosis]) -> BTreeSet<&'static st
     names.flat_map(|names| names.split(' ')).collect()
 }
 
-/// The line that repairs everything, or one for each family where this one is not known. None is needed
-/// where all is well.
+/// The names of what is missing and for which no package is known here.
+pub fn without_package(family: Family, diagnoses: &[Diagnosis]) -> Vec<&'static str> {
+    let missing = diagnoses.iter().filter(|diagnosis| matches!(diagnosis.finding, Finding::Missing(_)));
+    let unknown = missing.filter(|Diagnosis { need, .. }| {
+        family != Family::Other
+            && matches!(need.remedy, Remedy::Package { .. })
+            && family.package(&need.remedy).is_none()
+    });
+    unknown.map(|diagnosis| diagnosis.need.name).collect()
+}
+
+/// The line that repairs all of these, or one for each family where this machine's is not known. None is
+/// needed where all is well.
 ///
 /// `setting` is the command that allows user namespaces, where they are not.
 pub fn lines(
@@ -94,13 +105,17 @@ pub fn lines(
         let both = [of(Family::Debian, "Debian and its kin"), of(Family::Fedora, "Fedora and its kin")];
         return both.into_iter().flatten().collect();
     }
+    let off_path = diagnoses.iter().find_map(|diagnosis| match diagnosis.finding {
+        Finding::OffPath(folder) => Some(format!("export PATH=\"$PATH:{folder}\"")),
+        _ => None,
+    });
     let sudo = if nix::unistd::geteuid().is_root() { "" } else { "sudo " };
     let install = family.commands(&packages(family, diagnoses)).into_iter();
-    let mut commands: Vec<String> = install
+    let as_root = install
         .map(|words| words.into_iter().map(quoted).collect::<Vec<_>>().join(" "))
         .chain(setting.map(str::to_owned))
-        .map(|command| format!("{sudo}{command}"))
-        .collect();
+        .map(|command| format!("{sudo}{command}"));
+    let mut commands: Vec<String> = off_path.into_iter().chain(as_root).collect();
     if diagnoses.iter().any(|diagnosis| diagnosis.finding == Finding::Fetchable) {
         let narrowed = purpose.map(|purpose| format!(" --for {}", purpose.name())).unwrap_or_default();
         commands.push(format!("cargo xtask doctor --fix{narrowed}"));
@@ -108,9 +123,12 @@ pub fn lines(
     if commands.is_empty() { Vec::new() } else { vec![commands.join(" && ")] }
 }
 
-/// The command that allows user namespaces, given how this kernel's settings are read; none where it is
-/// not a setting that forbids them.
-pub fn setting(read: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
+/// The command that allows user namespaces, as root; none where it is not a setting that forbids them.
+pub fn setting() -> Option<&'static str> {
+    setting_among(|file| fs::read_to_string(format!("/proc/sys/{file}")).ok())
+}
+
+fn setting_among(read: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
     let is = |file: &str, value: &str| read(file).is_some_and(|text| text.trim() == value);
     if is("user/max_user_namespaces", "0") {
         Some("sysctl -w user.max_user_namespaces=10000")
@@ -130,6 +148,7 @@ pub fn install(context: &Context, family: Family, packages: &BTreeSet<&'static s
     let path = std::env::var("PATH").unwrap_or_default();
     for words in family.commands(packages) {
         let running = context.progress.step(words[..2].join(" "));
+        let words = &words;
         let shell = context.shell()?;
         // In a session of its own, so that an impatient Ctrl-C does not kill dpkg halfway: that would leave
         // the machine, and not only our work, in need of repair.
@@ -140,7 +159,7 @@ pub fn install(context: &Context, family: Family, packages: &BTreeSet<&'static s
             .log("doctor")
             .run()
             .context("installing packages")?;
-        running.done(if words[1] == "install" { format!("{} packages", packages.len()) } else { String::new() });
+        running.done("");
     }
     Ok(())
 }
@@ -196,10 +215,25 @@ mod tests {
     }
 
     #[test]
+    fn what_only_administrators_have_on_their_path_is_not_installed_again() {
+        let mut missing = missing(&["mke2fs"]);
+        missing[0].finding = Finding::OffPath("/usr/sbin");
+        assert_eq!(lines_of(Family::Debian, &missing, None), ["export PATH=\"$PATH:/usr/sbin\""]);
+    }
+
+    #[test]
     fn an_unknown_distribution_gets_the_names_of_both_families() {
         let lines = lines_of(Family::Other, &missing(&["rpmbuild"]), None);
         assert_eq!(lines.len(), 2);
         assert!(lines[0].contains(" rpm ") && lines[1].contains(" rpm-build "), "{lines:?}");
+    }
+
+    #[test]
+    fn what_no_package_is_known_for_is_named() {
+        let missing = missing(&["oci-image-tool", "tar"]);
+        assert_eq!(without_package(Family::Fedora, &missing), ["oci-image-tool"]);
+        assert_eq!(without_package(Family::Debian, &missing), [""; 0]);
+        assert_eq!(lines_of(Family::Fedora, &missing, None), ["dnf install --assumeyes tar"]);
     }
 
     #[test]
@@ -210,7 +244,7 @@ mod tests {
     #[test]
     fn the_setting_that_forbids_namespaces_is_named() {
         let with = |file: &'static str, value: &'static str| {
-            setting(move |asked| (asked == file).then(|| format!("{value}\n")))
+            setting_among(move |asked| (asked == file).then(|| format!("{value}\n")))
         };
         assert!(with("user/max_user_namespaces", "0").unwrap().contains("max_user_namespaces="));
         assert_eq!(with("user/max_user_namespaces", "4096"), None);

@@ -1,9 +1,11 @@
 //! Looking for one thing.
 
+use super::repair;
 use super::tool::Tool;
 use crate::context::Context;
 use crate::process;
 use anyhow::{Context as _, Result, bail, ensure};
+use fs_err as fs;
 use std::path::Path;
 use xshell::cmd;
 
@@ -39,6 +41,8 @@ pub enum Finding {
     Found(String),
     /// Not there, but the command that needs it will fetch it by itself.
     Fetchable,
+    /// There, but in this folder, which is not on the user's search path.
+    OffPath(&'static str),
     /// Not there, and what there is instead.
     Missing(String),
 }
@@ -53,11 +57,19 @@ impl Search {
             Search::Library(name) => library(offline, name),
             Search::Namespaces => namespaces(offline),
         };
-        match (found, self) {
-            (Ok(found), _) => Finding::Found(found),
-            (Err(_), Search::Tool(tool)) if tool.can_be_fetched(offline) => Finding::Fetchable,
-            (Err(error), _) => Finding::Missing(first_line(&format!("{error:#}")).to_owned()),
-        }
+        found.map_or_else(|error| self.not_found(offline, &error), Finding::Found)
+    }
+
+    fn not_found(&self, offline: &Context, error: &anyhow::Error) -> Finding {
+        let instead = match self {
+            Search::Tool(tool) if tool.can_be_fetched(offline) => Some(Finding::Fetchable),
+            // Of Go there may be one that is too old, which its error tells.
+            Search::Tool(Tool::Go) => None,
+            Search::Tool(_) => Some(Finding::Missing("not found".to_owned())),
+            Search::Program(program) => program.off_path().map(Finding::OffPath),
+            _ => None,
+        };
+        instead.unwrap_or_else(|| Finding::Missing(first_line(&format!("{error:#}")).to_owned()))
     }
 }
 
@@ -84,6 +96,19 @@ impl Program {
     }
 }
 
+/// Where distributions put programs for administrators, such as mke2fs and runc. Some have made it another
+/// name for /usr/bin.
+const ADMINISTRATORS: &str = "/usr/sbin";
+
+impl Program {
+    /// The folder it lies in, where that is one which not every user's search path has.
+    fn off_path(&self) -> Option<&'static str> {
+        let folder = Path::new(ADMINISTRATORS);
+        let hidden = |name: &&str| process::find(name).is_none() && folder.join(name).is_file();
+        (!folder.is_symlink() && self.names.iter().any(hidden)).then_some(ADMINISTRATORS)
+    }
+}
+
 fn first_file(paths: &[&str]) -> Result<String> {
     let found = paths.iter().find(|path| Path::new(path).is_file());
     found.map(|path| (*path).to_owned()).context("not found")
@@ -95,14 +120,20 @@ fn library(context: &Context, name: &str) -> Result<String> {
     let path = process::Program::new(context, cmd!(shell, "{gcc} -print-file-name={name}")).read()?;
     // gcc gives the bare name back where it knows no such library.
     ensure!(Path::new(&path).is_absolute(), "{} has no {name}", gcc.display());
-    Ok(path)
+    Ok(fs::canonicalize(path)?.display().to_string())
 }
 
 fn namespaces(context: &Context) -> Result<String> {
     let shell = context.shell()?;
+    process::find("unshare").context("cannot be asked for without unshare")?;
     let unshare = process::Program::new(context, cmd!(shell, "unshare --map-root-user --net true"));
-    ensure!(unshare.succeeds(), "not allowed here");
-    Ok("allowed".to_owned())
+    if unshare.succeeds() {
+        return Ok("allowed".to_owned());
+    }
+    match repair::setting() {
+        Some(_) => bail!("forbidden by a setting of the kernel's"),
+        None => bail!("not allowed; a container needs --security-opt seccomp=unconfined"),
+    }
 }
 
 fn first_line(text: &str) -> &str {

@@ -1,8 +1,9 @@
-//! crane, which speaks with registries for us: the version that the pins name, compiled by the host's Go.
+//! crane, which speaks with registries for us: the version that the pins name, compiled by any Go.
 
 use crate::claim::Claim;
 use crate::context::{Context, Network};
-use crate::process::{self, Program};
+use crate::process::Program;
+use crate::toolchain::go;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,9 @@ pub fn crane(context: &Context) -> Result<PathBuf> {
     let program = done.join("crane");
     if program.is_file() {
         return Ok(program);
+    }
+    if context.network == Network::Forbidden {
+        bail!("crane {} is not in the cache, and --offline forbids fetching it", pin.version);
     }
     let _claim = Claim::on(context, &tools.join("crane.lock"))?;
     if program.is_file() {
@@ -37,12 +41,7 @@ pub fn crane(context: &Context) -> Result<PathBuf> {
 /// for it. Being a tool and no part of a product, it is compiled as the user's settings say, but for this
 /// machine.
 fn install(context: &Context, package: &str, folder: &Path) -> Result<()> {
-    if context.network == Network::Forbidden {
-        bail!("it is not in the cache, and --offline forbids fetching {package}");
-    }
-    let Some(go) = process::find("go") else {
-        bail!("no Go was found to compile {package}\n  install Go 1.21 or newer: cargo xtask doctor --fix");
-    };
+    let go = go::program(context)?;
     let shell = context.shell()?;
     Program::new(context, cmd!(shell, "{go} install {package}"))
         .inherit("GO", &["GOOS", "GOARCH", "GOFLAGS", "GOWORK"])

@@ -57,18 +57,18 @@ pub fn write(images: &[PauseImage], names: &[Reference], folder: &Path) -> Resul
 
 /// `index.json`: every name leads to the same index.
 ///
-/// As docker and BuildKit write it, `ref.name` holds the tag alone, which skopeo and umoci ask for, and
-/// the full name stands under containerd's own key. Two names with one tag need the tag only once, or
-/// it would be ambiguous.
+/// As docker and BuildKit write it, `ref.name` holds the tag alone, by which skopeo and umoci ask, and the
+/// full name stands under containerd's own key. A tag that is taken already would be ambiguous, so the later
+/// name stands in full there too.
 fn entry_points(index: &Blob, names: &[Reference]) -> Value {
     let mut tags = BTreeSet::new();
     let mut manifests = Vec::new();
     for name in names {
-        let mut annotations = json!({"io.containerd.image.name": name.normalised()});
-        if tags.insert(name.tag()) {
-            annotations["org.opencontainers.image.ref.name"] = json!(name.tag());
-        }
+        let full = name.normalised();
+        let short = if tags.insert(name.tag()) { name.tag() } else { &full };
         let mut descriptor = index.descriptor();
+        let annotations =
+            json!({"io.containerd.image.name": full, "org.opencontainers.image.ref.name": short});
         descriptor.insert("annotations".to_owned(), annotations);
         manifests.push(Value::from(descriptor));
     }

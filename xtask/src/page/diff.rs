@@ -109,8 +109,8 @@ const KINDS: [(&str, &str); 3] =
     [("new file", "new"), ("deleted file", "deleted"), ("Binary files", "binary")];
 
 impl File<'_> {
-    fn has(&self, word: &str) -> bool {
-        self.lines.iter().any(|line| matches!(line, Line::Header(header) if header.starts_with(word)))
+    fn has(&self, start: &str) -> bool {
+        self.lines.iter().any(|line| matches!(line, Line::Header(header) if header.starts_with(start)))
     }
 }
 
@@ -127,16 +127,17 @@ impl Display for File<'_> {
         let count = |wanted: fn(&Line<'_>) -> bool| self.lines.iter().filter(|line| wanted(line)).count();
         let added = count(|line| matches!(line, Line::Added(..)));
         let removed = count(|line| matches!(line, Line::Removed(..)));
-        let what: Vec<&str> =
-            KINDS.iter().filter(|(word, _)| self.has(word)).map(|(_, kind)| *kind).collect();
-        write!(
-            f,
-            "<details open>\n<summary><code>{}</code> <small>{}</small> \
-             <span class=\"added\">+{added}</span> <span class=\"removed\">−{removed}</span></summary>\n\
-             <pre class=\"diff\"><code>",
-            Text(self.path),
-            what.join(", "),
-        )?;
+        write!(f, "<details open>\n<summary><code>{}</code>", Text(self.path))?;
+        for (_, kind) in KINDS.iter().filter(|(start, _)| self.has(start)) {
+            write!(f, "<small>{kind}</small>")?;
+        }
+        if added > 0 {
+            write!(f, "<span class=\"added\">+{added}</span>")?;
+        }
+        if removed > 0 {
+            write!(f, "<span class=\"removed\">−{removed}</span>")?;
+        }
+        f.write_str("</summary>\n<pre class=\"diff\"><code>")?;
         self.lines.iter().filter(|line| !line.is_told_above()).try_for_each(|line| line.fmt(f))?;
         f.write_str("</code></pre>\n</details>")
     }
@@ -185,7 +186,11 @@ mod tests {
             ]
         );
         let html = files[1].to_string();
-        assert!(html.contains("<small>new, binary</small>") && html.contains("Binary files"), "{html}");
+        assert!(
+            html.contains("<small>new</small><small>binary</small></summary>")
+                && html.contains("Binary files"),
+            "{html}"
+        );
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub(super) fn write(f: &mut Formatter<'_>, bars: &[Bar]) -> fmt::Result {
     let mut at = 0.0;
     // A label near the end would stand over the next column.
     while at <= span * 0.97 {
-        write!(f, "<span style=\"left:{:.4}%\">{}</span>", percent(at, span), axis(at, tick))?;
+        write!(f, "<span style=\"left:{:.4}%\">{}</span>", percent(at, span), axis(at, tick, span))?;
         at += tick;
     }
     f.write_str(
@@ -106,10 +106,10 @@ fn tick(span: f64) -> f64 {
     ROUND.into_iter().find(|tick| span / tick <= 8.0).unwrap_or(span / 8.0)
 }
 
-/// A point of the scale: no decimals where it has none.
-fn axis(at: f64, tick: f64) -> String {
+/// A point of the scale, written as the columns are, but without decimals where it has none.
+fn axis(at: f64, tick: f64, span: f64) -> String {
     match tick {
-        60.0.. => clock(at, f64::INFINITY),
+        _ if span >= 60.0 => clock(at, span),
         1.0.. => format!("{at:.0} s"),
         0.1.. => format!("{at:.1} s"),
         _ => format!("{at:.2} s"),
@@ -178,8 +178,10 @@ mod tests {
             [0.05, 0.9, 9.0, 70.0, 457.0, 1500.0, 7000.0].map(tick),
             [0.01, 0.2, 2.0, 10.0, 60.0, 300.0, 900.0]
         );
-        assert_eq!(axis(120.0, 60.0), "2:00");
-        assert_eq!(axis(30.0, 10.0), "30 s");
+        assert_eq!(
+            [axis(30.0, 30.0, 190.0), axis(30.0, 10.0, 50.0), axis(0.2, 0.1, 0.7)],
+            ["0:30", "30 s", "0.2 s"]
+        );
         assert_eq!(clock(4000.4, 5000.0), "1:06:40");
     }
 }

@@ -71,18 +71,12 @@ impl PatchSet {
         let mut outcome = Outcome::default();
         let mut misfits = Vec::new();
         for patch in &self.patches {
-            let attempt = || -> Result<Fit<'t>> {
-                if skip.contains(&patch.name.as_str()) {
-                    return Ok(Fit::Idle("left out as asked".to_owned()));
-                }
-                for probe in &patch.when {
-                    if let Some(because) = probe.unmet(&untouched)? {
-                        return Ok(Fit::Idle(because));
-                    }
-                }
-                patch.fit(&tree, values)
-            };
-            match attempt().with_context(|| format!("applying the patch {}", patch.origin.display()))? {
+            if skip.contains(&patch.name.as_str()) {
+                outcome.idle.push(Idle { name: patch.name.clone(), because: "left out as asked".to_owned() });
+                continue;
+            }
+            let fit = patch.fit(&untouched, &tree, values);
+            match fit.with_context(|| format!("applying the patch {}", patch.origin.display()))? {
                 Fit::Idle(because) => outcome.idle.push(Idle { name: patch.name.clone(), because }),
                 Fit::Bites(layout, patched) => {
                     outcome.applied.push(patch.applied(layout, &tree, &patched)?);
@@ -107,7 +101,7 @@ impl PatchSet {
 
 /// How a patch fits a tree.
 enum Fit<'t> {
-    /// It does not concern the tree, and why.
+    /// The tree is not concerned, and why.
     Idle(String),
     /// By the alternative of this layout the tree becomes this one.
     Bites(String, Tree<'t>),
@@ -116,8 +110,14 @@ enum Fit<'t> {
 }
 
 impl Patch {
-    /// Tries every alternative.
-    fn fit<'t>(&self, tree: &Tree<'t>, values: &Values) -> Result<Fit<'t>> {
+    /// Asks the tree as upstream left it whether it is concerned, and tries every alternative on what
+    /// earlier patches have made of it.
+    fn fit<'t>(&self, untouched: &Tree<'t>, tree: &Tree<'t>, values: &Values) -> Result<Fit<'t>> {
+        for probe in &self.when {
+            if let Some(because) = probe.unmet(untouched)? {
+                return Ok(Fit::Idle(because));
+            }
+        }
         let mut bitten = Vec::new();
         let mut refusals = String::new();
         for Alternative { layout, edits } in &self.alternatives {

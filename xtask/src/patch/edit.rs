@@ -223,12 +223,8 @@ impl fmt::Display for Refusal {
             Refusal::NotText(file) => write!(f, "{file}: is not UTF-8 text"),
             Refusal::Count { needle, files, declared, at, nearest } => {
                 let files: Vec<&str> = files.iter().map(TreePath::as_str).collect();
-                let found = at.len();
-                write!(
-                    f,
-                    "{}: {needle:?} should stand {declared} times and stands {found} times",
-                    files.join(", ")
-                )?;
+                let (files, declared, found) = (files.join(", "), times(*declared), times(at.len()));
+                write!(f, "{files}: {needle:?} should stand there {declared} and does {found}")?;
                 at.iter().try_for_each(|place| write!(f, ", {place}"))?;
                 if at.is_empty() { write_nearest(f, nearest.as_deref()) } else { Ok(()) }
             }
@@ -237,6 +233,15 @@ impl fmt::Display for Refusal {
                 write_nearest(f, nearest.as_deref())
             }
         }
+    }
+}
+
+fn times(count: usize) -> String {
+    match count {
+        0 => "not at all".to_owned(),
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        more => format!("{more} times"),
     }
 }
 
@@ -314,7 +319,7 @@ mod tests {
         let text = "func Run() error {\n\treturn preloadImages(ctx, cfg)\n}\n";
         assert_eq!(
             edit.apply(text, &values()).unwrap_err().to_string(),
-            "run.go: \"\\treturn PreloadImages(ctx, cfg)\\n\" should stand 1 times and stands 0 times; \
+            "run.go: \"\\treturn PreloadImages(ctx, cfg)\\n\" should stand there once and does not at all; \
              nearest is run.go:2: return preloadImages(ctx, cfg)"
         );
         let error = edit.apply("quite\nother\n", &values()).unwrap_err().to_string();
@@ -326,7 +331,7 @@ mod tests {
         let error = text_edit("go(x)", 1, "y").apply("go(x)\nno\ngo(x)\n", &values()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "run.go: \"go(x)\" should stand 1 times and stands 2 times, run.go:1, run.go:3"
+            "run.go: \"go(x)\" should stand there once and does twice, run.go:1, run.go:3"
         );
     }
 
@@ -344,7 +349,7 @@ mod tests {
         let replaced = "x = \"me/pause:v1\"\n";
         assert_eq!(image_edit(2).apply(&texts, &values()).unwrap(), [replaced, replaced]);
         let error = image_edit(1).apply(&texts, &values()).unwrap_err().to_string();
-        assert!(error.contains("should stand 1 times and stands 2 times, a.go:1, b.go:1"), "{error}");
+        assert!(error.contains("should stand there once and does twice, a.go:1, b.go:1"), "{error}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::page::{duration, size};
 use crate::patch::Applied;
 use crate::step::Timing;
 use crate::target::Target;
-use caveat::{caveats, unchecked, without_credentials};
+use caveat::{caveats, title, unchecked, without_credentials};
 use std::collections::BTreeMap;
 use terminal::{Machine, Palette, Summary};
 
@@ -57,7 +57,7 @@ pub struct Story<'a> {
 
 impl Story<'_> {
     pub fn page(&self) -> Page {
-        let Manifest { k3s, arch, files, parts, checks, .. } = self.manifest;
+        let Manifest { files, parts, checks, .. } = self.manifest;
         let section = |heading: &str, note: &str, body| Section {
             heading: heading.to_owned(),
             note: note.to_owned(),
@@ -65,17 +65,17 @@ impl Story<'_> {
         };
         Page {
             kind: "build report".to_owned(),
-            title: format!("k3s {k3s} for {arch}"),
+            title: title(self.manifest),
             lead: self.lead(),
             labels: self.labels(),
             figures: self.figures(),
             sections: vec![
                 section("What it is", "", Body::Facts(self.identity())),
                 section("Steps", &self.times(), Body::Timeline(self.bars())),
-                section("Sizes", "What was compiled, and where it went.", Body::Sizes(self.sizes(parts))),
+                section("Sizes", "What was made, and where it went.", Body::Sizes(self.sizes(parts))),
                 section(
                     "Files",
-                    "They lie beside this page, with manifest.json and SHA256SUMS.",
+                    "Their SHA-256 sums. They lie beside this page, with manifest.json and SHA256SUMS.",
                     Body::Facts(files.iter().map(file).collect()),
                 ),
                 section(
@@ -98,7 +98,10 @@ impl Story<'_> {
     }
 
     fn lead(&self) -> String {
-        caveats(self.manifest, self.location).into_iter().map(|caveat| caveat.sentence + " ").collect()
+        let Manifest { origin, k3s, .. } = self.manifest;
+        let tagged = (origin == "release").then(|| format!("Built from the commit of upstream's tag {k3s}."));
+        let caveats = caveats(self.manifest, self.location).into_iter().map(|caveat| caveat.sentence);
+        tagged.into_iter().chain(caveats).collect::<Vec<_>>().join(" ")
     }
 
     fn labels(&self) -> Vec<Label> {
@@ -150,9 +153,10 @@ impl Story<'_> {
         if kept == self.timings.len() {
             return "The results of an earlier run were held against their sums and used.".to_owned();
         }
+        let kept = if kept > 0 { " A kept step is one whose earlier result was used." } else { "" };
         format!(
             "{} of work in {}. What was fetched before the first step is not counted. Each step of the critical \
-             path began when the one before it had ended.",
+             path began when the one before it had ended.{kept}",
             duration(work),
             duration(path::span(self.timings))
         )
@@ -179,7 +183,7 @@ impl Story<'_> {
     /// The parts, the largest first.
     fn sizes(&self, parts: &BTreeMap<String, FileEntry>) -> Vec<Size> {
         let note = |name: &str| match name {
-            "server" | "shim" | "runc" | "cni" => "compressed into the bundle",
+            "server" | "containerd-shim-runc-v2" | "runc" | "cni" => "compressed into the bundle",
             "bundle" => "inside the binary",
             "binary" => "holds the bundle",
             "pause" => "inside the pause image",
@@ -203,7 +207,7 @@ impl Story<'_> {
 }
 
 fn file((name, entry): (&String, &FileEntry)) -> Fact {
-    Fact::code(name, format!("{}  {}", entry.sha256, size(entry.size)))
+    Fact::code(name, entry.sha256.as_str())
 }
 
 fn change(applied: &Applied) -> Change {

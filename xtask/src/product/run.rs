@@ -132,7 +132,9 @@ fn server_starts(build: &Build, emulator: &Emulator, data: &Path) -> Result<Chec
     let shell = build.context.shell()?;
     let mut words: Vec<String> = emulator.0.iter().map(|path| path.display().to_string()).collect();
     words.extend([server.display().to_string(), "server".to_owned(), "--data-dir".to_owned(), state]);
-    // Root and a network of its own, so that nothing of this machine is listened on or changed.
+    // Root and a network of its own, so that nothing of this machine is listened on or changed; that
+    // network has no route, from which k3s would take its address.
+    words.extend(["--node-ip", "10.0.0.1"].map(str::to_owned));
     let program = Program::new(build.context, cmd!(shell, "unshare --map-root-user --net {words...}"))
         .env("HOME", data)
         .log("server-start");

@@ -46,17 +46,21 @@ onload = () => {
 };
 </script>"#;
 
+/// What Chromium is called by those who ship it.
+const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+
 /// Looks at pages in windows of the given widths, or says that there is no browser to do it.
 pub fn look(what: &str, pages: &[(u32, &str)]) -> Option<Vec<Look>> {
-    if !needs::programs(what, &[("chromium", "chromium")]) {
+    let Some(browser) = BROWSERS.iter().find_map(|name| xtask::process::find(name)) else {
+        needs::lacks(what, "chromium (apt-get install chromium)");
         return None;
-    }
+    };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("look.html");
     // `</script>` within a page must not end the script that holds it.
     let pages = serde_json::to_string(pages).unwrap().replace('<', "\\u003c");
     std::fs::write(&file, LOOK.replace("PAGES", &pages)).unwrap();
-    let output = Command::new("chromium")
+    let output = Command::new(browser)
         // Root, which CI often is, gets no sandbox; the pages are our own.
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
         .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])

@@ -54,6 +54,9 @@ new file mode 100644
 Binary files /dev/null and b/pkg/agent/containerd/k3s-builtin-pause.tar differ
 "#;
 
+/// A whole file that is added.
+const PROGRAM: &str = include_str!("../../../patches/builtin-pause/builtin_pause.go");
+
 /// A release, whole and checked.
 pub fn release() -> Example {
     let entry = |size| FileEntry { size, sha256: Digest::of(u64::to_string(&size)) };
@@ -64,13 +67,19 @@ pub fn release() -> Example {
         texts.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
     };
     let check = |what: &str, seen: &str| Check { what: what.to_owned(), seen: seen.to_owned() };
+    let program: String = PROGRAM.lines().map(|line| format!("+{line}\n")).collect();
+    let path = "pkg/agent/containerd/builtin_pause.go";
+    let length = PROGRAM.lines().count();
+    let added = format!(
+        "diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ b/{path}\n@@ -0,0 +1,{length} @@\n{program}"
+    );
     let applied = vec![Applied {
         name: "pause-image".into(),
         why: "Every pod's sandbox is held by the pause image, and upstream's has no riscv64 manifest.".into(),
         retire: Some("When the manifest list of upstream's own default names riscv64.".into()),
         layout: "the constant DefaultPauseImage (up to v1.32.1)".into(),
         files: vec!["pkg/cli/cmds/const_linux.go".into()],
-        diff: DIFF.into(),
+        diff: format!("{DIFF}{added}"),
     }];
     let entry_of = |applied: &Applied| PatchEntry {
         name: applied.name.clone(),
@@ -96,7 +105,7 @@ pub fn release() -> Example {
         tools: texts(&[("go", "1.24.2"), ("zig", "0.17.1"), ("libseccomp", "2.6.0")]),
         parts: entries(&[
             ("server", 152_435_888),
-            ("shim", 10_289_312),
+            ("containerd-shim-runc-v2", 10_289_312),
             ("runc", 12_713_984),
             ("cni", 5_505_024),
             ("pause", 1_152),
@@ -162,7 +171,7 @@ pub fn hostile() -> Example {
     manifest.pause_image = word.clone();
     manifest.incomplete = vec!["k3s-root".into(), "charts".into(), word.clone()];
     manifest.tools.insert(word.clone(), word.clone());
-    let entry = FileEntry { size: u64::MAX, sha256: Digest::of("") };
+    let entry = FileEntry { size: 999_999_999_999, sha256: Digest::of("") };
     manifest.parts.insert(word.clone(), entry.clone());
     manifest.files.insert(word.clone(), entry);
     manifest.checks.push(Check { what: word.clone(), seen: format!("{word}\u{1b}[31m{markup}") });
@@ -177,6 +186,6 @@ fn step(number: u32) -> Timing {
         format!("step-{number}")
     };
     let begin = f64::from(number / 2 * 200);
-    let end = begin + if number % 2 == 0 { 200.0 } else { 50.0 };
+    let end = begin + if number.is_multiple_of(2) { 200.0 } else { 50.0 };
     Timing { step: name.leak(), begin, end, kept: number % 10 == 3 }
 }

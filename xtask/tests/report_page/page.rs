@@ -2,6 +2,7 @@
 
 use crate::browser::{Look, look};
 use crate::example::{hostile, release};
+use std::path::Path;
 use xtask::page::{Body, Line, Page, Section};
 
 /// Widths of a window: the one that is promised, and a small one.
@@ -9,14 +10,19 @@ const WIDTHS: [u32; 2] = [1280, 640];
 
 #[track_caller]
 fn assert_fits(look: &Look) {
-    assert!(look.given <= 1280 && look.taken <= look.given, "{} of {} pixels", look.taken, look.given);
     assert_eq!(look.bursting, [""; 0], "boxes that are too small at {} pixels", look.given);
+    assert!(look.given <= 1280 && look.taken <= look.given, "{} of {} pixels", look.taken, look.given);
     assert_eq!(look.loads, [""; 0]);
 }
 
 #[test]
 fn the_page_fits_its_window_and_asks_for_nothing() {
     let (release, hostile) = (release().html(), hostile().html());
+    // They stay for people to look at.
+    for (name, html) in [("release", &release), ("hostile", &hostile)] {
+        std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("report-{name}.html")), html)
+            .unwrap();
+    }
     let pages: Vec<_> = WIDTHS.iter().flat_map(|width| [(*width, &*release), (*width, &*hostile)]).collect();
     let Some(looks) = look("the width of the build report", &pages) else { return };
     assert_eq!(looks.len(), 4);

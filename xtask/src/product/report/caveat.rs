@@ -11,6 +11,13 @@ pub(super) struct Caveat {
     pub sentence: String,
 }
 
+/// What a product is called where it is told of.
+pub(super) fn title(manifest: &Manifest) -> String {
+    let Manifest { k3s, arch, origin, .. } = manifest;
+    let what = if origin == "sample" { "k3s sample" } else { "k3s" };
+    format!("{what} {k3s} for {arch}")
+}
+
 /// Everything that a product is not, lacks, or was not asked.
 pub(super) fn caveats(manifest: &Manifest, location: &str) -> Vec<Caveat> {
     let caveat = |label: &str, sentence: String| Caveat { label: label.to_owned(), sentence };

@@ -1,6 +1,6 @@
 //! What a build says at the terminal when it is done.
 
-use super::caveat::{caveats, unchecked};
+use super::caveat::{caveats, title, unchecked};
 use crate::page::size;
 use crate::product::manifest::Manifest;
 use clap::builder::styling::{AnsiColor, Style};
@@ -63,8 +63,8 @@ impl Palette {
 impl Display for Summary<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Palette { strong, soft, good, caution } = self.palette;
-        let Manifest { k3s, arch, files, checks, patches, .. } = self.manifest;
-        writeln!(f, "\n{strong}k3s {k3s} for {arch}{strong:#}")?;
+        let Manifest { files, checks, patches, .. } = self.manifest;
+        writeln!(f, "\n{strong}{}{strong:#}", title(self.manifest))?;
         for caveat in caveats(self.manifest, self.location) {
             writeln!(f, "  {caution}! {:<24}{caution:#} {}", caveat.label, caveat.sentence)?;
         }

@@ -1,0 +1,209 @@
+//! `cargo xtask doctor` as a person meets it: machines made of a search path with stand-ins on it.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use xtask::doctor::needs::{NEEDS, Need, Remedy};
+use xtask::doctor::repair::Family;
+use xtask::doctor::search::Search;
+use xtask::doctor::{self, Purpose};
+use xtask::pins::Pins;
+
+/// A machine: what its search path leads to, and caches of its own.
+struct Machine {
+    folder: tempfile::TempDir,
+}
+
+impl Machine {
+    /// One on which nothing is found.
+    fn bare() -> Machine {
+        let machine = Machine { folder: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(machine.path()).unwrap();
+        machine
+    }
+
+    /// One with a stand-in for every program and tool that the tests need.
+    fn whole() -> Machine {
+        let machine = Machine::bare();
+        for need in doctor::needs(Some(Purpose::Test)) {
+            if let Search::Program(program) = &need.search {
+                machine.put(program.names[0], "echo tool 99.1");
+            }
+        }
+        let libraries = machine.folder.path().join("rustlib");
+        std::fs::create_dir(&libraries).unwrap();
+        std::fs::write(libraries.join("libcore-1.rlib"), "").unwrap();
+        machine.put("rustc", &format!("echo {}", libraries.display()));
+        machine.put("cargo-fmt", "echo rustfmt 99.1");
+        machine.put("cargo-clippy", "echo clippy 99.1");
+        machine.put("go", "echo go99.1");
+        machine.put("zig", &format!("echo {}", Pins::load().unwrap().zig.version));
+        machine.put("gcc", &format!("echo {}/libcore-1.rlib", libraries.display()));
+        let crane = format!("cache/tools/crane-{}", Pins::load().unwrap().crane.version);
+        let crane = machine.folder.path().join("target").join(crane);
+        std::fs::create_dir_all(&crane).unwrap();
+        std::fs::write(crane.join("crane"), "").unwrap();
+        machine
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("bin")
+    }
+
+    fn put(&self, name: &str, script: &str) {
+        write_script(&self.path().join(name), script);
+    }
+
+    fn remove(&self, name: &str) {
+        std::fs::remove_file(self.path().join(name)).unwrap();
+    }
+
+    /// Runs the doctor on it, as root of a user namespace, who can do no more here than the tester.
+    fn doctor(&self, arguments: &[&str]) -> Output {
+        Command::new(real("unshare"))
+            .args(["--map-root-user", env!("CARGO_BIN_EXE_xtask"), "doctor"])
+            .args(arguments)
+            .env("PATH", self.path())
+            .env("HOME", self.folder.path())
+            .env("CARGO_TARGET_DIR", self.folder.path().join("target"))
+            .env_remove("K3S_XTASK_CACHE")
+            .output()
+            .unwrap()
+    }
+}
+
+/// A program of the machine that the test runs on.
+fn real(name: &str) -> PathBuf {
+    xtask::process::find(name).unwrap_or_else(|| panic!("{name} is not here (package util-linux)"))
+}
+
+fn write_script(path: &Path, script: &str) {
+    std::fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// The names of the needs whose line bears this mark.
+fn marked(output: &Output, mark: char) -> BTreeSet<&'static str> {
+    let stdout = text(&output.stdout);
+    let is_of = |line: &str, need: &Need| {
+        line.strip_prefix(mark).is_some_and(|rest| rest.trim_start().starts_with(&format!("{} ", need.name)))
+    };
+    let named = NEEDS.iter().filter(|need| stdout.lines().any(|line| is_of(line, need)));
+    named.map(|need| need.name).collect()
+}
+
+fn package(need: &Need) -> Option<&'static str> {
+    match (Family::here(), &need.remedy) {
+        (Family::Debian, Remedy::Package { debian, .. }) => Some(debian),
+        (Family::Fedora, Remedy::Package { fedora, .. }) => *fedora,
+        _ => None,
+    }
+}
+
+/// The words of the one line that repairs, which is the last.
+fn repair(output: &Output) -> Vec<String> {
+    let stderr = text(&output.stderr);
+    stderr.lines().last().unwrap_or_default().split(' ').map(str::to_owned).collect()
+}
+
+#[test]
+fn everything_that_is_missing_is_named_at_once_with_one_line_that_repairs_it() {
+    let output = Machine::bare().doctor(&["--for", "test"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let missing = marked(&output, '✗');
+    // Certificates are a file, and not looked for on the search path.
+    let expected: BTreeSet<_> = doctor::needs(Some(Purpose::Test))
+        .filter(|need| !matches!(need.search, Search::File(_)))
+        .map(|need| need.name)
+        .collect();
+    assert!(missing.is_superset(&expected), "{:?}", expected.difference(&missing));
+    let line = repair(&output);
+    for need in doctor::needs(Some(Purpose::Test)).filter(|need| ["git", "Go", "skopeo"].contains(&need.name)) {
+        let package = package(need).expect("this distribution is of a family that is known");
+        assert!(line.iter().any(|word| word == package), "{package} is not in {line:?}");
+    }
+    assert_eq!(text(&output.stderr).lines().count(), 2, "{output:?}");
+}
+
+#[test]
+fn a_machine_that_has_everything_passes() {
+    let output = Machine::whole().doctor(&["--for", "test", "--offline"]);
+    assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
+    assert_eq!(marked(&output, '✓').len(), doctor::needs(Some(Purpose::Test)).count());
+}
+
+#[test]
+fn only_what_is_missing_or_too_old_or_broken_is_repaired() {
+    let machine = Machine::whole();
+    machine.remove("skopeo");
+    machine.put("git", "echo git version 2.30.9");
+    machine.put("tar", "echo cannot load a library >&2; exit 127");
+    let output = machine.doctor(&["--for", "test"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(marked(&output, '✗'), BTreeSet::from(["git", "skopeo", "tar"]));
+    let stdout = text(&output.stdout);
+    assert!(stdout.contains("is 2.30.9, and 2.31 is the oldest that serves"), "{stdout}");
+    assert!(stdout.contains("does not run: cannot load a library"), "{stdout}");
+    let line = repair(&output);
+    assert_eq!(line[line.len() - 3..], ["git", "skopeo", "tar"]);
+}
+
+#[test]
+fn a_command_is_spared_the_needs_of_others() {
+    let machine = Machine::whole();
+    machine.remove("skopeo");
+    assert!(machine.doctor(&["--for", "build", "--offline"]).status.success());
+}
+
+#[test]
+fn root_has_the_missing_packages_installed_and_nothing_else() {
+    let machine = Machine::whole();
+    machine.remove("skopeo");
+    machine.remove("readelf");
+    let (record, path) = (machine.folder.path().join("record"), machine.path());
+    symlink(real("setsid"), path.join("setsid")).unwrap();
+    let install = format!(
+        "echo \"${{0##*/}} $*\" >>{}\nfor name in skopeo readelf; do\n\
+         printf '#!/bin/sh\\necho 99.1\\n' >{1}/$name; /bin/chmod 755 {1}/$name\ndone",
+        record.display(),
+        path.display()
+    );
+    machine.put("apt-get", &install);
+    machine.put("dnf", &install);
+    let output = machine.doctor(&["--for", "test", "--fix"]);
+    assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
+    let expected = match Family::here() {
+        Family::Debian => "apt-get update\napt-get install --yes --no-install-recommends binutils skopeo\n",
+        Family::Fedora => "dnf --version\ndnf install --assumeyes binutils skopeo\ndnf --version\n",
+        Family::Other => panic!("the packages of this distribution are not known"),
+    };
+    let record = std::fs::read_to_string(record).unwrap();
+    let record = if Family::here() == Family::Debian { record.replace("dnf --version\n", "") } else { record };
+    assert_eq!(record, expected);
+}
+
+#[test]
+fn a_repair_that_fails_is_told_with_the_package_managers_own_words() {
+    let machine = Machine::whole();
+    machine.remove("skopeo");
+    symlink(real("setsid"), machine.path().join("setsid")).unwrap();
+    for manager in ["apt-get", "dnf"] {
+        machine.put(manager, "[ \"$1\" = --version ] && echo 99.1 && exit; echo E: no such package; exit 100");
+    }
+    let output = machine.doctor(&["--for", "test", "--fix"]);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("installing packages") && stderr.contains("E: no such package"), "{stderr}");
+}
+
+#[test]
+fn a_repair_without_a_network_is_refused() {
+    let output = Machine::whole().doctor(&["--fix", "--offline"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("--offline forbids"), "{output:?}");
+}
