@@ -17,7 +17,12 @@ pub fn print(ours: &str, theirs: &str, rows: &[Row]) {
     println!("{:<44} {ours:>16} {theirs:>16} {:>8}", "", "ratio");
     for row in rows {
         let ratio = row.ours / row.theirs;
-        println!("{:<44} {:>16} {:>16} {ratio:>8.3}", row.what, figure(row.ours, row.unit), figure(row.theirs, row.unit));
+        println!(
+            "{:<44} {:>16} {:>16} {ratio:>8.3}",
+            row.what,
+            figure(row.ours, row.unit),
+            figure(row.theirs, row.unit)
+        );
     }
 }
 

@@ -43,10 +43,14 @@ impl Claim {
                 lock
             }
         };
-        let mut open = &*lock;
-        open.set_len(0)?;
-        open.rewind()?;
-        writeln!(open, "{}", std::process::id())?;
+        say_who(&lock).with_context(|| format!("writing {}", file.display()))?;
         Ok(Claim { _lock: lock })
     }
+}
+
+/// Leaves word of who holds the claim, for those who will wait.
+fn say_who(mut file: &std::fs::File) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())
 }

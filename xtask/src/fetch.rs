@@ -1,5 +1,6 @@
 //! The one way to download: by hash, resumed, retried, verified, and renamed into place.
 
+use crate::claim::Claim;
 use crate::context::{Context, Network};
 use crate::digest::Digest;
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -43,7 +44,7 @@ impl Download {
 
     /// Where the network is forbidden, refuses at once what the cache lacks.
     pub fn require_offline(&self, context: &Context) -> Result<()> {
-        if context.network == Network::Forbidden && !self.is_cached(context)? {
+        if addresses(context, &self.url).is_empty() && !self.is_cached(context)? {
             bail!("{} is not in the cache, and --offline forbids fetching {}", self.name, self.url);
         }
         Ok(())
@@ -56,9 +57,13 @@ impl Download {
             return Ok(path);
         }
         self.require_offline(context)?;
-        fs::create_dir_all(path.parent().context("a cached file has a folder")?)?;
-        let part = path.with_file_name(format!("{}.part", self.name));
-        let url = download(context, &self.name, &self.url, &part)?;
+        let folder = path.parent().context("a cached file has a folder")?;
+        fs::create_dir_all(folder)?;
+        let _claim = Claim::on(context, &folder.with_extension("claim"))?;
+        if self.is_cached(context)? {
+            return Ok(path);
+        }
+        let (part, url) = download(context, &self.name, &self.url, folder)?;
         let found = Digest::of_file(&part)?;
         if found != self.sha256 {
             fs::remove_file(&part)?;
@@ -70,6 +75,12 @@ impl Download {
             );
         }
         fs::rename(&part, &path)?;
+        for entry in fs::read_dir(folder)? {
+            let other = entry?.path();
+            if other.to_string_lossy().ends_with(PART) {
+                fs::remove_file(other)?;
+            }
+        }
         Ok(path)
     }
 }
@@ -78,17 +89,22 @@ impl Download {
 ///
 /// For the first use of a release (see [`crate::lock`]); the file goes into the cache under its sum.
 pub fn first_use(context: &Context, name: &str, url: &str) -> Result<Download> {
-    if context.network == Network::Forbidden {
+    if addresses(context, url).is_empty() {
         bail!("{name} is not in the cache and its sum is not locked; --offline forbids fetching {url}");
     }
-    let folder = context.cache.join("downloads");
+    let folder = context.cache.join("downloads").join(format!("first-{}", Digest::of(url).short()));
+    let _claim = Claim::on(context, &folder.with_extension("claim"))?;
+    // Nothing would tell whether what an earlier run has left still is the beginning of the same file.
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
     fs::create_dir_all(&folder)?;
-    let part = folder.join(format!("{}-{name}.part", Digest::of(url).short()));
-    download(context, name, url, &part)?;
+    let (part, _) = download(context, name, url, &folder)?;
     let download = Download { name: name.to_owned(), url: url.to_owned(), sha256: Digest::of_file(&part)? };
     let path = download.path(context);
     fs::create_dir_all(path.parent().context("a cached file has a folder")?)?;
     fs::rename(&part, &path)?;
+    fs::remove_dir_all(&folder)?;
     Ok(download)
 }
 
@@ -100,19 +116,39 @@ fn mirrored(url: &str, mirror: &str) -> String {
     format!("{}/{rest}", mirror.trim_end_matches('/'))
 }
 
-/// Fetches into `part` from the mirror, or from the file's own host where the mirror lacks it, and
-/// returns the address that had it.
-fn download(context: &Context, name: &str, url: &str, part: &Path) -> Result<String> {
-    if let Some(mirror) = &context.mirror {
-        let there = mirrored(url, mirror);
-        match download_from(context, name, &there, part) {
-            Ok(()) => return Ok(there),
-            Err(error) => context.progress.say(format!("{error:#}; trying {url}")),
+/// Where a file is looked for: at the mirror and at its own host; where the network is forbidden, only in
+/// folders of this machine.
+fn addresses(context: &Context, url: &str) -> Vec<String> {
+    let mirror = context.mirror.as_deref().map(|mirror| mirrored(url, mirror));
+    let here =
+        |address: &String| address.strip_prefix("file://").is_some_and(|path| Path::new(path).is_file());
+    let all = mirror.into_iter().chain([url.to_owned()]);
+    all.filter(|address| context.network == Network::Allowed || here(address)).collect()
+}
+
+/// Fetches a file into a folder from the first address that has it, and returns it with that address.
+///
+/// Each address has a part of its own there, since another may keep another file under the same name.
+fn download(context: &Context, name: &str, url: &str, folder: &Path) -> Result<(PathBuf, String)> {
+    let fetch = |address: &String| -> Result<(PathBuf, String)> {
+        let part = folder.join(format!("{name}.{}{PART}", Digest::of(address).short()));
+        download_from(context, name, address, &part)?;
+        Ok((part, address.clone()))
+    };
+    let addresses = addresses(context, url);
+    let (last, before) =
+        addresses.split_last().with_context(|| format!("--offline forbids fetching {url}"))?;
+    for address in before {
+        match fetch(address) {
+            Ok(found) => return Ok(found),
+            Err(error) => context.progress.say(format!("{error:#}; trying {last}")),
         }
     }
-    download_from(context, name, url, part)?;
-    Ok(url.to_owned())
+    fetch(last)
 }
+
+/// The end of the name of what has arrived of a file.
+const PART: &str = ".part";
 
 /// Fetches one address into `part`, going on where an earlier attempt stopped.
 fn download_from(context: &Context, name: &str, url: &str, part: &Path) -> Result<()> {

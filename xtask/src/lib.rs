@@ -4,9 +4,9 @@
 //! command of the command line.
 
 // The front door.
+pub mod bench;
 pub mod cli;
 pub mod command;
-pub mod bench;
 pub mod error;
 
 // What every station uses.

@@ -168,12 +168,16 @@ error: test failed, to rerun pass `-p xtask --test x`
     fn a_program_that_crashes_before_its_result_has_failed() {
         let crashed = "running 2 tests\ntest a ... ok\nerror: test failed\n  (signal: 11, SIGSEGV)\n";
         assert_eq!(Report::read(crashed).counts, Counts::FAILED);
-        assert_eq!(Report::read(&format!("{crashed}{PASSING}")).counts, Counts { passed: 2, failed: 1, skipped: 1 });
+        assert_eq!(
+            Report::read(&format!("{crashed}{PASSING}")).counts,
+            Counts { passed: 2, failed: 1, skipped: 1 }
+        );
     }
 
     #[test]
     fn text_that_only_resembles_a_result_is_passed_over() {
-        let text = "running late tests\ntest result: unknown\ntest result: ok. many passed; 0 failed; 0 ignored\n";
+        let text =
+            "running late tests\ntest result: unknown\ntest result: ok. many passed; 0 failed; 0 ignored\n";
         assert_eq!(Report::read(text), Report::default());
     }
 }

@@ -19,7 +19,7 @@ pub enum Adding {
     Allowed,
     /// `--locked`.
     Forbidden,
-    /// The sample's, which are of our own making and made anew for every build.
+    /// Neither said nor written: the sample's, which are of our own making.
     Unsaid,
 }
 
@@ -117,18 +117,19 @@ impl Lock {
         value: &str,
         change: impl FnOnce(&mut Entries),
     ) -> Result<()> {
-        if self.adding == Adding::Forbidden {
-            bail!(
+        match self.adding {
+            Adding::Forbidden => bail!(
                 "{} does not lock {what}, and --locked forbids adding it\n  \
                  Run the same command once without --locked and commit the lock file.",
                 self.path.display()
-            );
-        }
-        let mut entries = self.entries();
-        change(&mut entries);
-        self.write(&entries)?;
-        if self.adding == Adding::Allowed {
-            context.progress.say(format!("locked {what} at {value} ({})", self.path.display()));
+            ),
+            Adding::Unsaid => change(&mut self.entries()),
+            Adding::Allowed => {
+                let mut entries = self.entries();
+                change(&mut entries);
+                self.write(&entries)?;
+                context.progress.say(format!("locked {what} at {value} ({})", self.path.display()));
+            }
         }
         Ok(())
     }

@@ -10,10 +10,22 @@ fn main() -> ExitCode {
         Some((first, rest)) if first == xtask::k3s::bundle::PACK => {
             xtask::k3s::bundle::pack(rest).map(|()| ExitCode::SUCCESS)
         }
-        _ => xtask::cli::Cli::parse().run().map(|()| ExitCode::SUCCESS),
+        _ => {
+            end_with_the_reader();
+            xtask::cli::Cli::parse().run().map(|()| ExitCode::SUCCESS)
+        }
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {}", xtask::error::story(&error));
         ExitCode::FAILURE
     })
+}
+
+/// Lets `cargo xtask … | head` end us quietly, as it ends any other program; Rust's runtime would turn
+/// the closed pipe into a panic.
+fn end_with_the_reader() {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    // SAFETY: nothing else in this process has set a handler, and the default one runs no code of ours.
+    let restored = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
+    debug_assert!(restored.is_ok(), "SIGPIPE may have its default action");
 }

@@ -55,6 +55,7 @@ pub fn step<'a>(context: &'a Context, target: &'static Target) -> Result<Step<'a
     let package = context.root.join("pause");
     Ok(Step {
         name: "pause",
+        recipe: &[include_str!("pause.rs")],
         needs: vec![],
         inputs: vec![
             format!("pause {} sha256:{}", env!("CARGO_PKG_VERSION"), sources(&package)?),

@@ -32,11 +32,22 @@ pub struct Part {
 pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
     Step {
         name: "product",
+        recipe: &[
+            include_str!("product.rs"),
+            include_str!("product/check.rs"),
+            include_str!("product/manifest.rs"),
+            include_str!("product/run.rs"),
+        ],
         needs: vec!["binary", "bundle", "server", "shim", "runc", "cni", "pause", "pause-image", "tree"],
-        inputs: vec![format!("incomplete {:?}, emulator {:?}", build.incomplete(), run::emulator_of(build.target))],
+        inputs: vec![format!(
+            "incomplete {:?}, emulator {:?}",
+            build.incomplete(),
+            run::emulator_of(build.target)
+        )],
         run: Box::new(move |folder, outputs| {
             let parts = parts(build, outputs)?;
-            let checks = check::all(build, outputs, &parts).context("the product is not what it should be")?;
+            let checks =
+                check::all(build, outputs, &parts).context("the product is not what it should be")?;
             let mut files = Vec::new();
             for (part, name) in shipped(build, &parts) {
                 fs::copy(&part.path, folder.join(&name))?;
@@ -69,7 +80,7 @@ impl Product {
         }
         let parent = folder.parent().context("a product has a folder")?;
         fs::create_dir_all(parent)?;
-        let making = tempfile::Builder::new().prefix(".making-").tempdir_in(parent)?;
+        let making = making(parent, build.target.go)?;
         crate::tree::copy(made, making.path())?;
         fs::remove_file(making.path().join(crate::step::STAMP))?;
         let page = report::page(build, &manifest, &applied(outputs)?, timings);
@@ -131,6 +142,18 @@ fn sums(folder: &Path, files: &[String]) -> Result<String> {
     let mut names: Vec<&String> = files.iter().collect();
     names.sort();
     names.into_iter().map(|name| Ok(format!("{}  {name}\n", Digest::of_file(&folder.join(name))?))).collect()
+}
+
+/// A folder for a product of this architecture in the making, once what killed runs have left is gone.
+fn making(parent: &Path, arch: &str) -> Result<tempfile::TempDir> {
+    let prefix = format!(".making-{arch}-");
+    for entry in fs::read_dir(parent)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(tempfile::Builder::new().prefix(&prefix).tempdir_in(parent)?)
 }
 
 /// Lets a finished folder take the place of an older one.

@@ -7,9 +7,10 @@ use crate::command::choice::Chosen;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::lock::{Adding, Lock};
+use crate::step::{Plan, Step};
 use crate::toolchain::go::StandIns;
 use crate::tree;
-use crate::upstream::checkout::{self, Commit, GitSettings};
+use crate::upstream::checkout::{self, Commit, GitSettings, Reach};
 use crate::upstream::release::{Origin, Source};
 use anyhow::{Context as _, Result, anyhow};
 use fs_err as fs;
@@ -39,44 +40,58 @@ const TIME: i64 = 1_735_689_600;
 /// Lays the sample out below `target/work/sample/` and chooses it.
 pub fn prepare(context: Context, layout: Layout) -> Result<Chosen> {
     let sample = context.root.join("sample");
-    let folder = context.work.join("sample").join(layout.folder());
-    let _claim = crate::claim::Claim::on(&context, &folder.with_extension("claim"))?;
-    for part in ["k3s", "git", "mirror", "proxy", "fetched", "lock.json"] {
-        let path = folder.join(part);
-        if path.is_dir() {
-            fs::remove_dir_all(&path)?;
-        } else if path.exists() {
-            fs::remove_file(&path)?;
-        }
-    }
-    let k3s = folder.join("k3s");
-    tree::copy(&sample.join("k3s/base"), &k3s)?;
-    tree::copy(&sample.join("k3s").join(layout.folder()), &k3s)?;
-    let settings = Settings::read(&k3s)?;
-    commit(&k3s, &settings.version)?;
-    let git = GitSettings {
-        configuration: repositories(&sample, &folder.join("git"), &settings)?,
-        folder: folder.join("fetched"),
+    // A module of the sample changes without a new version, which Go would take for an attack.
+    let cache = context.cache.join("sample-modules").join(tree::digest(&sample.join("modules"))?.short());
+    let step = Step {
+        name: "sample",
+        needs: vec![],
+        inputs: vec![
+            format!("{} layout of {}", layout.folder(), tree::digest(&sample)?),
+            format!("laid out by {}", Digest::of(include_str!("sample.rs"))),
+        ],
+        run: Box::new(|folder, _| lay_out(&sample, layout, folder)),
     };
-    let mirror = folder.join("mirror");
-    stock_mirror(&sample, &mirror, &settings)?;
-    let proxy = folder.join("proxy");
-    let modules = stock_proxy(&sample.join("modules"), &proxy)?;
-
+    let (outputs, _) = Plan::new(vec![step])?.run(&context, &context.work)?;
+    let folder = outputs.of("sample")?;
+    let k3s = folder.join("k3s");
+    let settings = Settings::read(&k3s)?;
+    let git = GitSettings {
+        configuration: settings.repositories().map(|(name, url, _)| instead_of(folder, name, url)).collect(),
+        folder: context.work.join("sample-git"),
+        reach: Reach::ThisMachine,
+    };
     let lock = Lock::open(&folder.join("lock.json"), Adding::Unsaid)?;
-    let repository = Commit { id: checkout::resolve(&k3s, "HEAD")?, repository: k3s };
     let source = Source {
-        commit: repository,
+        commit: Commit { id: checkout::resolve(&k3s, "HEAD")?, repository: k3s },
         version: settings.version.parse()?,
         origin: Origin::Sample,
         time: TIME,
         location: format!("sample/ ({} layout)", layout.folder()),
     };
-    // A module of the sample changes without a new version, which Go would take for an attack.
-    let cache = context.cache.join("sample-modules").join(modules.short());
-    let stand_ins = Some(StandIns { proxy: format!("file://{}", proxy.display()), cache });
-    let context = context.with_mirror(format!("file://{}", mirror.display()));
-    Ok(Chosen { context, lock, source, git, stand_ins })
+    let stand_ins = Some(StandIns { proxy: format!("file://{}", folder.join("proxy").display()), cache });
+    let mirror = format!("file://{}", folder.join("mirror").display());
+    Ok(Chosen { context: context.with_mirror(mirror), lock, source, git, stand_ins })
+}
+
+/// Makes the repositories, the mirror of downloads and the proxy of modules.
+fn lay_out(sample: &Path, layout: Layout, folder: &Path) -> Result<()> {
+    let k3s = folder.join("k3s");
+    tree::copy(&sample.join("k3s/base"), &k3s)?;
+    tree::copy(&sample.join("k3s").join(layout.folder()), &k3s)?;
+    let settings = Settings::read(&k3s)?;
+    commit(&k3s, &settings.version)?;
+    for (name, _, tag) in settings.repositories() {
+        let repository = folder.join("git").join(name);
+        tree::copy(&sample.join(name), &repository)?;
+        commit(&repository, tag)?;
+    }
+    stock_mirror(sample, &folder.join("mirror"), &settings)?;
+    stock_proxy(&sample.join("modules"), &folder.join("proxy"))
+}
+
+/// The setting that leads git to the repository of the sample.
+fn instead_of(folder: &Path, name: &str, url: &str) -> (String, String) {
+    (format!("url.file://{}.insteadOf", folder.join("git").join(name).display()), url.to_owned())
 }
 
 /// The names that the sample's own scripts give to what they fetch.
@@ -110,23 +125,14 @@ impl Settings {
             charts: charts.filter_map(|url| Some(url.trim().rsplit('/').next()?.to_owned())).collect(),
         })
     }
-}
 
-/// Makes the CNI repositories and the git settings that lead to them.
-fn repositories(sample: &Path, git: &Path, settings: &Settings) -> Result<Vec<(String, String)>> {
-    let mut configuration = Vec::new();
-    let wanted = [
-        ("plugins", "https://github.com/rancher/plugins", Some(&settings.cni_plugins)),
-        ("cni-plugin", "https://github.com/flannel-io/cni-plugin", settings.flannel_plugin.as_ref()),
-    ];
-    for (name, url, tag) in wanted {
-        let Some(tag) = tag else { continue };
-        let repository = git.join(name);
-        tree::copy(&sample.join(name), &repository)?;
-        commit(&repository, tag)?;
-        configuration.push((format!("url.file://{}.insteadOf", repository.display()), url.to_owned()));
+    /// The CNI repositories: their folder in the sample, the address they stand for, and their tag.
+    fn repositories(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
+        let flannel = self.flannel_plugin.as_deref();
+        let flannel = flannel.map(|tag| ("cni-plugin", "https://github.com/flannel-io/cni-plugin", tag));
+        let plugins = ("plugins", "https://github.com/rancher/plugins", self.cni_plugins.as_str());
+        std::iter::once(plugins).chain(flannel)
     }
-    Ok(configuration)
 }
 
 /// Makes a folder a repository with one commit and one tag, the same wherever and whenever it is done.
@@ -172,10 +178,8 @@ fn pack(folder: &Path, prefix: &str, archive: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Lays the stand-in modules out as a module proxy (go.dev/ref/mod#goproxy-protocol), and returns the
-/// digest of them all.
-fn stock_proxy(modules: &Path, proxy: &Path) -> Result<Digest> {
-    let mut sums = Vec::new();
+/// Lays the stand-in modules out as a module proxy (go.dev/ref/mod#goproxy-protocol).
+fn stock_proxy(modules: &Path, proxy: &Path) -> Result<()> {
     for entry in walkdir::WalkDir::new(modules).sort_by_file_name() {
         let entry = entry.with_context(|| format!("reading {}", modules.display()))?;
         let relative = entry.path().strip_prefix(modules)?.to_string_lossy().into_owned();
@@ -188,11 +192,9 @@ fn stock_proxy(modules: &Path, proxy: &Path) -> Result<Digest> {
         fs::create_dir_all(&place)?;
         fs::write(place.join(format!("{version}.info")), format!("{{\"Version\":\"{version}\"}}"))?;
         fs::copy(entry.path().join("go.mod"), place.join(format!("{version}.mod")))?;
-        let archive = place.join(format!("{version}.zip"));
-        zip_module(entry.path(), path, version, &archive)?;
-        sums.push(format!("{relative} {}", Digest::of_file(&archive)?));
+        zip_module(entry.path(), path, version, &place.join(format!("{version}.zip")))?;
     }
-    Ok(Digest::of(sums.join("\n")))
+    Ok(())
 }
 
 /// Zips a module as Go expects it, every file below `path@version/` (go.dev/ref/mod#zip-files). The

@@ -3,8 +3,10 @@
 //! A step's folder appears by rename once it is whole, so that its existence is the stamp: an
 //! interrupted run finds what was finished, a changed input finds nothing and makes exactly what it
 //! touches. Inside lies `stamp.json` with the digest of every file, held against them before a folder
-//! is used again; a damaged one is made anew.
+//! is used again; a damaged one is made anew. Builds that share a step do not make it side by side: one
+//! claims it, the others wait.
 
+use crate::claim::Claim;
 use crate::context::Context;
 use crate::digest::Digest;
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -18,13 +20,19 @@ use std::time::Instant;
 pub struct Step<'a> {
     /// What the progress line, the log and the folder are called.
     pub name: &'static str,
+    /// The source files that do it: a newer version of this program makes anew what it would make
+    /// otherwise, and keeps the rest.
+    pub recipe: &'static [&'static str],
     /// Steps whose results are read.
     pub needs: Vec<&'static str>,
     /// Everything else that decides the result: versions, digests, command lines. `--dry-run` prints it.
     pub inputs: Vec<String>,
     /// Fills the given empty folder.
-    pub run: Box<dyn Fn(&Path, &Outputs) -> Result<()> + Send + Sync + 'a>,
+    pub run: Box<Work<'a>>,
 }
+
+/// What a step does: fill a folder, given the folders of the steps it needs.
+pub type Work<'a> = dyn Fn(&Path, &Outputs) -> Result<()> + Send + Sync + 'a;
 
 /// The folders of the steps that are done.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +68,7 @@ impl<'a> Plan<'a> {
         let mut keys = BTreeMap::new();
         for step in &steps {
             let mut text = vec![step.name.to_owned()];
+            text.extend(step.recipe.iter().map(|source| Digest::of(source).to_string()));
             text.extend(step.inputs.iter().cloned());
             for need in &step.needs {
                 let key: &Digest = keys.get(need).ok_or_else(|| {
@@ -173,7 +182,12 @@ impl<'a> Plan<'a> {
         outputs: &Outputs,
     ) -> Result<(PathBuf, bool)> {
         let key = self.key(step.name)?;
-        let done = folder.join(step.name).join(key.short());
+        let parent = folder.join(step.name);
+        let done = parent.join(key.short());
+        if is_whole(&done) {
+            return Ok((done, true));
+        }
+        let _claim = Claim::on(context, &parent.join(format!("{}.claim", key.short())))?;
         if is_whole(&done) {
             return Ok((done, true));
         }
@@ -182,8 +196,6 @@ impl<'a> Plan<'a> {
             fs::remove_file(&log)?;
         }
         let running = context.progress.step(step.name).with_log(log);
-        let parent = folder.join(step.name);
-        fs::create_dir_all(&parent)?;
         let making = parent.join(format!("{}.making", key.short()));
         for stale in [&making, &done] {
             if stale.exists() {

@@ -1,7 +1,9 @@
 //! Folders as wholes.
 
+use crate::digest::Digest;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Copies a folder with its links and modes into a folder that may be there already.
@@ -18,4 +20,23 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The sum of all that git would keep of a folder: names, contents, links, and which files are programs.
+pub fn digest(folder: &Path) -> Result<Digest> {
+    let mut lines = Vec::new();
+    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
+        let entry = entry.with_context(|| format!("reading {}", folder.display()))?;
+        let path = entry.path();
+        let holds = if entry.file_type().is_symlink() {
+            format!("-> {}", fs::read_link(path)?.display())
+        } else if entry.file_type().is_file() {
+            let program = entry.metadata()?.permissions().mode() & 0o100 != 0;
+            format!("{} {program}", Digest::of_file(path)?)
+        } else {
+            continue;
+        };
+        lines.push(format!("{} {holds}", path.strip_prefix(folder)?.display()));
+    }
+    Ok(Digest::of(lines.join("\n")))
 }

@@ -123,7 +123,8 @@ fn everything_that_is_missing_is_named_at_once_with_one_line_that_repairs_it() {
         .collect();
     assert!(missing.is_superset(&expected), "{:?}", expected.difference(&missing));
     let line = repair(&output);
-    for need in doctor::needs(Some(Purpose::Test)).filter(|need| ["git", "Go", "skopeo"].contains(&need.name)) {
+    for need in doctor::needs(Some(Purpose::Test)).filter(|need| ["git", "Go", "skopeo"].contains(&need.name))
+    {
         let package = package(need).expect("this distribution is of a family that is known");
         assert!(line.iter().any(|word| word == package), "{package} is not in {line:?}");
     }
@@ -183,7 +184,8 @@ fn root_has_the_missing_packages_installed_and_nothing_else() {
         Family::Other => panic!("the packages of this distribution are not known"),
     };
     let record = std::fs::read_to_string(record).unwrap();
-    let record = if Family::here() == Family::Debian { record.replace("dnf --version\n", "") } else { record };
+    let record =
+        if Family::here() == Family::Debian { record.replace("dnf --version\n", "") } else { record };
     assert_eq!(record, expected);
 }
 
@@ -193,7 +195,8 @@ fn a_repair_that_fails_is_told_with_the_package_managers_own_words() {
     machine.remove("skopeo");
     symlink(real("setsid"), machine.path().join("setsid")).unwrap();
     for manager in ["apt-get", "dnf"] {
-        machine.put(manager, "[ \"$1\" = --version ] && echo 99.1 && exit; echo E: no such package; exit 100");
+        machine
+            .put(manager, "[ \"$1\" = --version ] && echo 99.1 && exit; echo E: no such package; exit 100");
     }
     let output = machine.doctor(&["--for", "test", "--fix"]);
     assert_eq!(output.status.code(), Some(1));

@@ -38,7 +38,12 @@ pub fn run(context: &Context, arguments: &[String]) -> Result<()> {
             row("cold build", cold.seconds, bare.seconds),
             row("nothing changed", same.seconds, bare.seconds),
             row("only the pause image changed", pause.seconds, bare.seconds),
-            Row { what: "largest process".into(), ours: mib(cold.usage), theirs: mib(bare.usage), unit: "MiB" },
+            Row {
+                what: "largest process".into(),
+                ours: mib(cold.usage),
+                theirs: mib(bare.usage),
+                unit: "MiB",
+            },
         ],
     );
     println!("the orchestrator itself, cold: {:.0} MiB (see {}/own-peak)", own_peak(&ours)?, ours.display());

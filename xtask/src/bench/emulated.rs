@@ -21,10 +21,16 @@ const RUNS: usize = 5;
 pub fn run(context: &Context) -> Result<()> {
     let any = AnyGo::find(context, None)?;
     let go = any.release(context, GO)?;
-    let root = go.program.ancestors().nth(2).ok_or_else(|| anyhow!("{} has no root", go.program.display()))?.to_owned();
+    let root = go
+        .program
+        .ancestors()
+        .nth(2)
+        .ok_or_else(|| anyhow!("{} has no root", go.program.display()))?
+        .to_owned();
     let host = root.join("pkg/tool").join(format!("linux_{}", host_arch()?)).join("compile");
     let native = toolchain(context, &any)?.join("pkg/tool/linux_riscv64/compile");
-    let emulator = process::find("qemu-riscv64-static").ok_or_else(|| anyhow!("qemu-riscv64-static is not here\n  cargo xtask doctor --fix --for bench"))?;
+    let emulator = process::find("qemu-riscv64-static")
+        .ok_or_else(|| anyhow!("qemu-riscv64-static is not here\n  cargo xtask doctor --fix --for bench"))?;
     let sources = sources(&root.join("src/unicode"))?;
     let (mut ours, mut theirs) = (f64::INFINITY, f64::INFINITY);
     let scratch = tempfile::tempdir()?;
@@ -33,19 +39,25 @@ pub fn run(context: &Context) -> Result<()> {
         ours = ours.min(compile(context, &[&host], &sources, &cross)?);
         theirs = theirs.min(compile(context, &[&emulator, &native], &sources, &emulated)?);
     }
-    ensure!(fs::read(&cross)? == fs::read(&emulated)?, "the two compilers made different objects, so they were not doing the same work");
+    ensure!(
+        fs::read(&cross)? == fs::read(&emulated)?,
+        "the two compilers made different objects, so they were not doing the same work"
+    );
     let what = format!("compile package unicode, fastest of {RUNS}");
     super::print("cross", "emulated", &[Row { what, ours, theirs, unit: "s" }]);
     Ok(())
 }
 
 fn host_arch() -> Result<&'static str> {
-    crate::target::Target::host().map(|target| target.go).ok_or_else(|| anyhow!("this host is not in the table of architectures"))
+    crate::target::Target::host()
+        .map(|target| target.go)
+        .ok_or_else(|| anyhow!("this host is not in the table of architectures"))
 }
 
 /// Go's own riscv64 toolchain, which is a module like any other.
 fn toolchain(context: &Context, go: &AnyGo) -> Result<PathBuf> {
-    let module = Module { path: "golang.org/toolchain".into(), version: format!("v0.0.1-go{GO}.linux-riscv64") };
+    let module =
+        Module { path: "golang.org/toolchain".into(), version: format!("v0.0.1-go{GO}.linux-riscv64") };
     let nothing = tempfile::tempdir()?;
     fs::write(nothing.path().join("go.sum"), "")?;
     go.module(context, &module, nothing.path())
@@ -68,7 +80,10 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
 fn compile(context: &Context, compiler: &[&PathBuf], sources: &[PathBuf], output: &Path) -> Result<f64> {
     let shell = context.shell()?;
     let (program, before) = compiler.split_first().ok_or_else(|| anyhow!("a compiler has a program"))?;
-    let command = cmd!(shell, "{program} {before...} -p unicode -std -complete -pack -trimpath / -o {output} {sources...}");
+    let command = cmd!(
+        shell,
+        "{program} {before...} -p unicode -std -complete -pack -trimpath / -o {output} {sources...}"
+    );
     let began = Instant::now();
     Program::new(context, command).env("GOARCH", "riscv64").env("GOOS", "linux").run()?;
     Ok(began.elapsed().as_secs_f64())

@@ -28,12 +28,15 @@ enum What {
     },
     /// The commands of a build and nothing else, one after another
     #[command(hide = true)]
-    Bare {
-        #[command(flatten)]
-        choice: Choice,
-        #[command(flatten)]
-        options: BuildOptions,
-    },
+    Bare(Box<Bare>),
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct Bare {
+    #[command(flatten)]
+    choice: Choice,
+    #[command(flatten)]
+    options: BuildOptions,
 }
 
 impl Args {
@@ -42,7 +45,8 @@ impl Args {
             What::Pause => bench::pause::run(&context),
             What::Emulated => bench::emulated::run(&context),
             What::Build { arguments } => bench::build::run(&context, &arguments),
-            What::Bare { choice, options } => {
+            What::Bare(bare) => {
+                let Bare { choice, options } = *bare;
                 let chosen = choice.find(context)?;
                 let build = build::prepare(&chosen, Target::named(&options.arch)?, &options)?;
                 build.plan()?.run_bare(&build.folder())

@@ -81,6 +81,7 @@ impl Chosen {
     pub fn checkout(&self) -> Result<PathBuf> {
         let plan = Plan::new(vec![Step {
             name: "source",
+            recipe: &[include_str!("../upstream/checkout.rs")],
             needs: vec![],
             inputs: vec![self.source.commit.id.clone()],
             run: Box::new(|folder, _| checkout::export(&self.source.commit, folder)),

@@ -96,11 +96,13 @@ impl Args {
 
 /// Prints one line for each need: how it stands, what was found, what it is for.
 fn show(diagnoses: &[Diagnosis], fetchable: (&'static str, &str)) {
-    let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
+    let colours =
+        std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
     let paint = |code: &str, text: &str| {
         if colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     };
-    let rows: Vec<_> = diagnoses.iter().map(|diagnosis| (diagnosis, told(&diagnosis.finding, fetchable))).collect();
+    let rows: Vec<_> =
+        diagnoses.iter().map(|diagnosis| (diagnosis, told(&diagnosis.finding, fetchable))).collect();
     let name_width = rows.iter().map(|(diagnosis, _)| diagnosis.need.name.len()).max().unwrap_or_default();
     let found_width = rows.iter().map(|(_, (_, found))| found.len()).max().unwrap_or_default();
     for (Diagnosis { need, .. }, (mark, found)) in &rows {

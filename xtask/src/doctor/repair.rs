@@ -199,7 +199,9 @@ mod tests {
         );
         assert_eq!(
             lines_of(Family::Fedora, &missing, None),
-            ["dnf install --assumeyes gcc-riscv64-linux-gnu git qemu-user-static-aarch64 qemu-user-static-riscv"]
+            [
+                "dnf install --assumeyes gcc-riscv64-linux-gnu git qemu-user-static-aarch64 qemu-user-static-riscv"
+            ]
         );
     }
 

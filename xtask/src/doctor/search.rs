@@ -83,7 +83,8 @@ impl Program {
         let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
         ensure!(status.success(), "{} does not run: {}", path.display(), first_line(stderr.trim()));
         let version = version(&stdout).or_else(|| version(&stderr));
-        if !self.oldest.is_empty() && version.is_none_or(|version| numbers(version).as_slice() < self.oldest) {
+        if !self.oldest.is_empty() && version.is_none_or(|version| numbers(version).as_slice() < self.oldest)
+        {
             let oldest: Vec<String> = self.oldest.iter().map(u32::to_string).collect();
             bail!(
                 "{} is {}, and {} is the oldest that serves",

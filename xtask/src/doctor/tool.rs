@@ -31,16 +31,16 @@ impl Tool {
                 let version = go::version(context, &program)?;
                 Ok(format!("{} {}", version.trim_start_matches("go"), program.display()))
             }
-            Tool::Zig => {
-                Ok(format!("{} {}", context.pins.zig.version, Zig::get(context)?.program.display()))
-            }
+            Tool::Zig => Ok(format!("{} {}", context.pins.zig.version, Zig::get(context)?.program.display())),
             Tool::Core(architecture) => {
                 let rust = Rust::for_target(context, Target::named(architecture)?)?;
                 let version = rust.version.split(' ').nth(1).unwrap_or_default();
                 Ok(format!("{version} {}", rust.triple))
             }
             Tool::Component(name) => component(context, name),
-            Tool::Crane => Ok(format!("{} {}", context.pins.crane.version, image::crane::crane(context)?.display())),
+            Tool::Crane => {
+                Ok(format!("{} {}", context.pins.crane.version, image::crane::crane(context)?.display()))
+            }
         }
     }
 

@@ -15,6 +15,7 @@ pub fn packages_step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let compile = compile(build, "wrapper")?;
     Ok(Step {
         name: "wrapper",
+        recipe: &[include_str!("binary.rs"), include_str!("compile.rs")],
         needs: vec!["tree"],
         inputs: compile.lines(build),
         run: Box::new(move |folder, outputs| {
@@ -36,6 +37,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let compile = compile(build, "binary")?;
     Ok(Step {
         name: "binary",
+        recipe: &[include_str!("binary.rs"), include_str!("compile.rs")],
         needs: vec!["bundle", "tree", "wrapper"],
         inputs: compile.lines(build),
         run: Box::new(move |folder, outputs| {
@@ -48,7 +50,8 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
 }
 
 fn compile(build: &Build, step: &'static str) -> Result<Compile> {
-    Compile::like_upstream(build, step, build.facts.recipe.build(&build.target.k3s_binary())?, C::None)
+    let recipe = build.facts.recipe.build(&format!("artifacts/{}", build.target.k3s_binary()))?;
+    Compile::like_upstream(build, step, recipe, C::None)
 }
 
 /// Compiles `cmd/k3s` in a copy of the tree that holds the bundle, and no other: the wrapper takes the

@@ -33,6 +33,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let links = build.facts.recipe.links.iter().map(|(name, target)| format!("{name} -> {target}"));
     Ok(Step {
         name: "bundle",
+        recipe: &[include_str!("bundle.rs")],
         needs: vec!["server", "shim", "runc", "cni", "root", "tree"],
         inputs: std::iter::once(format!("zstd -{level} --long={window}")).chain(links).collect(),
         run: Box::new(move |folder, outputs| {
@@ -188,17 +189,15 @@ pub fn verify(bundle: impl Read) -> Result<Contents> {
                 let target = entry.link_name()?.with_context(|| format!("{path}: a link to nothing"))?;
                 found.links.extend(name.map(|name| (name, target.to_string_lossy().into_owned())));
             }
-            tar::EntryType::Regular => {
-                match name {
-                    Some(name) if name.starts_with('.') => {
-                        let mut text = String::new();
-                        entry.read_to_string(&mut text).with_context(|| format!("{path} is not text"))?;
-                        lists.insert(name, text);
-                    }
-                    Some(name) => drop(found.files.insert(name, Digest::of_reader(&mut entry)?)),
-                    None => {}
+            tar::EntryType::Regular => match name {
+                Some(name) if name.starts_with('.') => {
+                    let mut text = String::new();
+                    entry.read_to_string(&mut text).with_context(|| format!("{path} is not text"))?;
+                    lists.insert(name, text);
                 }
-            }
+                Some(name) => drop(found.files.insert(name, Digest::of_reader(&mut entry)?)),
+                None => {}
+            },
             other => bail!("{path}: an entry of type {other:?}, which k3s would unpack empty or not at all"),
         }
     }

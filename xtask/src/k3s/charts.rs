@@ -19,6 +19,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     inputs.extend(downloads.iter().map(|download| format!("{} sha256:{}", download.name, download.sha256)));
     Ok(Step {
         name: "charts",
+        recipe: &[include_str!("charts.rs")],
         needs: vec![],
         inputs,
         run: Box::new(move |folder, _| {

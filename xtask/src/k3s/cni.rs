@@ -30,6 +30,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     inputs.extend(compile.lines(build));
     Ok(Step {
         name: "cni",
+        recipe: &[include_str!("cni.rs"), include_str!("compile.rs")],
         needs: vec![],
         inputs,
         run: Box::new(move |folder, _| {

@@ -13,6 +13,11 @@ pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
     let name = &build.options.pause_image;
     Step {
         name: "pause-image",
+        recipe: &[
+            include_str!("pause_image.rs"),
+            include_str!("../image/content.rs"),
+            include_str!("../image/docker_archive.rs"),
+        ],
         needs: vec!["pause"],
         inputs: vec![format!("docker-archive {} ({})", name.normalised(), env!("CARGO_PKG_VERSION"))],
         run: Box::new(move |folder, outputs| {

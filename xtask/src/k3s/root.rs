@@ -18,6 +18,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     };
     Ok(Step {
         name: "root",
+        recipe: &[include_str!("root.rs")],
         needs: vec![],
         inputs: vec![input],
         run: Box::new(move |folder, _| match &download {

@@ -23,6 +23,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     inputs.extend(compile.lines(build));
     Ok(Step {
         name: "runc",
+        recipe: &[include_str!("runc.rs"), include_str!("compile.rs")],
         needs: vec!["libseccomp"],
         inputs,
         run: Box::new(move |folder, outputs| {

@@ -23,6 +23,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     download.require_offline(build.context)?;
     Ok(Step {
         name: "libseccomp",
+        recipe: &[include_str!("seccomp.rs")],
         needs: vec![],
         inputs: vec![
             format!("libseccomp {} sha256:{}", pin.version, pin.sha256),

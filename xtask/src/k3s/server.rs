@@ -8,9 +8,10 @@ use anyhow::Result;
 /// The step that compiles `cmd/server`.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let c = if build.facts.server_has_seccomp { C::ZigWithSeccomp } else { C::Zig };
-    let compile = Compile::like_upstream(build, "server", build.facts.recipe.build("k3s")?, c)?;
+    let compile = Compile::like_upstream(build, "server", build.facts.recipe.build("bin/k3s")?, c)?;
     Ok(Step {
         name: "server",
+        recipe: &[include_str!("server.rs"), include_str!("compile.rs")],
         needs: if build.facts.server_has_seccomp { vec!["tree", "libseccomp"] } else { vec!["tree"] },
         inputs: compile.lines(build),
         run: Box::new(move |folder, outputs| {

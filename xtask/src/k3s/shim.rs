@@ -16,6 +16,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     inputs.extend(compile.lines(build));
     Ok(Step {
         name: "shim",
+        recipe: &[include_str!("shim.rs"), include_str!("compile.rs")],
         needs: vec![],
         inputs,
         run: Box::new(move |folder, _| {

@@ -18,6 +18,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
     let values = Values { pause_image: build.options.pause_image.clone(), parts: BTreeMap::new() };
     Step {
         name: "tree",
+        recipe: &[include_str!("tree.rs")],
         needs: vec!["pause-image", "charts"],
         inputs: vec![
             format!("k3s {} {}", build.source.version, build.source.commit.id),
@@ -54,13 +55,15 @@ fn make(build: &Build, folder: &Path, outputs: &Outputs) -> Result<()> {
 
 /// Puts manifests and charts where the compiler finds them.
 fn put_assets(build: &Build, folder: &Path, charts: &Path, manifests_changed: bool) -> Result<()> {
-    let statics = folder.join("build/static/charts");
-    fs::create_dir_all(&statics)?;
+    fs::create_dir_all(folder.join("build/static"))?;
     fs::create_dir_all(folder.join("build/data"))?;
     for entry in fs::read_dir(charts)? {
         let entry = entry?;
         if entry.file_name() != STAMP {
-            fs::copy(entry.path(), statics.join(entry.file_name()))?;
+            // Not before there is a chart: `//go:embed` refuses a folder without files.
+            let place = folder.join("build/static/charts");
+            fs::create_dir_all(&place)?;
+            fs::copy(entry.path(), place.join(entry.file_name()))?;
         }
     }
     if build.options.charts == Part::LeftOut {

@@ -70,7 +70,8 @@ fn build_paths(build: &Build) -> Vec<String> {
 }
 
 fn bundle_is_whole(build: &Build, part: &Part) -> Result<Check> {
-    let contents = bundle::verify(fs::File::open(&part.path)?).context("the bundle would not be unpacked by k3s")?;
+    let contents =
+        bundle::verify(fs::File::open(&part.path)?).context("the bundle would not be unpacked by k3s")?;
     for (name, _) in &build.facts.recipe.links {
         ensure!(contents.links.contains_key(name), "the bundle lacks the link {name}");
     }
@@ -90,7 +91,11 @@ fn pause_image_is_patched(build: &Build, server: &Part) -> Result<Check> {
     ensure!(found.contains(&ours), "the server does not name the pause image {ours}");
     ensure!(ours.contains(THEIRS) || !found.contains(&THEIRS), "the server still names {THEIRS}");
     let inside = build.options.builtin_pause == Presence::Included;
-    ensure!(inside == found.contains(&STAGED), "the server carries a pause image: {}, wanted: {inside}", !inside);
+    ensure!(
+        inside == found.contains(&STAGED),
+        "the server carries a pause image: {}, wanted: {inside}",
+        !inside
+    );
     Ok(check("the server names our pause image and not upstream's", ours))
 }
 
@@ -107,11 +112,16 @@ fn size_is_allowed(build: &Build, binary: &Part) -> Result<Check> {
     let Some(limit) = build.facts.max_binary_mib.map(|limit| limit << 20) else {
         return Ok(check("upstream sets no limit to the size of the binary", format!("{size} bytes")));
     };
-    ensure!(size <= limit, "the binary has {size} bytes; upstream allows {limit} (scripts/binary_size_check.sh)");
+    ensure!(
+        size <= limit,
+        "the binary has {size} bytes; upstream allows {limit} (scripts/binary_size_check.sh)"
+    );
     let room = HumanBytes(limit - size);
     let seen = match build.incomplete().as_slice() {
         [] => format!("{size} bytes, {room} below the limit"),
-        missing => format!("{size} bytes; {room} are left for {}, which are not inside", missing.join(" and ")),
+        missing => {
+            format!("{size} bytes; {room} are left for {}, which are not inside", missing.join(" and "))
+        }
     };
     Ok(check("the binary is within upstream's limit of size", seen))
 }

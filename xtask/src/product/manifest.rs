@@ -1,17 +1,15 @@
 //! `manifest.json`: what the product is and what it was made of, without times and without paths.
 
 use super::{Part, check::Check};
-use crate::context::Context;
 use crate::digest::Digest;
 use crate::k3s::Build;
 use crate::patch::Applied;
-use crate::process::Program;
+use crate::toolchain::rust::Rust;
 use crate::upstream::release::Origin;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
-use xshell::cmd;
 
 /// The manifest, as it is written and read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,12 +142,6 @@ fn tools(build: &Build) -> Result<BTreeMap<String, String>> {
         ("go".to_owned(), build.go.version.clone()),
         ("zig".to_owned(), pins.zig.version.clone()),
         ("libseccomp".to_owned(), pins.libseccomp.version.clone()),
-        ("rustc".to_owned(), rustc(build.context)?),
+        ("rustc".to_owned(), Rust::for_target(build.context, build.target)?.version),
     ]))
-}
-
-/// The version line of the Rust compiler.
-pub fn rustc(context: &Context) -> Result<String> {
-    let shell = context.shell()?;
-    Program::new(context, cmd!(shell, "rustc --version")).read().context("asking for the version of rustc")
 }

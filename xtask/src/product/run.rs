@@ -63,7 +63,10 @@ pub fn all(build: &Build, outputs: &Outputs) -> Result<Vec<Check>> {
 /// The name of the emulator that will be used, which takes part in what the checks depend on.
 pub fn emulator_of(target: &Target) -> Option<String> {
     let Emulator(path) = Emulator::of(target)?;
-    Some(path.map_or_else(|| "none".to_owned(), |path| path.file_name().unwrap_or_default().to_string_lossy().into_owned()))
+    Some(path.map_or_else(
+        || "none".to_owned(),
+        |path| path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+    ))
 }
 
 /// What runs a program of the target: nothing on its own kind of machine, qemu elsewhere.

@@ -143,24 +143,22 @@ pub fn lend(context: &Context, name: &str, architectures: &[&str], packages: &[&
 /// The command line of a program in such a folder: it is started by its own loader, with its own
 /// libraries, so that it runs on an older host.
 pub fn command(folder: &Path, program: &str) -> Result<Vec<PathBuf>> {
+    // Libraries of other architectures, with loaders of theirs, may lie beside the host's.
     let libraries = folder.join("usr/lib").join(host()?.gnu);
-    Ok(vec![loader_in(folder)?, "--library-path".into(), libraries, folder.join("usr/bin").join(program)])
+    let mut loader = None;
+    for entry in fs::read_dir(&libraries)? {
+        let file = entry?;
+        if file.file_name().to_string_lossy().starts_with("ld-linux-") {
+            loader = Some(file.path());
+        }
+    }
+    let loader = loader.ok_or_else(|| anyhow!("no dynamic loader lies in {}", libraries.display()))?;
+    Ok(vec![loader, "--library-path".into(), libraries, folder.join("usr/bin").join(program)])
 }
 
 /// This machine, as Debian calls it.
 pub fn host() -> Result<&'static Target> {
     Target::host().ok_or_else(|| anyhow!("Debian is not known to us on {} machines", std::env::consts::ARCH))
-}
-
-/// The dynamic loader of an unpacked Debian system.
-fn loader_in(folder: &Path) -> Result<PathBuf> {
-    for entry in walkdir::WalkDir::new(folder.join("usr")).max_depth(4).sort_by_file_name() {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with("ld-linux-") && entry.file_type().is_file() {
-            return Ok(entry.into_path());
-        }
-    }
-    bail!("no dynamic loader lies below {}", folder.display())
 }
 
 /// Unpacks packages over each other into a folder that appears whole. None of their scripts is run.

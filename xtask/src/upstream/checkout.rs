@@ -1,6 +1,7 @@
 //! Git: transfers by the user's own `git`, with its proxies, mirrors and credentials; everything
 //! else by libgit2, which touches no file that is not ours.
 
+use crate::claim::Claim;
 use crate::context::{Context, Network};
 use crate::digest::Digest;
 use crate::lock::Lock;
@@ -34,10 +35,10 @@ const PLACES: &[&str] = &[
 /// The commit of a tag, as locked, fetching it shallowly where the cache lacks it.
 pub fn tag(context: &Context, lock: &Lock, git: &GitSettings, url: &str, tag: &str) -> Result<Commit> {
     let repository = cached_repository(git, url)?;
-    if let Some(id) = lock.commit(url, tag) {
-        if has(&repository, &id)? {
-            return Ok(Commit { repository, id });
-        }
+    if let Some(id) = lock.commit(url, tag)
+        && has(&repository, &id)?
+    {
+        return Ok(Commit { repository, id });
     }
     let running = context.progress.step("fetch source");
     running.doing(format!("{tag} from {url}"));
@@ -74,12 +75,22 @@ pub struct GitSettings {
     pub configuration: Vec<(String, String)>,
     /// Holds one bare repository for each address.
     pub folder: PathBuf,
+    pub reach: Reach,
+}
+
+/// How far a transfer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Over the network, which may be forbidden.
+    Network,
+    /// Between folders of this machine (the sample).
+    ThisMachine,
 }
 
 impl GitSettings {
     /// The user's own configuration, and the cache.
     pub fn of_user(context: &Context) -> GitSettings {
-        GitSettings { configuration: Vec::new(), folder: context.cache.join("git") }
+        GitSettings { configuration: Vec::new(), folder: context.cache.join("git"), reach: Reach::Network }
     }
 }
 
@@ -170,19 +181,18 @@ fn cached_repository(git: &GitSettings, url: &str) -> Result<PathBuf> {
 }
 
 fn fetch(context: &Context, git: &GitSettings, repository: &Path, url: &str, refspec: &str) -> Result<()> {
-    if context.network == Network::Forbidden {
+    if context.network == Network::Forbidden && git.reach == Reach::Network {
         bail!("{refspec} of {url} is not in the cache, and --offline forbids fetching it");
     }
+    let _claim = Claim::on(context, &repository.with_extension("claim"))?;
     let shell = context.shell()?;
-    program(
-        context,
-        git,
-        cmd!(shell, "git -C {repository} fetch --depth=1 --no-tags --progress {url} {refspec}"),
-    )
-    .log("git")
-    .run()
-    .map(drop)
-    .with_context(|| format!("cannot fetch {url}"))
+    // Its housekeeping would go on in the background, behind our back.
+    let transfer = "fetch --depth=1 --no-tags --no-auto-gc --progress".split(' ');
+    program(context, git, cmd!(shell, "git -C {repository} {transfer...} {url} {refspec}"))
+        .log("git")
+        .run()
+        .map(drop)
+        .with_context(|| format!("cannot fetch {url}"))
 }
 
 /// `git` with the user's configuration and ours above it, never asking at a terminal: it runs in a

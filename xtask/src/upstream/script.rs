@@ -135,10 +135,11 @@ fn environment<'a>(answers: &Answers<'a>) -> Vec<(&'static str, &'a str)> {
 }
 
 impl Recipe {
-    /// The build that writes `bin/<name>` or `<anything>/<name>`.
-    pub fn build(&self, name: &str) -> Result<&GoBuild> {
-        let named = |build: &&GoBuild| Path::new(&build.output).file_name().is_some_and(|file| file == name);
-        self.builds.iter().find(named).ok_or_else(|| anyhow!("upstream's scripts build no {name}"))
+    /// The build whose output's path ends in this one. For amd64 upstream calls two programs `k3s`: the
+    /// server is `bin/k3s`, the finished binary `dist/artifacts/k3s`.
+    pub fn build(&self, output: &str) -> Result<&GoBuild> {
+        let meant = |build: &&GoBuild| Path::new(&build.output).ends_with(output);
+        self.builds.iter().find(meant).ok_or_else(|| anyhow!("upstream's scripts build no {output}"))
     }
 
     /// The repository whose address ends in `/<name>` or `/<name>.git`.

@@ -1,9 +1,9 @@
 //! Imported by a real containerd, and run by a real runc.
 
-use crate::containerd::Containerd;
+use crate::containerd::{Containerd, PATIENCE};
 use crate::{image, images, normalised, references};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use xtask::image::{Compression, Reference, docker_archive, installed, write_archive};
 use xtask::target::Target;
 
@@ -117,6 +117,7 @@ fn runc_runs_the_image_as_first_process_and_sigterm_ends_it_within_its_grace_per
     containerd.ask(&["run", "--detach", "--snapshotter", "native", &names[0].normalised(), "sandbox"]);
     let (pid, state) = containerd.task("sandbox");
     assert_eq!(state, "RUNNING");
+    wait_until_started(pid);
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
@@ -125,11 +126,24 @@ fn runc_runs_the_image_as_first_process_and_sigterm_ends_it_within_its_grace_per
     assert_eq!(field("NSpid:").last().unwrap(), "1", "{status}");
     assert_eq!(field("Uid:"), ["65535"; 4]);
     assert_eq!(field("Gid:"), ["65535"; 4]);
-    assert_eq!(std::fs::read(format!("/proc/{pid}/cmdline")).unwrap(), b"/pause\0");
 
     containerd.ask(&["tasks", "kill", "--signal", "SIGTERM", "sandbox"]);
     containerd.wait_for_task("sandbox", "STOPPED", GRACE_PERIOD);
     // Ends with the exit status of the task, which is 0 for one that ended of its own accord.
     containerd.ask(&["tasks", "delete", "sandbox"]);
     containerd.ask(&["containers", "delete", "sandbox"]);
+}
+
+/// A task counts as running from when runc lets it go, a moment before its process becomes the image's own.
+fn wait_until_started(pid: u32) {
+    let begin = Instant::now();
+    loop {
+        let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+        if words == b"/pause\0" {
+            return;
+        }
+        let words = String::from_utf8_lossy(&words).into_owned();
+        assert!(begin.elapsed() < PATIENCE, "the first process is {words:?} and not /pause");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }

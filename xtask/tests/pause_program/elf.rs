@@ -80,19 +80,10 @@ fn readelf_finds_nothing_to_complain_about() {
 fn the_place_it_is_built_in_leaves_no_trace() {
     for (arch, ..) in ARCHES {
         let elsewhere = tempfile::tempdir().unwrap();
-        for part in ["src", "src/arch"] {
-            let (from, to) = (crate::package().join(part), elsewhere.path().join(part));
-            fs::create_dir(&to).unwrap();
-            for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-                if entry.file_type().unwrap().is_file() {
-                    fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-                }
-            }
-        }
-        fs::copy(crate::package().join("pause.ld"), elsewhere.path().join("pause.ld")).unwrap();
+        let sources = elsewhere.path().join("pause");
+        xtask::tree::copy(&crate::package(), &sources).unwrap();
 
-        let output = elsewhere.path().join("pause");
-        crate::compile::compile(elsewhere.path(), arch, &output);
+        let output = crate::build_in(elsewhere.path(), arch);
         assert!(fs::read(output).unwrap() == fs::read(crate::pause_binary(arch)).unwrap(), "{arch}");
     }
 }

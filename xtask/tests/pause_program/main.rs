@@ -1,8 +1,10 @@
 //! The pause program, as a kernel and a container runtime meet it, side by side with Kubernetes' own in C.
 
-mod compile;
 mod processes;
 mod programs;
+
+#[path = "../support/needs.rs"]
+mod needs;
 
 mod as_first_process;
 mod at_rest;
@@ -12,24 +14,38 @@ mod when_things_go_wrong;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use std::sync::OnceLock;
+use std::sync::Mutex;
+use xtask::context::{Context, Network};
+use xtask::digest::Digest;
+use xtask::target::Target;
 
 /// The pause program for `arch`, by the name OCI gives it, built once for all tests.
 fn pause_binary(arch: &str) -> PathBuf {
-    static BUILT: OnceLock<[(&str, PathBuf); 3]> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
-        ["riscv64", "arm64", "amd64"].map(|arch| {
-            let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("pause-{arch}"));
-            compile::compile(&package(), arch, &output);
-            (arch, output)
-        })
-    });
-    built.iter().find(|(name, _)| *name == arch).expect("a known architecture").1.clone()
+    static ONE_BY_ONE: Mutex<()> = Mutex::new(());
+    let _guard = ONE_BY_ONE.lock().expect("no test panics while it builds");
+    build_in(&repository(), arch)
+}
+
+/// The pause program, built as `cargo xtask pause` does it, from the sources below a repository's root.
+fn build_in(root: &Path, arch: &str) -> PathBuf {
+    let outputs = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pause_program");
+    let context = Context {
+        work: outputs.join(Digest::of(root.to_string_lossy().as_bytes()).short()),
+        logs: outputs.join("logs"),
+        root: root.to_owned(),
+        guard: env!("CARGO_BIN_EXE_xtask").into(),
+        ..Context::new(None, Network::Allowed).expect("this machine is like any other")
+    };
+    xtask::pause::build(&context, Target::named(arch).expect("a known architecture")).expect("pause compiles")
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies below the repository").to_owned()
 }
 
 /// The sources of the pause program.
 fn package() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../pause")
+    repository().join("pause")
 }
 
 const WARNING: &str = "Warning: pause should be the first process\n";

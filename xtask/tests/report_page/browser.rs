@@ -33,7 +33,7 @@ const look = frame => {
   return {
     given: root.clientWidth,
     taken: root.scrollWidth,
-    bursting: [...page.body.querySelectorAll("*")].filter(bursts).map(box => box.outerHTML.slice(0, 200)),
+    bursting: [...page.body.querySelectorAll("*")].filter(bursts).map(box => box.outerHTML.slice(0, 80)),
     loads: frame.contentWindow.performance.getEntriesByType("resource").map(entry => entry.name),
     text: page.body.innerText,
   };

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// Far longer than anything here takes: reaching it means that something hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The namespace of everything that Kubernetes runs.
 const NAMESPACE: &str = "k8s.io";

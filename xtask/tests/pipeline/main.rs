@@ -1,0 +1,24 @@
+//! The pipeline on the sample upstream: what it plans, what it makes, and what becomes of it when machines,
+//! networks and people do what they do.
+
+#[path = "../support/git_server.rs"]
+mod git_server;
+#[path = "../support/http.rs"]
+mod http;
+#[allow(dead_code, reason = "these tests need some of it")]
+#[path = "../support/needs.rs"]
+mod needs;
+#[path = "../support/place.rs"]
+mod place;
+mod shop;
+
+mod bad_input;
+mod environment;
+mod interruption;
+mod locking;
+mod plan;
+mod product;
+mod reproducibility;
+mod server;
+mod sources;
+mod wrapper;

@@ -1,0 +1,74 @@
+//! Products of the sample that tests share, each built once.
+
+use super::place::{self, Place};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock};
+use xtask::product::manifest::Manifest;
+use xtask::target::{TARGETS, Target};
+
+/// The two layouts of upstream, and the version of the sample in each.
+pub const LAYOUTS: [(&str, &str); 2] = [("embed", "v0.35.0+k3s1.sample"), ("bindata", "v0.31.1+k3s1.sample")];
+
+/// A finished product.
+pub struct Product {
+    pub folder: PathBuf,
+    pub manifest: Manifest,
+    /// What the build said on its way.
+    pub said: String,
+}
+
+impl Product {
+    pub fn read(folder: PathBuf, said: String) -> Product {
+        let manifest = Manifest::read(&folder.join("manifest.json")).unwrap();
+        Product { folder, manifest, said }
+    }
+
+    /// The text that `sha256sum --check` reads, which names every byte of the product.
+    pub fn sums(&self) -> String {
+        std::fs::read_to_string(self.folder.join("SHA256SUMS")).unwrap()
+    }
+}
+
+/// The place where they are built.
+fn place() -> &'static Place {
+    static PLACE: OnceLock<Place> = OnceLock::new();
+    PLACE.get_or_init(Place::new)
+}
+
+/// The sample as it is built without any option but these two.
+pub fn product(layout: &str, arch: &str) -> &'static Product {
+    static PRODUCTS: Mutex<Vec<(String, &Product)>> = Mutex::new(Vec::new());
+    let name = format!("{layout} {arch}");
+    let mut products = PRODUCTS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if let Some((_, product)) = products.iter().find(|(known, _)| *known == name) {
+        return product;
+    }
+    let built = build(place(), &["--sample-layout", layout, "--arch", arch]);
+    products.push((name, Box::leak(Box::new(built))));
+    products.last().unwrap().1
+}
+
+/// Builds the sample with these options.
+#[track_caller]
+pub fn build(place: &Place, options: &[&str]) -> Product {
+    let arguments = ["build", "--sample"].iter().chain(options);
+    let (_, said) = place::succeeded(place.xtask(arguments).output().unwrap());
+    let after = |flag: &str| options.iter().position(|word| *word == flag).map(|at| options[at + 1]);
+    let arch = after("--arch").unwrap_or("riscv64");
+    let layout = after("--sample-layout").unwrap_or("embed");
+    let (_, version) = LAYOUTS.iter().find(|(name, _)| *name == layout).unwrap();
+    Product::read(place.dist().join(version).join(arch), said)
+}
+
+/// The result of a step of a shared product, which holds this file.
+pub fn result(arch: &str, step: &str, file: impl AsRef<Path>) -> PathBuf {
+    let steps = std::fs::read_dir(place().path("target/work").join(arch).join(step)).unwrap();
+    let folders = steps.map(|entry| entry.unwrap().path());
+    let mut found = folders.filter(|folder| folder.join(file.as_ref()).exists());
+    found.next().unwrap_or_else(|| panic!("no result of {step} holds {}", file.as_ref().display()))
+}
+
+/// The architecture of this machine, whose products run without emulation.
+pub fn host() -> &'static Target {
+    Target::host().unwrap_or(&TARGETS[0])
+}

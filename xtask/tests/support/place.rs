@@ -1,0 +1,126 @@
+//! Where a test runs `cargo xtask`: a target folder of its own, with the real one's cache.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use xtask::context::{Context, Network};
+use xtask::digest::Digest;
+
+/// What xtask and the tools it calls read from the environment, which is not the test's to pass on.
+const UNWANTED: [&str; 4] = ["GITHUB_ACTIONS", "K3S_XTASK_MIRROR", "K3S_XTASK_LOCK", "RUST_BACKTRACE"];
+
+pub struct Place {
+    folder: tempfile::TempDir,
+    variables: BTreeMap<OsString, OsString>,
+}
+
+impl Place {
+    pub fn new() -> Place {
+        Place::named("place-")
+    }
+
+    /// A place whose path holds this text.
+    pub fn named(name: &str) -> Place {
+        let folder = tempfile::Builder::new().prefix(name).tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let mut place = Place { folder, variables: BTreeMap::new() };
+        place.set("CARGO_TARGET_DIR", place.path("target"));
+        place.set("K3S_XTASK_CACHE", cache());
+        place.set("K3S_XTASK_LOCK", place.path("k3s.lock.json"));
+        place
+    }
+
+    /// A path inside the place.
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn dist(&self) -> PathBuf {
+        self.path("target/dist")
+    }
+
+    /// Sets a variable for every command that is run here.
+    pub fn set(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) {
+        self.variables.insert(name.into(), value.into());
+    }
+
+    /// `cargo xtask` with these arguments.
+    pub fn xtask<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        self.under::<&str, S>([], arguments)
+    }
+
+    /// `cargo xtask` begun by these words, which may change its conditions.
+    pub fn under<W: AsRef<OsStr>, S: AsRef<OsStr>>(
+        &self,
+        words: impl IntoIterator<Item = W>,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Command {
+        let mut words = words.into_iter().map(|word| word.as_ref().to_owned()).collect::<Vec<_>>();
+        words.push(env!("CARGO_BIN_EXE_xtask").into());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).args(arguments);
+        for name in UNWANTED {
+            command.env_remove(name);
+        }
+        command.envs(&self.variables);
+        command
+    }
+
+    /// What a command says on standard output, given that it succeeds.
+    #[track_caller]
+    pub fn succeeds<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> String {
+        succeeded(self.xtask(arguments).output().unwrap()).0
+    }
+
+    /// The one error a command ends with; nothing of a product may be left.
+    #[track_caller]
+    pub fn fails<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> String {
+        let told = failed(&self.xtask(arguments).output().unwrap());
+        assert_eq!(self.files(), BTreeMap::new(), "a product was left\n{told}");
+        told
+    }
+
+    /// The digest of every file below `dist`, hidden ones too, by its path.
+    pub fn files(&self) -> BTreeMap<String, Digest> {
+        let dist = self.dist();
+        let files = walkdir::WalkDir::new(&dist).into_iter().filter_map(Result::ok);
+        let digest = |path: &Path| {
+            let name = path.strip_prefix(&dist).unwrap().display().to_string();
+            (name, Digest::of_file(path).unwrap())
+        };
+        files.filter(|entry| entry.file_type().is_file()).map(|entry| digest(entry.path())).collect()
+    }
+}
+
+/// A context for calling the library, with the program that guards what it runs.
+pub fn context() -> Context {
+    let mut context = Context::new(None, Network::Allowed).unwrap();
+    context.guard = env!("CARGO_BIN_EXE_xtask").into();
+    context.mirror = None;
+    context
+}
+
+/// The cache that all tests share with the person who runs them.
+pub fn cache() -> PathBuf {
+    context().cache
+}
+
+/// Standard output and messages of a command that must have succeeded.
+#[track_caller]
+pub fn succeeded(output: Output) -> (String, String) {
+    let messages = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{}\n{messages}", output.status);
+    (String::from_utf8(output.stdout).unwrap(), messages)
+}
+
+/// The one story that a command tells which must have failed: with status 1, as an error and no panic.
+#[track_caller]
+pub fn failed(output: &Output) -> String {
+    let messages = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{messages}");
+    let stories = messages.lines().filter(|line| line.starts_with("error: ")).count();
+    assert_eq!(stories, 1, "{messages}");
+    let begin = messages.match_indices("error: ").map(|(at, _)| at);
+    let begin = begin.into_iter().find(|at| *at == 0 || messages.as_bytes()[at - 1] == b'\n').unwrap();
+    messages[begin..].to_owned()
+}
