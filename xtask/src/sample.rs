@@ -44,6 +44,7 @@ pub fn prepare(context: Context, layout: Layout) -> Result<Chosen> {
     let cache = context.cache.join("sample-modules").join(tree::digest(&sample.join("modules"))?.short());
     let step = Step {
         name: "sample",
+        recipe: &[include_str!("sample.rs")],
         needs: vec![],
         inputs: vec![
             format!("{} layout of {}", layout.folder(), tree::digest(&sample)?),
