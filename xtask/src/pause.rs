@@ -2,11 +2,11 @@
 
 use crate::claim::Claim;
 use crate::context::Context;
-use crate::digest::Digest;
 use crate::product::elf;
 use crate::step::{Plan, Step};
 use crate::target::Target;
 use crate::toolchain::rust::Rust;
+use crate::tree;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ pub fn step<'a>(context: &'a Context, target: &'static Target) -> Result<Step<'a
         recipe: &[include_str!("pause.rs")],
         needs: vec![],
         inputs: vec![
-            format!("pause {} sha256:{}", env!("CARGO_PKG_VERSION"), sources(&package)?),
+            format!("pause {} sha256:{}", env!("CARGO_PKG_VERSION"), tree::digest(&package)?),
             format!("{} --target {}", rust.version, rust.triple),
         ],
         run: Box::new(move |folder, _| compile(context, target, &rust, &package, folder)),
@@ -94,23 +94,6 @@ fn drop_tail(program: &Path) -> Result<()> {
     );
     fs::write(program, &image[..end])?;
     Ok(())
-}
-
-/// The digest of everything the program is compiled from.
-fn sources(package: &Path) -> Result<Digest> {
-    let mut lines = Vec::new();
-    let files = walkdir::WalkDir::new(package.join("src")).sort_by_file_name().into_iter();
-    for entry in files.chain(walkdir::WalkDir::new(package.join("pause.ld"))) {
-        let entry = entry?;
-        if entry.file_type().is_file() {
-            lines.push(format!(
-                "{} {}",
-                entry.path().strip_prefix(package)?.display(),
-                Digest::of_file(entry.path())?
-            ));
-        }
-    }
-    Ok(Digest::of(lines.join("\n")))
 }
 
 fn text(path: &Path) -> String {

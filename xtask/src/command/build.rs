@@ -84,6 +84,9 @@ impl From<Choose> for Part {
 impl Args {
     pub fn run(self, context: Context) -> Result<()> {
         let target = Target::named(&self.options.arch)?;
+        // What can be refused at once is refused before anything is fetched.
+        self.options.reference(&context)?;
+        self.options.patches(&context)?;
         let chosen = self.choice.find(context)?;
         let _claim = Claim::on(&chosen.context, &chosen.claim_file(target.go))?;
         let build = prepare(&chosen, target, &self.options)?;
@@ -105,18 +108,34 @@ impl Args {
     }
 }
 
+impl BuildOptions {
+    fn reference(&self, context: &Context) -> Result<Reference> {
+        Reference::parse(self.pause_image.as_deref().unwrap_or(&context.pins.pause_image.reference))
+    }
+
+    fn patches(&self, context: &Context) -> Result<PatchSet> {
+        PatchSet::load(&context.root, self.patches.as_deref())
+    }
+}
+
 /// Reads everything there is to know before the first step.
 pub fn prepare<'a>(chosen: &'a Chosen, target: &'static Target, options: &BuildOptions) -> Result<Build<'a>> {
     let context = &chosen.context;
-    let pause_image = options.pause_image.as_deref().unwrap_or(&context.pins.pause_image.reference);
+    let pause_image = options.reference(context)?;
+    if pause_image.host().is_some() {
+        context.progress.say(format!(
+            "warning: {pause_image} names a host: a k3s with --system-default-registry will not find what is inside it\n  \
+             such a k3s asks for REGISTRY/{pause_image}, but knows imported images without their host"
+        ));
+    }
     let options_of_build = Options {
-        pause_image: Reference::parse(pause_image)?,
+        pause_image,
         builtin_pause: if options.no_builtin_pause { Part::LeftOut } else { Part::Included },
         charts: options.charts.into(),
         root: options.k3s_root.into(),
         level: options.level.clone(),
     };
-    let patches = PatchSet::load(&context.root, options.patches.as_deref())?;
+    let patches = options.patches(context)?;
     let any_go = AnyGo::find(context, chosen.stand_ins.as_ref())?;
     let checkout = chosen.checkout()?;
     let facts = Facts::read(context, &any_go, &checkout, &chosen.source, target)?;

@@ -54,8 +54,15 @@ impl<'a> Run<'a> {
     fn cargo(&self, arguments: &str) -> Result<Program<'a>> {
         let shell = self.context.shell()?;
         let arguments = arguments.split(' ');
+        // `cargo xtask` has told us about our own package; a build script that believed it to be its own
+        // would be run anew, with all that depends on it.
+        let ours = std::env::vars().map(|(name, _)| name).filter(|name| {
+            name == "CARGO" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        });
+        let ours: Vec<String> = ours.collect();
+        let ours: Vec<&str> = ours.iter().map(String::as_str).collect();
         Ok(Program::new(self.context, cmd!(shell, "cargo {arguments...}"))
-            .inherit("", &["PATH"])
+            .inherit("", &ours)
             .env("PATH", &self.path)
             .env("CI", "true")
             .env("CARGO_TERM_COLOR", "never"))

@@ -40,7 +40,7 @@ fn compile(build: &Build, download: &Download, folder: &Path) -> Result<()> {
     let scratch = tempfile::tempdir_in(folder)?;
     let tree = scratch.path().join(format!("libseccomp-{}", pin.version));
     let (shell, into) = (context.shell()?, scratch.path());
-    Program::new(context, cmd!(shell, "tar --extract --file {archive} --directory {into}"))
+    Program::new(context, cmd!(shell, "tar --extract --no-same-owner --file {archive} --directory {into}"))
         .log("libseccomp")
         .run()?;
 

@@ -4,7 +4,7 @@ use super::place::{self, Place};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use xtask::product::manifest::Manifest;
-use xtask::target::{TARGETS, Target};
+use xtask::target::Target;
 
 /// The two layouts of upstream, and the version of the sample in each.
 pub const LAYOUTS: [(&str, &str); 2] = [("embed", "v0.35.0+k3s1.sample"), ("bindata", "v0.31.1+k3s1.sample")];
@@ -29,10 +29,19 @@ impl Product {
     }
 }
 
-/// The place where they are built.
+/// The place where they are built. It outlives the last test, so the next run removes it.
 fn place() -> &'static Place {
     static PLACE: OnceLock<Place> = OnceLock::new();
-    PLACE.get_or_init(Place::new)
+    PLACE.get_or_init(|| {
+        for entry in std::fs::read_dir(env!("CARGO_TARGET_TMPDIR")).unwrap().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let process = name.strip_prefix("shop-").and_then(|rest| rest.split('-').next());
+            if process.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
+                std::fs::remove_dir_all(entry.path()).unwrap();
+            }
+        }
+        Place::named(&format!("shop-{}-", std::process::id()))
+    })
 }
 
 /// The sample as it is built without any option but these two.
@@ -70,5 +79,5 @@ pub fn result(arch: &str, step: &str, file: impl AsRef<Path>) -> PathBuf {
 
 /// The architecture of this machine, whose products run without emulation.
 pub fn host() -> &'static Target {
-    Target::host().unwrap_or(&TARGETS[0])
+    Target::host().expect("the machine is of a kind that k3s is built for")
 }

@@ -112,7 +112,8 @@ pub fn whole(body: &[u8]) -> Vec<u8> {
 
 /// The part of a file that a request asks for, or all of it (RFC 9110, 14.2).
 pub fn ranged(request: &Request, body: &[u8]) -> Vec<u8> {
-    let range = request.headers.get("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-'));
+    let range =
+        request.headers.get("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-'));
     match range.and_then(|begin| begin.parse::<usize>().ok()) {
         None => whole(body),
         Some(begin) if begin < body.len() => {

@@ -23,3 +23,14 @@ pub fn lacks(what: &str, missing: &str) {
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{line}");
     writeln!(std::io::stderr(), "{line}").expect("standard error is open");
 }
+
+/// Whether this machine lets everybody be root of a namespace of their own.
+pub fn namespaces(what: &str) -> bool {
+    let unshare = ["--user", "--map-root-user", "--mount", "true"];
+    let allowed = std::process::Command::new("unshare").args(unshare).output();
+    let allowed = allowed.is_ok_and(|output| output.status.success());
+    if !allowed {
+        lacks(what, "user namespaces (sysctl kernel.unprivileged_userns_clone=1)");
+    }
+    allowed
+}

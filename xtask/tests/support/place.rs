@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use xtask::context::{Context, Network};
@@ -42,6 +43,17 @@ impl Place {
     /// Sets a variable for every command that is run here.
     pub fn set(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) {
         self.variables.insert(name.into(), value.into());
+    }
+
+    /// Puts a program before those of the same name, for every command that is run here.
+    pub fn put_program(&mut self, name: &str, script: &str) {
+        let folder = self.path("bin");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(folder.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let path = std::env::var_os("PATH").unwrap();
+        let path = std::env::join_paths(std::iter::once(folder).chain(std::env::split_paths(&path)));
+        self.set("PATH", path.unwrap());
     }
 
     /// `cargo xtask` with these arguments.

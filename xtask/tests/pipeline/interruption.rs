@@ -1,0 +1,159 @@
+//! Builds that are ended in the middle: nothing of them goes on, and the next run does.
+
+use super::place::{Place, failed};
+use super::{needs, shop};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+/// Far longer than anything here takes: reaching it means that something hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The processes that have anything to do with a place: by their command line, environment or folder.
+fn processes_of(place: &Place) -> Vec<String> {
+    let path = place.path("");
+    let path = path.to_str().unwrap().trim_end_matches('/');
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let process = entry.path();
+        let read = |name: &str| {
+            String::from_utf8_lossy(&std::fs::read(process.join(name)).unwrap_or_default()).replace('\0', " ")
+        };
+        let folder = std::fs::read_link(process.join("cwd")).unwrap_or_default();
+        let all = [read("cmdline"), read("environ"), folder.display().to_string()];
+        // One that has ended and is not yet reaped has neither.
+        if entry.file_name().to_string_lossy().parse::<u32>().is_ok()
+            && all.iter().any(|text| text.contains(path))
+        {
+            found.push(format!("{} {}", entry.file_name().display(), all[0]));
+        }
+    }
+    found
+}
+
+#[track_caller]
+fn wait_until(what: &str, mut holds: impl FnMut() -> Result<(), String>) {
+    let begin = Instant::now();
+    while let Err(still) = holds() {
+        assert!(begin.elapsed() < PATIENCE, "{what}, but still:\n{still}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Ends a build by a signal, and waits until nothing of it is left.
+#[track_caller]
+fn end(place: &Place, build: &mut Child, signal: Signal) {
+    kill(Pid::from_raw(i32::try_from(build.id()).unwrap()), signal).unwrap();
+    build.wait().unwrap();
+    wait_until("a build's children end with it", || match processes_of(place).as_slice() {
+        [] => Ok(()),
+        left => Err(left.join("\n")),
+    });
+}
+
+#[test]
+fn no_child_outlives_a_build_however_it_is_ended() {
+    let mut place = Place::new();
+    let rustc = xtask::process::find("rustc").unwrap();
+    let reached = place.path("reached");
+    // A compiler with a child of its own, which does not come back.
+    let stuck = format!("sleep 1000 & touch '{}'; sleep 1000", reached.display());
+    place.put_program(
+        "rustc",
+        &format!(
+            "case \"$*\" in *--crate-name=pause*) {stuck} ;; *) exec {} \"$@\" ;; esac",
+            rustc.display()
+        ),
+    );
+    for signal in [Signal::SIGKILL, Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let mut build = place.xtask(["build", "--sample"]).stderr(Stdio::null()).spawn().unwrap();
+        wait_until("the compiler runs", || match build.try_wait().unwrap() {
+            _ if reached.exists() => Ok(()),
+            None => Err("it does not".to_owned()),
+            Some(status) => panic!("the build ended: {status}"),
+        });
+        let sleeping = processes_of(&place).iter().filter(|process| process.contains("sleep 1000")).count();
+        assert!(sleeping >= 1, "{signal}: {:?}", processes_of(&place));
+        end(&place, &mut build, signal);
+        std::fs::remove_file(&reached).unwrap();
+        assert!(!place.dist().exists(), "{signal}");
+    }
+}
+
+#[test]
+fn a_build_that_is_killed_after_every_step_ends_with_the_same_bytes() {
+    let place = Place::new();
+    let mut signals = [Signal::SIGKILL, Signal::SIGKILL, Signal::SIGINT].into_iter().cycle();
+    let mut killed_after = Vec::new();
+    let product = loop {
+        let mut build = place.xtask(["build", "--sample"]).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(build.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let step =
+            |line: String| line.strip_prefix("✓ ").map(|rest| rest.split("  ").next().unwrap().to_owned());
+        let mut steps = lines.filter_map(step).filter(|step| step != "fetch source");
+        match steps.next() {
+            Some(step) => {
+                assert!(!killed_after.contains(&step), "{step} was done already: {killed_after:?}");
+                killed_after.push(step);
+                end(&place, &mut build, signals.next().unwrap());
+            }
+            None => {
+                assert!(build.wait().unwrap().success());
+                break shop::build(&place, &[]);
+            }
+        }
+    };
+    assert!(killed_after.len() >= 10, "{killed_after:?}");
+    assert_eq!(product.sums(), shop::product("embed", "riscv64").sums());
+    let left: Vec<_> = place.files().into_keys().filter(|name| name.contains("/.")).collect();
+    assert_eq!(left, [""; 0]);
+}
+
+#[test]
+fn a_full_disk_is_one_clear_error_and_with_room_the_build_goes_on() {
+    if !needs::namespaces("builds on a full disk") {
+        return;
+    }
+    let place = Place::new();
+    let told = place.path("told");
+    std::fs::create_dir_all(&told).unwrap();
+    std::fs::create_dir_all(place.path("target")).unwrap();
+    let sizes = ["1m", "4m", "8m", "12m", "16m", "20m", "24m", "28m", "32m", "500m"];
+    let script = "mount -t tmpfs -o size=1m tmpfs \"$CARGO_TARGET_DIR\" || exit 99
+        for size in $SIZES; do
+            mount -o remount,size=$size \"$CARGO_TARGET_DIR\" || exit 98
+            \"$@\" >/dev/null 2>\"$TOLD/$size\" && break
+            echo $? >\"$TOLD/$size.status\"
+            find \"$CARGO_TARGET_DIR/dist\" -type f >\"$TOLD/$size.left\" 2>/dev/null
+        done
+        cp \"$CARGO_TARGET_DIR\"/dist/*/riscv64/SHA256SUMS \"$TOLD\"";
+    let words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"];
+    let mut command = place.under(words, ["build", "--sample"]);
+    let output = command.env("TOLD", &told).env("SIZES", sizes.join(" ")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read = |name: &str| std::fs::read_to_string(told.join(name)).unwrap_or_default();
+    let failures: Vec<_> = sizes.iter().filter(|size| !read(&format!("{size}.status")).is_empty()).collect();
+    assert!(failures.len() >= 4, "the sizes are too large: {failures:?}");
+    for size in failures {
+        let said = read(size);
+        assert_eq!(read(&format!("{size}.status")).trim(), "1", "{size}: {said}");
+        let errors = said.lines().filter(|line| line.starts_with("error: ")).count();
+        assert_eq!(errors, 1, "{size}: {said}");
+        assert!(said.to_lowercase().contains("no space left on device"), "{size}: {said}");
+        assert_eq!(read(&format!("{size}.left")), "", "{size}");
+    }
+    assert_eq!(read("SHA256SUMS"), shop::product("embed", "riscv64").sums());
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to_is_named() {
+    let mut place = Place::new();
+    std::fs::write(place.path("file"), "").unwrap();
+    place.set("CARGO_TARGET_DIR", place.path("file"));
+    let output = place.xtask(["build", "--sample"]).output().unwrap();
+    let told = failed(&output);
+    assert!(told.contains(Path::new(&place.path("file")).to_str().unwrap()), "{told}");
+}

@@ -1,0 +1,146 @@
+//! What a build leaves, in both layouts and for every architecture.
+
+use super::place::{Place, succeeded};
+use super::shop::{self, LAYOUTS, Product};
+use super::{needs, server};
+use std::process::Command;
+use xtask::target::TARGETS;
+
+/// What the product was checked for, in order, with `{arch}` and `{binary}` for what differs.
+const CHECKS: [&str; 15] = [
+    "server is a static {arch} program that names no path of this machine",
+    "the server names our pause image and not upstream's",
+    "containerd-shim-runc-v2 is a static {arch} program that names no path of this machine",
+    "runc is a static {arch} program that names no path of this machine",
+    "cni is a static {arch} program that names no path of this machine",
+    "pause is a static {arch} program that names no path of this machine",
+    "every file and link of the bundle is as its lists say",
+    "binary is a static {arch} program that names no path of this machine",
+    "the binary is within upstream's limit of size",
+    "{binary} runs and tells its version",
+    "runc runs and tells its version",
+    "containerd-shim-runc-v2 runs and tells its version",
+    "pause runs and tells its version",
+    "k3s unpacks and verifies its own bundle",
+    "k3s server passes the checks at its start",
+];
+
+#[test]
+fn every_product_is_whole_run_and_checked_for_everything() {
+    for (layout, version) in LAYOUTS {
+        for target in &TARGETS {
+            let product = shop::product(layout, target.go);
+            let (manifest, what) = (&product.manifest, format!("{layout} {}", target.go));
+            assert_eq!((manifest.k3s.as_str(), manifest.arch.as_str()), (version, target.go));
+            assert_eq!(manifest.incomplete, [""; 0], "{what}");
+            assert!(manifest.modified && manifest.builtin_pause, "{what}");
+            let patches: Vec<_> = manifest.patches.iter().map(|patch| patch.name.as_str()).collect();
+            assert_eq!(patches, ["builtin-pause", "pause-image"], "{what}");
+            let made: Vec<_> = manifest.checks.iter().map(|check| check.what.as_str()).collect();
+            if made.iter().any(|check| check.starts_with("NOT CHECKED")) {
+                needs::lacks(&what, &format!("qemu-{} (apt-get install qemu-user-static)", target.qemu));
+                continue;
+            }
+            let filled =
+                |text: &str| text.replace("{arch}", target.go).replace("{binary}", &target.k3s_binary());
+            assert_eq!(made, CHECKS.map(filled), "{what}");
+            let runs = manifest.checks.iter().filter(|check| check.what.contains("tells its version"));
+            for (check, tells) in runs.zip([version, "libseccomp: 2.6.0", "Go version: go1.2", "pause.c"]) {
+                assert!(check.seen.contains(tells), "{what}: {} {}", check.what, check.seen);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_product_is_these_files_and_their_sums_are_right() {
+    for (layout, arch) in [("embed", "riscv64"), ("bindata", "amd64")] {
+        let Product { folder, manifest, .. } = shop::product(layout, arch);
+        let mut names: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        let binary = if arch == "amd64" { "k3s".to_owned() } else { format!("k3s-{arch}") };
+        let image = format!("pause-image-{arch}.tar");
+        let expected =
+            ["SHA256SUMS", &binary, "manifest.json", "pause", &image, "report.html"].map(Into::into);
+        assert_eq!(names, expected as [std::ffi::OsString; 6]);
+        let check = Command::new("sha256sum").args(["--check", "SHA256SUMS"]).current_dir(folder).output();
+        let (told, _) = succeeded(check.unwrap());
+        assert_eq!(told, format!("{binary}: OK\nmanifest.json: OK\npause: OK\n{image}: OK\n"));
+        let listed: Vec<_> = manifest.files.keys().map(String::as_str).collect();
+        assert_eq!(listed, [binary.as_str(), "pause", &image]);
+    }
+}
+
+#[test]
+fn the_sample_is_called_a_sample_wherever_it_shows_itself() {
+    for (layout, version) in LAYOUTS {
+        let Product { folder, manifest, said } = shop::product(layout, "riscv64");
+        assert!(version.ends_with(".sample"));
+        assert_eq!(manifest.origin, "sample");
+        assert!(said.contains("sample, not k3s"), "{said}");
+        let report = std::fs::read_to_string(folder.join("report.html")).unwrap();
+        assert!(report.contains("sample, not k3s") && report.contains(version), "{layout}");
+        let runs = manifest.checks.iter().find(|check| check.what.contains("k3s-riscv64 runs")).unwrap();
+        assert!(runs.seen.contains(version), "{}", runs.seen);
+    }
+}
+
+#[test]
+fn what_is_left_out_is_called_missing_and_not_asked_for_at_the_start() {
+    let place = Place::new();
+    let host = shop::host().go;
+    let product = shop::build(&place, &["--arch", host, "--charts", "none", "--k3s-root", "none"]);
+    assert_eq!(product.manifest.incomplete, ["k3s-root", "charts"]);
+    let whole = shop::product("embed", host);
+    let size = |product: &Product| product.manifest.parts["bundle"].size;
+    assert!(size(&product) < size(whole));
+    let told = server::start(&product, &place.path("data"), &[]);
+    assert!(told.contains("and 0 charts"), "{told}");
+    let report = std::fs::read_to_string(product.folder.join("report.html")).unwrap();
+    assert!(report.contains("without k3s-root") && report.contains("without charts"));
+}
+
+#[test]
+fn a_level_of_the_architecture_is_used_where_go_knows_it_and_refused_where_not() {
+    let place = Place::new();
+    let plan = place.succeeds(["build", "--sample", "--level", "rva22u64", "--dry-run"]);
+    assert_eq!(plan.matches("GORISCV64=rva22u64").count(), 6, "{plan}");
+    assert!(!plan.contains("rva20u64"));
+    let arguments = ["build", "--sample", "--sample-layout", "bindata", "--level", "rva22u64"];
+    let told = place.fails(arguments);
+    assert!(told.contains("Go 1.22.6, which does not know GORISCV64; leave --level out"), "{told}");
+}
+
+#[test]
+fn what_nothing_has_changed_is_not_made_again() {
+    let place = Place::new();
+    let first = shop::build(&place, &[]);
+    let report = |product: &Product| std::fs::metadata(product.folder.join("report.html")).unwrap();
+    let modified = report(&first).modified().unwrap();
+    let second = shop::build(&place, &[]);
+    let made = |said: &str| said.matches("✓ server ").count() + said.matches("✓ product ").count();
+    assert_eq!((made(&first.said), made(&second.said)), (2, 0), "{}", second.said);
+    assert_eq!(report(&second).modified().unwrap(), modified);
+
+    // Only what the pause image's name goes into is made again.
+    let third = shop::build(&place, &["--pause-image", "me/pause:1"]);
+    let again: Vec<_> =
+        third.said.lines().filter_map(|line| line.strip_prefix("✓ ")?.split(' ').next()).collect();
+    for kept in ["pause", "charts", "libseccomp", "runc", "shim", "cni", "root"] {
+        assert!(!again.contains(&kept), "{kept} was made again\n{}", third.said);
+    }
+    for changed in ["pause-image", "tree", "server", "bundle", "binary", "product"] {
+        assert!(again.contains(&changed), "{changed} was kept\n{}", third.said);
+    }
+
+    // A result that was damaged is made anew, and with it nothing else.
+    let shim = std::fs::read_dir(place.path("target/work/riscv64/shim")).unwrap();
+    let shim = shim.map(|entry| entry.unwrap().path().join("containerd-shim-runc-v2"));
+    for file in shim.filter(|file| file.exists()) {
+        std::fs::write(file, "damaged").unwrap();
+    }
+    let fourth = shop::build(&place, &[]);
+    assert!(fourth.said.contains("✓ shim"), "{}", fourth.said);
+    assert_eq!(fourth.sums(), first.sums());
+}

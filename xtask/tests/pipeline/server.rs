@@ -1,0 +1,132 @@
+//! The server of a product, run on this machine: what it says of the pause image it is to use.
+
+use super::place::Place;
+use super::shop::{self, LAYOUTS, Product};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use xtask::image::{Compression, PauseImage, Reference, docker_archive};
+
+/// Where k3s looks for images that users provide, below its data folder.
+const IMAGES: &str = "agent/images";
+
+/// The pause image of the project's own choice.
+fn ours() -> String {
+    xtask::pins::Pins::load().unwrap().pause_image.reference
+}
+
+/// Starts the binary as a user would, and returns what it said until it was up. It is ended then.
+pub fn start(product: &Product, data: &Path, options: &[&str]) -> String {
+    let binary = product.folder.join(shop::host().k3s_binary());
+    let mut command = Command::new(binary);
+    command.arg("server").arg("--data-dir").arg(data).args(options);
+    command.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+    let mut server = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = String::new();
+    for line in BufReader::new(server.stderr.take().unwrap()).lines() {
+        told += &(line.unwrap() + "\n");
+        if told.contains("is up and running") {
+            break;
+        }
+    }
+    let _ = server.kill();
+    server.wait().unwrap();
+    assert!(told.contains("k3s is up and running"), "{told}");
+    told
+}
+
+/// An archive with an image of this name, as a user would put it into agent/images.
+fn put_image(data: &Path, file: &str, name: &str) {
+    let program = shop::product("embed", shop::host().go).folder.join("pause");
+    let image = PauseImage::new(shop::host(), std::fs::read(program).unwrap(), "1").unwrap();
+    let archive = docker_archive::archive(&image, &[Reference::parse(name).unwrap()], Compression::None);
+    std::fs::create_dir_all(data.join(IMAGES)).unwrap();
+    std::fs::write(data.join(IMAGES).join(file), archive.unwrap()).unwrap();
+}
+
+fn images(data: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(data.join(IMAGES)).unwrap();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_binary_alone_has_its_pause_image_at_hand() {
+    for (layout, _) in LAYOUTS {
+        let folder = tempfile::tempdir().unwrap();
+        let told = start(shop::product(layout, shop::host().go), folder.path(), &[]);
+        let staged = folder.path().join(IMAGES).join("k3s-builtin-pause.tar");
+        for said in [
+            format!("Using sandbox image {} with", ours()),
+            format!("Importing images from {}", staged.display()),
+            format!("Imported docker.io/{}", ours()),
+            format!("Sandbox image {} is at hand: no registry is needed", ours()),
+        ] {
+            assert!(told.contains(&said), "{layout}: {said:?} is missing\n{told}");
+        }
+        assert_eq!(images(folder.path()), ["k3s-builtin-pause.tar"]);
+    }
+}
+
+#[test]
+fn images_of_the_users_own_stay_and_are_imported_and_may_be_the_pause_image() {
+    let folder = tempfile::tempdir().unwrap();
+    put_image(folder.path(), "mine.tar", "me/other:1");
+    let before = std::fs::read(folder.path().join(IMAGES).join("mine.tar")).unwrap();
+    let product = shop::product("embed", shop::host().go);
+    let told = start(product, folder.path(), &["--pause-image", "me/other:1"]);
+    for said in [
+        "Using sandbox image me/other:1 with",
+        "Imported docker.io/me/other:1",
+        "Sandbox image me/other:1 is at hand",
+    ] {
+        assert!(told.contains(said), "{said:?} is missing\n{told}");
+    }
+    assert!(told.contains(&format!("Imported docker.io/{}", ours())), "{told}");
+    assert_eq!(images(folder.path()), ["k3s-builtin-pause.tar", "mine.tar"]);
+    assert_eq!(std::fs::read(folder.path().join(IMAGES).join("mine.tar")).unwrap(), before);
+}
+
+#[test]
+fn a_pause_image_chosen_at_the_start_only_is_not_what_is_carried() {
+    let folder = tempfile::tempdir().unwrap();
+    let product = shop::product("embed", shop::host().go);
+    let told = start(product, folder.path(), &["--pause-image", "me/elsewhere:1"]);
+    assert!(told.contains("Sandbox image me/elsewhere:1 is not at hand"), "{told}");
+}
+
+#[test]
+fn a_system_default_registry_finds_the_carried_image_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let product = shop::product("embed", shop::host().go);
+    let told = start(product, folder.path(), &["--system-default-registry", "registry.example"]);
+    assert!(told.contains(&format!("Sandbox image registry.example/{} is at hand", ours())), "{told}");
+}
+
+#[test]
+fn a_build_without_the_carried_image_asks_a_registry_for_it() {
+    let place = Place::new();
+    let product = shop::build(&place, &["--arch", shop::host().go, "--no-builtin-pause"]);
+    assert!(!product.manifest.builtin_pause);
+    let patches: Vec<_> = product.manifest.patches.iter().map(|patch| patch.name.as_str()).collect();
+    assert_eq!(patches, ["pause-image"]);
+    let data = place.path("data");
+    let told = start(&product, &data, &[]);
+    let said = format!("Sandbox image {} is not at hand: a registry would be asked for it", ours());
+    assert!(told.contains(&said), "{told}");
+    assert!(!data.join(IMAGES).exists());
+}
+
+#[test]
+fn a_build_with_another_pause_image_uses_and_carries_that_one() {
+    let place = Place::new();
+    let name = "registry.example/me/pause:7";
+    let product = shop::build(&place, &["--arch", shop::host().go, "--pause-image", name]);
+    assert_eq!(product.manifest.pause_image, name);
+    assert!(product.said.contains("warning: registry.example/me/pause:7 names a host"), "{}", product.said);
+    let told = start(&product, &place.path("data"), &[]);
+    assert!(told.contains(&format!("Using sandbox image {name} with")), "{told}");
+    assert!(told.contains(&format!("Sandbox image {name} is at hand")), "{told}");
+}

@@ -1,0 +1,60 @@
+//! Several builds at once.
+
+use super::place::{Place, succeeded};
+use super::shop::{self, LAYOUTS, Product};
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
+
+#[test]
+fn a_second_run_of_the_same_work_waits_and_says_for_whom() {
+    let mut place = Place::new();
+    let rustc = xtask::process::find("rustc").unwrap();
+    let (reached, go_on) = (place.path("reached"), place.path("go-on"));
+    let hold =
+        format!("touch '{}'; while [ ! -e '{}' ]; do sleep 0.05; done", reached.display(), go_on.display());
+    let real = rustc.display();
+    place.put_program(
+        "rustc",
+        &format!("case \"$*\" in *--crate-name=pause*) {hold} ;; esac; exec {real} \"$@\""),
+    );
+    let start =
+        || place.xtask(["build", "--sample"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let first = start();
+    while !reached.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let mut second = start();
+    let mut messages = BufReader::new(second.stderr.take().unwrap());
+    let wanted = format!("waiting for process {} to finish the same work", first.id());
+    let mut said = String::new();
+    while !said.contains(&wanted) {
+        assert!(messages.read_line(&mut said).unwrap() > 0, "the second run did not wait:\n{said}");
+    }
+    std::fs::write(&go_on, "").unwrap();
+    messages.read_to_string(&mut said).unwrap();
+    assert!(second.wait().unwrap().success(), "{said}");
+    succeeded(first.wait_with_output().unwrap());
+    assert!(!said.contains("✓ server "), "it made anew what the first had made\n{said}");
+    let (_, version) = LAYOUTS[0];
+    let product = Product::read(place.dist().join(version).join("riscv64"), said);
+    assert_eq!(product.sums(), shop::product("embed", "riscv64").sums());
+}
+
+#[test]
+fn builds_that_share_steps_do_not_disturb_each_other() {
+    let place = Place::new();
+    // The same commit for two architectures, and two commits for the same architecture.
+    let choices = [("embed", "riscv64"), ("embed", "arm64"), ("bindata", "riscv64")];
+    let start = |(layout, arch)| {
+        let mut build = place.xtask(["build", "--sample", "--sample-layout", layout, "--arch", arch]);
+        build.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    for build in choices.map(start) {
+        succeeded(build.wait_with_output().unwrap());
+    }
+    for (layout, arch) in choices {
+        let (_, version) = LAYOUTS.iter().find(|(name, _)| *name == layout).unwrap();
+        let product = Product::read(place.dist().join(version).join(arch), String::new());
+        assert_eq!(product.sums(), shop::product(layout, arch).sums(), "{layout} {arch}");
+    }
+}

@@ -1,0 +1,194 @@
+//! The rules that a bundle is judged by when it is unpacked: those of k3s' own code, as the sample's wrapper
+//! has them, and those of our check of a product. Both have to refuse the same bundles.
+
+use super::place::{self, Place};
+use super::shop;
+use std::io::Read;
+use std::path::Path;
+use std::process::Command;
+use tar::EntryType;
+use xtask::command::build::{BuildOptions, Choose};
+use xtask::k3s::{Build, binary, bundle};
+use xtask::sample::{self, Layout};
+use xtask::step::{Plan, Step};
+
+/// An entry of a bundle.
+#[derive(Clone)]
+struct Entry {
+    kind: EntryType,
+    name: String,
+    link: String,
+    bytes: Vec<u8>,
+}
+
+/// A bundle as it should not be: what was changed, how, and what the wrapper says to it.
+type Mutation = (&'static str, fn(&mut Vec<Entry>), &'static str);
+
+const MUTATIONS: [Mutation; 15] = [
+    ("a link is missing", |entries| remove(entries, "bin/crictl"), "crictl"),
+    ("a link leads elsewhere", |entries| find(entries, "bin/crictl").link = "cni".into(), "crictl"),
+    ("a sum is wrong", |entries| find(entries, "bin/.sha256sums").bytes.swap(0, 1), "sha256"),
+    ("a file has changed", |entries| find(entries, "bin/check-config").bytes.push(b'\n'), "check-config"),
+    ("a file is missing", |entries| remove(entries, "bin/runc"), "runc"),
+    ("a file is a hard link", hard_link, "busybox"),
+    ("the sums are empty", |entries| find(entries, "bin/.sha256sums").bytes.clear(), ".sha256sums"),
+    ("the links are empty", |entries| find(entries, "bin/.links").bytes.clear(), ".links"),
+    ("the sums are missing", |entries| remove(entries, "bin/.sha256sums"), ".sha256sums"),
+    ("the links are missing", |entries| remove(entries, "bin/.links"), ".links"),
+    ("a name is absolute", |entries| add(entries, EntryType::Regular, "/etc/x"), "invalid name"),
+    ("a name leads out", |entries| add(entries, EntryType::Regular, "./../x"), "invalid name"),
+    ("a name has a backslash", |entries| add(entries, EntryType::Regular, "etc/a\\b"), "invalid name"),
+    ("an entry is a pipe", |entries| add(entries, EntryType::Fifo, "etc/pipe"), "pipe"),
+    ("an entry is a device", |entries| add(entries, EntryType::Char, "etc/null"), "null"),
+];
+
+fn find<'e>(entries: &'e mut [Entry], name: &str) -> &'e mut Entry {
+    entries.iter_mut().find(|entry| entry.name == name).unwrap()
+}
+
+fn remove(entries: &mut Vec<Entry>, name: &str) {
+    find(entries, name);
+    entries.retain(|entry| entry.name != name);
+}
+
+fn add(entries: &mut Vec<Entry>, kind: EntryType, name: &str) {
+    entries.push(Entry { kind, name: name.to_owned(), link: String::new(), bytes: Vec::new() });
+}
+
+/// What tar(1) makes of a file with two names: `busybox` and `pigz` as they would lie in one file system.
+fn hard_link(entries: &mut Vec<Entry>) {
+    let busybox = find(entries, "bin/busybox");
+    *busybox =
+        Entry { kind: EntryType::Link, link: "bin/pigz".to_owned(), bytes: Vec::new(), ..busybox.clone() };
+}
+
+/// More than a window of 2^26 is filled with, which nothing can compress.
+fn fill(entries: &mut Vec<Entry>) {
+    let mut state = 1_u64;
+    let random = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    let bytes = random.take(5 << 20).flatten().collect();
+    entries.push(Entry { kind: EntryType::Regular, name: "etc/filling".into(), link: String::new(), bytes });
+}
+
+fn unpack(bundle: &[u8]) -> Vec<Entry> {
+    let mut archive = tar::Archive::new(zstd::Decoder::new(bundle).unwrap());
+    let entries = archive.entries().unwrap().map(|entry| {
+        let mut entry = entry.unwrap();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        let name = entry.path().unwrap().to_str().unwrap().to_owned();
+        let link = entry.link_name().unwrap().map(|link| link.to_str().unwrap().to_owned());
+        Entry { kind: entry.header().entry_type(), name, link: link.unwrap_or_default(), bytes }
+    });
+    entries.collect()
+}
+
+fn pack(entries: &[Entry], window: u32) -> Vec<u8> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(window).unwrap();
+    let mut tar = tar::Builder::new(encoder);
+    for entry in entries {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(entry.kind);
+        // Past the crate's own judgement, which refuses some of these names as k3s does.
+        header.as_old_mut().name[..entry.name.len()].copy_from_slice(entry.name.as_bytes());
+        header.set_link_name_literal(&entry.link).unwrap();
+        header.set_mode(0o755);
+        header.set_size(entry.bytes.len() as u64);
+        header.set_cksum();
+        tar.append(&header, entry.bytes.as_slice()).unwrap();
+    }
+    tar.into_inner().unwrap().finish().unwrap()
+}
+
+/// The step that makes the binary, as the pipeline has it, around another bundle.
+fn wrap(build: &Build, tree: &Path, name: &str, bundle: &[u8]) -> std::path::PathBuf {
+    let step = |name, inputs, run| Step { name, recipe: &[], needs: vec![], inputs, run };
+    let sum = xtask::digest::Digest::of(bundle);
+    let plan = Plan::new(vec![
+        step("tree", vec![], Box::new(|folder, _| xtask::tree::copy(tree, folder))),
+        step(
+            "bundle",
+            vec![sum.to_string()],
+            Box::new(|folder, _| Ok(std::fs::write(folder.join(format!("{sum}.tar.zst")), bundle)?)),
+        ),
+        step("wrapper", vec![], Box::new(|_, _| Ok(()))),
+        binary::step(build).unwrap(),
+    ]);
+    let (outputs, _) = plan.unwrap().run(build.context, &build.context.work.join("wrapped")).unwrap();
+    let binary = outputs.of("binary").unwrap().join(build.target.k3s_binary());
+    assert!(binary.is_file(), "{name}");
+    binary
+}
+
+/// Whether the binary unpacks its bundle, what it says, and what is left in its data folder.
+fn unpacks(binary: &Path) -> (bool, String, Vec<String>) {
+    let data = tempfile::tempdir().unwrap();
+    let mut command = Command::new(binary);
+    command.arg("--data-dir").arg(data.path()).args(["kubectl", "version", "--client"]);
+    let output = command.env_clear().env("PATH", "/usr/bin:/bin").output().unwrap();
+    let entries = std::fs::read_dir(data.path().join("data")).unwrap();
+    let mut left: Vec<_> =
+        entries.map(|entry| entry.unwrap().file_name().to_str().unwrap().to_owned()).collect();
+    left.retain(|name| name != ".lock");
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned(), left)
+}
+
+#[test]
+fn the_wrapper_and_our_own_check_refuse_the_same_bundles() {
+    let place = Place::new();
+    let context = xtask::context::Context {
+        work: place.path("target/work"),
+        dist: place.dist(),
+        logs: place.path("target/logs"),
+        ..place::context()
+    };
+    let host = shop::host();
+    let product = shop::product("embed", host.go);
+    let name = format!("{}.tar.zst", product.manifest.parts["bundle"].sha256);
+    let intact = std::fs::read(shop::result(host.go, "bundle", &name).join(&name)).unwrap();
+    let tree = shop::result(host.go, "tree", "pkg/data/embed");
+    let chosen = sample::prepare(context, Layout::Embed).unwrap();
+    let options = BuildOptions {
+        arch: host.go.to_owned(),
+        pause_image: None,
+        patches: None,
+        no_builtin_pause: false,
+        charts: Choose::Fetch,
+        k3s_root: Choose::Fetch,
+        level: None,
+    };
+    let build = xtask::command::build::prepare(&chosen, host, &options).unwrap();
+
+    let entries = unpack(&intact);
+    let filled = {
+        let mut entries = entries.clone();
+        fill(&mut entries);
+        entries
+    };
+    for (name, bundle) in [("packed again", pack(&entries, 25)), ("large", pack(&filled, 25))] {
+        let (accepted, told, left) = unpacks(&wrap(&build, &tree, name, &bundle));
+        assert!(accepted, "{name}: {told}");
+        assert!(left.iter().any(|folder| folder.len() == 64), "{name}: {left:?}");
+        bundle::verify(bundle.as_slice()).unwrap_or_else(|error| panic!("{name}: {error:#}"));
+    }
+    let mutated = MUTATIONS.map(|(name, change, says)| {
+        let mut entries = entries.clone();
+        change(&mut entries);
+        (name, pack(&entries, 25), says)
+    });
+    let window = ("the window is 2^26", pack(&filled, 26), "window size exceeded");
+    for (name, bundle, says) in mutated.into_iter().chain([window]) {
+        let (accepted, told, left) = unpacks(&wrap(&build, &tree, name, &bundle));
+        assert!(!accepted, "{name}, and k3s unpacks it\n{told}");
+        assert!(told.contains(says), "{name}: {says:?} is missing\n{told}");
+        assert_eq!(left, [""; 0], "{name}");
+        let verified = bundle::verify(bundle.as_slice());
+        assert!(verified.is_err(), "{name}, and our check accepts it");
+    }
+}
