@@ -4,8 +4,7 @@
 use super::Row;
 use crate::context::Context;
 use crate::process::{self, Program};
-use crate::toolchain::go::AnyGo;
-use crate::upstream::gomod::Module;
+use crate::toolchain::go::{AnyGo, Go};
 use anyhow::{Result, anyhow, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
@@ -28,12 +27,12 @@ pub fn run(context: &Context) -> Result<()> {
         .ok_or_else(|| anyhow!("{} has no root", go.program.display()))?
         .to_owned();
     let host = root.join("pkg/tool").join(format!("linux_{}", host_arch()?)).join("compile");
-    let native = toolchain(context, &any)?.join("pkg/tool/linux_riscv64/compile");
     let emulator = process::find("qemu-riscv64-static")
         .ok_or_else(|| anyhow!("qemu-riscv64-static is not here\n  cargo xtask doctor --fix --for bench"))?;
     let sources = sources(&root.join("src/unicode"))?;
     let (mut ours, mut theirs) = (f64::INFINITY, f64::INFINITY);
     let scratch = tempfile::tempdir()?;
+    let native = native_compiler(context, &go, scratch.path())?;
     let (cross, emulated) = (scratch.path().join("cross.a"), scratch.path().join("emulated.a"));
     for _ in 0..RUNS {
         ours = ours.min(compile(context, &[&host], &sources, &cross)?);
@@ -54,13 +53,20 @@ fn host_arch() -> Result<&'static str> {
         .ok_or_else(|| anyhow!("this host is not in the table of architectures"))
 }
 
-/// Go's own riscv64 toolchain, which is a module like any other.
-fn toolchain(context: &Context, go: &AnyGo) -> Result<PathBuf> {
-    let module =
-        Module { path: "golang.org/toolchain".into(), version: format!("v0.0.1-go{GO}.linux-riscv64") };
-    let nothing = tempfile::tempdir()?;
-    fs::write(nothing.path().join("go.sum"), "")?;
-    go.module(context, &module, nothing.path())
+/// Go's own compiler as a riscv64 program, compiled by its cross-compiling self.
+fn native_compiler(context: &Context, go: &Go, folder: &Path) -> Result<PathBuf> {
+    let output = folder.join("compile");
+    let arguments = ["build", "-trimpath", "-o", &output.to_string_lossy(), "cmd/compile"].map(str::to_owned);
+    let running = context.progress.step("compile compiler");
+    go.command(context, &arguments)?
+        .env("GOCACHE", context.cache.join("go-build"))
+        .env("GOOS", "linux")
+        .env("GOARCH", "riscv64")
+        .env("CGO_ENABLED", "0")
+        .log("bench")
+        .run()?;
+    running.done("for riscv64");
+    Ok(output)
 }
 
 fn sources(folder: &Path) -> Result<Vec<PathBuf>> {

@@ -54,9 +54,10 @@ impl AnyGo {
         let shell = context.shell()?;
         let version = version(context, &program)?;
         let names = SOURCES.iter().filter(|name| **name != "GOAUTH" || numbers(&version) >= Some((1, 24)));
+        // Nothing else of theirs: some settings would keep Go from telling any.
+        let read_from = SOURCES.iter().chain(&["GOENV", "GOPATH"]);
         let json = Program::new(context, cmd!(shell, "{program} env -json {names...}"))
-            .inherit("GO", &["GOFLAGS", "GOTOOLCHAIN"])
-            .env("GOFLAGS", "")
+            .envs(read_from.filter_map(|name| Some((*name, std::env::var_os(name)?))))
             .env("GOTOOLCHAIN", "local")
             .read()
             .context("reading the user's settings of Go")?;

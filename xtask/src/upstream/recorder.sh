@@ -58,6 +58,8 @@ ln() { record link "${@: -2}"; }
 zstd() { record zstd "$@"; }
 sed() { case $1 in -i*) ;; *) command sed "$@" ;; esac; }
 mktemp() { echo /recorder; }
+# The scripts do not quote it, so spaces in the real one would change what they do.
+pwd() { echo /recorder; }
 sha256sum() { command cat >/dev/null; }
 # Without a file system to change, these have nothing to do.
 cd() { :; }

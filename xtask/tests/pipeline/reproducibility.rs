@@ -1,1 +1,90 @@
-//! To come.
+//! The same inputs give the same bytes, whoever builds, where, when and with what already there.
+
+use super::place::{self, Place, succeeded};
+use super::shop::{self, LAYOUTS, Product};
+use super::needs;
+use clap::Parser;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use xtask::cli::{Cli, Command};
+use xtask::context::Context;
+
+/// The product of a place, compared with the one that all tests share.
+#[track_caller]
+fn is_the_shared_one(place: &Place, layout: &str) {
+    let (_, version) = LAYOUTS.iter().find(|(name, _)| *name == layout).unwrap();
+    let product = Product::read(place.dist().join(version).join("riscv64"), String::new());
+    let shared = shop::product(layout, "riscv64");
+    assert_eq!(product.manifest, shared.manifest);
+    assert_eq!(product.sums(), shared.sums());
+}
+
+#[test]
+fn a_clone_elsewhere_builds_the_same_bytes() {
+    let place = Place::named("another path, with spaces and a ü ");
+    let root = place.path("clone");
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for part in ["sample", "pause", "patches"] {
+        xtask::tree::copy(&here.join(part), &root.join(part)).unwrap();
+    }
+    for layout in ["embed", "bindata"] {
+        let context = Context {
+            root: root.clone(),
+            work: place.path("target/work"),
+            dist: place.dist(),
+            logs: place.path("target/logs"),
+            jobs: 1,
+            ..place::context()
+        };
+        let arguments = ["xtask", "build", "--sample", "--sample-layout", layout];
+        let Command::Build(build) = Cli::parse_from(arguments).command else { panic!("this is a build") };
+        build.run(context).unwrap_or_else(|error| panic!("{}", xtask::error::story(&error)));
+        is_the_shared_one(&place, layout);
+    }
+}
+
+/// Becomes root of a namespace of its own to put libfaketime before every program that is started, then
+/// another user, who is no root.
+const ANOTHER_USER_IN_ANOTHER_YEAR: &str = "
+    cp -a /etc/. \"$ETC\" 2>/dev/null
+    echo \"$FAKETIME_LIBRARY\" >\"$ETC/ld.so.preload\"
+    echo '@2001-02-03 04:05:06' >\"$ETC/faketimerc\"
+    mount --bind \"$ETC\" /etc || exit 99
+    [ \"$(date +%Y)\" = 2001 ] || exit 98
+    umask 027
+    exec unshare --user --map-user=4321 --map-group=4321 \"$@\"";
+
+#[test]
+fn another_user_in_another_year_with_cold_caches_builds_the_same_bytes() {
+    let what = "builds by another user at another time";
+    if !needs::namespaces(what) || !needs::programs(what, &[("faketime", "faketime")]) {
+        return;
+    }
+    let mut place = Place::new();
+    // What was fetched is shared; what was compiled is not.
+    place.set("K3S_XTASK_CACHE", place.path("cache"));
+    std::fs::create_dir_all(place.path("cache")).unwrap();
+    shop::product("embed", "riscv64");
+    for fetched in ["downloads", "tools", "sample-modules"] {
+        symlink(place::cache().join(fetched), place.path("cache").join(fetched)).unwrap();
+    }
+    let go = std::process::Command::new("go").args(["env", "GOMODCACHE"]).output().unwrap();
+    place.set("GOMODCACHE", succeeded(go).0.trim());
+    for (name, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+        let home = std::env::var_os("HOME").unwrap();
+        let theirs = std::env::var_os(name).map_or_else(|| Path::new(&home).join(folder), PathBuf::from);
+        place.set(name, theirs);
+    }
+    place.set("HOME", place.path("home"));
+    place.set("ETC", place.path("etc"));
+    std::fs::create_dir_all(place.path("home")).unwrap();
+    std::fs::create_dir_all(place.path("etc")).unwrap();
+    let libraries = walkdir::WalkDir::new("/usr/lib").into_iter().flatten();
+    let library = libraries.filter(|entry| entry.file_name() == "libfaketime.so.1").last();
+    place.set("FAKETIME_LIBRARY", library.expect("faketime comes with its library").into_path());
+    place.set("LC_ALL", "de_DE.UTF-8");
+    place.set("TZ", "America/Caracas");
+    let words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", ANOTHER_USER_IN_ANOTHER_YEAR, "sh"];
+    succeeded(place.under(words, ["build", "--sample"]).output().unwrap());
+    is_the_shared_one(&place, "embed");
+}

@@ -173,7 +173,7 @@ fn a_malformed_lock_is_refused_and_left_as_it_is() {
     let commit = "0123456789".repeat(4);
     for (text, why) in [
         ("{".to_owned(), "EOF while parsing"),
-        ("[]".to_owned(), "reading"),
+        ("null".to_owned(), "invalid type: null"),
         ("{\"tagz\": {}}".to_owned(), "unknown field `tagz`"),
         (format!("{{\"tags\": {{\"u\": {{\"t\": \"{}\"}}}}}}", &commit[1..]), "is not a commit (40 hex"),
         ("{\"tags\": {\"u\": {\"t\": \"main\"}}}".to_owned(), "u t: \"main\" is not a commit"),
