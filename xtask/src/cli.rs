@@ -1,6 +1,6 @@
 //! The command line. Each command's own options stand in its file.
 
-use crate::command::{bench, build, bump, cache, doctor, images, patch, pause, test};
+use crate::command::{bench, build, bump, cache, doctor, images, patch, pause, rpm, test};
 use crate::context::{Context, Network};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
   cargo xtask doctor                        what this machine has, and what it lacks
   cargo xtask build --sample                the whole pipeline on a small k3s of our own, in a minute
   cargo xtask build --k3s v1.35             the newest v1.35 release for riscv64
+  cargo xtask rpm --k3s v1.35               its packages for openEuler, and their repository
   cargo xtask pause --for-installed-k3s     the one file that cures a k3s that is installed already")]
 pub struct Cli {
     #[command(subcommand)]
@@ -30,6 +31,7 @@ pub struct Cli {
 pub enum Command {
     Build(build::Args),
     Patch(patch::Args),
+    Rpm(rpm::Args),
     Pause(pause::Args),
     Images(images::Args),
     Doctor(doctor::Args),
@@ -47,6 +49,7 @@ impl Cli {
         match self.command {
             Command::Build(args) => args.run(context),
             Command::Patch(args) => args.run(context),
+            Command::Rpm(args) => args.run(context),
             Command::Pause(args) => args.run(&context),
             Command::Images(args) => args.run(context),
             Command::Doctor(args) => args.run(&context),

@@ -9,4 +9,5 @@ pub mod doctor;
 pub mod images;
 pub mod patch;
 pub mod pause;
+pub mod rpm;
 pub mod test;

@@ -2,10 +2,14 @@
 
 pub mod check;
 pub mod elf;
+pub mod finished;
+pub mod licenses;
 pub mod manifest;
+pub mod modules;
 pub mod names;
 pub mod report;
 pub mod run;
+pub mod third_party;
 
 use crate::digest::Digest;
 use crate::k3s::{Build, binary, pause_image, tree};
@@ -35,8 +39,12 @@ pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
         recipe: &[
             include_str!("product.rs"),
             include_str!("product/check.rs"),
+            include_str!("product/finished.rs"),
+            include_str!("product/licenses.rs"),
             include_str!("product/manifest.rs"),
+            include_str!("product/modules.rs"),
             include_str!("product/run.rs"),
+            include_str!("product/third_party.rs"),
         ],
         needs: vec!["binary", "bundle", "server", "shim", "runc", "cni", "pause", "pause-image", "tree"],
         inputs: vec![format!(
@@ -53,14 +61,31 @@ pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
                 fs::copy(&part.path, folder.join(&name))?;
                 files.push(name);
             }
+            let (third_party, notices) = third_party::gather(build, &parts)
+                .context("gathering the licences of what is compiled in")?;
+            fs::write(folder.join(finished::NOTICES), notices)?;
+            files.push(finished::NOTICES.to_owned());
+            files.extend(beside(build, outputs.of("tree")?, folder)?);
             let applied = applied(outputs)?;
-            let manifest = Manifest::of(build, &parts, &applied, &checks, folder, &files)?;
+            let manifest = Manifest::of(build, &parts, &applied, &checks, third_party, folder, &files)?;
             fs::write(folder.join(MANIFEST), manifest.text()?)?;
             files.push(MANIFEST.to_owned());
             fs::write(folder.join(SUMS), sums(folder, &files)?)?;
             Ok(())
         }),
     }
+}
+
+/// Puts k3s' own licence and its script that judges a kernel beside the binary.
+fn beside(build: &Build, tree: &Path, folder: &Path) -> Result<Vec<String>> {
+    let license = Some(tree.join(finished::LICENSE)).filter(|file| file.is_file());
+    // The sample is under the licence of this repository.
+    let license = license.unwrap_or_else(|| build.context.root.join(finished::LICENSE));
+    fs::copy(license, folder.join(finished::LICENSE))?;
+    let script = folder.join(finished::CHECK_CONFIG);
+    fs::copy(tree.join("contrib/util/check-config.sh"), &script)?;
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    Ok(vec![finished::LICENSE.to_owned(), finished::CHECK_CONFIG.to_owned()])
 }
 
 const MANIFEST: &str = "manifest.json";
@@ -157,7 +182,7 @@ fn making(parent: &Path, arch: &str) -> Result<tempfile::TempDir> {
 }
 
 /// Lets a finished folder take the place of an older one.
-fn replace(making: tempfile::TempDir, folder: &Path) -> Result<()> {
+pub(crate) fn replace(making: tempfile::TempDir, folder: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(making.path(), std::fs::Permissions::from_mode(0o755))?;
     let old = folder.with_extension("old");

@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 /// Copies a folder with its links and modes into a folder that may be there already.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
@@ -18,6 +19,19 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
         } else {
             fs::copy(entry.path(), &target)?;
         }
+    }
+    Ok(())
+}
+
+/// Gives everything in a folder one time, in seconds since 1970, and modes that do not depend on the umask of
+/// whoever made it.
+pub fn settle(folder: &Path, time: i64) -> Result<()> {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(time)?);
+    for entry in walkdir::WalkDir::new(folder) {
+        let entry = entry?;
+        let mode = if entry.file_type().is_dir() { 0o755 } else { 0o644 };
+        fs::set_permissions(entry.path(), std::fs::Permissions::from_mode(mode))?;
+        fs::File::open(entry.path())?.into_file().set_modified(time)?;
     }
     Ok(())
 }

@@ -49,7 +49,8 @@ impl Args {
                 let Bare { choice, options } = *bare;
                 let chosen = choice.find(context)?;
                 let build = build::prepare(&chosen, Target::named(&options.arch)?, &options)?;
-                build.plan()?.run_bare(&build.folder())
+                // Upstream's scripts end with the binary; the checks after it are ours.
+                build.plan()?.run_bare(&build.folder(), "binary")
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::image::reference::Reference;
 use crate::k3s::{Build, Options, Part};
 use crate::patch::PatchSet;
 use crate::product::{self, Product};
+use crate::step::Plan;
 use crate::target::Target;
 use crate::toolchain::{go::AnyGo, zig::Zig};
 use crate::upstream::facts::Facts;
@@ -84,31 +85,42 @@ impl From<Choose> for Part {
 impl Args {
     pub fn run(self, context: Context) -> Result<()> {
         let target = Target::named(&self.options.arch)?;
-        // What can be refused at once is refused before anything is fetched.
-        self.options.reference(&context)?;
-        self.options.patches(&context)?;
+        self.options.refuse_early(&context)?;
         let chosen = self.choice.find(context)?;
-        let _claim = Claim::on(&chosen.context, &chosen.claim_file(target.go))?;
-        let build = prepare(&chosen, target, &self.options)?;
-        let plan = build
-            .plan()
-            .with_context(|| format!("planning k3s {} for {}", build.source.version, target.go))?;
         if self.dry_run {
-            for line in plan.lines() {
+            let build = prepare(&chosen, target, &self.options)?;
+            for line in plan(&build)?.lines() {
                 println!("{line}");
             }
             return Ok(());
         }
-        let (outputs, timings) = plan
-            .run(build.context, &build.folder())
-            .with_context(|| format!("building k3s {} for {}", build.source.version, target.go))?;
-        let product = Product::publish(&build, &outputs, &timings)?;
-        product::report::say(&build, &product);
-        Ok(())
+        make(&chosen, target, &self.options).map(drop)
     }
 }
 
+/// Builds what was chosen, or finds it built.
+pub fn make(chosen: &Chosen, target: &'static Target, options: &BuildOptions) -> Result<Product> {
+    let _claim = Claim::on(&chosen.context, &chosen.claim_file(target.go))?;
+    let build = prepare(chosen, target, options)?;
+    let (outputs, timings) = plan(&build)?
+        .run(build.context, &build.folder())
+        .with_context(|| format!("building k3s {} for {}", build.source.version, target.go))?;
+    let product = Product::publish(&build, &outputs, &timings)?;
+    product::report::say(&build, &product);
+    Ok(product)
+}
+
+fn plan<'a>(build: &'a Build<'a>) -> Result<Plan<'a>> {
+    build.plan().with_context(|| format!("planning k3s {} for {}", build.source.version, build.target.go))
+}
+
 impl BuildOptions {
+    /// What can be refused at once is refused before anything is fetched.
+    pub fn refuse_early(&self, context: &Context) -> Result<()> {
+        self.reference(context)?;
+        self.patches(context).map(drop)
+    }
+
     fn reference(&self, context: &Context) -> Result<Reference> {
         Reference::parse(self.pause_image.as_deref().unwrap_or(&context.pins.pause_image.reference))
     }

@@ -96,6 +96,8 @@ pub static NEEDS: &[Need] = &[
     need("rpmbuild", &[Rpm], "makes the packages", program(&["rpmbuild"]), package("rpm", "rpm-build")),
     need("createrepo_c", &[Rpm], "makes the repository", program(&["createrepo_c"]),
         package("createrepo-c", "createrepo_c")),
+    need("rpmsign", &[Rpm], "signs the packages, with --sign", program(&["rpmsign"]), package("rpm", "rpm-sign")),
+    need("gpg", &[Rpm], "signs the packages, with --sign", program(&["gpg"]), package("gnupg", "gnupg2")),
 
     // The booted machine.
     need("qemu-system-riscv64", &[Boot], "is the machine that is booted",
@@ -130,6 +132,8 @@ pub static NEEDS: &[Need] = &[
     need("shellcheck", &[Test], "reads their scripts critically", program(&["shellcheck"]),
         package("shellcheck", "ShellCheck")),
     need("systemd-analyze", &[Test], "verifies their units", program(&["systemd-analyze"]), package("systemd", "systemd")),
+    need("faketime", &[Test], "lets packages be made on another day", asked(&["faketime"], &["--version"]),
+        package("faketime", "libfaketime")),
     need("busybox", &[Test], "runs their scripts in a root of its own", asked(&["busybox"], &["--help"]),
         package("busybox-static", "busybox")),
 

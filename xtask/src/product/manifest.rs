@@ -1,6 +1,6 @@
 //! `manifest.json`: what the product is and what it was made of, without times and without paths.
 
-use super::{Part, check::Check};
+use super::{Part, check::Check, third_party::ThirdParty};
 use crate::digest::Digest;
 use crate::k3s::Build;
 use crate::patch::Applied;
@@ -29,6 +29,8 @@ pub struct Manifest {
     /// What a whole k3s has and this one has not.
     pub incomplete: Vec<String>,
     pub patches: Vec<PatchEntry>,
+    /// Everything inside that others wrote.
+    pub third_party: ThirdParty,
     /// Modules and repositories that parts were compiled from.
     pub sources: BTreeMap<String, String>,
     pub tools: BTreeMap<String, String>,
@@ -62,6 +64,7 @@ impl Manifest {
         parts: &[Part],
         applied: &[Applied],
         checks: &[Check],
+        third_party: ThirdParty,
         folder: &Path,
         files: &[String],
     ) -> Result<Manifest> {
@@ -100,6 +103,7 @@ impl Manifest {
             builtin_pause: build.options.builtin_pause == crate::k3s::Part::Included,
             incomplete: build.incomplete().into_iter().map(str::to_owned).collect(),
             patches: applied.iter().map(PatchEntry::of).collect(),
+            third_party,
             sources,
             tools: tools(build)?,
             parts,

@@ -61,14 +61,16 @@ fn a_product_is_these_files_and_their_sums_are_right() {
         names.sort();
         let binary = if arch == "amd64" { "k3s".to_owned() } else { format!("k3s-{arch}") };
         let image = format!("pause-image-{arch}.tar");
-        let expected =
-            ["SHA256SUMS", &binary, "manifest.json", "pause", &image, "report.html"].map(Into::into);
-        assert_eq!(names, expected as [std::ffi::OsString; 6]);
+        let first = ["LICENSE", "SHA256SUMS", "THIRD-PARTY-NOTICES", "check-config.sh"];
+        let expected = first.into_iter().chain([&*binary, "manifest.json", "pause", &image, "report.html"]);
+        assert_eq!(names, expected.map(Into::into).collect::<Vec<std::ffi::OsString>>());
         let check = Command::new("sha256sum").args(["--check", "SHA256SUMS"]).current_dir(folder).output();
         let (told, _) = succeeded(check.unwrap());
-        assert_eq!(told, format!("{binary}: OK\nmanifest.json: OK\npause: OK\n{image}: OK\n"));
+        let legal = ["LICENSE", "THIRD-PARTY-NOTICES", "check-config.sh"];
+        let summed = legal.into_iter().chain([&*binary, "manifest.json", "pause", &image]);
+        assert_eq!(told, summed.map(|name| format!("{name}: OK\n")).collect::<String>());
         let listed: Vec<_> = manifest.files.keys().map(String::as_str).collect();
-        assert_eq!(listed, [binary.as_str(), "pause", &image]);
+        assert_eq!(listed, [&legal[..], &[binary.as_str(), "pause", &image]].concat());
     }
 }
 

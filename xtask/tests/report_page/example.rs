@@ -98,6 +98,7 @@ pub fn release() -> Example {
         builtin_pause: true,
         incomplete: vec![],
         patches: applied.iter().map(entry_of).collect(),
+        third_party: Default::default(),
         sources: texts(&[
             ("containerd", "github.com/k3s-io/containerd/v2 v2.0.4-k3s2"),
             ("runc", "github.com/opencontainers/runc v1.2.5"),
