@@ -5,7 +5,6 @@ use super::{needs, shop};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -43,11 +42,32 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> Result<(), String>) {
     }
 }
 
+/// A build that is under way, and ends with the test at the latest.
+struct Build(Child);
+
+impl Build {
+    /// Starts one that no signal is kept from, as it would be if the tests run in the background of a shell.
+    fn start(place: &Place, messages: Stdio) -> Build {
+        let mut command = place.under(["env", "--default-signal"], ["build", "--sample"]);
+        Build(command.stdout(Stdio::null()).stderr(messages).spawn().unwrap())
+    }
+}
+
+impl Drop for Build {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Ends a build by a signal, and waits until nothing of it is left.
 #[track_caller]
-fn end(place: &Place, build: &mut Child, signal: Signal) {
+fn end(place: &Place, Build(build): &mut Build, signal: Signal) {
     kill(Pid::from_raw(i32::try_from(build.id()).unwrap()), signal).unwrap();
-    build.wait().unwrap();
+    wait_until("a build ends by a signal", || match build.try_wait().unwrap() {
+        Some(_) => Ok(()),
+        None => Err(format!("it runs after {signal}")),
+    });
     wait_until("a build's children end with it", || match processes_of(place).as_slice() {
         [] => Ok(()),
         left => Err(left.join("\n")),
@@ -69,8 +89,8 @@ fn no_child_outlives_a_build_however_it_is_ended() {
         ),
     );
     for signal in [Signal::SIGKILL, Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        let mut build = place.xtask(["build", "--sample"]).stderr(Stdio::null()).spawn().unwrap();
-        wait_until("the compiler runs", || match build.try_wait().unwrap() {
+        let mut build = Build::start(&place, Stdio::null());
+        wait_until("the compiler runs", || match build.0.try_wait().unwrap() {
             _ if reached.exists() => Ok(()),
             None => Err("it does not".to_owned()),
             Some(status) => panic!("the build ended: {status}"),
@@ -89,8 +109,8 @@ fn a_build_that_is_killed_after_every_step_ends_with_the_same_bytes() {
     let mut signals = [Signal::SIGKILL, Signal::SIGKILL, Signal::SIGINT].into_iter().cycle();
     let mut killed_after = Vec::new();
     let product = loop {
-        let mut build = place.xtask(["build", "--sample"]).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(build.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let mut build = Build::start(&place, Stdio::piped());
+        let lines = BufReader::new(build.0.stderr.take().unwrap()).lines().map(Result::unwrap);
         let step =
             |line: String| line.strip_prefix("✓ ").map(|rest| rest.split("  ").next().unwrap().to_owned());
         let mut steps = lines.filter_map(step).filter(|step| step != "fetch source");
@@ -101,7 +121,7 @@ fn a_build_that_is_killed_after_every_step_ends_with_the_same_bytes() {
                 end(&place, &mut build, signals.next().unwrap());
             }
             None => {
-                assert!(build.wait().unwrap().success());
+                assert!(build.0.wait().unwrap().success());
                 break shop::build(&place, &[]);
             }
         }
@@ -155,5 +175,5 @@ fn a_folder_that_cannot_be_written_to_is_named() {
     place.set("CARGO_TARGET_DIR", place.path("file"));
     let output = place.xtask(["build", "--sample"]).output().unwrap();
     let told = failed(&output);
-    assert!(told.contains(Path::new(&place.path("file")).to_str().unwrap()), "{told}");
+    assert!(told.contains(place.path("file").to_str().unwrap()), "{told}");
 }

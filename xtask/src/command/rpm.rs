@@ -1,0 +1,120 @@
+//! `cargo xtask rpm`: packages for openEuler, and their repository.
+
+use super::build::{self, BuildOptions};
+use super::choice::Choice;
+use crate::context::Context;
+use crate::product::Product;
+use crate::rpm::naming::{Dist, rpm_version};
+use crate::rpm::sign::Key;
+use crate::rpm::{Packaging, Published, repository, tools};
+use crate::target::Target;
+use crate::upstream::version::Version;
+use anyhow::{Result, ensure};
+use indicatif::HumanBytes;
+use std::path::{Path, PathBuf};
+
+/// Package k3s for openEuler: RPMs, and a repository that dnf installs them from
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cargo xtask rpm --sample                            the whole way on a small k3s of our own
+  cargo xtask rpm --k3s v1.33.0+k3s1 --dist oe2403sp1
+  cargo xtask rpm --product target/dist/v1.33.0+k3s1/riscv64 --sign me@example.org")]
+pub struct Args {
+    #[command(flatten)]
+    pub choice: Choice,
+
+    #[command(flatten)]
+    pub options: BuildOptions,
+
+    /// A finished product, instead of building one
+    #[arg(long, value_name = "DIR", conflicts_with_all = [
+        "source", "sample", "pause_image", "patches", "no_builtin_pause", "charts", "k3s_root", "level",
+    ])]
+    pub product: Option<PathBuf>,
+
+    /// The distribution: oe2403, oe2403sp1 or oe2303
+    #[arg(long, value_name = "DIST", default_value = "oe2403")]
+    pub dist: String,
+
+    /// Counts the packages made of one version
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub release: u32,
+
+    /// Sign packages and metadata with this key of yours
+    #[arg(long, value_name = "KEYID")]
+    pub sign: Option<String>,
+
+    /// Where the repository will be found, for its .repo file: an address, without the architecture
+    #[arg(long, value_name = "URL", default_value = "file:///srv/k3s-riscv64")]
+    pub repository: String,
+}
+
+impl Args {
+    pub fn run(self, context: Context) -> Result<()> {
+        // Whatever can be found wrong is found before the build.
+        let target = Target::named(&self.options.arch)?;
+        let dist = Dist::named(&self.dist)?;
+        self.options.refuse_early(&context)?;
+        tools::require(&context, tools::PACKAGING)?;
+        let key = match &self.sign {
+            None => None,
+            Some(id) => {
+                tools::require(&context, tools::SIGNING)?;
+                Some(Key::usable(&context, id)?)
+            }
+        };
+        let (context, product) = match &self.product {
+            Some(folder) => (context, self.finished(folder, target)?),
+            None => {
+                let chosen = self.choice.find(context)?;
+                rpm_version(&chosen.source.version, &chosen.source.commit.id, chosen.source.time)?;
+                let product = build::make(&chosen, target, &self.options)?;
+                // Whoever may have changed a file since, it does not go into a package.
+                (chosen.context, Product::open(&product.folder, target)?)
+            }
+        };
+        let manifest = &product.manifest;
+        let version = rpm_version(&manifest.k3s.parse()?, &manifest.commit, manifest.source_date_epoch)?;
+        let packaging = Packaging {
+            context: &context,
+            product: &product,
+            target,
+            dist,
+            release: self.release,
+            version,
+            address: self.repository.clone(),
+        };
+        tell(&packaging.publish(key.as_ref())?);
+        Ok(())
+    }
+
+    fn finished(&self, folder: &Path, target: &Target) -> Result<Product> {
+        let product = Product::open(folder, target)?;
+        if let Some(wanted) = &self.choice.k3s {
+            let wanted: Version = wanted.parse()?;
+            let found = &product.manifest.k3s;
+            ensure!(wanted.to_string() == *found, "{} holds k3s {found}, not {wanted}", folder.display());
+        }
+        Ok(product)
+    }
+}
+
+/// What was written where, and what to do with it.
+fn tell(published: &Published) {
+    println!("{}", shown(&published.folder));
+    let rows = published.packages.iter().map(|(package, size)| {
+        (package.nevra.file_name(), HumanBytes(*size).to_string(), package.files.len())
+    });
+    let rows: Vec<_> = rows.collect();
+    let widest = rows.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
+    for (name, size, files) in rows {
+        println!("  {name:<widest$}  {size:>10}  {files} files");
+    }
+    println!("  {} and repodata/, for dnf", repository::REPO_FILE);
+}
+
+/// The folder as the person would type it here.
+fn shown(folder: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    folder.strip_prefix(here).unwrap_or(folder).display().to_string()
+}

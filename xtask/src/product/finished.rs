@@ -1,0 +1,71 @@
+//! A product that was finished some time ago, perhaps on another machine, taken up again.
+
+use super::manifest::Manifest;
+use super::{MANIFEST, Product, SUMS, elf};
+use crate::digest::Digest;
+use crate::target::Target;
+use anyhow::{Context as _, Result, bail, ensure};
+use fs_err as fs;
+use memchr::memmem;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The script with which a node's kernel is judged (k3s, contrib/util).
+pub const CHECK_CONFIG: &str = "check-config.sh";
+/// k3s' own licence.
+pub const LICENSE: &str = "LICENSE";
+/// The licences of everything else inside.
+pub const NOTICES: &str = "THIRD-PARTY-NOTICES";
+
+impl Product {
+    /// Takes up a product, given that it is whole, for this architecture, and what its manifest says.
+    pub fn open(folder: &Path, target: &Target) -> Result<Product> {
+        let taken = take(folder, target);
+        taken.with_context(|| format!("{} holds no product that can be packaged", folder.display()))
+    }
+}
+
+fn take(folder: &Path, target: &Target) -> Result<Product> {
+    ensure!(
+        folder.join(MANIFEST).is_file(),
+        "there is no {MANIFEST}\n  cargo xtask build leaves one in target/dist/<version>/{}",
+        target.go
+    );
+    let manifest = Manifest::read(&folder.join(MANIFEST))?;
+    let sums = sums(&fs::read_to_string(folder.join(SUMS))?)?;
+    for (name, sum) in &sums {
+        let file = folder.join(name);
+        ensure!(file.is_file(), "{name} is missing, which {SUMS} names");
+        ensure!(Digest::of_file(&file)? == *sum, "{name} has not the sum that {SUMS} names");
+    }
+    ensure!(sums.contains_key(MANIFEST), "{SUMS} does not name {MANIFEST}");
+    for (name, entry) in &manifest.files {
+        ensure!(sums.get(name) == Some(&entry.sha256), "{SUMS} and {MANIFEST} differ on {name}");
+    }
+    ensure!(manifest.arch == target.go, "it is for {}, not for {}", manifest.arch, target.go);
+    let binary = target.k3s_binary();
+    for name in [binary.as_str(), crate::pause::PROGRAM, CHECK_CONFIG, LICENSE, NOTICES] {
+        if !manifest.files.contains_key(name) {
+            bail!("{name} is missing, which {MANIFEST} should name");
+        }
+    }
+    let bytes = fs::read(folder.join(&binary))?;
+    elf::check(bytes.as_slice(), target.elf_machine)
+        .with_context(|| format!("{binary} is not for {}", target.go))?;
+    ensure!(
+        memmem::find(&bytes, manifest.k3s.as_bytes()).is_some(),
+        "{binary} is of another version: it does not name {}",
+        manifest.k3s
+    );
+    Ok(Product { folder: folder.to_owned(), manifest })
+}
+
+/// Reads `SHA256SUMS` (sha256sum(1)).
+fn sums(text: &str) -> Result<BTreeMap<String, Digest>> {
+    let sum = |line: &str| {
+        let (sum, name) = line.split_once("  ").with_context(|| format!("{SUMS}: {line:?} is no sum"))?;
+        ensure!(!name.contains('/'), "{SUMS}: {name} lies elsewhere");
+        Ok((name.to_owned(), sum.parse()?))
+    };
+    text.lines().map(sum).collect()
+}

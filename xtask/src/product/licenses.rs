@@ -1,0 +1,181 @@
+//! Licence texts: which files hold them, which licences they are, and all of them in one document.
+
+use anyhow::Result;
+use fs_err as fs;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// The identifier of a component whose licence is none of those known here: somebody has to look.
+pub const UNIDENTIFIED: &str = "LicenseRef-unidentified";
+
+/// Something inside the product that others wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Component {
+    /// Its name and version.
+    pub name: String,
+    /// SPDX identifiers (spdx.org/licenses).
+    pub licenses: BTreeSet<String>,
+    /// The texts that have to travel along, each under its file's name.
+    pub texts: Vec<(String, String)>,
+    /// Where the rest is to be found, if anywhere else.
+    pub remark: Option<String>,
+}
+
+impl Component {
+    /// Reads the licence files in a component's folder.
+    pub fn in_folder(name: &str, folder: &Path) -> Result<Component> {
+        let mut texts = Vec::new();
+        if folder.is_dir() {
+            for entry in walkdir::WalkDir::new(folder).max_depth(1).sort_by_file_name() {
+                let entry = entry?;
+                let file = entry.file_name().to_string_lossy();
+                if entry.file_type().is_file() && holds_a_license(&file) {
+                    let text = String::from_utf8_lossy(&fs::read(entry.path())?).replace("\r\n", "\n");
+                    texts.push((file.into_owned(), text));
+                }
+            }
+        }
+        Ok(Component::of(name, texts))
+    }
+
+    /// A component with these texts.
+    pub fn of(name: &str, texts: Vec<(String, String)>) -> Component {
+        let mut licenses: BTreeSet<String> = texts.iter().flat_map(|(_, text)| identify(text)).collect();
+        if licenses.is_empty() {
+            licenses.insert(UNIDENTIFIED.to_owned());
+        }
+        Component { name: name.to_owned(), licenses, texts, remark: None }
+    }
+
+    /// A component whose licences are known and whose texts are somewhere else.
+    pub fn elsewhere(name: &str, licenses: &[&str], remark: impl Into<String>) -> Component {
+        let licenses = licenses.iter().map(|id| (*id).to_owned()).collect();
+        Component { name: name.to_owned(), licenses, texts: vec![], remark: Some(remark.into()) }
+    }
+}
+
+/// Whether a file of this name holds a licence, a copyright notice or a grant of patents.
+fn holds_a_license(file: &str) -> bool {
+    let upper = file.to_uppercase();
+    let named = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "PATENTS", "UNLICENSE"];
+    let source = [".GO", ".C", ".H", ".JSON", ".TMPL", ".YML", ".YAML"];
+    (named.iter().any(|name| upper.starts_with(name)) || upper.ends_with("-LICENSE"))
+        && !source.iter().any(|extension| upper.ends_with(extension))
+}
+
+/// Words that only one licence has, and its SPDX identifier.
+const PHRASES: [(&str, &str); 15] = [
+    ("Apache License Version 2.0", "Apache-2.0"),
+    ("Licensed under the Apache License, Version 2.0", "Apache-2.0"),
+    // One of two that the receiver may choose from.
+    ("Apache-2.0 Software License: https://www.apache.org/licenses/LICENSE-2.0", "Apache-2.0"),
+    ("Permission is hereby granted, free of charge, to any person obtaining a copy", "MIT"),
+    ("Permission to use, copy, modify, and/or distribute this software for any purpose", "ISC"),
+    ("Permission to use, copy, modify, and distribute this software for any purpose", "ISC"),
+    ("Mozilla Public License Version 2.0", "MPL-2.0"),
+    ("Mozilla Public License, version 2.0", "MPL-2.0"),
+    ("GNU LESSER GENERAL PUBLIC LICENSE Version 2.1", "LGPL-2.1-only"),
+    ("GNU LESSER GENERAL PUBLIC LICENSE Version 3", "LGPL-3.0-only"),
+    ("GNU GENERAL PUBLIC LICENSE Version 2", "GPL-2.0-only"),
+    ("GNU GENERAL PUBLIC LICENSE Version 3", "GPL-3.0-only"),
+    ("This is free and unencumbered software released into the public domain", "Unlicense"),
+    ("CC0 1.0 Universal", "CC0-1.0"),
+    ("Boost Software License - Version 1.0", "BSL-1.0"),
+];
+
+/// The licences that a text holds, recognised by their own words.
+fn identify(text: &str) -> BTreeSet<String> {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut found: BTreeSet<String> = PHRASES
+        .iter()
+        .filter(|(phrase, _)| words.contains(phrase))
+        .map(|(_, identifier)| (*identifier).to_owned())
+        .collect();
+    // The third clause is the one that forbids to use the authors' names.
+    for part in words.split("Redistribution and use in source and binary forms").skip(1) {
+        let clauses = if part.contains("endorse or promote") { "BSD-3-Clause" } else { "BSD-2-Clause" };
+        found.insert(clauses.to_owned());
+    }
+    found
+}
+
+/// All components with their licences, and each text once.
+pub fn document(of: &str, components: &[Component]) -> String {
+    let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut texts: Vec<(&str, Vec<String>)> = Vec::new();
+    let mut list = String::new();
+    for component in components {
+        let mut own: Vec<usize> = Vec::new();
+        for (file, text) in &component.texts {
+            let number = *numbers.entry(text.trim()).or_insert_with(|| {
+                texts.push((text.trim(), vec![]));
+                texts.len()
+            });
+            texts[number - 1].1.push(format!("{}, {file}", component.name));
+            own.push(number);
+        }
+        let licenses = component.licenses.iter().map(String::as_str).collect::<Vec<_>>().join(" AND ");
+        let own = own.iter().map(|number| format!(" [{number}]")).collect::<String>();
+        list.push_str(&format!("{}: {licenses}{own}\n", component.name));
+        if let Some(remark) = &component.remark {
+            list.push_str(&format!("    {remark}\n"));
+        }
+    }
+    let mut document = format!(
+        "What others wrote and {of} contains, each with its licence (SPDX) and\nthe numbers of the texts below.\n\n{list}"
+    );
+    for (index, (text, holders)) in texts.iter().enumerate() {
+        document.push_str(&format!("\n{}\n[{}]\n", "=".repeat(78), index + 1));
+        document.extend(holders.iter().map(|holder| format!("    {holder}\n")));
+        document.push_str(&format!("{}\n\n{text}\n", "-".repeat(78)));
+    }
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identified(text: &str) -> Vec<String> {
+        identify(text).into_iter().collect()
+    }
+
+    #[test]
+    fn licences_are_recognised_by_their_words_however_they_are_wrapped() {
+        let bsd = "Redistribution and use in source and binary forms, with or without\nmodification";
+        assert_eq!(identified(bsd), ["BSD-2-Clause"]);
+        assert_eq!(identified(&format!("{bsd} … may be used to\n   endorse or promote")), ["BSD-3-Clause"]);
+        assert_eq!(identified("      Apache License\n   Version 2.0, January 2004"), ["Apache-2.0"]);
+        let two = "Permission is hereby granted, free of charge, to any\nperson obtaining a copy\n\nCC0 1.0 Universal";
+        assert_eq!(identified(two), ["CC0-1.0", "MIT"]);
+        assert_eq!(identified("All rights reserved."), [""; 0]);
+    }
+
+    #[test]
+    fn the_mozilla_licence_is_not_taken_for_those_it_mentions() {
+        let text = "Mozilla Public License Version 2.0 … GNU General Public License, Version 2.0";
+        assert_eq!(identified(text), ["MPL-2.0"]);
+    }
+
+    #[test]
+    fn a_text_that_many_share_stands_once_with_all_of_them() {
+        let text = |file: &str| vec![(file.to_owned(), "Boost Software License - Version 1.0\n".to_owned())];
+        let components = [
+            Component::of("a v1", text("LICENSE")),
+            Component::of("b v2", text("COPYING")),
+            Component::elsewhere("c", &["MIT"], "see c"),
+        ];
+        let document = document("x", &components);
+        assert_eq!(document.matches("Boost Software").count(), 1);
+        assert!(document.contains("a v1: BSL-1.0 [1]\nb v2: BSL-1.0 [1]\nc: MIT\n    see c\n"), "{document}");
+        assert!(document.contains("[1]\n    a v1, LICENSE\n    b v2, COPYING\n"), "{document}");
+    }
+
+    #[test]
+    fn a_component_without_a_known_licence_says_so() {
+        let component = Component::of("a", vec![("NOTICE".into(), "Thanks.".into())]);
+        assert!(component.licenses.contains(UNIDENTIFIED));
+        assert!(holds_a_license("License.txt") && holds_a_license("MIT-LICENSE"));
+        assert!(!holds_a_license("license.go") && !holds_a_license("README.md"));
+    }
+}

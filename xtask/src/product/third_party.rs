@@ -1,0 +1,208 @@
+//! What others wrote and the product contains: read from what was really compiled, with the licence texts
+//! that have to travel along.
+
+use super::Part;
+use super::licenses::{Component, document};
+use super::modules::{self, Compiled};
+use crate::fetch::Download;
+use crate::k3s::{Build, Part as Presence};
+use crate::process::Program;
+use crate::upstream::checkout;
+use crate::upstream::release::Origin;
+use crate::upstream::script::file_name;
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use memchr::memmem;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use xshell::cmd;
+
+/// What the manifest says of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ThirdParty {
+    /// Go modules in any of the programs.
+    pub modules: BTreeSet<Compiled>,
+    /// Everything else that has a version: the Go runtime, C libraries, k3s-root.
+    pub libraries: BTreeMap<String, String>,
+    /// SPDX identifiers of all of it, and of k3s itself.
+    pub licenses: BTreeSet<String>,
+}
+
+/// What k3s-root brings (rancher's k3s-root, scripts/package): busybox, iptables, nftables, ethtool, ipset,
+/// conntrack-tools, util-linux, socat, strongswan, slirp4netns, findutils, coreutils, pigz, fuse-overlayfs.
+const ROOT_LICENSES: [&str; 5] =
+    ["GPL-2.0-only", "GPL-2.0-or-later", "GPL-3.0-or-later", "LGPL-2.1-or-later", "Zlib"];
+
+/// Gathers all of it, and the document with the licences.
+pub fn gather(build: &Build, parts: &[Part]) -> Result<(ThirdParty, String)> {
+    let path = |name: &str| parts.iter().find(|part| part.name == name).map(|part| part.path.as_path());
+    let mut found = ThirdParty::default();
+    let mut components = Vec::new();
+
+    for name in ["server", "containerd-shim-runc-v2", "runc", "binary"] {
+        let program = path(name).with_context(|| format!("the product has no {name}"))?;
+        found.modules.extend(modules_in(build, program)?);
+    }
+    // The shim and runc are compiled as their own main modules, which they therefore do not name.
+    for module in [&build.facts.containerd, &build.facts.runc] {
+        if !found.modules.iter().any(|known| known.origin() == (&module.path, &module.version)) {
+            found.modules.insert(compiled(&module.path, &module.version));
+        }
+    }
+    let cache = build.go.command(build.context, &["env".to_owned(), "GOMODCACHE".to_owned()])?.read()?;
+    for module in &found.modules {
+        let (path, version) = module.origin();
+        let folder = Path::new(&cache).join(format!("{}@{}", escaped(path), escaped(version)));
+        components.push(Component::in_folder(&format!("{path} {version}"), &folder)?);
+    }
+    let plugins = cni(build, &fs::read(path("cni").context("the product has no cni")?)?)?;
+    for (module, component) in plugins {
+        if found.modules.insert(module) {
+            components.push(component);
+        }
+    }
+    if build.source.origin == Origin::Sample {
+        components.iter_mut().filter(|component| component.texts.is_empty()).for_each(stand_in);
+    }
+    for (library, component) in libraries(build, &found.modules, Path::new(&cache))? {
+        found.libraries.extend(library);
+        components.push(component);
+    }
+    found.licenses.insert("Apache-2.0".to_owned());
+    found.licenses.extend(components.iter().flat_map(|component| component.licenses.iter().cloned()));
+    Ok((found, document(&format!("k3s {}", build.source.version), &components)))
+}
+
+/// A module of the sample has no licence file, since it was written in this repository.
+fn stand_in(component: &mut Component) {
+    component.licenses = BTreeSet::from(["Apache-2.0".to_owned()]);
+    component.remark = Some("a stand-in of the sample, written for it".to_owned());
+}
+
+fn compiled(path: &str, version: &str) -> Compiled {
+    Compiled { path: path.to_owned(), version: version.to_owned(), replacement: None }
+}
+
+fn modules_in(build: &Build, program: &Path) -> Result<BTreeSet<Compiled>> {
+    let arguments = ["version".to_owned(), "-m".to_owned(), program.to_string_lossy().into_owned()];
+    let text = build.go.command(build.context, &arguments)?.read()?;
+    Ok(modules::of_build_info(&text))
+}
+
+/// A module path or version as the module cache writes it, whose file system may not tell capitals apart:
+/// `!` and the small letter (go.dev/ref/mod#module-cache).
+fn escaped(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_ascii_uppercase() { format!("!{}", c.to_ascii_lowercase()) } else { c.to_string() })
+        .collect()
+}
+
+/// The CNI plugins' repositories and, of what they have vendored, that which the linker kept: programs
+/// compiled in a GOPATH tell no modules, but the names of their functions.
+fn cni(build: &Build, program: &[u8]) -> Result<Vec<(Compiled, Component)>> {
+    let mut found = Vec::new();
+    for name in ["plugins", "cni-plugin"] {
+        let Some(clone) = build.facts.recipe.clone(name) else { continue };
+        let url = clone.url.trim_end_matches(".git");
+        let commit = checkout::tag(build.context, build.lock, &build.git, url, &clone.tag)?;
+        let tree = tempfile::tempdir()?;
+        checkout::export(&commit, tree.path())?;
+        let module = compiled(url.trim_start_matches("https://"), &clone.tag);
+        let component = Component::in_folder(&module.to_string(), tree.path())?;
+        found.push((module, component));
+        let vendor = tree.path().join("vendor");
+        let list = fs::read_to_string(vendor.join("modules.txt")).unwrap_or_default();
+        for module in modules::of_vendor_list(&list) {
+            if memmem::find(program, format!("/vendor/{}", module.path).as_bytes()).is_some() {
+                let component = Component::in_folder(&module.to_string(), &vendor.join(&module.path))?;
+                found.push((module, component));
+            }
+        }
+    }
+    Ok(found)
+}
+
+type Library = (Option<(String, String)>, Component);
+
+/// What is no Go module.
+fn libraries(build: &Build, modules: &BTreeSet<Compiled>, cache: &Path) -> Result<Vec<Library>> {
+    let go_root = build.go.program.ancestors().nth(2).map(PathBuf::from).unwrap_or_default();
+    let zig = build.zig.program.parent().map(PathBuf::from).unwrap_or_default();
+    let go = &build.go.version;
+    let mut found = vec![
+        (Some(("golang".to_owned(), go.clone())), Component::in_folder(&format!("Go {go}"), &go_root)?),
+        (None, Component::in_folder("musl, the C library", &zig.join("lib/libc/musl"))?),
+        libseccomp(build)?,
+    ];
+    found.extend(sqlite(modules, cache)?);
+    let fetched = |wanted: &str| build.facts.recipe.fetches.iter().find(|url| url.contains(wanted));
+    if let Some(url) = fetched("k3s-root").filter(|_| build.options.root == Presence::Included) {
+        let version = url.rsplit('/').nth(1).unwrap_or_default().to_owned();
+        let remark =
+            format!("programs under licences of their own, from {url}; their sources are named there");
+        let component = Component::elsewhere(&format!("k3s-root {version}"), &ROOT_LICENSES, remark);
+        found.push((Some(("k3s-root".to_owned(), version)), component));
+    }
+    if build.options.charts == Presence::Included {
+        for url in build.facts.recipe.fetches.iter().filter(|url| url.ends_with(".tgz")) {
+            found.push((None, Component::elsewhere(file_name(url), &["Apache-2.0"], format!("from {url}"))));
+        }
+    }
+    Ok(found)
+}
+
+fn libseccomp(build: &Build) -> Result<Library> {
+    let pin = &build.context.pins.libseccomp;
+    let download = Download {
+        name: format!("libseccomp-{}.tar.gz", pin.version),
+        url: pin.url.clone(),
+        sha256: pin.sha256.clone(),
+    };
+    let archive = crate::toolchain::debian::or_source(build.context, &download, "libseccomp")?;
+    let shell = build.context.shell()?;
+    let file = format!("libseccomp-{}/LICENSE", pin.version);
+    let text = Program::new(build.context, cmd!(shell, "tar --extract --to-stdout --file {archive} {file}"))
+        .read()
+        .context("reading libseccomp's licence")?;
+    let name = format!("libseccomp {}", pin.version);
+    let component = Component::of(&name, vec![("LICENSE".to_owned(), text)]);
+    Ok((Some(("libseccomp".to_owned(), pin.version.clone())), component))
+}
+
+/// SQLite, which go-sqlite3 carries in one file.
+fn sqlite(modules: &BTreeSet<Compiled>, cache: &Path) -> Result<Option<Library>> {
+    let Some(module) = modules.iter().find(|module| module.path == "github.com/mattn/go-sqlite3") else {
+        return Ok(None);
+    };
+    let (path, version) = module.origin();
+    let header = cache.join(format!("{}@{}", escaped(path), escaped(version))).join("sqlite3-binding.h");
+    let Some(version) = fs::read_to_string(header).ok().as_deref().and_then(sqlite_version) else {
+        return Ok(None);
+    };
+    let component = Component::elsewhere(&format!("SQLite {version}"), &["blessing"], "in the public domain");
+    Ok(Some((Some(("sqlite".to_owned(), version)), component)))
+}
+
+/// The value of `#define SQLITE_VERSION "3.50.4"`.
+fn sqlite_version(header: &str) -> Option<String> {
+    let line = header.lines().find_map(|line| line.strip_prefix("#define SQLITE_VERSION "))?;
+    Some(line.trim().trim_matches('"').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capitals_are_escaped_as_in_gos_module_cache() {
+        assert_eq!(escaped("github.com/Microsoft/hcsshim"), "github.com/!microsoft/hcsshim");
+    }
+
+    #[test]
+    fn sqlites_version_is_read_from_its_header() {
+        let header = "#define SQLITE_VERSION_NUMBER 3050004\n#define SQLITE_VERSION        \"3.50.4\"\n";
+        assert_eq!(sqlite_version(header).as_deref(), Some("3.50.4"));
+    }
+}

@@ -1,0 +1,95 @@
+//! From a finished product to packages for openEuler and their repository.
+//!
+//! ```text
+//! product ─┐
+//! rpm/ ────┴► sources ─► rpmbuild ─► packages ─► read back ─► signature ─► repository
+//!              spec ─────────────────────────────► expected
+//! ```
+//!
+//! The packages are made by rpmbuild and by nothing else; what it made is read by other code and held
+//! against the product, `rpm/*.files` and the spec.
+
+pub mod build;
+pub mod contents;
+pub mod documents;
+pub mod expected;
+pub mod files;
+pub mod found;
+pub mod marked;
+pub mod naming;
+pub mod recipe;
+pub mod repository;
+pub mod sign;
+pub mod sources;
+pub mod tools;
+pub mod verify;
+
+use crate::claim::Claim;
+use crate::context::Context;
+use crate::product::Product;
+use crate::target::Target;
+use anyhow::{Context as _, Result};
+use contents::Contents;
+use fs_err as fs;
+use naming::{Dist, Nevra};
+use sign::Key;
+use sources::Topdir;
+use std::path::PathBuf;
+
+/// Packages that are to be made of a product.
+pub struct Packaging<'a> {
+    pub context: &'a Context,
+    pub product: &'a Product,
+    pub target: &'static Target,
+    pub dist: &'static Dist,
+    /// Counts the packages made of one version.
+    pub release: u32,
+    /// What the version of all packages is.
+    pub version: String,
+    /// Where the published repository is to be found, without the architecture.
+    pub address: String,
+}
+
+/// What was made.
+pub struct Published {
+    /// The repository of one distribution and architecture, with packages and metadata.
+    pub folder: PathBuf,
+    /// Each package as it was read back, and its size in bytes.
+    pub packages: Vec<(Contents, u64)>,
+}
+
+impl Packaging<'_> {
+    pub fn nevra(&self, name: &str, arch: &str) -> Nevra {
+        Nevra {
+            name: name.to_owned(),
+            version: self.version.clone(),
+            release: format!("{}.{}", self.release, self.dist.name),
+            arch: arch.to_owned(),
+        }
+    }
+
+    /// The time of everything inside, in seconds since 1970: that of the source's commit.
+    pub fn time(&self) -> i64 {
+        self.product.manifest.source_date_epoch
+    }
+
+    /// Makes the packages and lets their repository appear as a whole.
+    pub fn publish(&self, key: Option<&Key>) -> Result<Published> {
+        let name = self.nevra("k3s", self.target.rpm).to_string();
+        let _claim = Claim::on(self.context, &self.context.work.join("claims").join(&name))?;
+        // The same place at every run, so that what a run leaves that was killed, the next one clears away.
+        let topdir = Topdir::new(self.context.work.join("rpm").join(name))?;
+        sources::lay_out(self, &topdir).context("laying out the sources of the packages")?;
+        let made = build::run(self, &topdir)?;
+        let packages = verify::all(self, &topdir, &made)
+            .context("the packages that rpmbuild has made are not what they should be")?;
+        let folder = repository::make(self, &topdir, &made, key)?;
+        let sized = packages.into_iter().map(|package| {
+            let size = fs::metadata(folder.join(package.nevra.file_name()))?.len();
+            Ok((package, size))
+        });
+        let packages = sized.collect::<Result<_>>()?;
+        fs::remove_dir_all(&topdir.path)?;
+        Ok(Published { folder, packages })
+    }
+}

@@ -1,0 +1,122 @@
+//! What the packages say of the very build they hold, taken from its manifest: `PATCHES`, the description's
+//! note, and the list of what is compiled in.
+
+use crate::product::manifest::Manifest;
+use crate::product::modules::Compiled;
+
+/// `/usr/share/doc/k3s/PATCHES`: every change to k3s, and what is missing of a whole one.
+pub fn patches(manifest: &Manifest) -> String {
+    let Manifest { k3s, commit, patches, .. } = manifest;
+    let mut text = format!("k3s {k3s}, built from commit {commit}");
+    match patches.len() {
+        0 => text.push_str(" without a change.\n"),
+        1 => text.push_str(" with 1 change:\n"),
+        count => text.push_str(&format!(" with {count} changes:\n")),
+    }
+    for patch in patches {
+        text.push_str(&format!("\n{}\n{}\n", patch.name, indented(&patch.why)));
+        text.push_str(&format!("    Files: {}\n", patch.files.join(", ")));
+        text.push_str(&format!("    sha256 of the difference: {}\n", patch.diff_sha256));
+    }
+    text.push_str(&match manifest.builtin_pause {
+        true => format!("\nThe pause image {} is carried inside.\n", manifest.pause_image),
+        false => format!("\nThe pause image {} is named, and not carried inside.\n", manifest.pause_image),
+    });
+    let note = note(manifest);
+    if !note.is_empty() {
+        text.push_str(&format!("\n{note}\n"));
+    }
+    text
+}
+
+/// A paragraph with at most 100 columns.
+fn indented(paragraph: &str) -> String {
+    let mut lines = vec![String::from("   ")];
+    for word in paragraph.split_whitespace() {
+        if lines.last().is_some_and(|line| line.len() + word.len() >= 100) {
+            lines.push(String::from("   "));
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push(' ');
+            line.push_str(word);
+        }
+    }
+    lines.join("\n")
+}
+
+/// What a person should know of a build that is no whole k3s of a release; of one that is, nothing.
+pub fn note(manifest: &Manifest) -> String {
+    let mut sentences: Vec<String> = Vec::new();
+    match manifest.origin.as_str() {
+        "release" => {}
+        "sample" => sentences.push("It is a sample in the place of k3s, and starts no pod.".into()),
+        _ => sentences.push(format!(
+            "It was built from a tree that is no release of k3s, commit\n{}.",
+            manifest.commit
+        )),
+    }
+    if !manifest.incomplete.is_empty() {
+        sentences.push(format!("It is incomplete: {} not inside.", listed(&manifest.incomplete)));
+    }
+    sentences.join("\n")
+}
+
+fn listed(names: &[String]) -> String {
+    match names {
+        [one] => format!("{one} is"),
+        several => format!("{} are", several.join(" and ")),
+    }
+}
+
+/// Who answers for the packages: nobody may take them for a release of the k3s project.
+pub fn vendor(manifest: &Manifest) -> &'static str {
+    match manifest.origin.as_str() {
+        "release" => "k3s-riscv64, a modified build of k3s",
+        "sample" => "k3s-riscv64, a sample in the place of k3s",
+        _ => "k3s-riscv64, a modified build of a k3s tree",
+    }
+}
+
+/// `k3s.bundled`: a `Provides` for each module and library inside the binary, so that a search for an unsafe
+/// version of one finds this package (docs.fedoraproject.org, Packaging Guidelines, "Bundling").
+pub fn bundled(manifest: &Manifest) -> String {
+    let modules = manifest.third_party.modules.iter().map(|Compiled { path, version, replacement }| {
+        // A replacement is what was compiled, under the name that programs import it by.
+        let version = replacement.as_ref().map_or(version, |(_, version)| version);
+        (format!("golang({path})"), version.clone())
+    });
+    let libraries =
+        manifest.third_party.libraries.iter().map(|(name, version)| (name.clone(), version.clone()));
+    let mut lines: Vec<String> = modules
+        .chain(libraries)
+        .map(|(name, version)| format!("Provides: bundled({name}) = {}\n", rpm_order(&version)))
+        .collect();
+    lines.sort();
+    lines.dedup();
+    lines.concat()
+}
+
+/// A version of a Go module, with rpm's `~` for the `-` of semver: both order before nothing
+/// (semver.org, section 11; go.dev/ref/mod#versions).
+fn rpm_order(version: &str) -> String {
+    version.strip_prefix('v').unwrap_or(version).replace('-', "~")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_modules_order_in_rpm_as_in_go() {
+        assert_eq!(rpm_order("v2.1.5-k3s1"), "2.1.5~k3s1");
+        assert_eq!(rpm_order("v0.0.0-20240214030015-3ce58045626c"), "0.0.0~20240214030015~3ce58045626c");
+        assert_eq!(rpm_order("v28.5.1+incompatible"), "28.5.1+incompatible");
+    }
+
+    #[test]
+    fn long_reasons_are_broken_into_lines() {
+        let text = indented(&"word ".repeat(60));
+        assert!(text.lines().count() > 2 && text.lines().all(|line| line.len() <= 100), "{text}");
+        assert!(text.lines().all(|line| line.starts_with("    word")), "{text}");
+    }
+}

@@ -1,0 +1,155 @@
+//! What packages are called: from a k3s version to a NEVRA (name, epoch, version, release, architecture).
+
+use crate::upstream::facts;
+use crate::upstream::version::Version;
+use anyhow::{Result, bail};
+use std::fmt;
+
+/// A distribution that packages are made for: its mark in a package's Release (`%{dist}`).
+#[derive(Debug, PartialEq, Eq)]
+pub struct Dist {
+    pub name: &'static str,
+    /// What the distribution calls itself.
+    pub title: &'static str,
+}
+
+/// openEuler's marks, as its own packages of each release bear them.
+pub static DISTS: [Dist; 3] = [
+    Dist { name: "oe2403", title: "openEuler 24.03 LTS" },
+    Dist { name: "oe2403sp1", title: "openEuler 24.03 LTS SP1" },
+    Dist { name: "oe2303", title: "openEuler 23.03" },
+];
+
+impl Dist {
+    pub fn named(name: &str) -> Result<&'static Dist> {
+        let found = DISTS.iter().find(|dist| dist.name == name);
+        match found {
+            Some(dist) => Ok(dist),
+            None => {
+                let known: Vec<_> =
+                    DISTS.iter().map(|dist| format!("{} ({})", dist.name, dist.title)).collect();
+                bail!("unknown distribution {name:?}; known are {}", known.join(", "))
+            }
+        }
+    }
+}
+
+/// One package of ours. The epoch is none, and stays none as long as versions only grow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nevra {
+    pub name: String,
+    pub version: String,
+    pub release: String,
+    /// RPM's name of the architecture, or `noarch`.
+    pub arch: String,
+}
+
+impl Nevra {
+    pub fn file_name(&self) -> String {
+        format!("{self}.rpm")
+    }
+}
+
+impl fmt::Display for Nevra {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Nevra { name, version, release, arch } = self;
+        write!(f, "{name}-{version}-{release}.{arch}")
+    }
+}
+
+/// RPM's form of a k3s version: the same, but for what rpm has a sign of its own for.
+///
+/// - `v1.33.0-rc1+k3s1` is `1.33.0~rc1+k3s1`: `~` orders before nothing, as a candidate comes before its
+///   release. (openEuler's own `1.24.2+rc1+k3s2` orders behind the release, since letters count.)
+/// - A tree without a tag, `v1.31.1+k3s-7d66fa7f`, is `1.31.1+k3s0^git20241127.7d66fa7`: `^` orders behind
+///   what stands before it, and days behind each other, all of them before `+k3s1`.
+///
+/// `commit` is the commit that was built and `time` its time, in seconds since 1970.
+pub fn rpm_version(version: &Version, commit: &str, time: i64) -> Result<String> {
+    let (major, minor, patch) = version.kubernetes;
+    let candidate = version.candidate.as_ref().map(|name| format!("~{name}")).unwrap_or_default();
+    let build = match version.build.strip_prefix("k3s-") {
+        Some(short) if commit.starts_with(short) => {
+            let day = facts::rfc3339(time)[..10].replace('-', "");
+            format!("k3s0^git{day}.{}", commit.get(..7).unwrap_or(commit))
+        }
+        _ => version.build.clone(),
+    };
+    let expressed = format!("{major}.{minor}.{patch}{candidate}+{build}");
+    // rpm(8) parts version and release at the last `-`, so that none may stand in either.
+    if !expressed.chars().all(|c| c.is_ascii_alphanumeric() || "._+~^".contains(c)) {
+        bail!(
+            "RPM cannot express the version {version}: besides the - before rc, it may hold none\n  \
+             Give the tree another one: --as v{major}.{minor}.{patch}+k3s1"
+        );
+    }
+    Ok(expressed)
+}
+
+/// The day of a time, in seconds since 1970, in the form of a changelog's entry: `Thu Jan 01 1970`.
+pub fn changelog_day(time: i64) -> String {
+    // Day 0 was a Thursday.
+    let weekdays = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let days_in_a_week = 7;
+    let weekday = weekdays[time.div_euclid(86_400).rem_euclid(days_in_a_week) as usize];
+    let date = facts::rfc3339(time);
+    let month = date[5..7].parse::<usize>().map_or("Jan", |number| months[number - 1]);
+    format!("{weekday} {month} {} {}", &date[8..10], &date[..4])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMIT: &str = "7d66fa7ff85e47e4ae3cc8b0d7d2d4b1a5d6e0aa";
+
+    fn expressed(version: &str) -> Result<String> {
+        rpm_version(&version.parse().unwrap(), COMMIT, 1_732_665_600)
+    }
+
+    #[test]
+    fn releases_keep_their_version_and_candidates_come_before_them() {
+        assert_eq!(expressed("v1.33.0+k3s1").unwrap(), "1.33.0+k3s1");
+        assert_eq!(expressed("v1.33.0-rc1+k3s1").unwrap(), "1.33.0~rc1+k3s1");
+        assert_eq!(expressed("v0.35.0+k3s1.sample").unwrap(), "0.35.0+k3s1.sample");
+    }
+
+    #[test]
+    fn a_tree_without_a_tag_bears_the_day_and_the_commit() {
+        assert_eq!(expressed("v1.31.1+k3s-7d66fa7f").unwrap(), "1.31.1+k3s0^git20241127.7d66fa7");
+    }
+
+    #[test]
+    fn a_version_with_a_hyphen_elsewhere_is_refused_with_the_remedy() {
+        for version in ["v1.33.0+k3s-mine", "v1.33.0-rc1-2+k3s1", "v1.33.0+k3s1-dirty"] {
+            let error = expressed(version).unwrap_err().to_string();
+            assert!(error.contains(version) && error.contains("--as v1.33.0+k3s1"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_distribution_is_refused_with_the_known_ones_named() {
+        assert_eq!(Dist::named("oe2403sp1").unwrap().title, "openEuler 24.03 LTS SP1");
+        let error = Dist::named("el9").unwrap_err().to_string();
+        assert!(error.contains("\"el9\"") && error.contains("oe2403 (openEuler 24.03 LTS)"), "{error}");
+    }
+
+    #[test]
+    fn days_are_written_as_rpm_wants_them() {
+        assert_eq!(changelog_day(0), "Thu Jan 01 1970");
+        assert_eq!(changelog_day(1_735_689_600), "Wed Jan 01 2025");
+        assert_eq!(changelog_day(951_827_696), "Tue Feb 29 2000");
+    }
+
+    #[test]
+    fn a_package_is_named_by_version_release_and_architecture() {
+        let nevra = Nevra {
+            name: "k3s".into(),
+            version: "1.33.0+k3s1".into(),
+            release: "1.oe2403".into(),
+            arch: "riscv64".into(),
+        };
+        assert_eq!(nevra.file_name(), "k3s-1.33.0+k3s1-1.oe2403.riscv64.rpm");
+    }
+}

@@ -1,0 +1,85 @@
+//! The repository: packages, metadata, and the `.repo` file that makes dnf know it.
+
+use super::Packaging;
+use super::marked::{self, Form, Value};
+use super::sign::{Key, PUBLIC_KEY};
+use super::sources::Topdir;
+use crate::process::Program;
+use crate::product;
+use crate::tree;
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use xshell::cmd;
+
+/// The file that goes to `/etc/yum.repos.d`.
+pub const REPO_FILE: &str = "k3s-riscv64.repo";
+
+/// Makes the repository of one distribution and architecture, `rpm/<dist>/<arch>` beside the product, and
+/// lets it take an older one's place.
+pub fn make(
+    packaging: &Packaging,
+    topdir: &Topdir,
+    packages: &[PathBuf],
+    key: Option<&Key>,
+) -> Result<PathBuf> {
+    let context = packaging.context;
+    let running = context.progress.step("repository");
+    let version = &packaging.product.manifest.k3s;
+    let parent = context.dist.join(version).join("rpm").join(packaging.dist.name);
+    fs::create_dir_all(&parent)?;
+    let making = tempfile::Builder::new().prefix(".making-").tempdir_in(&parent)?;
+    let folder = making.path();
+
+    let mut copies = Vec::new();
+    for package in packages {
+        let copy = folder.join(package.file_name().context("a package has a name")?);
+        fs::copy(package, &copy)?;
+        copies.push(copy);
+    }
+    if let Some(key) = key {
+        key.sign_packages(context, &copies)?;
+        key.publish(folder)?;
+    }
+    // The metadata names the time of each package's file.
+    tree::settle(folder, packaging.time())?;
+    index(packaging, folder, topdir)?;
+    if let Some(key) = key {
+        key.sign_file(context, &folder.join("repodata/repomd.xml"))?;
+    }
+    fs::write(folder.join(REPO_FILE), repo_file(packaging, key)?)?;
+    tree::settle(folder, packaging.time())?;
+    let place = parent.join(packaging.target.rpm);
+    product::replace(making, &place)?;
+    running.done("");
+    Ok(place)
+}
+
+/// Writes `repodata/`, which names no time but the product's. gzip is what every dnf reads.
+fn index(packaging: &Packaging, folder: &Path, topdir: &Topdir) -> Result<()> {
+    let time = packaging.time().to_string();
+    let shell = packaging.context.shell()?;
+    let options = ["--quiet", "--no-database", "--general-compress-type=gz", "--set-timestamp-to-revision"];
+    Program::new(packaging.context, cmd!(shell, "createrepo_c {options...} --revision {time} {folder}"))
+        .env("HOME", &topdir.path)
+        .env("SOURCE_DATE_EPOCH", &time)
+        .log("createrepo")
+        .run()
+        .context("writing the repository's metadata")?;
+    Ok(())
+}
+
+/// `rpm/k3s-riscv64.repo` with the address of the published repository.
+fn repo_file(packaging: &Packaging, key: Option<&Key>) -> Result<String> {
+    let base = format!("{}/$basearch/", packaging.address.trim_end_matches('/'));
+    let checked = if key.is_some() { "1" } else { "0" };
+    let values = BTreeMap::from([
+        ("gpgcheck", checked.into()),
+        ("repo_gpgcheck", checked.into()),
+        ("gpgkey", key.map_or(Value::Absent, |_| format!("{base}{PUBLIC_KEY}").into())),
+        ("baseurl", base.into()),
+    ]);
+    let text = fs::read_to_string(packaging.context.root.join("rpm").join(REPO_FILE))?;
+    marked::fill(&text, Form::Assignment, &values).with_context(|| format!("filling in rpm/{REPO_FILE}"))
+}

@@ -1,0 +1,78 @@
+//! Signatures, by the person's own gpg: of each package's header, and of the repository's metadata.
+
+use super::found;
+use crate::context::Context;
+use crate::process::{self, Program};
+use anyhow::{Context as _, Result, ensure};
+use fs_err as fs;
+use std::path::{Path, PathBuf};
+use xshell::cmd;
+
+/// The public key's file beside the packages.
+pub const PUBLIC_KEY: &str = "RPM-GPG-KEY-k3s-riscv64";
+
+/// A key of the person's that has signed something already.
+pub struct Key {
+    id: String,
+    /// The public half, as others import it.
+    public: String,
+}
+
+impl Key {
+    /// Finds a key by whatever gpg knows it by, and signs once: a key without its secret half, or one whose
+    /// passphrase nobody gives, is not found out after an hour's build.
+    pub fn usable(context: &Context, id: &str) -> Result<Key> {
+        let public = gpg(context, &["--armor", "--export", id])?.read()?;
+        ensure!(!public.is_empty(), "gpg knows no key {id:?}\n  gpg --list-secret-keys shows those it has");
+        gpg(context, &["--local-user", id, "--output", "-", "--armor", "--detach-sign"])?
+            .read()
+            .with_context(|| format!("gpg cannot sign with the key {id:?}"))?;
+        Ok(Key { id: id.to_owned(), public: public + "\n" })
+    }
+
+    /// Signs packages where they lie. What was built must be what is signed: header and payload stay.
+    pub fn sign_packages(&self, context: &Context, packages: &[PathBuf]) -> Result<()> {
+        let digests = || packages.iter().map(|path| found::header_digest(path)).collect::<Result<Vec<_>>>();
+        let before = digests()?;
+        let name = format!("_gpg_name {}", self.id);
+        // rpm looks for it on no path.
+        let program = process::find("gpg").context("gpg has vanished")?;
+        let program = format!("__gpg {}", program.display());
+        let definitions = ["--define", &name, "--define", &program];
+        let shell = context.shell()?;
+        with_gpg(Program::new(context, cmd!(shell, "rpmsign {definitions...} --addsign {packages...}")))
+            .log("rpmsign")
+            .run()
+            .context("signing the packages")?;
+        ensure!(before == digests()?, "signing has changed a package's header");
+        Ok(())
+    }
+
+    /// Signs a file into `FILE.asc` beside it.
+    pub fn sign_file(&self, context: &Context, file: &Path) -> Result<()> {
+        let signature = format!("{}.asc", file.display());
+        let file = file.to_string_lossy();
+        gpg(context, &["--local-user", &self.id, "--output", &signature, "--armor", "--detach-sign", &file])?
+            .run()
+            .with_context(|| format!("signing {file}"))?;
+        Ok(())
+    }
+
+    /// Writes the public half into a folder.
+    pub fn publish(&self, folder: &Path) -> Result<()> {
+        fs::write(folder.join(PUBLIC_KEY), &self.public)?;
+        Ok(())
+    }
+}
+
+fn gpg<'a>(context: &'a Context, arguments: &[&str]) -> Result<Program<'a>> {
+    let shell = context.shell()?;
+    Ok(with_gpg(Program::new(context, cmd!(shell, "gpg --batch --yes {arguments...}"))))
+}
+
+/// What gpg's agent needs to ask for a passphrase where the person sits.
+fn with_gpg(program: Program<'_>) -> Program<'_> {
+    ["GPG_", "DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS"]
+        .iter()
+        .fold(program, |program, name| program.inherit(name, &[]))
+}

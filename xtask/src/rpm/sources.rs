@@ -1,0 +1,146 @@
+//! What rpmbuild reads: `SPECS/k3s.spec` with its values, and `SOURCES/` with all that it names.
+
+use super::Packaging;
+use super::documents;
+use super::marked::{self, Form, Value};
+use super::naming::changelog_day;
+use crate::image::{Compression, PauseImage, docker_archive, installed};
+use crate::product::finished::{CHECK_CONFIG, LICENSE, NOTICES};
+use crate::tree;
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// rpmbuild's `%{_topdir}`.
+pub struct Topdir {
+    pub path: PathBuf,
+}
+
+impl Topdir {
+    /// An empty one.
+    pub fn new(path: PathBuf) -> Result<Topdir> {
+        if path.exists() {
+            fs::remove_dir_all(&path)?;
+        }
+        let topdir = Topdir { path };
+        fs::create_dir_all(topdir.sources())?;
+        fs::create_dir_all(topdir.path.join("SPECS"))?;
+        Ok(topdir)
+    }
+
+    pub fn sources(&self) -> PathBuf {
+        self.path.join("SOURCES")
+    }
+
+    pub fn spec(&self) -> PathBuf {
+        self.path.join("SPECS/k3s.spec")
+    }
+
+    /// Where rpmbuild leaves the packages.
+    pub fn packages(&self) -> PathBuf {
+        self.path.join("RPMS")
+    }
+}
+
+/// The program and the image of the cure, under the names the spec gives them.
+pub const PROGRAM: &str = "k3s";
+pub const PAUSE_IMAGE: &str = "k3s-pause-image.tar";
+
+/// Files that are installed under another name than they have in `rpm/`.
+const RENAMED: [(&str, &str); 5] = [
+    ("/etc/sysconfig/k3s", "k3s.sysconfig"),
+    ("/etc/sysconfig/k3s-agent", "k3s-agent.sysconfig"),
+    ("/usr/share/bash-completion/completions/k3s", "k3s.bash"),
+    ("/usr/share/doc/k3s/README.md", "README.package.md"),
+    ("/usr/share/zsh/site-functions/_k3s", "_k3s"),
+];
+
+/// The source that an installed file is a copy of.
+pub fn source_of(installed: &str) -> &str {
+    let renamed = RENAMED.iter().find(|(path, _)| *path == installed);
+    renamed.map_or_else(|| installed.rsplit('/').next().unwrap_or(installed), |(_, source)| source)
+}
+
+/// Lays everything out, with the time of the product: rpm lowers times that are newer than SOURCE_DATE_EPOCH,
+/// and keeps older ones.
+pub fn lay_out(packaging: &Packaging, topdir: &Topdir) -> Result<()> {
+    let ours = packaging.context.root.join("rpm");
+    let sources = topdir.sources();
+    for entry in fs::read_dir(&ours)? {
+        let path = entry?.path();
+        if path.is_file() {
+            fs::copy(&path, sources.join(path.file_name().context("a file has a name")?))?;
+        }
+    }
+    let product = packaging.product;
+    for (file, source) in [
+        (packaging.target.k3s_binary().as_str(), PROGRAM),
+        (CHECK_CONFIG, CHECK_CONFIG),
+        (LICENSE, LICENSE),
+        (NOTICES, NOTICES),
+    ] {
+        fs::copy(product.folder.join(file), sources.join(source))?;
+    }
+    fs::write(sources.join(PAUSE_IMAGE), pause_image(packaging)?)?;
+    fs::write(sources.join("PATCHES"), documents::patches(&product.manifest))?;
+    fs::write(sources.join("k3s.bundled"), documents::bundled(&product.manifest))?;
+    let spec = marked::fill(&fs::read_to_string(ours.join("k3s.spec"))?, Form::Global, &values(packaging))
+        .context("filling in rpm/k3s.spec")?;
+    fs::write(topdir.spec(), spec)?;
+    tree::settle(&topdir.path, packaging.time())
+}
+
+/// The image under the names that unmodified releases of k3s ask for.
+fn pause_image(packaging: &Packaging) -> Result<Vec<u8>> {
+    let program = fs::read(packaging.product.folder.join(crate::pause::PROGRAM))?;
+    let image = PauseImage::new(packaging.target, program, env!("CARGO_PKG_VERSION"))?;
+    docker_archive::archive(&image, &installed::names()?, Compression::None)
+}
+
+/// What the marked places of the spec are filled with.
+fn values(packaging: &Packaging) -> BTreeMap<&'static str, Value> {
+    let manifest = &packaging.product.manifest;
+    let has = |part: &str| if manifest.incomplete.iter().any(|lacking| lacking == part) { "0" } else { "1" };
+    // `path version` of a module, `tag commit` of a repository; in a spec, a word without `v`.
+    let source = |name: &str, word: usize| {
+        let found = manifest.sources.iter().find(|(key, _)| key.ends_with(name));
+        let version = found.and_then(|(_, value)| value.split(' ').nth(word)).unwrap_or("0");
+        version.trim_start_matches('v').to_owned()
+    };
+    let tool = |name: &str| manifest.tools.get(name).map_or("0", String::as_str).to_owned();
+    let rust = tool("rustc").split(' ').nth(1).unwrap_or("0").to_owned();
+    let licenses: Vec<&str> = manifest.third_party.licenses.iter().map(String::as_str).collect();
+    BTreeMap::from([
+        ("k3s_version", packaging.version.as_str().into()),
+        ("k3s_tag", manifest.k3s.as_str().into()),
+        ("k3s_commit", manifest.commit.as_str().into()),
+        ("k3s_release", packaging.release.to_string().into()),
+        ("k3s_arches", packaging.target.rpm.into()),
+        ("k3s_date", changelog_day(packaging.time()).into()),
+        ("k3s_vendor", documents::vendor(manifest).into()),
+        ("k3s_license", licenses.join(" AND ").into()),
+        ("k3s_note", documents::note(manifest).into()),
+        ("k3s_with_root", has("k3s-root").into()),
+        ("k3s_with_charts", has("charts").into()),
+        ("pause_version", env!("CARGO_PKG_VERSION").into()),
+        ("containerd_version", source("containerd", 1).into()),
+        ("runc_version", source("runc", 1).into()),
+        ("cni_plugins_version", source("/plugins", 0).into()),
+        ("libseccomp_version", tool("libseccomp").into()),
+        ("go_version", tool("go").into()),
+        ("rust_version", rust.into()),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_installed_file_comes_from_the_source_of_its_name_unless_said_otherwise() {
+        assert_eq!(source_of("/usr/bin/k3s"), "k3s");
+        assert_eq!(source_of("/etc/sysconfig/k3s"), "k3s.sysconfig");
+        assert_eq!(source_of("/usr/share/doc/k3s/UPGRADE.md"), "UPGRADE.md");
+    }
+}

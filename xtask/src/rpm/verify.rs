@@ -1,0 +1,31 @@
+//! Finished packages held against what they should be.
+
+use super::Packaging;
+use super::contents::{Contents, differences};
+use super::sources::Topdir;
+use super::{expected, found};
+use anyhow::{Result, bail};
+use std::path::PathBuf;
+
+/// Reads all packages back. Every difference is told, not only the first.
+pub fn all(packaging: &Packaging, topdir: &Topdir, made: &[PathBuf]) -> Result<Vec<Contents>> {
+    let running = packaging.context.progress.step("read back");
+    let expected = expected::packages(packaging, topdir)?;
+    let found = made.iter().map(|path| found::read(path)).collect::<Result<Vec<_>>>()?;
+    let mut wrong = Vec::new();
+    for package in &expected {
+        match found.iter().find(|other| other.nevra.name == package.nevra.name) {
+            Some(found) => wrong.extend(differences(package, found)),
+            None => wrong.push(format!("{}: was not made", package.nevra)),
+        }
+    }
+    let unexpected =
+        found.iter().filter(|one| !expected.iter().any(|other| other.nevra.name == one.nevra.name));
+    wrong.extend(unexpected.map(|package| format!("{}: is no package of ours", package.nevra)));
+    if !wrong.is_empty() {
+        bail!("{} differences:\n  {}", wrong.len(), wrong.join("\n  "));
+    }
+    let files: usize = found.iter().map(|package| package.files.len()).sum();
+    running.done(format!("{files} files of {} packages are as they should be", found.len()));
+    Ok(found)
+}

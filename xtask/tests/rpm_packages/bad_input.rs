@@ -1,0 +1,165 @@
+//! Whatever cannot be packaged is refused with a reason and a remedy, and leaves nothing half-written.
+
+use crate::fake;
+use crate::lab::{CREATEREPO, can_build};
+use crate::needs;
+use crate::place::{Place, failed, succeeded};
+use fs_err as fs;
+use std::path::PathBuf;
+use xtask::product::manifest::Manifest;
+
+fn can_package(what: &str) -> bool {
+    can_build(what) && needs::programs(what, &[CREATEREPO])
+}
+
+/// A whole product, and a place for what is made of it.
+struct Case {
+    place: Place,
+}
+
+impl Case {
+    fn new() -> Case {
+        let case = Case { place: Place::new() };
+        fake::product(&case.product(), "v1.33.0+k3s1");
+        case
+    }
+
+    fn product(&self) -> PathBuf {
+        self.place.path("product")
+    }
+
+    fn arguments(&self, more: &[&str]) -> Vec<String> {
+        let product = self.product().to_str().unwrap().to_owned();
+        let arguments = ["rpm", "--product", &product];
+        arguments.iter().chain(more).map(|word| (*word).to_owned()).collect()
+    }
+
+    /// What is said, given that the packaging fails and nothing appears.
+    #[track_caller]
+    fn refused(&self, more: &[&str]) -> String {
+        self.place.fails(self.arguments(more))
+    }
+
+    /// Changes the manifest, with sums that fit.
+    fn with_manifest(&self, change: impl FnOnce(&mut Manifest)) {
+        let mut manifest = Manifest::read(&self.product().join("manifest.json")).unwrap();
+        change(&mut manifest);
+        fake::write_manifest(&self.product(), &manifest);
+    }
+}
+
+#[test]
+fn an_unknown_distribution_architecture_or_release_is_refused() {
+    let case = Case::new();
+    assert!(case.refused(&["--dist", "el9"]).contains("unknown distribution \"el9\"; known are oe2403"));
+    assert!(case.refused(&["--arch", "sparc"]).contains("unknown architecture \"sparc\""));
+    let zero = case.place.xtask(case.arguments(&["--release", "0"])).output().unwrap();
+    assert_eq!(zero.status.code(), Some(2));
+}
+
+#[test]
+fn without_rpmbuild_the_line_that_installs_it_is_told() {
+    let mut case = Case::new();
+    // Programs are looked for on this path alone.
+    case.place.set("PATH", case.place.path("empty"));
+    let said = case.refused(&[]);
+    assert!(said.contains("not found: rpmbuild, createrepo_c; this repairs it:\n"), "{said}");
+    let line = said.lines().last().unwrap();
+    let installs = |packages: &[&str]| packages.iter().all(|package| line.contains(package));
+    let (debian, fedora) =
+        (["apt-get install", " createrepo-c rpm"], ["dnf install", " createrepo_c rpm-build"]);
+    assert!(installs(&debian) || installs(&fedora), "{said}");
+}
+
+#[test]
+fn a_folder_without_a_whole_product_is_refused() {
+    if !can_package("products that are not whole") {
+        return;
+    }
+    let case = Case::new();
+    fs::remove_file(case.product().join("check-config.sh")).unwrap();
+    assert!(case.refused(&[]).contains("check-config.sh is missing, which SHA256SUMS names"));
+
+    let case = Case::new();
+    fs::write(case.product().join("LICENSE"), "another").unwrap();
+    assert!(case.refused(&[]).contains("LICENSE has not the sum that SHA256SUMS names"));
+
+    let case = Case::new();
+    case.with_manifest(|manifest| {
+        let pause = manifest.files["pause"].clone();
+        manifest.files.get_mut("LICENSE").unwrap().sha256 = pause.sha256;
+    });
+    assert!(case.refused(&[]).contains("LICENSE has not the sum"));
+
+    let case = Case::new();
+    case.with_manifest(|manifest| drop(manifest.files.remove("THIRD-PARTY-NOTICES")));
+    assert!(case.refused(&[]).contains("THIRD-PARTY-NOTICES is missing, which manifest.json should name"));
+
+    let case = Case::new();
+    fs::remove_dir_all(case.product()).unwrap();
+    let said = case.refused(&[]);
+    assert!(said.contains("there is no manifest.json") && said.contains("cargo xtask build"), "{said}");
+}
+
+#[test]
+fn a_product_of_another_version_or_architecture_is_refused() {
+    if !can_package("products of another kind") {
+        return;
+    }
+    let case = Case::new();
+    let said = case.refused(&["--k3s", "v1.34.0+k3s1"]);
+    assert!(said.contains("holds k3s v1.33.0+k3s1, not v1.34.0+k3s1"), "{said}");
+
+    let case = Case::new();
+    case.with_manifest(|manifest| manifest.k3s = "v1.34.0+k3s1".into());
+    assert!(case.refused(&[]).contains("k3s-riscv64 is of another version: it does not name v1.34.0+k3s1"));
+
+    let case = Case::new();
+    case.with_manifest(|manifest| manifest.arch = "arm64".into());
+    assert!(case.refused(&[]).contains("it is for arm64, not for riscv64"));
+    let said = Case::new().refused(&["--arch", "arm64"]);
+    assert!(said.contains("it is for riscv64, not for arm64"), "{said}");
+
+    let case = Case::new();
+    replace(&case, "k3s-riscv64", &fs::read(env!("CARGO_BIN_EXE_xtask")).unwrap());
+    let said = case.refused(&[]);
+    assert!(said.contains("k3s-riscv64 is not for riscv64") && said.contains("ELF machine"), "{said}");
+
+    let case = Case::new();
+    replace(&case, "k3s-riscv64", b"#!/bin/sh\n");
+    assert!(case.refused(&[]).contains("k3s-riscv64 is not for riscv64"));
+}
+
+/// Puts other bytes into a product, with manifest and sums that fit.
+fn replace(case: &Case, name: &str, bytes: &[u8]) {
+    fs::write(case.product().join(name), bytes).unwrap();
+    let digest = xtask::digest::Digest::of(bytes);
+    case.with_manifest(|manifest| manifest.files.get_mut(name).unwrap().sha256 = digest);
+}
+
+#[test]
+fn a_version_that_rpm_cannot_express_is_refused() {
+    if !can_package("versions with hyphens") {
+        return;
+    }
+    let case = Case::new();
+    fs::remove_dir_all(case.product()).unwrap();
+    fake::product(&case.product(), "v1.33.0+k3s-mine");
+    let said = case.refused(&[]);
+    assert!(said.contains("RPM cannot express the version v1.33.0+k3s-mine"), "{said}");
+    assert!(said.contains("--as v1.33.0+k3s1"), "{said}");
+}
+
+#[test]
+fn where_rpmbuild_fails_the_earlier_packages_stay() {
+    if !can_package("a failing rpmbuild") {
+        return;
+    }
+    let mut case = Case::new();
+    succeeded(case.place.xtask(case.arguments(&[])).output().unwrap());
+    let before = case.place.files();
+    case.place.put_program("rpmbuild", "[ \"$1\" != --version ] || exit 0; echo no space left >&2; exit 1");
+    let said = failed(&case.place.xtask(case.arguments(&["--release", "2"])).output().unwrap());
+    assert!(said.contains("building the packages") && said.contains("no space left"), "{said}");
+    assert_eq!(case.place.files(), before);
+}

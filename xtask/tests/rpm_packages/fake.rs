@@ -1,0 +1,103 @@
+//! Finished products without a build: the pause program in k3s' place, and the manifest that goes with it.
+
+use crate::lab::context;
+use fs_err as fs;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::OnceLock;
+use xtask::digest::Digest;
+use xtask::product::manifest::{FileEntry, Manifest, PatchEntry};
+use xtask::product::third_party::ThirdParty;
+use xtask::target::Target;
+
+/// The time of all fake products: 2025-04-18.
+pub const TIME: i64 = 1_745_000_000;
+
+pub fn riscv64() -> &'static Target {
+    Target::named("riscv64").unwrap()
+}
+
+/// A static riscv64 program that starts and ends: pause, which with `-v` only says its version.
+fn program() -> &'static [u8] {
+    static PROGRAM: OnceLock<Vec<u8>> = OnceLock::new();
+    PROGRAM.get_or_init(|| fs::read(xtask::pause::build(context(), riscv64()).unwrap()).unwrap())
+}
+
+/// What a manifest says of a whole release of this version.
+pub fn manifest(version: &str) -> Manifest {
+    let texts = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    };
+    let module = "github.com/containerd/containerd/v2 v2.1.5 => github.com/k3s-io/containerd/v2 v2.1.5-k3s1";
+    Manifest {
+        k3s: version.to_owned(),
+        commit: "dc03cb4b3f0f3ab1b5d5f5c2a1a1a1a1a1a1a1a1".into(),
+        origin: "release".into(),
+        arch: "riscv64".into(),
+        source_date_epoch: TIME,
+        modified: true,
+        pause_image: "carvicsforth/pause:v3.10-v1.31.1".into(),
+        builtin_pause: true,
+        incomplete: vec![],
+        patches: vec![PatchEntry {
+            name: "pause-image".into(),
+            why: "Every pod's sandbox is held by the pause image, and upstream's has no riscv64 manifest."
+                .into(),
+            files: vec!["pkg/cli/cmds/agent.go".into()],
+            diff_sha256: Digest::of("a diff"),
+        }],
+        third_party: ThirdParty {
+            modules: [module.parse().unwrap()].into(),
+            libraries: texts(&[("sqlite", "3.50.4"), ("golang", "1.24.2")]),
+            licenses: ["Apache-2.0", "MIT"].map(str::to_owned).into(),
+        },
+        sources: texts(&[
+            ("containerd", "github.com/k3s-io/containerd/v2 v2.1.5-k3s1"),
+            ("runc", "github.com/opencontainers/runc v1.2.5"),
+            ("https://github.com/rancher/plugins", "v1.6.0-k3s1 d0c0d0c0"),
+        ]),
+        tools: texts(&[
+            ("go", "1.24.2"),
+            ("libseccomp", "2.6.0"),
+            ("rustc", "rustc 1.95.0 (59807616e 2026-04-14)"),
+            ("zig", "0.17.1"),
+        ]),
+        parts: BTreeMap::new(),
+        files: BTreeMap::new(),
+        checks: vec![],
+    }
+}
+
+/// Writes a whole product of this version.
+pub fn product(folder: &Path, version: &str) {
+    product_of(folder, manifest(version));
+}
+
+/// Writes a whole product, with the sums that its manifest lacks.
+pub fn product_of(folder: &Path, mut manifest: Manifest) {
+    fs::create_dir_all(folder).unwrap();
+    let k3s = [program(), b"\0", manifest.k3s.as_bytes()].concat();
+    let files: [(&str, &[u8]); 5] = [
+        ("k3s-riscv64", &k3s),
+        ("pause", program()),
+        ("check-config.sh", b"#!/bin/sh\necho checked\n"),
+        ("LICENSE", b"Apache License\nVersion 2.0\n"),
+        ("THIRD-PARTY-NOTICES", b"containerd: Apache-2.0\n"),
+    ];
+    for (name, bytes) in files {
+        fs::write(folder.join(name), bytes).unwrap();
+        let entry = FileEntry { size: bytes.len() as u64, sha256: Digest::of(bytes) };
+        manifest.files.insert(name.to_owned(), entry);
+    }
+    write_manifest(folder, &manifest);
+}
+
+/// Writes a manifest, and sums that fit the files it names.
+pub fn write_manifest(folder: &Path, manifest: &Manifest) {
+    let text = manifest.text().unwrap();
+    fs::write(folder.join("manifest.json"), &text).unwrap();
+    let mut sums: Vec<String> =
+        manifest.files.iter().map(|(name, file)| format!("{}  {name}\n", file.sha256)).collect();
+    sums.push(format!("{}  manifest.json\n", Digest::of(&text)));
+    fs::write(folder.join("SHA256SUMS"), sums.concat()).unwrap();
+}

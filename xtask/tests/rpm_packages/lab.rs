@@ -1,0 +1,200 @@
+//! Packages made for the tests, each once: two versions of ours, openEuler's own, the distribution's stub.
+
+use crate::{fake, needs, place};
+use fs_err as fs;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use xtask::context::Context;
+use xtask::product::Product;
+use xtask::rpm::naming::{Dist, rpm_version};
+use xtask::rpm::sources::{self, Topdir};
+use xtask::rpm::{Packaging, build, marked};
+
+/// The programs without which nothing can be said of packages.
+pub const RPM: (&str, &str) = ("rpm", "rpm");
+pub const RPMBUILD: (&str, &str) = ("rpmbuild", "rpm");
+pub const CREATEREPO: (&str, &str) = ("createrepo_c", "createrepo-c");
+pub const BUSYBOX: (&str, &str) = ("busybox", "busybox-static");
+pub const DNF: (&str, &str) = ("dnf", "dnf");
+
+/// Whether packages can be made here.
+pub fn can_build(what: &str) -> bool {
+    needs::programs(what, &[RPM, RPMBUILD])
+}
+
+/// A folder of these tests' own, empty when they begin.
+pub fn scratch() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rpm_packages");
+        if folder.exists() {
+            fs::remove_dir_all(&folder).unwrap();
+        }
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    })
+}
+
+/// The real repository and cache, with everything that is written below [`scratch`].
+pub fn context() -> &'static Context {
+    static CONTEXT: OnceLock<Context> = OnceLock::new();
+    CONTEXT.get_or_init(|| {
+        let below = |name: &str| scratch().join("target").join(name);
+        Context { work: below("work"), dist: below("dist"), logs: below("logs"), ..place::context() }
+    })
+}
+
+/// The file of this repository.
+pub fn ours(path: &str) -> PathBuf {
+    context().root.join(path)
+}
+
+/// The packages of one version.
+#[derive(Clone, Debug)]
+pub struct Wares {
+    pub k3s: PathBuf,
+    pub cli: PathBuf,
+    pub pause_image: PathBuf,
+}
+
+impl Wares {
+    pub fn all(&self) -> [&Path; 3] {
+        [&self.k3s, &self.cli, &self.pause_image]
+    }
+}
+
+/// `1.33.0+k3s1`.
+pub fn former() -> &'static Wares {
+    static WARES: OnceLock<Wares> = OnceLock::new();
+    WARES.get_or_init(|| make("v1.33.0+k3s1", |_| {}))
+}
+
+/// `1.34.2+k3s1`, whose default settings are others.
+pub fn latter() -> &'static Wares {
+    static WARES: OnceLock<Wares> = OnceLock::new();
+    WARES.get_or_init(|| {
+        make("v1.34.2+k3s1", |topdir| {
+            for name in ["k3s.sysconfig", "k3s-agent.sysconfig"] {
+                let file = topdir.sources().join(name);
+                fs::write(&file, fs::read_to_string(&file).unwrap() + "# A new default.\n").unwrap();
+            }
+        })
+    })
+}
+
+/// Lays packages out, lets them be changed, builds them.
+fn make(version: &str, change: impl FnOnce(&Topdir)) -> Wares {
+    let folder = scratch().join("wares").join(version);
+    fake::product(&folder.join("product"), version);
+    let product = Product::open(&folder.join("product"), fake::riscv64()).unwrap();
+    let packaging = packaging(&product);
+    let topdir = Topdir::new(folder.join("topdir")).unwrap();
+    sources::lay_out(&packaging, &topdir).unwrap();
+    change(&topdir);
+    let made = build::run(&packaging, &topdir).unwrap();
+    let named = |name: &str| {
+        let found = made.iter().find(|path| file_name(path).starts_with(&format!("{name}-1.")));
+        found.unwrap_or_else(|| panic!("{name} was not made: {made:?}")).clone()
+    };
+    Wares { k3s: named("k3s"), cli: named("k3s-cli"), pause_image: named("k3s-pause-image") }
+}
+
+/// How a product of the tests is packaged where nothing else is said.
+pub fn packaging(product: &Product) -> Packaging<'_> {
+    let manifest = &product.manifest;
+    Packaging {
+        context: context(),
+        product,
+        target: fake::riscv64(),
+        dist: Dist::named("oe2403").unwrap(),
+        release: 1,
+        version: rpm_version(&manifest.k3s.parse().unwrap(), &manifest.commit, manifest.source_date_epoch)
+            .unwrap(),
+        address: "file:///srv/k3s-riscv64".to_owned(),
+    }
+}
+
+/// openEuler's own k3s, with the files where it has them.
+pub fn openeuler() -> &'static Path {
+    static PACKAGE: OnceLock<PathBuf> = OnceLock::new();
+    PACKAGE.get_or_init(|| distributions_k3s("1.24.2+rc1+k3s2", "3.oe2303", "riscv64"))
+}
+
+/// A newer k3s of the distribution's, which ours has to win against by its priority.
+pub fn newer() -> &'static Path {
+    static PACKAGE: OnceLock<PathBuf> = OnceLock::new();
+    PACKAGE.get_or_init(|| distributions_k3s("1.99.0+k3s1", "1.oe2403", "riscv64"))
+}
+
+/// A k3s that a distribution ships, in openEuler's layout.
+fn distributions_k3s(version: &str, release: &str, arch: &str) -> PathBuf {
+    let folder = scratch().join("distribution").join(version);
+    let spec = format!(
+        "%global debug_package %{{nil}}
+%global __os_install_post %{{nil}}
+Name: k3s
+Version: {version}
+Release: {release}
+Summary: Kubernetes, as openEuler lays it out
+License: Apache-2.0
+%description
+As openEuler lays it out.
+%install
+install -D -m 755 {program} %{{buildroot}}/usr/local/bin/k3s
+printf '#!/bin/sh\\n# upstream installer\\n' >%{{buildroot}}/usr/local/bin/k3s-install.sh
+chmod 755 %{{buildroot}}/usr/local/bin/k3s-install.sh
+%files
+/usr/local/bin/k3s
+/usr/local/bin/k3s-install.sh
+",
+        program = folder.join("product/k3s-riscv64").display()
+    );
+    fake::product(&folder.join("product"), "v1.24.2-rc1+k3s2");
+    rpmbuild(&folder, &spec, arch)
+}
+
+/// The stub of a distribution that provides these names, built once for each set of them.
+pub fn stub(provides: &[&str]) -> PathBuf {
+    static STUBS: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let key = provides.join(" ");
+    let mut stubs = STUBS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(made) = stubs.get(&key) {
+        return made.clone();
+    }
+    let spec = fs::read_to_string(ours("rpm/distro-stub.spec")).unwrap();
+    let lines: Vec<String> = provides.iter().map(|name| format!("Provides: {name}")).collect();
+    let folder = scratch().join("stubs").join(stubs.len().to_string());
+    let made = rpmbuild(&folder, &marked::replace(&spec, &lines).unwrap(), "noarch");
+    stubs.insert(key, made.clone());
+    made
+}
+
+/// Builds the one package of a spec.
+fn rpmbuild(folder: &Path, spec: &str, arch: &str) -> PathBuf {
+    fs::create_dir_all(folder).unwrap();
+    let file = folder.join("package.spec");
+    fs::write(&file, spec).unwrap();
+    let topdir = format!("_topdir {}", folder.join("topdir").display());
+    let mut command = Command::new("rpmbuild");
+    command.args(["-bb", "--target", arch, "--define", &topdir]).arg(&file);
+    told(command.output().unwrap());
+    let made =
+        walkdir::WalkDir::new(folder.join("topdir/RPMS")).into_iter().map(|entry| entry.unwrap().into_path());
+    let mut made = made.filter(|path| path.extension().is_some_and(|extension| extension == "rpm"));
+    made.next().expect("rpmbuild has made a package")
+}
+
+pub fn file_name(path: &Path) -> &str {
+    path.file_name().unwrap().to_str().unwrap()
+}
+
+/// What a program that succeeds has written, messages last.
+#[track_caller]
+pub fn told(output: Output) -> String {
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}: {text}", output.status);
+    text
+}

@@ -1,0 +1,88 @@
+//! What those say whose trade it is to judge packages, units and scripts.
+
+use crate::lab::{former, latter, ours, told};
+use crate::needs;
+use crate::root::{Root, can_install};
+use fs_err as fs;
+use std::process::Command;
+use xtask::rpm::found;
+
+#[test]
+fn rpmlint_finds_nothing() {
+    if !crate::lab::can_build("what rpmlint says")
+        || !needs::programs("what rpmlint says", &[("rpmlint", "rpmlint")])
+    {
+        return;
+    }
+    let mut command = Command::new("rpmlint");
+    command.arg("--config").arg(ours("rpm/rpmlint.toml")).args(former().all()).arg(ours("rpm/k3s.spec"));
+    let said = told(command.output().unwrap());
+    assert!(said.contains("3 packages and 1 specfiles checked; 0 errors, 0 warnings"), "{said}");
+}
+
+#[test]
+fn rpmlint_finds_what_nobody_has_filtered() {
+    if !crate::lab::can_build("whether rpmlint looks")
+        || !needs::programs("whether rpmlint looks", &[("rpmlint", "rpmlint")])
+    {
+        return;
+    }
+    // openEuler's own package has files in /usr/local, which our filters do not forgive.
+    let mut command = Command::new("rpmlint");
+    command.arg("--config").arg(ours("rpm/rpmlint.toml")).arg(crate::lab::openeuler());
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(!output.status.success() && said.contains("dir-or-file-in-usr-local"), "{said}");
+}
+
+#[test]
+fn systemd_has_nothing_to_say_of_the_installed_units() {
+    let systemd = [("systemd-analyze", "systemd")];
+    if !can_install("the units") || !needs::programs("what systemd says of the units", &systemd) {
+        return;
+    }
+    let root = Root::new();
+    root.install(&[&former().k3s]);
+    fs::create_dir_all(root.path("/sbin")).unwrap();
+    std::os::unix::fs::symlink("../bin/busybox", root.path("/sbin/modprobe")).unwrap();
+    for unit in ["k3s.service", "k3s-agent.service"] {
+        let path = format!("/usr/lib/systemd/system/{unit}");
+        // As on a machine that has systemd's own units beside ours.
+        let text = root.read(&path).replace("/usr/bin/k3s ", "/bin/true ");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(unit);
+        fs::write(&file, &text).unwrap();
+        let verify = |file: &std::path::Path| {
+            let mut command = Command::new("systemd-analyze");
+            command.args(["verify", "--man=no", "--recursive-errors=one"]).arg(file);
+            command.output().unwrap()
+        };
+        assert_eq!(told(verify(&file)), "");
+        fs::write(&file, text.replace("KillMode=process", "KillMode=proces")).unwrap();
+        let said = String::from_utf8(verify(&file).stderr).unwrap();
+        assert!(said.contains("kill mode"), "what is wrong would not be noticed: {said}");
+    }
+}
+
+#[test]
+fn shellcheck_finds_nothing_in_scripts_and_scriptlets() {
+    if !crate::lab::can_build("the scriptlets")
+        || !needs::programs("what shellcheck says", &[("shellcheck", "shellcheck")])
+    {
+        return;
+    }
+    let scripts = ["k3s-install.sh", "k3s-killall.sh", "k3s-uninstall.sh", "k3s.bash"];
+    let mut command = Command::new("shellcheck");
+    command.args(["--shell=sh"]).args(scripts[..3].iter().map(|name| ours("rpm").join(name)));
+    assert_eq!(told(command.output().unwrap()), "");
+    let mut command = Command::new("shellcheck");
+    assert_eq!(told(command.arg("--shell=bash").arg(ours("rpm/k3s.bash")).output().unwrap()), "");
+    let folder = tempfile::tempdir().unwrap();
+    let scriptlets = found::read(&latter().k3s).unwrap().scriptlets;
+    assert_eq!(scriptlets.len(), 4);
+    for (name, text) in scriptlets {
+        let file = folder.path().join(&name);
+        fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
+        assert_eq!(told(Command::new("shellcheck").arg(&file).output().unwrap()), "", "{name}");
+    }
+}

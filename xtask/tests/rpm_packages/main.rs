@@ -1,0 +1,24 @@
+//! The packages for openEuler, with the real rpm, rpmbuild, createrepo_c and dnf: what they are called, what is
+//! in them, and what becomes of a machine on which they come and go.
+
+#[path = "../support/needs.rs"]
+mod needs;
+#[allow(dead_code, reason = "these tests need some of it")]
+#[path = "../support/place.rs"]
+mod place;
+
+mod bad_input;
+mod fake;
+mod lab;
+mod lint;
+mod migration;
+mod names;
+mod reading_back;
+mod repository;
+mod root;
+mod same_bytes;
+mod sample;
+mod scripts;
+mod signing;
+mod spec;
+mod transactions;

@@ -1,0 +1,133 @@
+//! Those who come from openEuler's own k3s 1.24.2, and those who stay with it and want their pods to start.
+
+use crate::lab::{former, openeuler};
+use crate::needs;
+use crate::root::{Root, can_install};
+use crate::transactions::{data_is_kept, write_data};
+use fs_err as fs;
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+const QEMU: (&str, &str) = ("qemu-riscv64-static", "qemu-user-static");
+const UNIT: &str = "[Service]\nType=notify\nExecStart=/usr/local/bin/k3s \\\n    server \\\n";
+const WANTED: &str = "/etc/systemd/system/multi-user.target.wants/k3s.service";
+
+/// A machine with 1.24.2 after `k3s-install.sh`, which wrote a unit and links that no package owns; k3s runs.
+fn with_1_24_2(root: Root) -> Root {
+    root.install(&[openeuler()]);
+    root.write("/etc/systemd/system/k3s.service", UNIT);
+    root.write("/etc/systemd/system/k3s.service.env", "K3S_TOKEN=t\n");
+    root.write("/run/active-k3s.service", "");
+    fs::create_dir_all(root.path("/etc/systemd/system/multi-user.target.wants")).unwrap();
+    symlink("/etc/systemd/system/k3s.service", root.path(WANTED)).unwrap();
+    for command in ["kubectl", "crictl", "ctr"] {
+        symlink("k3s", root.path("/usr/local/bin").join(command)).unwrap();
+    }
+    write_data(&root);
+    root
+}
+
+/// The version that the program behind a path was made for, after it was really started.
+#[track_caller]
+fn started(root: &Root, path: &str) -> &'static str {
+    let program = fs::canonicalize(root.path(path)).unwrap();
+    assert!(Command::new(QEMU.0).arg(&program).arg("-v").output().unwrap().status.success());
+    let bytes = fs::read(program).unwrap();
+    let names = |version: &str| bytes.ends_with(version.as_bytes());
+    *["v1.33.0+k3s1", "v1.24.2-rc1+k3s2"].iter().find(|version| names(version)).expect("a fake k3s")
+}
+
+#[test]
+fn after_an_upgrade_from_1_24_2_its_unit_and_links_still_work() {
+    if !can_install("an upgrade from 1.24.2") || !needs::programs("whether the old unit starts", &[QEMU]) {
+        return;
+    }
+    let root = with_1_24_2(Root::new());
+    let done = root.upgrade(&[&former().k3s]);
+    assert_eq!(root.query("k3s"), "k3s-1.33.0+k3s1-1.oe2403.riscv64");
+    assert_eq!(root.changed(), [""; 0]);
+    data_is_kept(&root);
+    assert_eq!(root.link("/usr/local/bin/k3s"), "../../bin/k3s");
+    assert_eq!(started(&root, "/usr/local/bin/k3s"), "v1.33.0+k3s1");
+    assert_eq!(started(&root, "/usr/local/bin/kubectl"), "v1.33.0+k3s1");
+    assert_eq!(root.read("/etc/systemd/system/k3s.service"), UNIT, "an administrator's unit is not touched");
+    assert_eq!(root.link(WANTED), "/etc/systemd/system/k3s.service");
+    assert!(!done.systemctl.contains("restart"), "{}", done.systemctl);
+    assert!(!done.systemctl.contains("preset k3s.service"), "{}", done.systemctl);
+    assert!(done.output.contains("UPGRADE.md"), "{}", done.output);
+}
+
+#[test]
+fn the_way_back_to_1_24_2_is_open() {
+    if !can_install("a downgrade to 1.24.2") || !needs::programs("whether 1.24.2 starts again", &[QEMU]) {
+        return;
+    }
+    let root = with_1_24_2(Root::new());
+    let before = root.listing();
+    root.upgrade(&[&former().k3s]);
+    root.downgrade(&[openeuler()]);
+    assert_eq!(started(&root, "/usr/local/bin/k3s"), "v1.24.2-rc1+k3s2");
+    assert_eq!(root.changed(), [""; 0]);
+    assert_eq!(root.listing(), before);
+    data_is_kept(&root);
+}
+
+#[test]
+fn an_erase_after_1_24_2_takes_our_link_along_and_leaves_the_administrators_unit() {
+    if !can_install("an erase after an upgrade from 1.24.2") {
+        return;
+    }
+    let root = with_1_24_2(Root::new());
+    root.upgrade(&[&former().k3s]);
+    root.erase(&["k3s"]);
+    assert!(!root.has("/usr/local/bin/k3s"));
+    assert_eq!(root.link(WANTED), "/etc/systemd/system/k3s.service");
+    data_is_kept(&root);
+
+    // The unit now hides the packaged one: a fresh install leaves it alone as well.
+    let done = root.install(&[&former().k3s]);
+    assert_eq!(root.link(WANTED), "/etc/systemd/system/k3s.service");
+    assert!(!done.systemctl.contains("preset k3s.service"), "{}", done.systemctl);
+    assert!(done.systemctl.contains("preset k3s-agent.service"), "{}", done.systemctl);
+}
+
+#[test]
+fn a_k3s_that_somebody_put_into_usr_local_stays_theirs() {
+    if !can_install("a k3s of the administrator's own") {
+        return;
+    }
+    let root = Root::new();
+    root.write("/etc/systemd/system/k3s.service", UNIT);
+    root.program("/usr/local/bin/k3s", "#!/bin/sh\n");
+    root.install(&[&former().k3s]);
+    assert_eq!(root.read("/usr/local/bin/k3s"), "#!/bin/sh\n");
+    root.erase(&["k3s"]);
+    assert_eq!(root.read("/usr/local/bin/k3s"), "#!/bin/sh\n");
+}
+
+#[test]
+fn the_cure_installs_beside_1_24_2_and_needs_nothing() {
+    if !can_install("the cure beside 1.24.2") {
+        return;
+    }
+    let root = with_1_24_2(Root::bare().providing(&["/bin/sh"]));
+    let before = root.listing();
+    let cure = &former().pause_image;
+    let done = root.install(&[cure]);
+    assert_eq!(done.systemctl, "", "k3s is restarted by whoever wants to");
+    assert_eq!(root.changed(), [""; 0]);
+    let image = root.link("/var/lib/rancher/k3s/agent/images/k3s-pause-image.tar");
+    let mut archive = tar::Archive::new(fs::File::open(root.path(&image)).unwrap());
+    let names = archive.entries().unwrap().find_map(|entry| {
+        let mut entry = entry.unwrap();
+        (entry.path().unwrap().to_str() == Some("manifest.json"))
+            .then(|| std::io::read_to_string(&mut entry).unwrap())
+    });
+    let names = names.expect("a docker archive has a manifest");
+    for name in ["docker.io/rancher/mirrored-pause:3.6", "docker.io/rancher/mirrored-pause:3.10.2"] {
+        assert!(names.contains(&format!("\"{name}\"")), "{names}");
+    }
+    root.erase(&["k3s-pause-image"]);
+    assert_eq!(root.listing(), before);
+    data_is_kept(&root);
+}

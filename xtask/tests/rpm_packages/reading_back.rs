@@ -1,0 +1,232 @@
+//! The check of finished packages: right ones pass, and each thing that can be wrong is found.
+
+use crate::fake;
+use crate::lab::{can_build, packaging, scratch};
+use fs_err as fs;
+use xtask::product::Product;
+use xtask::product::manifest::Manifest;
+use xtask::rpm::contents::Contents;
+use xtask::rpm::recipe::Relation;
+use xtask::rpm::sources::{self, Topdir};
+use xtask::rpm::{build, verify};
+
+/// Packages a product, changed between laying out and building, and reads the packages back.
+fn read_back(name: &str, manifest: Manifest, change: impl FnOnce(&Topdir)) -> anyhow::Result<Vec<Contents>> {
+    let folder = scratch().join("reading_back").join(name);
+    fake::product_of(&folder.join("product"), manifest);
+    let product = Product::open(&folder.join("product"), fake::riscv64())?;
+    let packaging = packaging(&product);
+    let topdir = Topdir::new(folder.join("topdir"))?;
+    sources::lay_out(&packaging, &topdir)?;
+    change(&topdir);
+    let made = build::run(&packaging, &topdir)?;
+    verify::all(&packaging, &topdir, &made)
+}
+
+/// Replaces text that must be there in the spec or a source.
+fn edit(topdir: &Topdir, file: &str, from: &str, to: &str) {
+    let path = if file == "k3s.spec" { topdir.spec() } else { topdir.sources().join(file) };
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{file} has no {from:?}");
+    fs::write(path, text.replacen(from, to, 1)).unwrap();
+}
+
+/// What is said of packages in which one text has been replaced by another.
+fn complaint(name: &str, edits: &[(&str, &str, &str)]) -> String {
+    let found = read_back(name, fake::manifest("v1.33.0+k3s1"), |topdir| {
+        for (file, from, to) in edits {
+            edit(topdir, file, from, to);
+        }
+    });
+    format!("{:#}", found.expect_err("the change is not noticed"))
+}
+
+#[test]
+fn packages_that_are_right_are_found_right() {
+    if !can_build("whether right packages pass") {
+        return;
+    }
+    let packages = read_back("right", fake::manifest("v1.33.0+k3s1"), |_| {}).unwrap();
+    let names: Vec<String> = packages.iter().map(|package| package.nevra.to_string()).collect();
+    assert_eq!(
+        names,
+        [
+            "k3s-cli-1.33.0+k3s1-1.oe2403.noarch",
+            "k3s-1.33.0+k3s1-1.oe2403.riscv64",
+            "k3s-pause-image-1.33.0+k3s1-1.oe2403.riscv64"
+        ]
+    );
+    let provides = &packages[1].relations[&Relation::Provides];
+    for name in [
+        "bundled(golang(github.com/containerd/containerd/v2)) = 2.1.5~k3s1",
+        "bundled(sqlite) = 3.50.4",
+        "bundled(golang) = 1.24.2",
+        "k3s(riscv-64) = 1.33.0+k3s1-1.oe2403",
+    ] {
+        assert!(provides.contains(name), "{name}: {provides:?}");
+    }
+    assert_eq!(packages[1].tags["License"], "Apache-2.0 AND MIT");
+}
+
+#[test]
+fn a_candidate_a_tree_and_an_incomplete_sample_say_what_they_are() {
+    if !can_build("packages of what is no release") {
+        return;
+    }
+    let candidate = read_back("candidate", fake::manifest("v1.33.0-rc1+k3s1"), |_| {}).unwrap();
+    assert_eq!(candidate[1].nevra.version, "1.33.0~rc1+k3s1");
+
+    let tree = Manifest { origin: "tree".into(), ..fake::manifest("v1.33.0+k3s-dc03cb4b") };
+    let tree = read_back("tree", tree, |_| {}).unwrap();
+    assert_eq!(tree[1].nevra.version, "1.33.0+k3s0^git20250418.dc03cb4");
+    assert_eq!(tree[1].tags["Vendor"], "k3s-riscv64, a modified build of a k3s tree");
+
+    let incomplete = ["k3s-root", "charts"].map(str::to_owned).to_vec();
+    let sample = Manifest { origin: "sample".into(), incomplete, ..fake::manifest("v0.35.0+k3s1.sample") };
+    let sample = read_back("sample", sample, |_| {}).unwrap();
+    assert_eq!(sample[1].tags["Vendor"], "k3s-riscv64, a sample in the place of k3s");
+    assert!(sample[1].relations[&Relation::Requires].contains("conntrack-tools"));
+    let description = description("sample");
+    assert!(description.contains("It is a sample in the place of k3s"), "{description}");
+    assert!(description.contains("It is incomplete: k3s-root and charts are not inside."), "{description}");
+}
+
+fn description(name: &str) -> String {
+    let folder = scratch().join("reading_back").join(name).join("topdir/RPMS/riscv64");
+    let package = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut package = package.filter(|path| !path.to_string_lossy().contains("pause-image"));
+    let package = package.next().expect("the package k3s");
+    let output =
+        std::process::Command::new("rpm").args(["-qp", "--qf", "%{DESCRIPTION}"]).arg(package).output();
+    crate::lab::told(output.unwrap())
+}
+
+#[test]
+fn another_mode_owner_or_mark_is_found() {
+    if !can_build("whether a wrong mode is found") {
+        return;
+    }
+    let said = complaint(
+        "modes",
+        &[
+            ("k3s.files", "(0755, root, root) /usr/bin/k3s\n", "(0775, root, root) /usr/bin/k3s\n"),
+            (
+                "k3s.files",
+                "(0644, root, root) /usr/lib/systemd/system/k3s.service",
+                "(0644, bin, root) /usr/lib/systemd/system/k3s.service",
+            ),
+            (
+                "k3s.files",
+                "%config(noreplace) %attr(0600, root, root) /etc/sysconfig/k3s\n",
+                "%config %attr(0600, root, root) /etc/sysconfig/k3s\n",
+            ),
+        ],
+    );
+    // Half a mark stops the reading of its package; without it the others are told.
+    assert!(said.contains("/etc/sysconfig/k3s has half of %config(noreplace)"), "{said}");
+    let said = complaint(
+        "modes-only",
+        &[
+            ("k3s.files", "(0755, root, root) /usr/bin/k3s\n", "(0775, root, root) /usr/bin/k3s\n"),
+            (
+                "k3s.files",
+                "(0644, root, root) /usr/lib/systemd/system/k3s.service",
+                "(0644, bin, root) /usr/lib/systemd/system/k3s.service",
+            ),
+            (
+                "k3s.files",
+                "%config(noreplace) %attr(0600, root, root) /etc/sysconfig/k3s-agent",
+                "%attr(0600, root, root) /etc/sysconfig/k3s-agent",
+            ),
+        ],
+    );
+    assert!(said.contains("file /usr/bin/k3s is a file") && said.contains("mode 0775"), "{said}");
+    assert!(said.contains("of bin:root"), "{said}");
+    assert!(said.contains("file /etc/sysconfig/k3s-agent is"), "{said}");
+}
+
+#[test]
+fn a_missing_file_and_a_foreign_one_are_found() {
+    if !can_build("whether a missing file is found") {
+        return;
+    }
+    let said = complaint(
+        "missing",
+        &[
+            ("k3s.files", "%attr(0644, root, root) /usr/share/zsh/site-functions/_k3s\n", ""),
+            (
+                "k3s.files",
+                "%attr(0755, root, root) /usr/bin/k3s-install.sh\n",
+                "%attr(0755, root, root) /usr/bin/k3s-install.sh\n%attr(0755, root, root) /usr/bin/k3s-more\n",
+            ),
+            (
+                "k3s.spec",
+                "install -D -m 0644 \"$from/_k3s\" \"$to/usr/share/zsh/site-functions/_k3s\"\n",
+                "install -D -m 0755 out/k3s \"$to/usr/bin/k3s-more\"\ninstall -d \"$to/usr/share/zsh/site-functions\"\n",
+            ),
+        ],
+    );
+    assert!(said.contains("lacks file /usr/share/zsh/site-functions/_k3s"), "{said}");
+    assert!(said.contains("should not have file /usr/bin/k3s-more"), "{said}");
+}
+
+#[test]
+fn other_bytes_than_the_manifest_names_and_another_link_are_found() {
+    if !can_build("whether other bytes are found") {
+        return;
+    }
+    let found = read_back("bytes", fake::manifest("v1.33.0+k3s1"), |topdir| {
+        let program = topdir.sources().join("k3s");
+        let mut bytes = fs::read(&program).unwrap();
+        bytes.push(b'\n');
+        fs::write(&program, bytes).unwrap();
+        edit(topdir, "k3s-killall.sh", "stop_units", "stop_unit");
+        edit(
+            topdir,
+            "k3s.spec",
+            "ln -s k3s \"$to/usr/bin/$command\"",
+            "ln -s k3s-install.sh \"$to/usr/bin/$command\"",
+        );
+    });
+    let said = format!("{:#}", found.expect_err("the change is not noticed"));
+    assert!(said.contains("file /usr/bin/k3s is a file"), "{said}");
+    assert!(said.contains("file /usr/bin/k3s-killall.sh is a file"), "{said}");
+    assert!(said.contains("file /usr/bin/ctr is a link to k3s-install.sh"), "{said}");
+}
+
+#[test]
+fn a_macro_that_nothing_expands_is_found_in_a_scriptlet() {
+    if !can_build("whether a macro in a scriptlet is found") {
+        return;
+    }
+    let said =
+        complaint("macro", &[("k3s.spec", "%post\n", "%post\n%no_such_macro_of_systemds k3s.service\n")]);
+    assert!(said.contains("scriptlet post holds a macro that nothing has expanded"), "{said}");
+}
+
+#[test]
+fn a_dependency_that_rpm_adds_by_itself_is_found() {
+    if !can_build("whether a generated dependency is found") {
+        return;
+    }
+    // A script's first line becomes a dependency; so does an interpreter of a scriptlet.
+    let said = complaint("generated", &[("k3s-install.sh", "#!/bin/sh", "#!/usr/bin/python3")]);
+    assert!(said.contains("should not have Requires: /usr/bin/python3"), "{said}");
+    let said = complaint("interpreter", &[("k3s.spec", "%post\n", "%post -p /usr/bin/python3\n")]);
+    assert!(said.contains("scriptlets of ours are plain sh"), "{said}");
+}
+
+#[test]
+fn a_damaged_package_is_not_read() {
+    if !can_build("whether a damaged package is found") {
+        return;
+    }
+    read_back("damaged", fake::manifest("v1.33.0+k3s1"), |_| {}).unwrap();
+    let folder = scratch().join("reading_back/damaged/topdir/RPMS/noarch");
+    let package = fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&package).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&package, bytes).unwrap();
+    let error = format!("{:#}", xtask::rpm::found::read(&package).unwrap_err());
+    assert!(error.contains("is damaged"), "{error}");
+}

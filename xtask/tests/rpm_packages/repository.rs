@@ -1,0 +1,140 @@
+//! The repository, as dnf sees it from a machine of another kind.
+
+use crate::fake;
+use crate::lab::{
+    CREATEREPO, DNF, can_build, context, file_name, newer, openeuler, packaging, scratch, told,
+};
+use crate::needs;
+use crate::root::{Root, can_install};
+use fs_err as fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use xtask::product::Product;
+use xtask::rpm::Packaging;
+
+fn can_solve(what: &str) -> bool {
+    can_build(what) && can_install(what) && needs::programs(what, &[CREATEREPO, DNF])
+}
+
+/// Publishes the packages of a fake product and returns their repository.
+pub fn published(version: &str, address: &str) -> PathBuf {
+    let folder = scratch().join("repositories").join(version);
+    fake::product(&folder, version);
+    let product = Product::open(&folder, fake::riscv64()).unwrap();
+    Packaging { address: address.to_owned(), ..packaging(&product) }.publish(None).unwrap().folder
+}
+
+fn ours() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| published("v1.35.1+k3s1", "file:///srv/k3s-riscv64"))
+}
+
+/// A root with nothing installed, our repository where its .repo file says, and a distribution's repository with
+/// a stub of what that distribution has and these packages.
+fn root(packages: &[&Path]) -> Root {
+    let root = Root::bare();
+    let place = root.path("/srv/k3s-riscv64/riscv64");
+    fs::create_dir_all(&place).unwrap();
+    xtask::tree::copy(ours(), &place).unwrap();
+    fs::create_dir_all(root.path("/etc/yum.repos.d")).unwrap();
+    fs::copy(ours().join("k3s-riscv64.repo"), root.path("/etc/yum.repos.d/k3s-riscv64.repo")).unwrap();
+
+    let distribution = root.path("/srv/distribution");
+    fs::create_dir_all(&distribution).unwrap();
+    let stub = root.stub();
+    for package in packages.iter().chain([&stub.as_path()]) {
+        fs::copy(package, distribution.join(file_name(package))).unwrap();
+    }
+    told(Command::new("createrepo_c").arg("--quiet").arg(&distribution).output().unwrap());
+    root.write(
+        "/etc/yum.repos.d/distribution.repo",
+        "[distribution]\nname=distribution\nenabled=1\ngpgcheck=0\nbaseurl=file:///srv/distribution\n",
+    );
+    as_seen_from_outside(&root);
+    root
+}
+
+/// Turns the addresses in the root's .repo files into ones that hold on this machine.
+fn as_seen_from_outside(root: &Root) {
+    for entry in fs::read_dir(root.path("/etc/yum.repos.d")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("file:///srv", &format!("file://{}", root.path("/srv").display())))
+            .unwrap();
+    }
+}
+
+#[test]
+fn dnf_installs_ours_from_the_repository_whatever_the_distribution_has() {
+    if !can_solve("an install by dnf") {
+        return;
+    }
+    let root = root(&[newer()]);
+    let said = told(root.dnf(&["--best", "install", "k3s", "k3s-cli"]).output().unwrap());
+    assert_eq!(root.query("k3s"), "k3s-1.35.1+k3s1-1.oe2403.riscv64", "{said}");
+    assert_eq!(root.query("k3s-cli"), "k3s-cli-1.35.1+k3s1-1.oe2403.noarch");
+    assert!(root.query("k3s-pause-image").contains("not installed"), "our k3s needs no cure");
+    assert_eq!(root.changed(), [""; 0]);
+    assert!(!said.contains("scriptlet failed"), "{said}");
+}
+
+#[test]
+fn dnf_upgrades_from_1_24_2_to_ours() {
+    if !can_solve("an upgrade by dnf") {
+        return;
+    }
+    let root = root(&[newer()]);
+    root.install(&[&root.stub(), openeuler()]);
+    let said = told(root.dnf(&["--best", "upgrade", "k3s"]).output().unwrap());
+    assert_eq!(root.query("k3s"), "k3s-1.35.1+k3s1-1.oe2403.riscv64", "{said}");
+}
+
+#[test]
+fn dnf_offers_the_cure_to_a_machine_that_keeps_its_own_k3s() {
+    if !can_solve("the cure by dnf") {
+        return;
+    }
+    let root = root(&[newer()]);
+    root.install(&[&root.stub(), openeuler()]);
+    told(root.dnf(&["--best", "install", "k3s-pause-image"]).output().unwrap());
+    assert_eq!(root.query("k3s"), "k3s-1.24.2+rc1+k3s2-3.oe2303.riscv64");
+    assert_eq!(root.query("k3s-pause-image"), "k3s-pause-image-1.35.1+k3s1-1.oe2403.riscv64");
+}
+
+#[test]
+fn dnf_refuses_where_the_distribution_lacks_what_k3s_needs() {
+    if !can_solve("a dependency that no repository has") {
+        return;
+    }
+    let root = root(&[]);
+    let output = root.dnf(&["--best", "--disablerepo=distribution", "install", "k3s"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success());
+    assert!(said.contains("nothing provides iptables needed by k3s-1.35.1+k3s1-1.oe2403.riscv64"), "{said}");
+}
+
+#[test]
+fn the_repository_file_says_where_it_lies_and_that_it_is_not_signed() {
+    if !can_build("the repository file") || !needs::programs("the repository", &[CREATEREPO]) {
+        return;
+    }
+    let text = fs::read_to_string(ours().join("k3s-riscv64.repo")).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(
+        lines,
+        [
+            "[k3s-riscv64]",
+            "name=k3s, modified to run on riscv64",
+            "enabled=1",
+            "priority=50",
+            "baseurl=file:///srv/k3s-riscv64/$basearch/",
+            "gpgcheck=0",
+            "repo_gpgcheck=0",
+        ]
+    );
+    let elsewhere = published("v1.35.2+k3s1", "https://packages.example/k3s/");
+    let text = fs::read_to_string(elsewhere.join("k3s-riscv64.repo")).unwrap();
+    assert!(text.contains("\nbaseurl=https://packages.example/k3s/$basearch/\n"), "{text}");
+    assert!(elsewhere.starts_with(context().dist.join("v1.35.2+k3s1/rpm/oe2403")), "{}", elsewhere.display());
+}

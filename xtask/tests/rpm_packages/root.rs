@@ -1,0 +1,306 @@
+//! A root file system in which packages come and go: busybox, and a systemctl that writes down what it is
+//! asked. Scriptlets are really run in it, by rpm, in namespaces of their own.
+
+use crate::lab::{BUSYBOX, RPM, RPMBUILD, stub, told};
+use crate::needs;
+use fs_err as fs;
+use std::collections::BTreeSet;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+pub struct Root {
+    folder: TempDir,
+}
+
+/// What busybox stands for.
+const APPLETS: &[&str] = &[
+    "awk", "basename", "cat", "chmod", "cksum", "cmp", "cp", "cut", "dirname", "echo", "egrep", "env",
+    "find", "grep", "head", "id", "ip", "kill", "ln", "ls", "mkdir", "mktemp", "modprobe", "mount", "mv",
+    "printf", "readlink", "rm", "rmdir", "sed", "sh", "sleep", "sort", "stat", "tail", "test", "touch", "tr",
+    "true", "umount", "xargs",
+];
+
+/// Programs that no scriptlet may start: package managers, downloads, policy tools.
+const FORBIDDEN: &[&str] = &["dnf", "rpm", "yum", "curl", "wget", "semodule"];
+
+/// Packages of a distribution, each with a program by which it is known to be there.
+const DISTRIBUTION: &[(&str, &str)] = &[
+    ("coreutils", "bin/ls"),
+    ("findutils", "bin/find"),
+    ("gawk", "bin/awk"),
+    ("grep", "bin/grep"),
+    ("iproute", "bin/ip"),
+    ("iptables", "usr/sbin/iptables"),
+    ("kmod", "bin/modprobe"),
+    ("sed", "bin/sed"),
+    ("socat", "usr/bin/socat"),
+    ("systemd", "usr/bin/systemctl"),
+    ("util-linux", "bin/mount"),
+    ("/bin/sh", "bin/sh"),
+];
+
+/// Answers as systemctl does where systemd runs, and keeps the links of enabled units.
+const SYSTEMCTL: &str = r#"#!/bin/sh
+echo "$*" >>/var/log/systemctl
+verb= unit=
+for word; do
+    case $word in
+    -*) ;;
+    *) if [ -z "$verb" ]; then verb=$word; else unit=$word; fi ;;
+    esac
+done
+wants=/etc/systemd/system/multi-user.target.wants
+case $verb in
+is-active) [ -e "/run/active-$unit" ] ;;
+is-enabled) [ -L "$wants/$unit" ] ;;
+enable)
+    mkdir -p $wants
+    file=/usr/lib/systemd/system/$unit
+    [ ! -e "/etc/systemd/system/$unit" ] || file=/etc/systemd/system/$unit
+    ln -sf "$file" "$wants/$unit"
+    ;;
+disable | preset) rm -f "$wants/$unit" ;;
+esac
+"#;
+
+/// What happened in a transaction.
+#[derive(Debug)]
+pub struct Transaction {
+    /// What rpm and the scriptlets said.
+    pub output: String,
+    /// What systemctl was asked, one call a line.
+    pub systemctl: String,
+}
+
+/// Whether transactions can be tried here.
+pub fn can_install(what: &str) -> bool {
+    needs::programs(what, &[RPM, RPMBUILD, BUSYBOX, ("unshare", "util-linux")])
+        && (nix::unistd::geteuid().is_root() || needs::namespaces(what))
+}
+
+impl Root {
+    /// A root with a stub of the distribution that provides what the root really has.
+    pub fn new() -> Root {
+        let root = Root::bare();
+        root.install(&[&root.stub()]);
+        root
+    }
+
+    /// The root with a stub installed that provides these names.
+    pub fn providing(self, names: &[&str]) -> Root {
+        self.install(&[&stub(names)]);
+        self
+    }
+
+    /// The stub of a distribution that provides what this root really has.
+    pub fn stub(&self) -> PathBuf {
+        let there = DISTRIBUTION.iter().filter(|(_, program)| self.path(program).exists());
+        stub(&there.map(|(name, _)| *name).collect::<Vec<_>>())
+    }
+
+    /// A root in which nothing is installed.
+    pub fn bare() -> Root {
+        let root = Root { folder: tempfile::tempdir().unwrap() };
+        // rpm asks for /, and a temporary folder is closed to others.
+        fs::set_permissions(root.folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        for folder in [
+            "bin",
+            "dev",
+            "etc/sysconfig",
+            "etc/systemd/system",
+            "proc",
+            "run/systemd/system",
+            "sbin",
+            "tmp",
+            "usr/bin",
+            "usr/lib/systemd/system",
+            "usr/lib/systemd/system-preset",
+            "usr/local/bin",
+            "usr/sbin",
+            "usr/share/doc",
+            "usr/share/licenses",
+            "var/lib/rpm",
+            "var/log",
+            "var/tmp",
+        ] {
+            fs::create_dir_all(root.path(folder)).unwrap();
+        }
+        fs::write(root.path("dev/null"), "").unwrap();
+        let busybox = xtask::process::find("busybox").expect("whoever asks for a root has asked for busybox");
+        fs::copy(busybox, root.path("bin/busybox")).unwrap();
+        for applet in APPLETS {
+            symlink("busybox", root.path("bin").join(applet)).unwrap();
+        }
+        root.program("usr/bin/systemctl", SYSTEMCTL);
+        root.program("usr/sbin/iptables", "#!/bin/sh\n");
+        for name in FORBIDDEN {
+            root.program(&format!("usr/bin/{name}"), "#!/bin/sh\necho \"$0 $*\" >>/var/log/forbidden\n");
+        }
+        told(root.rpm(&["--initdb"]).output().unwrap());
+        root
+    }
+
+    pub fn path(&self, below: &str) -> PathBuf {
+        self.folder.path().join(below.trim_start_matches('/'))
+    }
+
+    pub fn read(&self, below: &str) -> String {
+        fs::read_to_string(self.path(below)).unwrap()
+    }
+
+    pub fn write(&self, below: &str, text: &str) {
+        let path = self.path(below);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    pub fn program(&self, below: &str, text: &str) {
+        self.write(below, text);
+        fs::set_permissions(self.path(below), PermissionsExt::from_mode(0o755)).unwrap();
+    }
+
+    /// Whether there is a file, a folder or a link, wherever it may lead.
+    pub fn has(&self, below: &str) -> bool {
+        self.path(below).symlink_metadata().is_ok()
+    }
+
+    pub fn mode(&self, below: &str) -> u32 {
+        self.path(below).symlink_metadata().unwrap().permissions().mode() & 0o7777
+    }
+
+    /// Where a link leads.
+    pub fn link(&self, below: &str) -> String {
+        fs::read_link(self.path(below)).unwrap().to_str().unwrap().to_owned()
+    }
+
+    /// Begins a command with mounts, processes and a network of its own; for somebody else than root, also with
+    /// users of its own, among whom that one is root.
+    pub fn apart() -> Command {
+        let mut command = Command::new("unshare");
+        if !nix::unistd::geteuid().is_root() {
+            command.args(["--user", "--map-root-user"]);
+        }
+        command.args(["--mount", "--pid", "--fork", "--net", "--kill-child"]);
+        command
+    }
+
+    fn rpm(&self, arguments: &[&str]) -> Command {
+        let mut command = Root::apart();
+        command
+            .arg("rpm")
+            .arg("--root")
+            .arg(self.folder.path())
+            .args(["--dbpath", "/var/lib/rpm"])
+            .args(arguments);
+        command
+    }
+
+    /// dnf for riscv64, with the repositories that the root's own .repo files name.
+    pub fn dnf(&self, words: &[&str]) -> Command {
+        // Distributions keep rpm's database in different places; this one is told to dnf's rpm as its user's wish.
+        self.write("/root/.rpmmacros", "%_dbpath /var/lib/rpm\n");
+        let mut command = Root::apart();
+        command.env("HOME", self.path("/root")).arg("dnf").args([
+            "--assumeyes",
+            "--forcearch=riscv64",
+            "--releasever=24.03LTS",
+        ]);
+        command.arg("--installroot").arg(self.folder.path());
+        command.arg(format!("--setopt=reposdir={}", self.path("/etc/yum.repos.d").display())).args(words);
+        command
+    }
+
+    /// Runs one transaction, which must succeed, and in which no scriptlet may have done what none may.
+    #[track_caller]
+    fn transaction(&self, arguments: &[&str], packages: &[&Path]) -> Transaction {
+        fs::write(self.path("var/log/systemctl"), "").unwrap();
+        let output = told(self.rpm(arguments).args(packages).output().unwrap());
+        assert!(!output.contains("scriptlet failed"), "{output}");
+        assert!(!self.has("var/log/forbidden"), "{}", self.read("var/log/forbidden"));
+        Transaction { output, systemctl: self.read("var/log/systemctl") }
+    }
+
+    #[track_caller]
+    pub fn install(&self, packages: &[&Path]) -> Transaction {
+        self.transaction(&["-i", "--ignorearch"], packages)
+    }
+
+    #[track_caller]
+    pub fn upgrade(&self, packages: &[&Path]) -> Transaction {
+        self.transaction(&["-U", "--ignorearch"], packages)
+    }
+
+    #[track_caller]
+    pub fn downgrade(&self, packages: &[&Path]) -> Transaction {
+        self.transaction(&["-U", "--ignorearch", "--oldpackage"], packages)
+    }
+
+    #[track_caller]
+    pub fn reinstall(&self, packages: &[&Path]) -> Transaction {
+        self.transaction(&["-U", "--ignorearch", "--replacepkgs"], packages)
+    }
+
+    #[track_caller]
+    pub fn erase(&self, names: &[&str]) -> Transaction {
+        let mut arguments = vec!["-e"];
+        arguments.extend(names);
+        self.transaction(&arguments, &[])
+    }
+
+    /// A transaction that has to be refused, and what rpm says then.
+    #[track_caller]
+    pub fn refuses(&self, packages: &[&Path]) -> String {
+        let Output { status, stderr, .. } =
+            self.rpm(&["-i", "--ignorearch"]).args(packages).output().unwrap();
+        assert!(!status.success());
+        String::from_utf8(stderr).unwrap()
+    }
+
+    /// What `rpm -q` says of an installed package.
+    #[track_caller]
+    pub fn query(&self, name: &str) -> String {
+        let Output { stdout, .. } = self.rpm(&["-q", name]).output().unwrap();
+        String::from_utf8(stdout).unwrap().trim().to_owned()
+    }
+
+    /// What `rpm -V` finds changed of all installed packages, a line each.
+    pub fn changed(&self) -> Vec<String> {
+        let Output { stdout, stderr, .. } = self.rpm(&["-Va"]).output().unwrap();
+        let text = String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap();
+        text.lines().filter(|line| !line.starts_with("rpm: ")).map(str::to_owned).collect()
+    }
+
+    /// Puts a program of this machine inside, with the libraries it needs.
+    pub fn lend(&self, program: &str) {
+        let program = xtask::process::find(program).unwrap();
+        let needed = told(Command::new("ldd").arg(&program).output().unwrap());
+        let needed = needed.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from);
+        for file in needed.chain([program]) {
+            let inside = self.path(file.to_str().unwrap());
+            fs::create_dir_all(inside.parent().unwrap()).unwrap();
+            fs::copy(&file, inside).unwrap();
+        }
+    }
+
+    /// Runs a program inside.
+    pub fn run(&self, words: &[&str]) -> Output {
+        let mut command = Root::apart();
+        command.arg("chroot").arg(self.folder.path()).args(words);
+        command.env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin").output().unwrap()
+    }
+
+    /// Every file, folder and link, but for what rpm and these tests write down.
+    pub fn listing(&self) -> BTreeSet<String> {
+        let own = ["var/lib/rpm", "var/log", "var/tmp"].map(|below| self.path(below));
+        let entries = walkdir::WalkDir::new(self.folder.path()).min_depth(1).into_iter();
+        let entries = entries.filter_entry(|entry| !own.iter().any(|own| entry.path() == own));
+        entries
+            .map(|entry| {
+                let entry = entry.unwrap();
+                entry.path().strip_prefix(self.folder.path()).unwrap().to_str().unwrap().to_owned()
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,56 @@
+//! The whole way on the sample: built, packaged, and its packages judged.
+
+use crate::lab::{CREATEREPO, can_build, ours, told};
+use crate::needs;
+use crate::place::Place;
+use fs_err as fs;
+use std::process::Command;
+use xtask::product::manifest::Manifest;
+
+#[test]
+fn the_sample_is_built_and_packaged_by_one_command() {
+    let more = [CREATEREPO, ("go", "golang-go"), ("rpmlint", "rpmlint")];
+    if !can_build("the packages of the sample") || !needs::programs("the packages of the sample", &more) {
+        return;
+    }
+    let place = Place::new();
+    let first = place.succeeds(["rpm", "--sample", "--dist", "oe2403sp1"]);
+    let folder = place.dist().join("v0.35.0+k3s1.sample");
+    let repository = folder.join("rpm/oe2403sp1/riscv64");
+    for name in [
+        "k3s-0.35.0+k3s1.sample-1.oe2403sp1.riscv64.rpm",
+        "k3s-cli-0.35.0+k3s1.sample-1.oe2403sp1.noarch.rpm",
+        "k3s-pause-image-0.35.0+k3s1.sample-1.oe2403sp1.riscv64.rpm",
+    ] {
+        assert!(repository.join(name).is_file() && first.contains(name), "{name}: {first}");
+    }
+
+    let manifest = Manifest::read(&folder.join("riscv64/manifest.json")).unwrap();
+    let modules: Vec<String> = manifest.third_party.modules.iter().map(ToString::to_string).collect();
+    for module in [
+        // In the server, in place of another; in the wrapper alone; in the shim as its main module; the CNI plugins'.
+        "k8s.io/client-go v0.35.0 => github.com/k3s-io/kubernetes/staging/src/k8s.io/client-go v0.35.0-k3s3",
+        "github.com/klauspost/compress v1.18.0",
+        "github.com/rancher/plugins v1.9.0-k3s1-sample",
+    ] {
+        let name = module.split(' ').next().unwrap();
+        assert!(modules.iter().any(|found| found.split(' ').next() == Some(name)), "{name}: {modules:#?}");
+    }
+    let notices = fs::read_to_string(folder.join("riscv64/THIRD-PARTY-NOTICES")).unwrap();
+    assert!(notices.contains("github.com/klauspost/compress"), "{notices}");
+    assert!(notices.contains("Redistribution and use in source and binary forms"));
+    assert!(notices.contains("libseccomp 2.6.0: LGPL-2.1-only"), "{notices}");
+
+    let packages = fs::read_dir(&repository).unwrap().map(|entry| entry.unwrap().path());
+    let packages = packages.filter(|path| path.extension().is_some_and(|extension| extension == "rpm"));
+    let mut command = Command::new("rpmlint");
+    let said = told(command.arg("--config").arg(ours("rpm/rpmlint.toml")).args(packages).output().unwrap());
+    assert!(said.contains("3 packages and 0 specfiles checked; 0 errors, 0 warnings"), "{said}");
+
+    // A second run builds nothing and makes the same.
+    let product = fs::read(folder.join("riscv64/SHA256SUMS")).unwrap();
+    let second = place.succeeds(["rpm", "--sample", "--dist", "oe2403"]);
+    assert!(second.contains("k3s-0.35.0+k3s1.sample-1.oe2403.riscv64.rpm"), "{second}");
+    assert_eq!(fs::read(folder.join("riscv64/SHA256SUMS")).unwrap(), product);
+    assert!(repository.is_dir(), "one distribution's packages do not replace another's");
+}

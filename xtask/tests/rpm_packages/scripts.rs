@@ -1,0 +1,293 @@
+//! The scripts of the package, run where it is installed.
+
+use crate::lab::{former, told};
+use crate::root::{Root, can_install};
+use fs_err as fs;
+use std::os::unix::fs::symlink;
+use std::process::{Command, Output};
+
+const SETTINGS: &str = "/etc/sysconfig/k3s";
+const WANTED: &str = "/etc/systemd/system/multi-user.target.wants/k3s.service";
+
+fn installed() -> Root {
+    let root = Root::new();
+    root.install(&[&former().k3s]);
+    root
+}
+
+/// Runs `k3s-install.sh` with these variables and arguments.
+fn install(root: &Root, words: &[&str]) -> Output {
+    fs::write(root.path("/var/log/systemctl"), "").unwrap();
+    let output = root.run(&[&["env", "INSTALL_K3S_SKIP_DOWNLOAD=true"], words].concat());
+    assert!(!root.has("/var/log/forbidden"), "{}", root.read("/var/log/forbidden"));
+    output
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn installing_in_upstreams_way_enables_the_packaged_unit_and_downloads_nothing() {
+    if !can_install("k3s-install.sh") {
+        return;
+    }
+    let root = installed();
+    let before = root.read(SETTINGS);
+    told(install(&root, &["k3s-install.sh"]));
+    assert_eq!(root.read(SETTINGS), before, "there were no options to write");
+    assert_eq!(root.link(WANTED), "/usr/lib/systemd/system/k3s.service");
+    assert!(root.read("/var/log/systemctl").contains("restart k3s.service\n"));
+    assert!(!root.has("/etc/systemd/system/k3s.service"), "a unit of its own would hide the packaged one");
+
+    root.write("/run/active-k3s.service", "");
+    let again = told(install(&root, &["k3s-install.sh"]));
+    assert!(again.contains("no change"), "{again}");
+    assert!(!root.read("/var/log/systemctl").contains("restart"));
+}
+
+#[test]
+fn options_and_variables_are_written_down_so_that_systemd_and_sh_read_them_alike() {
+    if !can_install("the settings that k3s-install.sh writes") {
+        return;
+    }
+    let root = installed();
+    let before = root.read(SETTINGS);
+    let words = [
+        "INSTALL_K3S_EXEC=server --disable=traefik --node-label 'a=b c'",
+        "K3S_TOKEN=se\"c$r`e\\t 'x",
+        "HTTP_PROXY=http://p:3128",
+        "SOMETHING=else",
+        "k3s-install.sh",
+        "--x=q\"u\\o$te",
+    ];
+    told(install(&root, &words));
+    let settings = root.read(SETTINGS);
+    assert!(settings.starts_with(&before), "{settings}");
+    assert_eq!(root.mode(SETTINGS), 0o600);
+    let written: Vec<&str> = settings[before.len()..].lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(
+        written,
+        [
+            r#"OPTIONS="--disable=traefik --node-label \"a=b c\" \"--x=q\\\"u\\\\o\$te\"""#,
+            r#"HTTP_PROXY="http://p:3128""#,
+            r#"K3S_TOKEN="se\"c\$r\`e\\t 'x""#,
+        ]
+    );
+    let read =
+        told(root.run(&["sh", "-c", ". /etc/sysconfig/k3s; printf '%s\\n' \"$K3S_TOKEN\" \"$OPTIONS\""]));
+    assert_eq!(
+        read.lines().collect::<Vec<_>>(),
+        ["se\"c$r`e\\t 'x", r#"--disable=traefik --node-label "a=b c" "--x=q\"u\\o$te""#]
+    );
+
+    told(install(&root, &["k3s-install.sh"]));
+    assert_eq!(root.read(SETTINGS), before, "the next run writes its own part anew");
+}
+
+#[test]
+fn a_node_is_either_server_or_agent() {
+    if !can_install("k3s-install.sh for an agent") {
+        return;
+    }
+    let root = installed();
+    let agent = ["K3S_URL=https://s:6443", "K3S_TOKEN=t", "k3s-install.sh", "--node-label=a=b"];
+    told(install(&root, &["k3s-install.sh"]));
+    let refused = install(&root, &agent);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains("systemctl disable --now k3s.service"), "{}", said(&refused));
+    fs::remove_file(root.path(WANTED)).unwrap();
+    told(install(&root, &agent));
+    let settings = root.read("/etc/sysconfig/k3s-agent");
+    for line in ["OPTIONS=\"--node-label=a=b\"", "K3S_TOKEN=\"t\"", "K3S_URL=\"https://s:6443\""] {
+        assert!(settings.lines().any(|found| found == line), "{line}: {settings}");
+    }
+    assert_eq!(
+        root.link(&WANTED.replace("k3s.service", "k3s-agent.service")),
+        "/usr/lib/systemd/system/k3s-agent.service"
+    );
+}
+
+#[test]
+fn what_a_package_settles_or_cannot_express_is_refused_before_anything_is_written() {
+    if !can_install("what k3s-install.sh refuses") {
+        return;
+    }
+    let root = installed();
+    let before = root.read(SETTINGS);
+    for (words, reason) in [
+        (&["INSTALL_K3S_VERSION=v1", "k3s-install.sh"][..], "the package is the version"),
+        (&["INSTALL_K3S_SKIP_DOWNLOAD=false", "k3s-install.sh"], "nothing is ever downloaded"),
+        (&["INSTALL_K3S_BIN_DIR=/opt/bin", "k3s-install.sh"], "one place and name"),
+        (&["K3S_URL=https://s", "k3s-install.sh"], "needs K3S_TOKEN"),
+        (&["K3S_URL=http://s", "K3S_TOKEN=t", "k3s-install.sh"], "must begin with https://"),
+        (&["k3s-install.sh", "etcd-snapshot"], "neither server, agent nor an option"),
+        (&["INSTALL_K3S_EXEC=server 'x", "k3s-install.sh"], "cannot be split"),
+        (&["K3S_TOKEN=a\nb", "k3s-install.sh", "server"], "holds a line break"),
+    ] {
+        let output = install(&root, words);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {}", said(&output));
+        assert!(said(&output).contains(reason), "{words:?}: {}", said(&output));
+        assert_eq!(root.read(SETTINGS), before);
+        assert!(!root.has(WANTED));
+    }
+    let stray: Vec<String> =
+        root.listing().into_iter().filter(|path| path.starts_with("etc/sysconfig/")).collect();
+    assert_eq!(stray, ["etc/sysconfig/k3s", "etc/sysconfig/k3s-agent"]);
+}
+
+#[test]
+fn the_unit_of_1_24_2_is_set_aside_when_its_owner_asks() {
+    if !can_install("the takeover of an old unit") {
+        return;
+    }
+    let root = installed();
+    root.write(
+        "/etc/systemd/system/k3s.service",
+        "[Service]\nExecStart=/usr/local/bin/k3s \\\n    server \\\n",
+    );
+    fs::create_dir_all(root.path(WANTED).parent().unwrap()).unwrap();
+    symlink("/etc/systemd/system/k3s.service", root.path(WANTED)).unwrap();
+    told(install(&root, &["k3s-install.sh"]));
+    assert!(
+        root.has("/etc/systemd/system/k3s.service.saved") && !root.has("/etc/systemd/system/k3s.service")
+    );
+    assert_eq!(root.link(WANTED), "/usr/lib/systemd/system/k3s.service");
+}
+
+#[test]
+fn uninstalling_asks_first_and_then_deletes_data_but_no_packaged_file() {
+    if !can_install("k3s-uninstall.sh") {
+        return;
+    }
+    let root = Root::new();
+    root.install(&[&former().k3s, &former().pause_image]);
+    let fresh = root.listing();
+    let data =
+        ["/var/lib/rancher/k3s/server/db/state.db", "/var/lib/kubelet/pods/u/v", "/etc/rancher/k3s/k3s.yaml"];
+    let theirs = "/etc/rancher/k3s/config.yaml";
+    for path in data.iter().chain([&theirs, &"/var/lib/rancher/k3s/agent/images/mine.tar"]) {
+        root.write(path, "x\n");
+    }
+    let refused = root.run(&["k3s-uninstall.sh"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains("add --yes"), "{}", said(&refused));
+    assert!(data.iter().all(|path| root.has(path)));
+
+    let done = told(root.run(&["k3s-uninstall.sh", "--yes"]));
+    assert!(done.contains(&format!("kept: {theirs}")), "{done}");
+    let left: Vec<String> = root.listing().difference(&fresh).cloned().collect();
+    assert_eq!(left, [theirs[1..].to_owned()]);
+    assert_eq!(root.changed(), [""; 0]);
+
+    told(root.run(&["k3s-uninstall.sh", "--yes", "--purge"]));
+    assert_eq!(root.listing(), fresh);
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_k3s_is_not_emptied() {
+    if !can_install("what k3s-uninstall.sh refuses") {
+        return;
+    }
+    let root = installed();
+    for folder in ["/", "/usr", "/var/lib", "/etc/../etc", "relative", "/with blank"] {
+        let variable = format!("K3S_DATA_DIR={folder}");
+        let output = root.run(&["env", &variable, "k3s-uninstall.sh", "--yes"]);
+        assert_eq!(output.status.code(), Some(1), "{folder}: {}", said(&output));
+        assert_eq!(root.changed(), [""; 0], "{folder}");
+    }
+}
+
+/// Starts a k3s of sleeping programs in a root that is the whole machine for those in it, ends it, and tells
+/// what is left. A shim is known by its arguments, everything else by the folder it runs from.
+const END_ALL: &str = r#"
+mount -t proc proc /proc
+data=/var/lib/rancher/k3s/data/$(printf 'a1%.0s' $(seq 32))/bin
+ours=/run/k3s/containerd/containerd.sock
+mkdir -p $data /run/k3s/x /var/lib/kubelet/pods/u /mnt
+cp /bin/busybox $data/busybox
+# What a shim waits for does not come, so that it outlives its container.
+mkfifo /never
+$data/busybox sleep 1001 &
+setsid $data/busybox sh -c 'sleep 1002 & read x' shim -namespace k8s.io -address $ours -id one <>/never &
+setsid /bin/busybox sh -c 'sleep 1003 & read x' shim -namespace k8s.io -address $ours -id two <>/never &
+setsid /bin/busybox sh -c 'sleep 1004 & read x' shim -namespace moby -address /run/other.sock -id three -unlike $ours <>/never &
+sleep 1005 &
+# The bracket keeps grep from finding itself.
+runs() { grep -qs "[1]00$1" /proc/[0-9]*/cmdline; }
+for _ in $(seq 100); do
+    runs 1 && runs 2 && runs 3 && runs 4 && runs 5 && break
+    sleep 0.1
+done
+for number in 1 2 3 4 5; do runs $number || echo "did not start: $number"; done
+mount -t tmpfs t /run/k3s/x && mount -t tmpfs t /run/k3s/x && mount -t tmpfs t /var/lib/kubelet/pods/u
+mkdir /var/lib/kubelet/pods/u/deep && mount -t tmpfs t /var/lib/kubelet/pods/u/deep
+mount -t tmpfs t /mnt
+k3s-killall.sh
+echo "status $?"
+for number in 1 2 3 4 5; do if runs $number; then echo "runs $number"; fi; done
+sed 's/^[^ ]* \([^ ]*\) .*/mounted \1/' /proc/mounts | grep -E 'k3s|kubelet|mnt'
+"#;
+
+#[test]
+fn killall_ends_k3s_with_its_pods_and_mounts_and_nobody_elses() {
+    if !can_install("k3s-killall.sh") {
+        return;
+    }
+    let root = installed();
+    for applet in ["mkfifo", "seq", "setsid"] {
+        symlink("busybox", root.path("/bin").join(applet)).unwrap();
+    }
+    root.write("/end-all.sh", END_ALL);
+    let said = told(alone(&root, &["sh", "/end-all.sh"]).output().unwrap());
+    let lines: Vec<&str> = said.lines().filter(|line| !line.starts_with("k3s-killall")).collect();
+    assert_eq!(lines, ["status 0", "runs 4", "runs 5", "mounted /mnt"], "{said}");
+    assert!(root.read("/var/log/systemctl").contains("stop k3s.service k3s-*.service\n"));
+}
+
+/// A program that is process 1 of a machine that consists of the root alone.
+fn alone(root: &Root, words: &[&str]) -> Command {
+    let mut command = Root::apart();
+    command.arg("--root").arg(root.path("/"));
+    command.args(words).env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
+    command
+}
+
+#[test]
+fn packet_filter_rules_are_written_back_only_where_nothing_is_lost() {
+    if !can_install("the packet filter's part of k3s-killall.sh") {
+        return;
+    }
+    let root = installed();
+    root.program("/usr/sbin/iptables-save", "#!/bin/sh\ncat /rules\n");
+    root.program(
+        "/usr/sbin/iptables-restore",
+        "#!/bin/sh\necho \"$*\" >>/restored\ncat >>/restored\n[ ! -e /refuse ]\n",
+    );
+    let killall = |rules: &str| {
+        root.write("/rules", rules);
+        if root.has("/restored") {
+            fs::remove_file(root.path("/restored")).unwrap();
+        }
+        let said = told(
+            alone(&root, &["sh", "-c", "mount -t proc proc /proc; exec k3s-killall.sh"]).output().unwrap(),
+        );
+        (said, if root.has("/restored") { root.read("/restored") } else { String::new() })
+    };
+    let ours = "*nat\n:KUBE-A - [0:0]\n[1:2] -A INPUT -j ACCEPT\n[0:0] -A INPUT -j KUBE-A\nCOMMIT\n";
+    let kept = "*nat\n[1:2] -A INPUT -j ACCEPT\nCOMMIT\n";
+    let (_, restored) = killall(ours);
+    assert_eq!(restored, format!("--counters --test\n{kept}--counters\n{kept}"));
+
+    let (_, restored) = killall(kept);
+    assert_eq!(restored, "", "there was nothing of k3s");
+
+    // A host whose iptables-save drops what newer tools have written.
+    let (said, restored) = killall("*nat\n:KUBE-A - [0:0]\n-A CNI-HOSTPORT-MASQ -j MASQUERADE\nCOMMIT\n");
+    assert_eq!(restored, "");
+    assert!(said.contains("stay as they are until a reboot"), "{said}");
+
+    root.write("/refuse", "");
+    let (said, restored) = killall(ours);
+    assert_eq!(restored, format!("--counters --test\n{kept}"), "{said}");
+}

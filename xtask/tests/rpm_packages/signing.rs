@@ -1,0 +1,169 @@
+//! Signatures: they hold, and change nothing of what was built.
+
+use crate::fake;
+use crate::lab::{CREATEREPO, DNF, RPM, can_build, file_name, told};
+use crate::needs;
+use crate::place::Place;
+use crate::root::{Root, can_install};
+use fs_err as fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use xtask::rpm::found;
+
+const SIGNING: [(&str, &str); 3] = [("rpmsign", "rpm"), ("gpg", "gnupg"), ("rpmkeys", "rpm")];
+
+fn can_sign(what: &str) -> bool {
+    can_build(what) && needs::programs(what, &[RPM, CREATEREPO]) && needs::programs(what, &SIGNING)
+}
+
+/// A key ring with one key, whose agent ends with it.
+struct Ring {
+    home: tempfile::TempDir,
+}
+
+const KEY: &str = "packager@example.org";
+
+impl Ring {
+    fn new() -> Ring {
+        let ring = Ring { home: tempfile::tempdir().unwrap() };
+        let words = ["--batch", "--passphrase", "", "--quick-generate-key", KEY, "rsa3072", "sign", "never"];
+        told(ring.gpg(&words).output().unwrap());
+        ring
+    }
+
+    fn gpg(&self, words: &[&str]) -> Command {
+        let mut command = Command::new("gpg");
+        command.env("GNUPGHOME", self.home.path()).args(words);
+        command
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        // An agent that has ended already is what is wanted.
+        let _ = Command::new("gpgconf").env("GNUPGHOME", self.home.path()).args(["--kill", "all"]).output();
+    }
+}
+
+/// The repository that `cargo xtask rpm --product` makes, signed by a key of the ring or not at all.
+fn repository(place: &mut Place, signed: Option<&Ring>) -> PathBuf {
+    fake::product(&place.path("product"), "v1.33.0+k3s1");
+    let product = place.path("product");
+    let mut arguments = vec!["rpm", "--product", product.to_str().unwrap()];
+    if let Some(ring) = signed {
+        arguments.extend(["--sign", KEY]);
+        place.set("GNUPGHOME", ring.home.path());
+    }
+    place.succeeds(arguments);
+    place.dist().join("v1.33.0+k3s1/rpm/oe2403/riscv64")
+}
+
+fn packages(folder: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rpm"))
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn signatures_hold_and_leave_header_and_payload_as_they_were() {
+    if !can_sign("signatures") {
+        return;
+    }
+    let ring = Ring::new();
+    let (mut one, mut other) = (Place::new(), Place::new());
+    let (plain, signed) = (repository(&mut one, None), repository(&mut other, Some(&ring)));
+    let (plain, packages_signed) = (packages(&plain), packages(&signed));
+    assert_eq!(packages_signed.len(), 3);
+    for (one, other) in plain.iter().zip(&packages_signed) {
+        assert_eq!(file_name(one), file_name(other));
+        assert_ne!(fs::read(one).unwrap(), fs::read(other).unwrap());
+        assert_eq!(found::header_digest(one).unwrap(), found::header_digest(other).unwrap());
+        assert_eq!(found::read(one).unwrap(), found::read(other).unwrap());
+    }
+
+    let keys = tempfile::tempdir().unwrap();
+    let rpmkeys = |words: &[&str]| {
+        let mut command = Command::new("rpmkeys");
+        command.arg("--dbpath").arg(keys.path()).args(words);
+        command
+    };
+    let public = signed.join("RPM-GPG-KEY-k3s-riscv64");
+    told(rpmkeys(&["--import", public.to_str().unwrap()]).output().unwrap());
+    for package in &packages_signed {
+        let said = told(rpmkeys(&["-Kv", package.to_str().unwrap()]).output().unwrap());
+        assert!(said.contains("Signature") && !said.contains("NOKEY") && !said.contains("BAD"), "{said}");
+    }
+    let said =
+        String::from_utf8(rpmkeys(&["-K", plain[0].to_str().unwrap()]).output().unwrap().stdout).unwrap();
+    assert!(!said.contains("signatures"), "an unsigned package passes for a signed one: {said}");
+
+    let metadata = signed.join("repodata/repomd.xml");
+    let signature = signed.join("repodata/repomd.xml.asc");
+    let verify = ["--verify", signature.to_str().unwrap(), metadata.to_str().unwrap()];
+    assert!(told(ring.gpg(&verify).output().unwrap()).contains("Good signature"));
+}
+
+#[test]
+fn dnf_checks_the_signatures_of_packages_and_metadata() {
+    if !can_sign("a signed repository") || !can_install("a signed repository") {
+        return;
+    }
+    if !needs::programs("a signed repository", &[DNF]) {
+        return;
+    }
+    let ring = Ring::new();
+    let (mut one, mut other) = (Place::new(), Place::new());
+    let (unsigned, signed) = (repository(&mut one, None), repository(&mut other, Some(&ring)));
+    let text = fs::read_to_string(signed.join("k3s-riscv64.repo")).unwrap();
+    for line in
+        ["gpgcheck=1", "repo_gpgcheck=1", "gpgkey=file:///srv/k3s-riscv64/$basearch/RPM-GPG-KEY-k3s-riscv64"]
+    {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+    let root = Root::new();
+    let place = root.path("/srv/k3s-riscv64/riscv64");
+    fs::create_dir_all(&place).unwrap();
+    xtask::tree::copy(&signed, &place).unwrap();
+    let text = text.replace("file:///srv", &format!("file://{}", root.path("/srv").display()));
+    root.write("/etc/yum.repos.d/k3s-riscv64.repo", &text);
+    let install = || root.dnf(&["--refresh", "install", "k3s"]).output().unwrap();
+    // First with a package that somebody has exchanged, its place in the metadata included.
+    let package = packages(&place).into_iter().find(|path| file_name(path).starts_with("k3s-1.")).unwrap();
+    let genuine = fs::read(&package).unwrap();
+    fs::copy(unsigned.join(file_name(&package)), &package).unwrap();
+    let refused = install();
+    assert!(!refused.status.success(), "{}", String::from_utf8_lossy(&refused.stdout));
+    assert!(root.query("k3s").contains("not installed"));
+
+    fs::write(&package, genuine).unwrap();
+    told(install());
+    assert_eq!(root.query("k3s"), "k3s-1.33.0+k3s1-1.oe2403.riscv64");
+}
+
+#[test]
+fn a_key_that_cannot_sign_is_found_before_anything_is_made() {
+    if !can_sign("a key that cannot sign") {
+        return;
+    }
+    let (ring, other) = (Ring::new(), Ring { home: tempfile::tempdir().unwrap() });
+    // A ring with the public half alone, as after an import.
+    let public = told(ring.gpg(&["--armor", "--export", KEY]).output().unwrap());
+    let file = other.home.path().join("key.asc");
+    fs::write(&file, public).unwrap();
+    told(other.gpg(&["--batch", "--import", file.to_str().unwrap()]).output().unwrap());
+    for (ring, key, reason) in [
+        (&ring, "nobody@example.org", "gpg knows no key \"nobody@example.org\""),
+        (&other, KEY, "gpg cannot sign with the key \"packager@example.org\""),
+    ] {
+        let mut place = Place::new();
+        fake::product(&place.path("product"), "v1.33.0+k3s1");
+        let product = place.path("product");
+        place.set("GNUPGHOME", ring.home.path());
+        let said = place.fails(["rpm", "--product", product.to_str().unwrap(), "--sign", key]);
+        assert!(said.contains(reason), "{said}");
+    }
+}

@@ -1,0 +1,93 @@
+//! The spec by itself: valid where it stands, on any distribution.
+
+use crate::lab::{RPM, ours, told};
+use crate::needs;
+use std::collections::BTreeSet;
+use std::process::Command;
+use xtask::rpm::recipe;
+
+const RPMSPEC: (&str, &str) = ("rpmspec", "rpm");
+const SCRIPTLETS: [&str; 4] = ["post", "posttrans", "postun", "preun"];
+
+/// The spec as rpm expands it, with these options.
+fn expanded(options: &[&str]) -> String {
+    // No macro of the person's own, and not the one that some distributions define.
+    let output =
+        Command::new("rpmspec").arg("-P").args(options).arg(ours("rpm/k3s.spec")).env("HOME", "/").output();
+    told(output.unwrap())
+}
+
+/// Every way to read it.
+const MODES: [&[&str]; 3] = [&[], &["--with", "prebuilt", "--target", "riscv64"], &["--with", "native"]];
+
+#[test]
+fn every_macro_is_expanded_on_a_foreign_distribution() {
+    if !needs::programs("whether the spec expands", &[RPM, RPMSPEC]) {
+        return;
+    }
+    let sections = ["%description", "%package", "%prep", "%build", "%install", "%files", "%changelog"];
+    for mode in MODES {
+        let text = expanded(mode);
+        let begins = |line: &str| {
+            sections.iter().any(|section| line.starts_with(section))
+                || SCRIPTLETS.iter().any(|name| line == format!("%{name}"))
+        };
+        let left: Vec<&str> = text
+            .lines()
+            .filter(|line| line.contains('%') && !line.starts_with('#') && !begins(line))
+            .collect();
+        assert_eq!(left, [""; 0], "{mode:?}");
+    }
+}
+
+#[test]
+fn scriptlets_are_the_same_however_the_spec_is_read() {
+    if !needs::programs("the scriptlets of the spec", &[RPM, RPMSPEC]) {
+        return;
+    }
+    let read = |mode| recipe::parse(&expanded(mode)).unwrap()["k3s"].scriptlets.clone();
+    let scriptlets = read(MODES[0]);
+    assert_eq!(scriptlets.keys().map(String::as_str).collect::<Vec<_>>(), SCRIPTLETS);
+    for mode in MODES {
+        assert_eq!(read(mode), scriptlets, "{mode:?}");
+    }
+}
+
+#[test]
+fn scriptlets_neither_download_nor_install_nor_fail() {
+    if !needs::programs("what scriptlets start", &[RPM, RPMSPEC]) {
+        return;
+    }
+    for (name, package) in recipe::parse(&expanded(&[])).unwrap() {
+        assert!(name == "k3s" || package.scriptlets.is_empty(), "{name}");
+        for (scriptlet, text) in package.scriptlets {
+            let words: BTreeSet<&str> =
+                text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').collect();
+            for forbidden in ["dnf", "yum", "rpm", "curl", "wget", "semodule", "iptables-restore", "enable"] {
+                assert!(!words.contains(forbidden), "{scriptlet}: {forbidden}");
+            }
+            assert!(text.ends_with("exit 0"), "{scriptlet}");
+            assert!(!text.contains("exit 1") && !text.contains("set -e"), "{scriptlet}");
+        }
+    }
+}
+
+#[test]
+fn what_an_incomplete_build_has_not_inside_is_required() {
+    if !needs::programs("what an incomplete build requires", &[RPM, RPMSPEC]) {
+        return;
+    }
+    let whole = recipe::parse(&expanded(&[])).unwrap()["k3s"].relations.clone();
+    let file = ours("rpm/k3s.spec");
+    let text = std::fs::read_to_string(file).unwrap();
+    let text = text.replace("%global k3s_with_root 1", "%global k3s_with_root 0");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("k3s.spec"), text).unwrap();
+    let output = Command::new("rpmspec").arg("-P").arg(folder.path().join("k3s.spec")).output().unwrap();
+    let without = recipe::parse(&told(output)).unwrap()["k3s"].relations.clone();
+    let requires = &without[&recipe::Relation::Requires];
+    for name in ["conntrack-tools", "ethtool", "ipset", "socat", "(iproute or iproute2)"] {
+        assert!(requires.contains(name), "{name}");
+        assert!(!whole[&recipe::Relation::Requires].contains(name), "{name}");
+    }
+}

@@ -1,0 +1,261 @@
+//! What becomes of a machine when the packages come, are renewed, go back, and go.
+
+use crate::lab::{former, latter, told};
+use crate::needs;
+use crate::root::{Root, Transaction, can_install};
+use fs_err as fs;
+
+/// What an administrator and k3s have written, which no transaction may touch.
+const DATA: [(&str, &str); 5] = [
+    ("/var/lib/rancher/k3s/server/db/state.db", "the cluster\n"),
+    ("/var/lib/rancher/k3s/agent/images/mine.tar", "an image\n"),
+    ("/var/lib/kubelet/pods/u1/volumes/v", "a pod's\n"),
+    ("/etc/rancher/k3s/config.yaml", "disable: traefik\n"),
+    ("/etc/rancher/k3s/registries.yaml", "mirrors: {}\n"),
+];
+
+const ALL: [&str; 3] = ["k3s", "k3s-cli", "k3s-pause-image"];
+
+pub fn write_data(root: &Root) {
+    for (path, text) in DATA {
+        root.write(path, text);
+    }
+}
+
+#[track_caller]
+pub fn data_is_kept(root: &Root) {
+    for (path, text) in DATA {
+        assert_eq!(root.read(path), text, "{path}");
+    }
+}
+
+/// Nothing is enabled, started or restarted that nobody asked for.
+#[track_caller]
+pub fn nothing_is_started(root: &Root, done: &Transaction) {
+    let verbs = ["start", "restart", "try-restart", "reload-or-restart", "enable", "reenable", "stop"];
+    let called = |line: &&str| line.split(' ').any(|word| verbs.contains(&word));
+    assert_eq!(done.systemctl.lines().find(called), None, "{}", done.systemctl);
+    let wants = fs::read_dir(root.path("etc/systemd/system/multi-user.target.wants"));
+    assert_eq!(wants.map_or(0, Iterator::count), 0);
+}
+
+#[test]
+fn a_fresh_install_is_clean_and_starts_nothing() {
+    if !can_install("a fresh install") {
+        return;
+    }
+    let root = Root::new();
+    let done = root.install(&former().all());
+    assert_eq!(root.changed(), [""; 0]);
+    assert_eq!(root.query("k3s"), "k3s-1.33.0+k3s1-1.oe2403.riscv64");
+    assert_eq!(root.query("k3s-cli"), "k3s-cli-1.33.0+k3s1-1.oe2403.noarch");
+    assert_eq!(root.query("k3s-pause-image"), "k3s-pause-image-1.33.0+k3s1-1.oe2403.riscv64");
+    nothing_is_started(&root, &done);
+    for unit in ["k3s.service", "k3s-agent.service"] {
+        assert!(done.systemctl.contains(&format!("--no-reload preset {unit}\n")), "{}", done.systemctl);
+    }
+    assert!(!root.has("/usr/local/bin/k3s"), "the link is for those who come from openEuler's k3s only");
+    assert_eq!(root.mode("/etc/sysconfig/k3s"), 0o600);
+    assert_eq!(root.mode("/etc/sysconfig/k3s-agent"), 0o600);
+    let image = root.link("/var/lib/rancher/k3s/agent/images/k3s-pause-image.tar");
+    assert!(root.path(&image).is_file(), "{image}");
+    for command in ["kubectl", "crictl", "ctr"] {
+        assert!(root.path("/usr/bin").join(command).is_file(), "{command}");
+    }
+}
+
+#[test]
+fn a_reinstall_changes_nothing() {
+    if !can_install("a reinstall") {
+        return;
+    }
+    let root = Root::new();
+    root.install(&former().all());
+    write_data(&root);
+    let before = root.listing();
+    let done = root.reinstall(&former().all());
+    assert_eq!(root.changed(), [""; 0]);
+    assert_eq!(root.listing(), before);
+    nothing_is_started(&root, &done);
+    data_is_kept(&root);
+}
+
+#[test]
+fn an_upgrade_keeps_edited_settings_and_puts_the_new_ones_beside_them() {
+    if !can_install("an upgrade with edited settings") {
+        return;
+    }
+    let root = Root::new();
+    root.install(&former().all());
+    write_data(&root);
+    let edited = root.read("/etc/sysconfig/k3s") + "K3S_TOKEN=\"secret\"\n";
+    fs::write(root.path("/etc/sysconfig/k3s"), &edited).unwrap();
+    let done = root.upgrade(&latter().all());
+    assert_eq!(root.query("k3s"), "k3s-1.34.2+k3s1-1.oe2403.riscv64");
+    assert_eq!(root.read("/etc/sysconfig/k3s"), edited);
+    assert_eq!(root.mode("/etc/sysconfig/k3s"), 0o600);
+    assert!(root.read("/etc/sysconfig/k3s.rpmnew").ends_with("# A new default.\n"));
+    assert_eq!(root.mode("/etc/sysconfig/k3s.rpmnew"), 0o600);
+    assert!(!root.has("/etc/sysconfig/k3s-agent.rpmnew"), "what nobody has edited is renewed");
+    assert!(root.read("/etc/sysconfig/k3s-agent").ends_with("# A new default.\n"));
+    let changed = root.changed();
+    assert_eq!(changed.len(), 1, "{changed:?}");
+    assert!(changed[0].ends_with(" c /etc/sysconfig/k3s"), "{changed:?}");
+    nothing_is_started(&root, &done);
+    data_is_kept(&root);
+}
+
+#[test]
+fn an_upgrade_restarts_what_runs_only_where_its_settings_say_so() {
+    if !can_install("a restart that is asked for") {
+        return;
+    }
+    let root = Root::new();
+    root.install(&[&former().k3s]);
+    for unit in ["k3s.service", "k3s-agent.service"] {
+        root.write(&format!("/run/active-{unit}"), "");
+    }
+    let settings = root.read("/etc/sysconfig/k3s") + "K3S_RPM_RESTART=yes\n";
+    fs::write(root.path("/etc/sysconfig/k3s"), settings).unwrap();
+    let done = root.upgrade(&[&latter().k3s]);
+    assert!(done.systemctl.contains("--no-block try-restart k3s.service\n"), "{}", done.systemctl);
+    assert!(!done.systemctl.contains("restart k3s-agent.service"), "{}", done.systemctl);
+    assert!(done.output.contains("systemctl restart k3s-agent"), "the other is told of: {}", done.output);
+}
+
+#[test]
+fn a_downgrade_keeps_settings_and_data() {
+    if !can_install("a downgrade") {
+        return;
+    }
+    let root = Root::new();
+    root.install(&latter().all());
+    write_data(&root);
+    let edited = root.read("/etc/sysconfig/k3s") + "K3S_TOKEN=\"secret\"\n";
+    fs::write(root.path("/etc/sysconfig/k3s"), &edited).unwrap();
+    let done = root.downgrade(&former().all());
+    assert_eq!(root.query("k3s"), "k3s-1.33.0+k3s1-1.oe2403.riscv64");
+    assert_eq!(root.read("/etc/sysconfig/k3s"), edited);
+    let changed = root.changed();
+    assert!(changed.len() == 1 && changed[0].ends_with(" c /etc/sysconfig/k3s"), "{changed:?}");
+    nothing_is_started(&root, &done);
+    data_is_kept(&root);
+}
+
+#[test]
+fn an_erase_leaves_data_and_edited_settings_and_nothing_else() {
+    if !can_install("an erase") {
+        return;
+    }
+    let root = Root::new();
+    let before = root.listing();
+    root.install(&former().all());
+    write_data(&root);
+    let edited = root.read("/etc/sysconfig/k3s") + "K3S_TOKEN=\"secret\"\n";
+    fs::write(root.path("/etc/sysconfig/k3s"), &edited).unwrap();
+    let done = root.erase(&ALL);
+    data_is_kept(&root);
+    assert_eq!(root.read("/etc/sysconfig/k3s.rpmsave"), edited);
+    assert!(done.systemctl.contains("--no-reload disable k3s.service\n"), "{}", done.systemctl);
+    let after = root.listing();
+    let left: Vec<&String> = after.difference(&before).collect();
+    let of_data = |path: &str| DATA.iter().any(|(data, _)| data[1..].starts_with(path));
+    let stray: Vec<_> = left.iter().filter(|path| !of_data(path)).collect();
+    assert_eq!(stray, [&&"etc/sysconfig/k3s.rpmsave".to_owned()]);
+    assert_eq!(root.changed(), [""; 0]);
+}
+
+#[test]
+fn an_erase_of_what_was_never_used_leaves_the_machine_as_it_was() {
+    if !can_install("an erase without data") {
+        return;
+    }
+    let root = Root::new();
+    let before = root.listing();
+    root.install(&former().all());
+    root.erase(&ALL);
+    assert_eq!(root.listing(), before);
+}
+
+#[test]
+fn an_image_being_made_without_a_running_systemd_is_served_too() {
+    if !can_install("an install into a file system image") {
+        return;
+    }
+    let root = Root::new();
+    fs::remove_dir(root.path("/run/systemd/system")).unwrap();
+    let done = root.install(&[&former().k3s]);
+    assert!(!done.systemctl.contains("daemon-reload"), "{}", done.systemctl);
+    root.upgrade(&[&latter().k3s]);
+    root.erase(&["k3s"]);
+
+    let root = Root::new();
+    fs::remove_file(root.path("/usr/bin/systemctl")).unwrap();
+    root.install(&[&former().k3s]);
+    root.upgrade(&[&latter().k3s]);
+    root.erase(&["k3s"]);
+}
+
+#[test]
+fn the_real_systemctl_enables_nothing_and_forgets_what_is_erased() {
+    let systemctl = [("systemctl", "systemd"), ("ldd", "libc-bin")];
+    if !can_install("transactions with systemd's own systemctl")
+        || !needs::programs("the real systemctl", &systemctl)
+    {
+        return;
+    }
+    let root = Root::new();
+    fs::remove_dir(root.path("/run/systemd/system")).unwrap();
+    root.lend("systemctl");
+    // As a distribution may wish it for all units.
+    root.write("/usr/lib/systemd/system-preset/90-default.preset", "enable *\n");
+    let asked =
+        |words: &[&str]| String::from_utf8(root.run(&[&["systemctl"], words].concat()).stdout).unwrap();
+    root.install(&[&former().k3s]);
+    assert_eq!(asked(&["is-enabled", "k3s", "k3s-agent"]), "disabled\ndisabled\n");
+    told(root.run(&["systemctl", "--quiet", "enable", "k3s.service"]));
+    root.upgrade(&[&latter().k3s]);
+    assert_eq!(asked(&["is-enabled", "k3s", "k3s-agent"]), "enabled\ndisabled\n");
+    root.erase(&["k3s"]);
+    assert!(!root.has("/etc/systemd/system/multi-user.target.wants/k3s.service"));
+}
+
+#[test]
+fn no_transaction_fails_where_every_program_does() {
+    if !can_install("transactions where programs fail") {
+        return;
+    }
+    let root = Root::new();
+    for program in ["usr/bin/systemctl", "usr/bin/restorecon"] {
+        root.program(program, "#!/bin/sh\nexit 1\n");
+    }
+    // The place of the link is taken by a file, so that it cannot be made.
+    fs::remove_dir(root.path("/usr/local/bin")).unwrap();
+    root.write("/usr/local/bin", "");
+    root.write("/etc/systemd/system/k3s.service", "[Service]\nExecStart=/usr/local/bin/k3s server\n");
+    root.install(&former().all());
+    root.upgrade(&latter().all());
+    root.erase(&ALL);
+}
+
+#[test]
+fn a_dependency_that_nobody_provides_is_refused() {
+    if !can_install("a missing dependency") {
+        return;
+    }
+    let root = Root::bare();
+    let said = root.refuses(&[&former().k3s]);
+    for name in ["iptables", "kmod", "systemd", "util-linux", "/bin/sh"] {
+        assert!(said.contains(&format!("{name} is needed by k3s-1.33.0")), "{name}: {said}");
+    }
+}
+
+#[test]
+fn the_links_need_the_very_k3s_they_were_made_with() {
+    if !can_install("the version that k3s-cli requires") {
+        return;
+    }
+    let root = Root::new();
+    let said = root.refuses(&[&former().k3s, &latter().cli]);
+    assert!(said.contains("k3s = 1.34.2+k3s1-1.oe2403 is needed by k3s-cli"), "{said}");
+}
