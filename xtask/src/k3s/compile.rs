@@ -1,6 +1,7 @@
 //! One `go build` of ours: upstream's tags and flags, our environment.
 
 use super::Build;
+use crate::digest::Digest;
 use crate::toolchain::zig::CFLAGS;
 use crate::upstream::script::GoBuild;
 use anyhow::{Result, bail};
@@ -69,14 +70,7 @@ impl Compile {
         }
         environment.push(("CGO_ENABLED", if c == C::None { "0" } else { "1" }.to_owned()));
         if c != C::None {
-            // Go's build cache does not notice other headers behind the same flags; this name changes with them.
-            let headers = match c {
-                C::ZigWithSeccomp => {
-                    format!(" -DLIBSECCOMP_{}", build.context.pins.libseccomp.sha256.short())
-                }
-                C::Zig | C::None => String::new(),
-            };
-            let cflags = format!("{} {CFLAGS}{headers}", flags.cflags).trim().to_owned();
+            let cflags = format!("{} {CFLAGS}", flags.cflags).trim().to_owned();
             environment.push(("CC", format!("zig cc -target {}", build.target.zig)));
             environment.push(("CXX", format!("zig c++ -target {}", build.target.zig)));
             environment.push(("CGO_CFLAGS", cflags.clone()));
@@ -89,7 +83,8 @@ impl Compile {
             "-tags".to_owned(),
             flags.tags.join(","),
             "-ldflags".to_owned(),
-            flags.ldflags.to_owned(),
+            // Go's own mark of a build would tell where the sysroot lay.
+            format!("-buildid= {}", flags.ldflags),
             flags.package.to_owned(),
         ];
         Ok(Compile { step, arguments, environment, c })
@@ -133,8 +128,12 @@ impl Compile {
         }
         if self.c != C::None {
             program = program.envs(build.zig.environment()).env("PATH", build.zig.search_path());
-            let sysroot = sysroot.map_or_else(|| PathBuf::from("/nonexistent"), Path::to_owned);
+        }
+        if let Some(sysroot) = sysroot {
             program = program.env("PKG_CONFIG", sysroot.join("pkg-config"));
+            for (name, flags) in self.environment.iter().filter(|(name, _)| COMPILER_FLAGS.contains(name)) {
+                program = program.env(name, format!("{flags} {}", mark_of(sysroot)));
+            }
         }
         program.run()?;
         Ok(())
@@ -148,6 +147,15 @@ pub enum Modules {
     ReadOnly,
     /// The GOPATH of old, which the CNI plugins are still built in.
     GoPath(PathBuf),
+}
+
+/// What cgo passes to the C and C++ compilers.
+const COMPILER_FLAGS: [&str; 2] = ["CGO_CFLAGS", "CGO_CXXFLAGS"];
+
+/// A flag that changes nothing but what Go's build cache takes a build to be: it does not notice when
+/// pkg-config names another place, and would hand out the name of one that is gone.
+fn mark_of(sysroot: &Path) -> String {
+    format!("-DSYSROOT_{}", Digest::of(sysroot.to_string_lossy().as_bytes()).short())
 }
 
 /// Go's build cache, shared by all builds.

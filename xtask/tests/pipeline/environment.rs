@@ -74,7 +74,9 @@ fn hostile_settings_do_not_reach_the_product() {
     std::fs::create_dir(place.path("scratch with spaces")).unwrap();
     place.set("TMPDIR", place.path("scratch with spaces"));
     place.put_program("zig", "echo 0.1.0");
-    for (name, reads) in [("cc", "cc"), ("gcc", "gcc"), ("pkg-config", "pkg-config"), ("ld", "ld"), ("ar", "ar")] {
+    for (name, reads) in
+        [("cc", "cc"), ("gcc", "gcc"), ("pkg-config", "pkg-config"), ("ld", "ld"), ("ar", "ar")]
+    {
         place.put_program(name, &format!("echo {reads} was called >&2; exit 9"));
     }
     let script = "umask 077; exec \"$@\"";

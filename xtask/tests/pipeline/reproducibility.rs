@@ -1,8 +1,8 @@
 //! The same inputs give the same bytes, whoever builds, where, when and with what already there.
 
+use super::needs;
 use super::place::{self, Place, succeeded};
 use super::shop::{self, LAYOUTS, Product};
-use super::needs;
 use clap::Parser;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
