@@ -14,6 +14,7 @@ use crate::upstream::release::{Origin, Source};
 use anyhow::{Context as _, Result, anyhow};
 use fs_err as fs;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -65,9 +66,20 @@ pub fn prepare(context: Context, layout: Layout) -> Result<Chosen> {
         time: TIME,
         location: format!("sample/ ({} layout)", layout.folder()),
     };
-    let stand_ins = Some(StandIns { proxy: format!("file://{}", folder.join("proxy").display()), cache });
+    let stand_ins = Some(StandIns { proxy: file_address(&folder.join("proxy")), cache });
     let mirror = format!("file://{}", folder.join("mirror").display());
     Ok(Chosen { context: context.with_mirror(mirror), lock, source, git, stand_ins })
+}
+
+/// The address of a folder, for a list whose entries commas and bars part (go.dev/ref/mod#environment-variables).
+fn file_address(folder: &Path) -> String {
+    let escaped = folder.as_os_str().as_bytes().iter().map(|byte| match byte {
+        b'/' | b'-' | b'_' | b'.' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+            char::from(*byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    });
+    format!("file://{}", escaped.collect::<String>())
 }
 
 /// Makes the repositories, the mirror of downloads and the proxy of modules.

@@ -13,6 +13,9 @@ use anyhow::{Result, ensure};
 use indicatif::HumanBytes;
 use std::path::{Path, PathBuf};
 
+/// Where the help lists the options that only this command has.
+const HEADING: &str = "The packages";
+
 /// Package k3s for openEuler: RPMs, and a repository that dnf installs them from
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -27,25 +30,25 @@ pub struct Args {
     pub options: BuildOptions,
 
     /// A finished product, instead of building one
-    #[arg(long, value_name = "DIR", conflicts_with_all = [
+    #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = [
         "source", "sample", "pause_image", "patches", "no_builtin_pause", "charts", "k3s_root", "level",
     ])]
     pub product: Option<PathBuf>,
 
     /// The distribution: oe2403, oe2403sp1 or oe2303
-    #[arg(long, value_name = "DIST", default_value = "oe2403")]
+    #[arg(long, value_name = "DIST", help_heading = HEADING, default_value = "oe2403")]
     pub dist: String,
 
     /// Counts the packages made of one version
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", help_heading = HEADING, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub release: u32,
 
     /// Sign packages and metadata with this key of yours
-    #[arg(long, value_name = "KEYID")]
+    #[arg(long, value_name = "KEYID", help_heading = HEADING)]
     pub sign: Option<String>,
 
     /// Where the repository will be found, for its .repo file: an address, without the architecture
-    #[arg(long, value_name = "URL", default_value = "file:///srv/k3s-riscv64")]
+    #[arg(long, value_name = "URL", help_heading = HEADING, default_value = "file:///srv/k3s-riscv64")]
     pub repository: String,
 }
 

@@ -91,15 +91,15 @@ fn sources(makefile: &str) -> Result<Vec<String>> {
 }
 
 /// A `pkg-config` that knows this one library, so that none has to be installed. It finds the sysroot
-/// by its own place, since a step's folder is renamed when it is done.
+/// by its own place, since a step's folder is renamed when it is done; quotes keep a place with spaces whole.
 fn write_pkg_config(folder: &Path, version: &str) -> Result<()> {
     let script = format!(
         "#!/bin/sh\n\
          # pkg-config(1) as far as cgo uses it, for the libseccomp beside this file.\n\
          here=$(dirname \"$0\")\n\
          case \"$*\" in\n\
-         *--cflags*libseccomp) echo \"-I$here/include\" ;;\n\
-         *--libs*libseccomp) echo \"-L$here/lib -lseccomp\" ;;\n\
+         *--cflags*libseccomp) echo \"'-I$here/include'\" ;;\n\
+         *--libs*libseccomp) echo \"'-L$here/lib' -lseccomp\" ;;\n\
          *--modversion*libseccomp) echo {version} ;;\n\
          *) echo \"pkg-config: only libseccomp is here, not: $*\" >&2; exit 1 ;;\n\
          esac\n"

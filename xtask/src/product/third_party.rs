@@ -52,8 +52,9 @@ pub fn gather(build: &Build, parts: &[Part]) -> Result<(ThirdParty, String)> {
         }
     }
     let cache = build.go.command(build.context, &["env".to_owned(), "GOMODCACHE".to_owned()])?.read()?;
-    for module in &found.modules {
-        let (path, version) = module.origin();
+    // Several may be compiled from one origin: a module, and that which it replaces.
+    let origins: BTreeSet<_> = found.modules.iter().map(Compiled::origin).collect();
+    for (path, version) in origins {
         let folder = Path::new(&cache).join(format!("{}@{}", escaped(path), escaped(version)));
         components.push(Component::in_folder(&format!("{path} {version}"), &folder)?);
     }

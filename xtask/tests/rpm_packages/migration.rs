@@ -34,7 +34,7 @@ fn started(root: &Root, path: &str) -> &'static str {
     assert!(Command::new(QEMU.0).arg(&program).arg("-v").output().unwrap().status.success());
     let bytes = fs::read(program).unwrap();
     let names = |version: &str| bytes.ends_with(version.as_bytes());
-    *["v1.33.0+k3s1", "v1.24.2-rc1+k3s2"].iter().find(|version| names(version)).expect("a fake k3s")
+    ["v1.33.0+k3s1", "v1.24.2-rc1+k3s2"].into_iter().find(|version| names(version)).expect("a fake k3s")
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn can_solve(what: &str) -> bool {
 }
 
 /// Publishes the packages of a fake product and returns their repository.
-pub fn published(version: &str, address: &str) -> PathBuf {
+fn published(version: &str, address: &str) -> PathBuf {
     let folder = scratch().join("repositories").join(version);
     fake::product(&folder, version);
     let product = Product::open(&folder, fake::riscv64()).unwrap();

@@ -200,9 +200,9 @@ impl Root {
     /// dnf for riscv64, with the repositories that the root's own .repo files name.
     pub fn dnf(&self, words: &[&str]) -> Command {
         // Distributions keep rpm's database in different places; this one is told to dnf's rpm as its user's wish.
-        self.write("/root/.rpmmacros", "%_dbpath /var/lib/rpm\n");
+        self.write("/home/.rpmmacros", "%_dbpath /var/lib/rpm\n");
         let mut command = Root::apart();
-        command.env("HOME", self.path("/root")).arg("dnf").args([
+        command.env("HOME", self.path("/home")).arg("dnf").args([
             "--assumeyes",
             "--forcearch=riscv64",
             "--releasever=24.03LTS",
