@@ -130,7 +130,10 @@ impl Compile {
             program = program.envs(build.zig.environment()).env("PATH", build.zig.search_path());
         }
         if let Some(sysroot) = sysroot {
-            program = program.env("PKG_CONFIG", sysroot.join("pkg-config"));
+            // By the search path, since cgo would take a path with spaces for a command with arguments.
+            let zig = build.zig.search_path();
+            let folders = std::iter::once(sysroot.to_owned()).chain(std::env::split_paths(&zig));
+            program = program.env("PATH", std::env::join_paths(folders)?).env("PKG_CONFIG", "pkg-config");
             for (name, flags) in self.environment.iter().filter(|(name, _)| COMPILER_FLAGS.contains(name)) {
                 program = program.env(name, format!("{flags} {}", mark_of(sysroot)));
             }

@@ -7,16 +7,6 @@ use object::LittleEndian;
 use object::elf::*;
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
 
-/// The file offset behind everything that is ever loaded.
-pub fn end_of_last_segment(image: &[u8]) -> usize {
-    let file = parse(image);
-    let ends = file
-        .elf_program_headers()
-        .iter()
-        .map(|segment| segment.p_offset(LittleEndian) as usize + segment.p_filesz(LittleEndian) as usize);
-    ends.max().expect("there is a segment")
-}
-
 fn parse(image: &[u8]) -> ElfFile64<'_, LittleEndian> {
     ElfFile64::parse(image).expect("a 64-bit little-endian ELF file")
 }

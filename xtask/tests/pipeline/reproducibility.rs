@@ -27,6 +27,7 @@ fn a_clone_elsewhere_builds_the_same_bytes() {
     for part in ["sample", "pause", "patches"] {
         xtask::tree::copy(&here.join(part), &root.join(part)).unwrap();
     }
+    std::fs::copy(here.join("LICENSE"), root.join("LICENSE")).unwrap();
     for layout in ["embed", "bindata"] {
         let context = Context {
             root: root.clone(),

@@ -25,6 +25,7 @@ pub fn lacks(what: &str, missing: &str) {
 }
 
 /// Whether this machine lets everybody be root of a namespace of their own.
+#[allow(dead_code, reason = "not every test program needs namespaces")]
 pub fn namespaces(what: &str) -> bool {
     let unshare = ["--user", "--map-root-user", "--mount", "true"];
     let allowed = std::process::Command::new("unshare").args(unshare).output();
