@@ -35,6 +35,14 @@ fn together(errors: &[anyhow::Error]) -> anyhow::Error {
     anyhow!("{} things are missing\n{}", errors.len(), told.join("\n"))
 }
 
+/// An error, with another one that came of looking further.
+pub fn also(error: anyhow::Error, other: Option<anyhow::Error>) -> anyhow::Error {
+    match other {
+        None => error,
+        Some(other) => together(&[error, other]),
+    }
+}
+
 /// Two values, or what kept either from being had.
 pub fn both<A, B>(first: Result<A>, second: Result<B>) -> Result<(A, B)> {
     match (first, second) {

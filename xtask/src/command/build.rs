@@ -10,7 +10,10 @@ use crate::patch::PatchSet;
 use crate::product::{self, Product};
 use crate::step::Plan;
 use crate::target::Target;
-use crate::toolchain::{go::AnyGo, zig::Zig};
+use crate::toolchain::{
+    go::{AnyGo, Go},
+    zig::Zig,
+};
 use crate::upstream::facts::Facts;
 use anyhow::{Context as _, Result};
 use std::path::PathBuf;
@@ -151,8 +154,12 @@ pub fn prepare<'a>(chosen: &'a Chosen, target: &'static Target, options: &BuildO
     let any_go = AnyGo::find(context, chosen.stand_ins.as_ref())?;
     let checkout = chosen.checkout()?;
     let facts = Facts::read(context, &any_go, &checkout, &chosen.source, target)?;
-    let (go, zig) = error::both(any_go.release(context, &facts.golang), Zig::get(context))?;
-    Ok(Build {
+    let tools = error::both(any_go.release(context, &facts.golang), Zig::get(context));
+    let (go, zig, missing) = match tools {
+        Ok((go, zig)) => (go, zig, None),
+        Err(error) => (Go::absent(&facts.golang), Zig::absent(), Some(error)),
+    };
+    let build = Build {
         context,
         lock: &chosen.lock,
         target,
@@ -165,5 +172,10 @@ pub fn prepare<'a>(chosen: &'a Chosen, target: &'static Target, options: &BuildO
         zig,
         options: options_of_build,
         git: chosen.git.clone(),
-    })
+    };
+    match missing {
+        None => Ok(build),
+        // What else the steps would miss is told with it.
+        Some(error) => Err(error::also(error, build.plan().err())),
+    }
 }

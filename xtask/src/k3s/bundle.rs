@@ -242,3 +242,105 @@ fn agree<T: PartialEq + std::fmt::Debug>(
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A bundle of two programs, one link and their lists.
+    struct Bundle {
+        sums: String,
+        links: String,
+        kind: tar::EntryType,
+        name: &'static str,
+        window: u32,
+    }
+
+    const SUMS: [&str; 2] = ["check-config", "runc"];
+
+    fn intact() -> Bundle {
+        Bundle {
+            sums: SUMS.map(|name| format!("{}  {name}\n", Digest::of("program"))).concat(),
+            links: "kubectl runc\n".to_owned(),
+            kind: tar::EntryType::Regular,
+            name: "bin/runc",
+            window: LARGEST_WINDOW,
+        }
+    }
+
+    impl Bundle {
+        fn verify(&self) -> Result<Contents> {
+            let mut encoder = zstd::Encoder::new(Vec::new(), 1)?;
+            encoder.window_log(self.window)?;
+            let mut tar = tar::Builder::new(encoder);
+            let mut add = |kind, name: &str, link: &str, content: &str| -> Result<()> {
+                let mut header = tar::Header::new_gnu();
+                header.set_entry_type(kind);
+                // Past the crate's own judgement, which refuses some of these names as k3s does.
+                header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+                header.set_link_name_literal(link)?;
+                header.set_size(content.len() as u64);
+                header.set_cksum();
+                Ok(tar.append(&header, content.as_bytes())?)
+            };
+            let content = if self.kind == tar::EntryType::Regular { "program" } else { "" };
+            add(self.kind, self.name, "", content)?;
+            add(tar::EntryType::Regular, "bin/check-config", "", "program")?;
+            add(tar::EntryType::Symlink, "bin/kubectl", "runc", "")?;
+            add(tar::EntryType::Regular, "bin/.sha256sums", "", &self.sums)?;
+            add(tar::EntryType::Regular, "bin/.links", "", &self.links)?;
+            verify(tar.into_inner()?.finish()?.as_slice())
+        }
+
+        #[track_caller]
+        fn is_refused(&self, why: &str) {
+            let error = format!("{:#}", self.verify().unwrap_err());
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bundle_that_is_as_its_lists_say_is_accepted() {
+        let contents = intact().verify().unwrap();
+        assert_eq!(contents.files["runc"], Digest::of("program"));
+        assert_eq!(contents.links["kubectl"], "runc");
+    }
+
+    #[test]
+    fn a_list_that_is_not_right_in_every_entry_is_refused() {
+        let sum = Digest::of("another");
+        Bundle { sums: format!("{sum}  runc\n"), ..intact() }.is_refused("runc is");
+        Bundle { sums: intact().sums + &format!("{sum}  cni\n"), ..intact() }
+            .is_refused("names cni, which is not there");
+        Bundle { sums: String::new(), ..intact() }.is_refused(".sha256sums is empty");
+        Bundle { sums: "abc  runc\n".to_owned(), ..intact() }.is_refused("not a SHA-256 sum");
+        Bundle { links: "kubectl cni\n".to_owned(), ..intact() }
+            .is_refused("kubectl is \"runc\", not \"cni\"");
+        Bundle { links: intact().links + "ctr runc\n", ..intact() }
+            .is_refused("names ctr, which is not there");
+        Bundle { links: String::new(), ..intact() }.is_refused(".links is empty");
+        Bundle { name: "bin/aux/runc", ..intact() }.is_refused("names runc, which is not there");
+    }
+
+    #[test]
+    fn what_no_list_names_is_refused() {
+        let sums = format!("{}  runc\n", Digest::of("program"));
+        Bundle { sums, ..intact() }.is_refused(".sha256sums does not name check-config");
+    }
+
+    #[test]
+    fn entries_that_k3s_would_unpack_empty_or_elsewhere_are_refused() {
+        for kind in [tar::EntryType::Link, tar::EntryType::Fifo, tar::EntryType::Char] {
+            Bundle { kind, ..intact() }.is_refused("an entry of type");
+        }
+        for name in ["/bin/runc", "bin/../../runc", "bin\\runc"] {
+            Bundle { name, ..intact() }.is_refused("a name that k3s refuses");
+        }
+    }
+
+    #[test]
+    fn a_window_that_k3s_has_no_memory_for_is_refused() {
+        // What is streamed gets the window that was asked for, however small it is.
+        Bundle { window: LARGEST_WINDOW + 1, ..intact() }.is_refused("memory");
+    }
+}

@@ -132,6 +132,11 @@ impl AnyGo {
 }
 
 impl Go {
+    /// A release that could not be had, so that the rest of a build can be planned all the same.
+    pub fn absent(version: &str) -> Go {
+        Go { program: PathBuf::new(), version: version.to_owned(), sources: Vec::new() }
+    }
+
     /// Begins a `go` command with an environment that holds nothing of the user's but module sources.
     pub fn command<'a>(&self, context: &'a Context, arguments: &[String]) -> Result<Program<'a>> {
         let program = &self.program;

@@ -47,6 +47,11 @@ impl Zig {
         Ok(Zig { program, cache })
     }
 
+    /// A zig that could not be had, so that the rest of a build can be planned all the same.
+    pub fn absent() -> Zig {
+        Zig { program: PathBuf::new(), cache: PathBuf::new() }
+    }
+
     /// The search path with zig's folder first, so that `CC=zig cc …` names no path of this machine.
     pub fn search_path(&self) -> std::ffi::OsString {
         let folder = self.program.parent().map(PathBuf::from).unwrap_or_default();

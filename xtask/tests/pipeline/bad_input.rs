@@ -1,1 +1,143 @@
-//! To come.
+//! What cannot be built: each ends in one error that says what to do, and leaves nothing.
+
+use super::place::{Place, failed};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// A patch of the person's own, of one edit.
+fn patch(find: &str) -> String {
+    let edit = serde_json::json!({"text": {"file": "main.go", "find": find, "count": 1, "replace": "x"}});
+    let alternatives = serde_json::json!([{"layout": "any", "edits": [edit]}]);
+    serde_json::json!({"name": "own", "why": "a test", "retire": "now", "alternatives": alternatives})
+        .to_string()
+}
+
+#[test]
+fn what_is_wrong_with_the_command_line_is_said_before_anything_is_done() {
+    let place = Place::new();
+    let nowhere = place.path("nowhere").display().to_string();
+    let digest = format!("me/pause@sha256:{}", "0".repeat(64));
+    let cases: [(&[&str], &str); 6] = [
+        (&["--arch", "sparc"], "unknown architecture \"sparc\"; known are riscv64, arm64, amd64"),
+        (&["--pause-image", "me/pause"], "write it as NAME:TAG"),
+        (&["--pause-image", "Me/pause:1"], "it must be lower case"),
+        (&["--pause-image", &digest], "write a tag in its place: me/pause:TAG"),
+        (&["--pause-image", ""], "write it as NAME:TAG"),
+        (&["--patches", &nowhere], &nowhere),
+    ];
+    for (options, why) in cases {
+        // Where nothing answers, so that going on would fail in another way.
+        let told = place.fails(["--offline", "build", "--k3s", "v0.0.1+k3s1"].iter().chain(options));
+        assert!(told.contains(why), "{options:?}: {why:?} is missing: {told}");
+        assert!(!place.path("target/work").exists(), "{options:?}");
+    }
+}
+
+#[test]
+fn a_malformed_patch_is_refused_with_its_file_and_place() {
+    let place = Place::new();
+    let folder = place.path("patches");
+    std::fs::create_dir(&folder).unwrap();
+    let unknown = patch("x").replacen("\"why\"", "\"wyh\": \"\", \"why\"", 1);
+    for (file, text, why) in [
+        ("own.json", "{", "EOF while parsing"),
+        ("own.json", unknown.as_str(), "unknown field `wyh`"),
+        ("own.json", "{\"name\": \"own\"}", "missing field"),
+        ("own.patch", "no diff at all\n", "own.patch"),
+    ] {
+        std::fs::write(folder.join(file), text).unwrap();
+        let told = place.fails(["build", "--sample", "--patches", folder.to_str().unwrap()]);
+        assert!(told.contains(file) && told.contains(why), "{why:?} is missing: {told}");
+        std::fs::remove_file(folder.join(file)).unwrap();
+    }
+}
+
+#[test]
+fn a_patch_that_bites_never_or_twice_stops_the_build_and_counts() {
+    let place = Place::new();
+    let folder = place.path("patches");
+    std::fs::create_dir(&folder).unwrap();
+    for (find, why) in [
+        ("nothing of the kind", "should stand there once and does not at all"),
+        ("main", "should stand there once and"),
+    ] {
+        std::fs::write(folder.join("own.json"), patch(find)).unwrap();
+        let told = place.fails(["build", "--sample", "--patches", folder.to_str().unwrap()]);
+        assert!(told.contains("own.json") && told.contains(why), "{why:?} is missing: {told}");
+        assert!(told.contains("main.go"), "{told}");
+        assert!(!place.path("target/work/riscv64/server").exists(), "compiling was begun");
+    }
+}
+
+#[test]
+fn a_folder_of_patches_that_may_not_be_read_is_named() {
+    let place = Place::new();
+    let folder = place.path("patches");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("own.json"), patch("x")).unwrap();
+    let permit = |mode| std::fs::set_permissions(&folder, PermissionsExt::from_mode(mode)).unwrap();
+    permit(0o000);
+    // Root may read everything, unless it is started without that right.
+    let words: &[&str] = match nix::unistd::geteuid().is_root() {
+        true => &[
+            "setpriv",
+            "--bounding-set=-dac_override,-dac_read_search",
+            "--inh-caps=-dac_override,-dac_read_search",
+        ],
+        false => &[],
+    };
+    let arguments = ["build", "--sample", "--patches", folder.to_str().unwrap()];
+    let told = failed(&place.under(words, arguments).output().unwrap());
+    permit(0o755);
+    assert!(told.contains(folder.to_str().unwrap()) && told.contains("Permission denied"), "{told}");
+}
+
+#[test]
+fn a_go_that_is_too_old_or_broken_is_named_with_what_to_do() {
+    for (script, found) in
+        [("echo go1.19.8", "is go1.19.8, which cannot fetch"), ("exit 3", "ended with status 3")]
+    {
+        let mut place = Place::new();
+        place.set("K3S_XTASK_CACHE", place.path("cache"));
+        place.put_program("go", script);
+        let told = place.fails(["--offline", "build", "--sample"]);
+        let go = place.path("bin/go").display().to_string();
+        for said in [&go, found, "Any Go of 1.21 or newer will do", "cargo xtask doctor --fix"] {
+            assert!(told.contains(said), "{said:?} is missing: {told}");
+        }
+    }
+}
+
+#[test]
+fn a_level_that_go_does_not_know_is_named() {
+    let place = Place::new();
+    let told = place.fails(["build", "--sample", "--level", "rva99"]);
+    assert!(told.contains("invalid GORISCV64: must be rva20u64, rva22u64, rva23u64"), "{told}");
+}
+
+#[test]
+fn without_a_network_everything_that_is_missing_is_named_at_once() {
+    let mut place = Place::new();
+    place.set("K3S_XTASK_CACHE", place.path("cache"));
+    // Another zig than the pinned one is as good as none.
+    place.put_program("zig", "echo 0.1.0");
+    let told = place.fails(["--offline", "build", "--sample"]);
+    for said in ["zig 0.17.1 is not in the cache", "libseccomp-2.6.0.tar.gz is not in the cache"] {
+        assert!(told.contains(said), "{said:?} is missing: {told}");
+    }
+}
+
+#[test]
+fn a_repository_whose_parts_are_missing_is_an_error_and_no_panic() {
+    let place = Place::new();
+    let context = xtask::context::Context {
+        root: place.path("nothing"),
+        work: place.path("target/work"),
+        dist: place.dist(),
+        logs: place.path("target/logs"),
+        ..super::place::context()
+    };
+    let error = xtask::sample::prepare(context, xtask::sample::Layout::Embed).err().unwrap();
+    let told = xtask::error::story(&error);
+    assert!(told.contains(Path::new(&place.path("nothing/sample")).to_str().unwrap()), "{told}");
+}
