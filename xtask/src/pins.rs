@@ -11,10 +11,12 @@ use std::collections::BTreeMap;
 pub struct Pins {
     pub k3s: K3sPin,
     pub pause_image: PauseImagePin,
-    pub zig: ZigPin,
+    pub zig: WheelPin,
     pub libseccomp: SourcePin,
     pub debian: DebianPin,
     pub crane: GoToolPin,
+    pub actionlint: GoToolPin,
+    pub zizmor: WheelPin,
 }
 
 /// The k3s release that is built when none is asked for.
@@ -33,13 +35,13 @@ pub struct PauseImagePin {
     pub why: String,
 }
 
-/// The C cross compiler.
+/// A program that is published as a Python package.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ZigPin {
+pub struct WheelPin {
     pub version: String,
     pub why: String,
-    /// Sums of the Python package `ziglang`, by host processor as `uname -m` prints it.
+    /// Sums of the packages, by host processor as `uname -m` prints it.
     pub wheels: BTreeMap<String, Digest>,
 }
 
@@ -88,6 +90,8 @@ impl Pins {
             &pins.libseccomp.why,
             &pins.debian.why,
             &pins.crane.why,
+            &pins.actionlint.why,
+            &pins.zizmor.why,
         ];
         if whys.iter().any(|why| why.trim().is_empty()) {
             bail!("xtask/pins.json: every pin has to say why");

@@ -1,7 +1,10 @@
-//! The compilers: found, or fetched at exactly the version that is meant.
+//! The compilers and other tools: found, or fetched at exactly the version that is meant.
 
 pub mod debian;
 pub mod go;
+pub mod go_tool;
 pub mod python;
 pub mod rust;
+pub mod wheel;
+pub mod workflow_lint;
 pub mod zig;

@@ -40,10 +40,16 @@ impl Machine {
         machine.put("go", "echo go99.1");
         machine.put("zig", &format!("echo {}", Pins::load().unwrap().zig.version));
         machine.put("gcc", &format!("echo {}/libcore-1.rlib", libraries.display()));
-        let crane = format!("cache/tools/crane-{}", Pins::load().unwrap().crane.version);
-        let crane = machine.folder.path().join("target").join(crane);
-        std::fs::create_dir_all(&crane).unwrap();
-        std::fs::write(crane.join("crane"), "").unwrap();
+        let pins = Pins::load().unwrap();
+        for program in [
+            format!("crane-{}/crane", pins.crane.version),
+            format!("actionlint-{}/actionlint", pins.actionlint.version),
+            format!("zizmor-{0}/zizmor-{0}.data/scripts/zizmor", pins.zizmor.version),
+        ] {
+            let program = machine.folder.path().join("target/cache/tools").join(program);
+            std::fs::create_dir_all(program.parent().unwrap()).unwrap();
+            std::fs::write(program, "").unwrap();
+        }
         machine
     }
 

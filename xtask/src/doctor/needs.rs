@@ -137,6 +137,11 @@ pub static NEEDS: &[Need] = &[
     need("busybox", &[Test], "runs their scripts in a root of its own", asked(&["busybox"], &["--help"]),
         package("busybox-static", "busybox")),
 
+    need("actionlint", &[Test], "reads the workflows critically",
+        Search::Tool(Tool::Actionlint), package("golang-go", "golang")),
+    need("zizmor", &[Test], "looks for what could be abused in the workflows",
+        Search::Tool(Tool::Zizmor), package("python3-pip", "python3-pip")),
+
     // The benchmark.
     need("gcc for riscv64", &[Bench], "compiles the C that the pause program is measured against",
         program(&["riscv64-linux-gnu-gcc"]), package("gcc-riscv64-linux-gnu libc6-dev-riscv64-cross", "gcc-riscv64-linux-gnu")),

@@ -6,7 +6,7 @@ use crate::process::{self, Program};
 use crate::target::Target;
 use crate::toolchain::rust::Rust;
 use crate::toolchain::zig::Zig;
-use crate::toolchain::{debian, go};
+use crate::toolchain::{debian, go, workflow_lint};
 use anyhow::{Context as _, Result, bail, ensure};
 use xshell::cmd;
 
@@ -20,6 +20,8 @@ pub enum Tool {
     /// A component of Rust, by the name of its cargo command.
     Component(&'static str),
     Crane,
+    Actionlint,
+    Zizmor,
 }
 
 impl Tool {
@@ -41,6 +43,13 @@ impl Tool {
             Tool::Crane => {
                 Ok(format!("{} {}", context.pins.crane.version, image::crane::crane(context)?.display()))
             }
+            Tool::Actionlint => {
+                let program = workflow_lint::actionlint(context)?;
+                Ok(format!("{} {}", context.pins.actionlint.version, program.display()))
+            }
+            Tool::Zizmor => {
+                Ok(format!("{} {}", context.pins.zizmor.version, workflow_lint::zizmor(context)?.display()))
+            }
         }
     }
 
@@ -48,10 +57,12 @@ impl Tool {
     pub fn can_be_fetched(self, offline: &Context) -> bool {
         match self {
             Tool::Go => debian::is_here(),
-            Tool::Zig => debian::is_here() || has_pip(offline),
+            Tool::Zig | Tool::Zizmor => debian::is_here() || has_pip(offline),
             Tool::Core(_) => debian::is_here() || process::find("rustup").is_some(),
             Tool::Component(_) => process::find("rustup").is_some(),
-            Tool::Crane => Tool::Go.get(offline).is_ok() || Tool::Go.can_be_fetched(offline),
+            Tool::Crane | Tool::Actionlint => {
+                Tool::Go.get(offline).is_ok() || Tool::Go.can_be_fetched(offline)
+            }
         }
     }
 }

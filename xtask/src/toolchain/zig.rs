@@ -1,12 +1,9 @@
 //! zig, the C cross compiler: exactly the pinned version, since another one compiles other bytes.
 
-use super::python::Python;
-use crate::claim::Claim;
-use crate::context::{Context, Network};
+use super::wheel::Wheel;
+use crate::context::Context;
 use crate::process::{self, Program};
-use anyhow::{Context as _, Result, anyhow, bail};
-use fs_err as fs;
-use std::os::unix::fs::PermissionsExt;
+use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 use xshell::cmd;
 
@@ -34,16 +31,14 @@ impl Zig {
                 return Ok(Zig { program, cache });
             }
         }
-        let folder = context.cache.join("tools").join(format!("zig-{}", context.pins.zig.version));
-        let program = folder.join("ziglang/zig");
-        if !program.is_file() {
-            unpack_wheel(context, &folder).with_context(|| {
-                format!(
-                    "cannot get zig {}\n  Or put zig of exactly this version on the search path.",
-                    context.pins.zig.version
-                )
-            })?;
-        }
+        let pin = &context.pins.zig;
+        let wheel = Wheel { name: "zig", package: "ziglang", pin, program: Path::new("ziglang/zig") };
+        let program = wheel.get(context).with_context(|| {
+            format!(
+                "cannot get zig {}\n  Or put zig of exactly this version on the search path.",
+                pin.version
+            )
+        })?;
         Ok(Zig { program, cache })
     }
 
@@ -64,41 +59,4 @@ impl Zig {
     pub fn environment(&self) -> [(&'static str, PathBuf); 2] {
         [("ZIG_GLOBAL_CACHE_DIR", self.cache.clone()), ("ZIG_LOCAL_CACHE_DIR", self.cache.clone())]
     }
-}
-
-/// Fetches the wheel with the user's pip settings, verified by the pinned sum, and unpacks it.
-fn unpack_wheel(context: &Context, folder: &Path) -> Result<()> {
-    let pin = &context.pins.zig;
-    let sum = pin.wheels.get(std::env::consts::ARCH).ok_or_else(|| {
-        anyhow!("no package of zig is pinned for {} hosts (xtask/pins.json)", std::env::consts::ARCH)
-    })?;
-    if context.network == Network::Forbidden {
-        bail!("zig {} is not in the cache, and --offline forbids fetching it", pin.version);
-    }
-    let parent = folder.parent().context("the tools have a folder")?;
-    let _claim = Claim::on(context, &parent.join("zig.lock"))?;
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let python = Python::with_pip(context)?;
-    let running = context.progress.step("fetch zig");
-    fs::create_dir_all(parent)?;
-    let scratch = tempfile::tempdir_in(parent)?;
-    let requirement = scratch.path().join("zig.txt");
-    fs::write(&requirement, format!("ziglang=={} --hash=sha256:{sum}\n", pin.version))?;
-    let (download, unpacked) = (scratch.path().join("wheel"), scratch.path().join("unpacked"));
-    let pip = "-m pip download --quiet --no-deps --only-binary=:all: --require-hashes".split(' ');
-    let pip = pip.map(Path::new).chain([Path::new("-r"), &requirement, Path::new("-d"), &download]);
-    python
-        .program(context, pip)?
-        .inherit("PIP_", &["PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_DEST"])
-        .log("zig")
-        .run()?;
-    let wheel = fs::read_dir(&download)?.next().context("pip downloaded nothing")??.path();
-    let zipfile = ["-m", "zipfile", "-e"].map(Path::new).into_iter().chain([&*wheel, &unpacked]);
-    python.program(context, zipfile)?.log("zig").run()?;
-    fs::set_permissions(unpacked.join("ziglang/zig"), std::fs::Permissions::from_mode(0o755))?;
-    fs::rename(&unpacked, folder)?;
-    running.done(&pin.version);
-    Ok(())
 }

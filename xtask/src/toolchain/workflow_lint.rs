@@ -1,0 +1,38 @@
+//! Those who judge GitHub workflows: actionlint their form, zizmor their safety.
+
+use super::go_tool;
+use super::wheel::Wheel;
+use crate::context::Context;
+use crate::process::Program;
+use anyhow::{Context as _, Result};
+use std::path::{Path, PathBuf};
+use xshell::cmd;
+
+/// The path of actionlint, which is compiled on first use.
+pub fn actionlint(context: &Context) -> Result<PathBuf> {
+    go_tool::program(context, "actionlint", &context.pins.actionlint)
+}
+
+/// The path of zizmor, which is fetched on first use.
+pub fn zizmor(context: &Context) -> Result<PathBuf> {
+    let pin = &context.pins.zizmor;
+    let program = format!("zizmor-{}.data/scripts/zizmor", pin.version);
+    let wheel = Wheel { name: "zizmor", package: "zizmor", pin, program: Path::new(&program) };
+    wheel.get(context).with_context(|| format!("cannot get zizmor {}", pin.version))
+}
+
+/// actionlint on these files. It hands their `run` lines to the shellcheck on the search path.
+pub fn by_actionlint<'a>(context: &'a Context, workflows: &[PathBuf]) -> Result<Program<'a>> {
+    let program = actionlint(context)?;
+    let shell = context.shell()?;
+    Ok(Program::new(context, cmd!(shell, "{program} -shellcheck=shellcheck -pyflakes= {workflows...}")))
+}
+
+/// zizmor on these files, at its strictest and without asking GitHub.
+pub fn by_zizmor<'a>(context: &'a Context, workflows: &[PathBuf]) -> Result<Program<'a>> {
+    let program = zizmor(context)?;
+    let configuration = context.root.join(".github/zizmor.yml");
+    let options = ["--offline", "--pedantic", "--no-progress", "--strict-collection", "--config"];
+    let shell = context.shell()?;
+    Ok(Program::new(context, cmd!(shell, "{program} {options...} {configuration} {workflows...}")))
+}
