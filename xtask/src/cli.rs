@@ -1,6 +1,6 @@
 //! The command line. Each command's own options stand in its file.
 
-use crate::command::{bench, build, bump, cache, doctor, images, patch, pause, rpm, test};
+use crate::command::{bench, build, bump, cache, doctor, images, patch, pause, release, rpm, test};
 use crate::context::{Context, Network};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -32,6 +32,7 @@ pub enum Command {
     Build(build::Args),
     Patch(patch::Args),
     Rpm(rpm::Args),
+    Release(release::Args),
     Pause(pause::Args),
     Images(images::Args),
     Doctor(doctor::Args),
@@ -50,6 +51,7 @@ impl Cli {
             Command::Build(args) => args.run(context),
             Command::Patch(args) => args.run(context),
             Command::Rpm(args) => args.run(context),
+            Command::Release(args) => args.run(context),
             Command::Pause(args) => args.run(&context),
             Command::Images(args) => args.run(context),
             Command::Doctor(args) => args.run(&context),

@@ -9,5 +9,6 @@ pub mod doctor;
 pub mod images;
 pub mod patch;
 pub mod pause;
+pub mod release;
 pub mod rpm;
 pub mod test;

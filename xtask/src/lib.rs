@@ -28,12 +28,13 @@ pub mod tree;
 
 // The stations: a release, its checkout and what that says; patches; the pause program and its image;
 // the parts of k3s, the bundle and the binary; the product that is left in target/dist; its
-// packages.
+// packages; and the release that carries all of it.
 pub mod image;
 pub mod k3s;
 pub mod patch;
 pub mod pause;
 pub mod product;
+pub mod release;
 pub mod rpm;
 pub mod sample;
 pub mod upstream;

@@ -88,8 +88,8 @@ fn beside(build: &Build, tree: &Path, folder: &Path) -> Result<Vec<String>> {
     Ok(vec![finished::LICENSE.to_owned(), finished::CHECK_CONFIG.to_owned()])
 }
 
-const MANIFEST: &str = "manifest.json";
-const SUMS: &str = "SHA256SUMS";
+pub(crate) const MANIFEST: &str = "manifest.json";
+pub(crate) const SUMS: &str = "SHA256SUMS";
 const REPORT: &str = "report.html";
 
 impl Product {
@@ -170,7 +170,7 @@ fn sums(folder: &Path, files: &[String]) -> Result<String> {
 }
 
 /// A folder for a product of this architecture in the making, once what killed runs have left is gone.
-fn making(parent: &Path, arch: &str) -> Result<tempfile::TempDir> {
+pub(crate) fn making(parent: &Path, arch: &str) -> Result<tempfile::TempDir> {
     let prefix = format!(".making-{arch}-");
     for entry in fs::read_dir(parent)? {
         let entry = entry?;

@@ -13,9 +13,6 @@ use anyhow::{Result, ensure};
 use indicatif::HumanBytes;
 use std::path::{Path, PathBuf};
 
-/// Where the help lists the options that only this command has.
-const HEADING: &str = "The packages";
-
 /// Package k3s for openEuler: RPMs, and a repository that dnf installs them from
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -30,42 +27,95 @@ pub struct Args {
     pub options: BuildOptions,
 
     /// A finished product, instead of building one
-    #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = [
-        "source", "sample", "pause_image", "patches", "no_builtin_pause", "charts", "k3s_root", "level",
-    ])]
+    #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = BUILDING)]
     pub product: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub packages: PackageOptions,
+}
+
+/// Options that say how a product is built, and so say nothing of one that is finished.
+pub const BUILDING: [&str; 8] =
+    ["source", "sample", "pause_image", "patches", "no_builtin_pause", "charts", "k3s_root", "level"];
+
+/// Where the help lists the options that builds do not have.
+pub const HEADING: &str = "The packages";
+
+/// What a person can choose about packages
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = HEADING)]
+pub struct PackageOptions {
     /// The distribution: oe2403, oe2403sp1 or oe2303
-    #[arg(long, value_name = "DIST", help_heading = HEADING, default_value = "oe2403")]
+    #[arg(long, value_name = "DIST", default_value = "oe2403")]
     pub dist: String,
 
     /// Counts the packages made of one version
-    #[arg(long, value_name = "N", help_heading = HEADING, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub release: u32,
 
     /// Sign packages and metadata with this key of yours
-    #[arg(long, value_name = "KEYID", help_heading = HEADING)]
+    #[arg(long, value_name = "KEYID")]
     pub sign: Option<String>,
 
     /// Where the repository will be found, for its .repo file: an address, without the architecture
-    #[arg(long, value_name = "URL", help_heading = HEADING, default_value = "file:///srv/k3s-riscv64")]
+    #[arg(long, value_name = "URL", default_value = "file:///srv/k3s-riscv64")]
     pub repository: String,
+}
+
+/// All that packages need besides a product.
+pub struct Packager {
+    pub dist: &'static Dist,
+    pub release: u32,
+    pub key: Option<Key>,
+    /// Where the published repository is to be found, without the architecture.
+    pub address: String,
+}
+
+impl PackageOptions {
+    /// Finds whatever can be found wrong before there is a product.
+    pub fn prepare(&self, context: &Context) -> Result<Packager> {
+        let dist = Dist::named(&self.dist)?;
+        tools::require(context, tools::PACKAGING)?;
+        let key = match &self.sign {
+            None => None,
+            Some(id) => {
+                tools::require(context, tools::SIGNING)?;
+                Some(Key::usable(context, id)?)
+            }
+        };
+        Ok(Packager { dist, release: self.release, key, address: self.repository.clone() })
+    }
+}
+
+impl Packager {
+    /// Packages a product.
+    pub fn publish(
+        &self,
+        context: &Context,
+        product: &Product,
+        target: &'static Target,
+    ) -> Result<Published> {
+        let manifest = &product.manifest;
+        let version = rpm_version(&manifest.k3s.parse()?, &manifest.commit, manifest.source_date_epoch)?;
+        let packaging = Packaging {
+            context,
+            product,
+            target,
+            dist: self.dist,
+            release: self.release,
+            version,
+            address: self.address.clone(),
+        };
+        packaging.publish(self.key.as_ref())
+    }
 }
 
 impl Args {
     pub fn run(self, context: Context) -> Result<()> {
         // Whatever can be found wrong is found before the build.
         let target = Target::named(&self.options.arch)?;
-        let dist = Dist::named(&self.dist)?;
         self.options.refuse_early(&context)?;
-        tools::require(&context, tools::PACKAGING)?;
-        let key = match &self.sign {
-            None => None,
-            Some(id) => {
-                tools::require(&context, tools::SIGNING)?;
-                Some(Key::usable(&context, id)?)
-            }
-        };
+        let packager = self.packages.prepare(&context)?;
         let (context, product) = match &self.product {
             Some(folder) => (context, self.finished(folder, target)?),
             None => {
@@ -76,18 +126,7 @@ impl Args {
                 (chosen.context, Product::open(&product.folder, target)?)
             }
         };
-        let manifest = &product.manifest;
-        let version = rpm_version(&manifest.k3s.parse()?, &manifest.commit, manifest.source_date_epoch)?;
-        let packaging = Packaging {
-            context: &context,
-            product: &product,
-            target,
-            dist,
-            release: self.release,
-            version,
-            address: self.repository.clone(),
-        };
-        tell(&packaging.publish(key.as_ref())?);
+        tell(&packager.publish(&context, &product, target)?);
         Ok(())
     }
 
@@ -117,7 +156,7 @@ fn tell(published: &Published) {
 }
 
 /// The folder as the person would type it here.
-fn shown(folder: &Path) -> String {
+pub fn shown(folder: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     folder.strip_prefix(here).unwrap_or(folder).display().to_string()
 }

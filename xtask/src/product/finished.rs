@@ -23,6 +23,13 @@ impl Product {
         let taken = take(folder, target);
         taken.with_context(|| format!("{} holds no product that can be packaged", folder.display()))
     }
+
+    /// Takes up a product for whichever architecture its manifest names.
+    pub fn open_any(folder: &Path) -> Result<Product> {
+        let arch = Manifest::read(&folder.join(MANIFEST)).map(|manifest| manifest.arch);
+        // Of a folder without a manifest, the look for what is most often built tells what to do.
+        Product::open(folder, Target::named(arch.as_deref().unwrap_or("riscv64"))?)
+    }
 }
 
 fn take(folder: &Path, target: &Target) -> Result<Product> {
@@ -61,7 +68,7 @@ fn take(folder: &Path, target: &Target) -> Result<Product> {
 }
 
 /// Reads `SHA256SUMS` (sha256sum(1)).
-fn sums(text: &str) -> Result<BTreeMap<String, Digest>> {
+pub(crate) fn sums(text: &str) -> Result<BTreeMap<String, Digest>> {
     let sum = |line: &str| {
         let (sum, name) = line.split_once("  ").with_context(|| format!("{SUMS}: {line:?} is no sum"))?;
         ensure!(!name.contains('/'), "{SUMS}: {name} lies elsewhere");

@@ -15,7 +15,8 @@ use crate::page::{duration, size};
 use crate::patch::Applied;
 use crate::step::Timing;
 use crate::target::Target;
-use caveat::{caveats, title, unchecked, without_credentials};
+pub(crate) use caveat::unchecked;
+use caveat::{caveats, title, without_credentials};
 use std::collections::BTreeMap;
 use terminal::{Machine, Palette, Summary};
 

@@ -54,7 +54,7 @@ pub(super) fn caveats(manifest: &Manifest, location: &str) -> Vec<Caveat> {
 }
 
 /// What was not looked at and why, if the manifest says so in place of a check.
-pub(super) fn unchecked(check: &Check) -> Option<(&str, &str)> {
+pub(crate) fn unchecked(check: &Check) -> Option<(&str, &str)> {
     Some((check.what.strip_prefix("NOT CHECKED: ")?, &check.seen))
 }
 

@@ -1,0 +1,126 @@
+//! From finished products to what is published of one version.
+//!
+//! ```text
+//! products ─► faults ─► packages ─► assets ─► notes, sums ─► check ─► publish
+//! ```
+//!
+//! A GitHub release is a flat list of files, so is the folder that is made here: a repository of packages,
+//! which has folders, goes in as one archive.
+
+pub mod assets;
+pub mod check;
+pub mod faults;
+pub mod github;
+pub mod notes;
+
+use crate::claim::Claim;
+use crate::context::Context;
+use crate::product::{self, Product, SUMS};
+use crate::rpm::Published;
+use crate::rpm::naming::Dist;
+use crate::rpm::sign::Key;
+use crate::target::Target;
+use crate::tree;
+use anyhow::{Context as _, Result, ensure};
+use faults::Faults;
+use fs_err as fs;
+use std::path::{Path, PathBuf};
+
+/// What is said of the release.
+pub const NOTES: &str = "NOTES.md";
+/// Lies in a folder that is no release, and says why.
+pub const REHEARSAL: &str = "REHEARSAL";
+
+/// How a folder is made, and what may be done with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// Only of what may be published.
+    Release,
+    /// Of anything: the folder says what it is not, and is never published.
+    Rehearsal,
+}
+
+impl Manner {
+    /// The folder's name, beside the products of its version.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Manner::Release => "release",
+            Manner::Rehearsal => "rehearsal",
+        }
+    }
+}
+
+/// A product of the release, with its packages.
+pub struct Part {
+    pub target: &'static Target,
+    pub product: Product,
+    pub packages: Published,
+}
+
+/// What is to be published of one version.
+pub struct Release<'a> {
+    pub context: &'a Context,
+    pub manner: Manner,
+    /// One for each architecture, all of the same k3s.
+    pub parts: &'a [Part],
+    pub dist: &'static Dist,
+    /// Where the published repository is to be found, without the architecture.
+    pub address: &'a str,
+    pub key: Option<&'a Key>,
+    /// What keeps it from being a release; nothing, where it is one.
+    pub shortcomings: Vec<String>,
+}
+
+impl Release<'_> {
+    /// Makes the folder and lets it appear as a whole.
+    pub fn publish(&self) -> Result<PathBuf> {
+        let first = self.parts.first().context("a release has a product")?;
+        let manifest = &first.product.manifest;
+        let place = self.context.dist.join(&manifest.k3s).join(self.manner.folder());
+        let name = Path::new("claims").join(format!("{}-{}", self.manner.folder(), manifest.k3s));
+        let _claim = Claim::on(self.context, &self.context.work.join(name))?;
+        let running = self.context.progress.step(self.manner.folder());
+        let making = product::making(&self.context.dist.join(&manifest.k3s), self.manner.folder())?;
+        let folder = making.path();
+        for part in self.parts {
+            assets::add(folder, part, self.dist)
+                .with_context(|| format!("gathering what is published for {}", part.target.go))?;
+        }
+        if self.manner == Manner::Rehearsal {
+            fs::write(folder.join(REHEARSAL), rehearsal(&self.shortcomings))?;
+        }
+        fs::write(folder.join(NOTES), notes::text(self, &assets::sizes(folder)?))?;
+        fs::write(folder.join(SUMS), assets::sums(folder)?)?;
+        if let Some(key) = self.key {
+            key.sign_file(self.context, &folder.join(SUMS))?;
+        }
+        tree::settle(folder, manifest.source_date_epoch)?;
+        check::folder(folder).context("what was made is not what it should be")?;
+        product::replace(making, &place)?;
+        running.done("");
+        Ok(place)
+    }
+}
+
+/// What a folder says of itself that is no release.
+fn rehearsal(shortcomings: &[String]) -> String {
+    let reasons: String = shortcomings.iter().map(|reason| format!("- {reason}\n")).collect();
+    format!("This was made to see how a release is made. It is none and is not to be published.\n{reasons}")
+}
+
+/// What is wrong with the packages of products: the source package has to travel along with what was made
+/// of it.
+pub fn faults_of_packages(parts: &[Part]) -> Result<Faults> {
+    let mut faults = Faults::default();
+    for part in parts {
+        let names = assets::packages(&part.packages.folder)?;
+        ensure!(!names.is_empty(), "{} holds no packages", part.packages.folder.display());
+        if !names.iter().any(|name| name.ends_with(assets::SOURCE_PACKAGE)) {
+            let (arch, suffix) = (part.target.go, assets::SOURCE_PACKAGE);
+            faults
+                .shortcomings
+                .push(format!("{arch}: its packages come without their source, k3s-*{suffix}"));
+        }
+    }
+    Ok(faults)
+}

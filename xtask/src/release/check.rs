@@ -1,0 +1,137 @@
+//! A folder that is to be published, held against all that it says of itself. Nothing is asked here of the
+//! machine or the run that made it: it may have come a long way.
+
+use super::faults::{self, Faults};
+use super::{NOTES, REHEARSAL, assets};
+use crate::digest::Digest;
+use crate::lock::Lock;
+use crate::product::finished;
+use crate::product::manifest::Manifest;
+use crate::product::{SUMS, elf};
+use crate::rpm::naming::rpm_version;
+use crate::target::Target;
+use anyhow::{Context as _, Result, ensure};
+use fs_err as fs;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A folder that is whole.
+pub struct Checked {
+    /// One for each architecture, by its name.
+    pub manifests: Vec<Manifest>,
+    /// Every file that is published, by name.
+    pub files: Vec<String>,
+    /// What the folder says that it is no release for.
+    rehearsal: Option<String>,
+}
+
+/// Looks at a folder.
+pub fn folder(folder: &Path) -> Result<Checked> {
+    ensure!(
+        folder.join(SUMS).is_file(),
+        "there is no {SUMS} in {}\n  cargo xtask release leaves one in target/dist/<version>/release",
+        folder.display()
+    );
+    let sums = finished::sums(&fs::read_to_string(folder.join(SUMS))?)?;
+    let files = assets::names(folder)?;
+    for (name, sum) in &sums {
+        ensure!(files.contains(name), "{name} is missing, which {SUMS} names");
+        ensure!(Digest::of_file(&folder.join(name))? == *sum, "{name} has not the sum that {SUMS} names");
+    }
+    for name in files.iter().filter(|name| !name.starts_with(SUMS)) {
+        ensure!(sums.contains_key(name), "{SUMS} does not name {name}");
+        ensure!(assets::kept_name(name) == *name, "GitHub would give {name} another name");
+    }
+    ensure!(files.iter().any(|name| name == NOTES), "{NOTES} is missing");
+    let manifests = files.iter().filter(|name| name.starts_with("manifest-"));
+    let manifests = manifests.map(|name| Manifest::read(&folder.join(name))).collect::<Result<Vec<_>>>()?;
+    ensure!(!manifests.is_empty(), "there is no manifest of any product in {}", folder.display());
+    for manifest in &manifests {
+        product(folder, manifest, &sums)
+            .with_context(|| format!("looking at what is for {}", manifest.arch))?;
+    }
+    let rehearsal = folder.join(REHEARSAL);
+    let rehearsal = if rehearsal.is_file() { Some(fs::read_to_string(rehearsal)?) } else { None };
+    Ok(Checked { manifests, files, rehearsal })
+}
+
+impl Checked {
+    /// What keeps the folder from being published.
+    pub fn faults(&self, lock: &Lock) -> Faults {
+        let manifests: Vec<&Manifest> = self.manifests.iter().collect();
+        let mut faults = faults::of_products(&manifests, lock);
+        if !self.files.iter().any(|name| name.ends_with(assets::SOURCE_PACKAGE)) {
+            faults.shortcomings.push(format!("there is no source package (*{})", assets::SOURCE_PACKAGE));
+        }
+        if let Some(told) = &self.rehearsal {
+            faults
+                .errors
+                .push(format!("the folder says of itself: {}", told.lines().next().unwrap_or(REHEARSAL)));
+        }
+        faults
+    }
+}
+
+/// The files of one architecture.
+fn product(folder: &Path, manifest: &Manifest, sums: &BTreeMap<String, Digest>) -> Result<()> {
+    let target = Target::named(&manifest.arch)?;
+    for (name, inside) in [
+        (assets::program(target), target.k3s_binary()),
+        (assets::pause_image(target), assets::pause_image(target)),
+        (assets::notices(target), finished::NOTICES.to_owned()),
+        (finished::LICENSE.to_owned(), finished::LICENSE.to_owned()),
+        (finished::CHECK_CONFIG.to_owned(), finished::CHECK_CONFIG.to_owned()),
+    ] {
+        let sum = sums.get(&name).with_context(|| format!("{name} is missing"))?;
+        let entry =
+            manifest.files.get(&inside).with_context(|| format!("its manifest does not name {inside}"))?;
+        ensure!(entry.sha256 == *sum, "{name} is not the file that its manifest names");
+    }
+    let program = assets::program(target);
+    elf::check(fs::read(folder.join(&program))?.as_slice(), target.elf_machine)
+        .with_context(|| format!("{program} is not for {}", target.go))?;
+    ensure!(sums.contains_key(&assets::cure(target)), "{} is missing", assets::cure(target));
+
+    let suffix = format!("-{}.tar", target.rpm);
+    let archive = sums.keys().find(|name| name.starts_with("repository-") && name.ends_with(&suffix));
+    let archive = archive.with_context(|| format!("the repository for {} is missing", target.rpm))?;
+    repository(folder, archive, target, sums).with_context(|| format!("reading {archive}"))?;
+
+    let version = rpm_version(&manifest.k3s.parse()?, &manifest.commit, manifest.source_date_epoch)?;
+    for name in assets::packages(folder)? {
+        let package = folder.join(&name);
+        assets::payload(&package)?;
+        let header = ::rpm::PackageMetadata::open(&package).with_context(|| format!("reading {name}"))?;
+        let found = header.get_version()?;
+        ensure!(found == version, "{name} is a package of {found}, and not of {version}");
+    }
+    Ok(())
+}
+
+/// A repository holds the packages that lie beside it, and what dnf reads of them.
+fn repository(folder: &Path, archive: &str, target: &Target, sums: &BTreeMap<String, Digest>) -> Result<()> {
+    let mut packages = 0;
+    let mut metadata = false;
+    for entry in tar::Archive::new(fs::File::open(folder.join(archive))?).entries()? {
+        let entry = entry?;
+        let path = entry.path()?.into_owned();
+        let inside = path
+            .strip_prefix(target.rpm)
+            .with_context(|| format!("{} does not lie below {}", path.display(), target.rpm))?;
+        metadata |= inside == Path::new("repodata/repomd.xml");
+        let name = inside.to_string_lossy().into_owned();
+        if name.ends_with(".rpm") {
+            let kept = assets::kept_name(&name);
+            let beside = sums.get(&kept).with_context(|| format!("{name} does not lie beside it"))?;
+            let same = match name.ends_with(&format!(".{}.rpm", target.rpm)) {
+                true => Digest::of_reader(entry)? == *beside,
+                false => assets::payload_in(entry)? == assets::payload(&folder.join(kept))?,
+            };
+            ensure!(same, "{name} is not the one that lies beside it");
+            packages += 1;
+        }
+    }
+    ensure!(metadata, "it has no repodata/repomd.xml, so that dnf cannot read it");
+    ensure!(packages > 0, "it holds no package");
+    Ok(())
+}

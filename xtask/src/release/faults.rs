@@ -1,0 +1,276 @@
+//! What keeps products from being released, all of it at once: a person who repairs one thing wants to hear
+//! of the next.
+
+use super::Manner;
+use crate::lock::Lock;
+use crate::product::manifest::Manifest;
+use crate::upstream::release::UPSTREAM;
+use anyhow::{Result, bail};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What was found, each a sentence about one thing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// With these there can be no folder at all.
+    pub errors: Vec<String>,
+    /// With these it is no release.
+    pub shortcomings: Vec<String>,
+}
+
+impl Faults {
+    /// Puts those of another look to these.
+    pub fn and(mut self, other: Faults) -> Faults {
+        self.errors.extend(other.errors);
+        self.shortcomings.extend(other.shortcomings);
+        self
+    }
+
+    /// What is left to be told of in the folder; or one error that names everything.
+    pub fn settle(self, manner: Manner) -> Result<Vec<String>> {
+        let Faults { errors, shortcomings } = self;
+        let told =
+            |reasons: &[String]| reasons.iter().map(|reason| format!("\n- {reason}")).collect::<String>();
+        match manner {
+            Manner::Rehearsal if errors.is_empty() => Ok(shortcomings),
+            Manner::Rehearsal => bail!("no folder can be made of this{}", told(&errors)),
+            Manner::Release if errors.is_empty() && shortcomings.is_empty() => Ok(shortcomings),
+            Manner::Release => bail!(
+                "a release is whole, locked, and built from an upstream tag's own commit; this is not{}{}",
+                told(&errors),
+                told(&shortcomings)
+            ),
+        }
+    }
+}
+
+/// Looks at products that are to be released together, each by its architecture.
+pub fn of_products(manifests: &[&Manifest], lock: &Lock) -> Faults {
+    let mut faults = Faults::default();
+    let mut seen = BTreeSet::new();
+    for manifest in manifests {
+        if !seen.insert(&manifest.arch) {
+            faults.errors.push(format!("{} is there twice", manifest.arch));
+        }
+        faults
+            .shortcomings
+            .extend(of_one(manifest).into_iter().map(|what| format!("{}: {what}", manifest.arch)));
+        faults.shortcomings.extend(unlocked(manifest, lock));
+    }
+    faults.errors.extend(mixed(manifests));
+    faults.shortcomings = distinct(faults.shortcomings);
+    faults
+}
+
+/// What a manifest says against a release.
+fn of_one(manifest: &Manifest) -> Vec<String> {
+    let mut found = Vec::new();
+    match manifest.origin.as_str() {
+        "release" => {}
+        "sample" => found.push("it is the sample, which is no k3s".to_owned()),
+        _ => found.push(format!(
+            "it was built from a tree, and not from an upstream tag's own commit ({})",
+            manifest.commit
+        )),
+    }
+    if !manifest.incomplete.is_empty() {
+        found.push(format!("it is incomplete, without {}", manifest.incomplete.join(" and ")));
+    }
+    let unchecked = manifest.checks.iter().filter_map(crate::product::report::unchecked);
+    found.extend(unchecked.map(|(what, why)| format!("nobody has checked {what}: {why}")));
+    found
+}
+
+/// What a release was built from and `k3s.lock.json` does not lock, or locks to something else.
+fn unlocked(manifest: &Manifest, lock: &Lock) -> Vec<String> {
+    if manifest.origin != "release" {
+        return Vec::new();
+    }
+    let k3s = (UPSTREAM, manifest.k3s.as_str(), manifest.commit.as_str());
+    let clones = manifest.sources.iter().filter(|(name, _)| name.contains("://"));
+    let clones = clones.filter_map(|(url, value)| {
+        let (tag, commit) = value.split_once(' ')?;
+        Some((url.as_str(), tag, commit))
+    });
+    let against =
+        std::iter::once(k3s).chain(clones).filter_map(|(url, tag, commit)| match lock.commit(url, tag) {
+            Some(locked) if locked == commit => None,
+            Some(locked) => Some(format!("{url} {tag} is locked to {locked}, but {commit} was built")),
+            None => Some(format!("k3s.lock.json does not lock {tag} of {url}")),
+        });
+    against.collect()
+}
+
+/// In what products differ that should be the same for every architecture.
+fn mixed(manifests: &[&Manifest]) -> Vec<String> {
+    let Some((first, others)) = manifests.split_first() else { return Vec::new() };
+    let expected = ingredients(first);
+    let mut found = Vec::new();
+    for other in others {
+        let theirs = ingredients(other);
+        let names: BTreeSet<&String> = expected.keys().chain(theirs.keys()).collect();
+        for name in names {
+            let (ours, theirs) = (expected.get(name), theirs.get(name));
+            if ours != theirs {
+                let told = |value: Option<&String>| value.map_or("none", String::as_str).to_owned();
+                found.push(format!(
+                    "mixed: the {name} is {} for {} and {} for {}",
+                    told(ours),
+                    first.arch,
+                    told(theirs),
+                    other.arch
+                ));
+            }
+        }
+    }
+    distinct(found)
+}
+
+/// What a product was made of, apart from its architecture.
+fn ingredients(manifest: &Manifest) -> BTreeMap<String, String> {
+    let inside = if manifest.builtin_pause { "inside" } else { "not inside" };
+    let one = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let mut all = BTreeMap::from([
+        one("k3s version", &manifest.k3s),
+        one("commit", &manifest.commit),
+        one("origin", &manifest.origin),
+        one("pause image", &format!("{}, {inside}", manifest.pause_image)),
+        one("list of missing parts", &manifest.incomplete.join(", ")),
+    ]);
+    let patches = manifest.patches.iter();
+    all.extend(patches.map(|patch| (format!("patch {}", patch.name), patch.diff_sha256.to_string())));
+    all.extend(manifest.sources.iter().map(|(name, value)| (format!("source {name}"), value.clone())));
+    all.extend(manifest.tools.iter().map(|(name, value)| (format!("tool {name}"), value.clone())));
+    all
+}
+
+/// Each sentence once, in the order of their first.
+fn distinct(sentences: Vec<String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    sentences.into_iter().filter(|sentence| seen.insert(sentence.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::lock::Adding;
+    use crate::product::check::Check;
+    use crate::product::manifest::PatchEntry;
+    use crate::product::third_party::ThirdParty;
+
+    const COMMIT: &str = "dc03cb4b3f0f3ab1b5d5f5c2a1a1a1a1a1a1a1a1";
+    const PLUGINS: &str = "https://github.com/rancher/plugins";
+
+    fn lock(text: &str) -> Lock {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("lock.json");
+        std::fs::write(&file, text).unwrap();
+        Lock::open(&file, Adding::Forbidden).unwrap()
+    }
+
+    fn whole_lock() -> Lock {
+        lock(&format!(
+            r#"{{"tags": {{"{UPSTREAM}": {{"v1.33.0+k3s1": "{COMMIT}"}}, "{PLUGINS}": {{"v1.6.0-k3s1": "{COMMIT}"}}}}}}"#
+        ))
+    }
+
+    fn manifest(arch: &str) -> Manifest {
+        let pair = |name: &str, value: String| BTreeMap::from([(name.to_owned(), value)]);
+        Manifest {
+            k3s: "v1.33.0+k3s1".into(),
+            commit: COMMIT.into(),
+            origin: "release".into(),
+            arch: arch.into(),
+            source_date_epoch: 0,
+            modified: true,
+            pause_image: "example/pause:1".into(),
+            builtin_pause: true,
+            incomplete: vec![],
+            patches: vec![PatchEntry {
+                name: "pause-image".into(),
+                why: "riscv64".into(),
+                files: vec![],
+                diff_sha256: Digest::of("a diff"),
+            }],
+            third_party: ThirdParty::default(),
+            sources: pair(PLUGINS, format!("v1.6.0-k3s1 {COMMIT}")),
+            tools: pair("go", "1.24.2".into()),
+            parts: BTreeMap::new(),
+            files: BTreeMap::new(),
+            checks: vec![],
+        }
+    }
+
+    #[test]
+    fn whole_locked_products_of_one_release_have_no_fault() {
+        let (one, other) = (manifest("riscv64"), manifest("arm64"));
+        let faults = of_products(&[&one, &other], &whole_lock());
+        assert_eq!(faults, Faults::default());
+        assert_eq!(faults.settle(Manner::Release).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn everything_that_keeps_a_product_from_being_released_is_told_in_one_error() {
+        let mut tree = manifest("riscv64");
+        tree.origin = "tree".into();
+        tree.incomplete = vec!["charts".into(), "k3s-root".into()];
+        let what = "NOT CHECKED: whether the product runs".into();
+        tree.checks.push(Check { what, seen: "qemu-riscv64 is missing".into() });
+        let error = of_products(&[&tree], &lock("{}")).settle(Manner::Release).unwrap_err().to_string();
+        for reason in [
+            &format!(
+                "\n- riscv64: it was built from a tree, and not from an upstream tag's own commit ({COMMIT})"
+            ),
+            "\n- riscv64: it is incomplete, without charts and k3s-root",
+            "\n- riscv64: nobody has checked whether the product runs: qemu-riscv64 is missing",
+        ] {
+            assert!(error.contains(reason), "{reason}: {error}");
+        }
+        let mut sample = manifest("riscv64");
+        sample.origin = "sample".into();
+        assert_eq!(
+            of_products(&[&sample], &lock("{}")).shortcomings,
+            ["riscv64: it is the sample, which is no k3s"]
+        );
+    }
+
+    #[test]
+    fn what_the_lock_does_not_know_or_knows_otherwise_is_not_released() {
+        let (one, other) = (manifest("riscv64"), manifest("arm64"));
+        assert_eq!(
+            of_products(&[&one, &other], &lock("{}")).shortcomings,
+            [
+                format!("k3s.lock.json does not lock v1.33.0+k3s1 of {UPSTREAM}"),
+                format!("k3s.lock.json does not lock v1.6.0-k3s1 of {PLUGINS}"),
+            ],
+            "each is told once, for all architectures"
+        );
+        let mut moved = manifest("riscv64");
+        moved.commit = "a".repeat(40);
+        let said = of_products(&[&moved], &whole_lock()).shortcomings;
+        assert_eq!(
+            said,
+            [format!("{UPSTREAM} v1.33.0+k3s1 is locked to {COMMIT}, but {} was built", moved.commit)]
+        );
+    }
+
+    #[test]
+    fn products_that_differ_in_more_than_their_architecture_make_no_folder_even_in_rehearsal() {
+        let one = manifest("riscv64");
+        let mut other = manifest("arm64");
+        other.k3s = "v1.33.1+k3s1".into();
+        other.tools.insert("go".into(), "1.24.3".into());
+        other.patches.clear();
+        let faults = of_products(&[&one, &other], &whole_lock());
+        let error = faults.settle(Manner::Rehearsal).unwrap_err().to_string();
+        for reason in [
+            "the k3s version is v1.33.0+k3s1 for riscv64 and v1.33.1+k3s1 for arm64",
+            "the tool go is 1.24.2 for riscv64 and 1.24.3 for arm64",
+            "the patch pause-image is ",
+        ] {
+            assert!(error.contains(reason), "{reason}: {error}");
+        }
+        let twice = of_products(&[&one, &one], &whole_lock());
+        assert_eq!(twice.errors, ["riscv64 is there twice"]);
+    }
+}

@@ -1,0 +1,149 @@
+//! What is said of a release: for the person who has found it and wants a k3s that runs pods.
+
+use super::{Manner, Release, SUMS, assets};
+use crate::product::manifest::Manifest;
+use crate::rpm::repository::REPO_FILE;
+use crate::target::Target;
+use indicatif::HumanBytes;
+
+/// The text, in Markdown, given the files and their sizes in bytes.
+pub fn text(release: &Release, files: &[(String, u64)]) -> String {
+    let Some(first) = release.parts.first() else { return String::new() };
+    let manifest = &first.product.manifest;
+    let targets: Vec<&Target> = release.parts.iter().map(|part| part.target).collect();
+    let sections = [
+        head(manifest, &targets),
+        warning(release.manner, &release.shortcomings),
+        install(release, first.target),
+        versions(manifest),
+        patches(manifest),
+        listed(release, files),
+        lacking(manifest),
+    ];
+    sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n\n") + "\n"
+}
+
+fn head(manifest: &Manifest, targets: &[&Target]) -> String {
+    let architectures: Vec<&str> = targets.iter().map(|target| target.go).collect();
+    let pause = match manifest.builtin_pause {
+        true => "which is carried inside, so that the first pod starts without any registry",
+        false => "which is not carried inside",
+    };
+    format!(
+        "# k3s {} for {}\n\nA modified build of k3s, neither made nor endorsed by the k3s project. Its default pause \
+         image is `{}`, {pause}.",
+        manifest.k3s,
+        architectures.join(", "),
+        manifest.pause_image
+    )
+}
+
+fn warning(manner: Manner, shortcomings: &[String]) -> String {
+    if manner == Manner::Release {
+        return String::new();
+    }
+    let reasons: Vec<String> = shortcomings.iter().map(|reason| format!("\n> - {reason}")).collect();
+    format!("> **This is a rehearsal and no release.**{}", reasons.concat())
+}
+
+/// For the first architecture; the names of the others' files tell the rest.
+fn install(release: &Release, target: &Target) -> String {
+    let (program, arch) = (assets::program(target), target.rpm);
+    let archive = assets::repository(release.dist, target);
+    let address = release.address.trim_end_matches('/');
+    let repository = match address.strip_prefix("file://") {
+        Some(folder) => format!(
+            "mkdir -p {folder} && tar -x -C {folder} -f {archive}\n\
+             cp {folder}/{arch}/{REPO_FILE} /etc/yum.repos.d/"
+        ),
+        None => format!("curl -o /etc/yum.repos.d/{REPO_FILE} {address}/{arch}/{REPO_FILE}"),
+    };
+    let signed = match release.key {
+        Some(_) => format!("`{SUMS}.asc`, the packages and their repository are signed."),
+        None => "Nothing here is signed.".to_owned(),
+    };
+    format!(
+        "## Install\n\n\
+         Compare what you downloaded: `sha256sum --check --ignore-missing {SUMS}`. {signed}\n\n\
+         On any distribution, after `sh check-config.sh` has found the kernel fit:\n\n\
+         ```sh\ninstall -m 0755 {program} /usr/local/bin/k3s\nk3s server\n```\n\n\
+         On {}, from the repository:\n\n\
+         ```sh\n{repository}\ndnf install k3s k3s-cli\nsystemctl enable --now k3s\n```\n\n\
+         To cure a k3s that you keep, whose pods stay in `ContainerCreating`: install the package \
+         `k3s-pause-image`, or, without packages:\n\n\
+         ```sh\ninstall -D -m 0644 {cure} /var/lib/rancher/k3s/agent/images/{cure}\n\
+         k3s ctr -n k8s.io images import /var/lib/rancher/k3s/agent/images/{cure}\n```",
+        release.dist.title,
+        cure = assets::cure(target),
+    )
+}
+
+fn versions(manifest: &Manifest) -> String {
+    let mut rows = vec![("k3s".to_owned(), format!("{}, commit {}", manifest.k3s, manifest.commit))];
+    rows.push(("pause image".to_owned(), manifest.pause_image.clone()));
+    rows.extend(manifest.sources.iter().map(|(name, value)| (name.clone(), value.clone())));
+    rows.extend(manifest.tools.iter().map(|(name, value)| (name.clone(), value.clone())));
+    let rows: Vec<String> = rows.iter().map(|(name, value)| format!("| {name} | {value} |")).collect();
+    format!("## Versions\n\n| | |\n|---|---|\n{}", rows.join("\n"))
+}
+
+fn patches(manifest: &Manifest) -> String {
+    let patches: Vec<String> = manifest
+        .patches
+        .iter()
+        .map(|patch| format!("- **{}** ({}): {}", patch.name, patch.files.join(", "), patch.why))
+        .collect();
+    match patches.is_empty() {
+        true => "## Changes to k3s\n\nNone.".to_owned(),
+        false => format!("## Changes to k3s\n\n{}", patches.join("\n")),
+    }
+}
+
+fn listed(release: &Release, files: &[(String, u64)]) -> String {
+    let rows: Vec<String> = files
+        .iter()
+        .map(|(name, size)| format!("| `{name}` | {} | {} |", HumanBytes(*size), what(release, name)))
+        .collect();
+    format!("## Files\n\n| file | size | what it is |\n|---|---:|---|\n{}", rows.join("\n"))
+}
+
+/// Half a sentence on a file.
+fn what(release: &Release, name: &str) -> String {
+    for part in release.parts {
+        let target = part.target;
+        let known = [
+            (assets::program(target), "k3s"),
+            (assets::pause_image(target), "the pause image that is inside k3s, by itself"),
+            (assets::cure(target), "the pause image under the names that unmodified k3s asks for"),
+            (assets::manifest(target.go), "versions, sums, patches, tools, what was checked"),
+            (assets::notices(target), "the licences of all that is inside"),
+            (assets::repository(release.dist, target), "the packages as a repository for dnf"),
+        ];
+        if let Some((_, what)) = known.iter().find(|(known, _)| known == name) {
+            return format!("{what}, {}", target.go);
+        }
+    }
+    let what = match name {
+        "LICENSE" => "the licence of k3s",
+        "check-config.sh" => "upstream's check of a kernel",
+        super::REHEARSAL => "why this is no release",
+        REPO_FILE => "makes dnf know the repository",
+        name if name.ends_with(assets::SOURCE_PACKAGE) => "source package: builds the same without a network",
+        name if name.ends_with(".rpm") => "package",
+        _ => "the key that signatures are verified with",
+    };
+    what.to_owned()
+}
+
+/// What somebody might look for in vain.
+fn lacking(manifest: &Manifest) -> String {
+    let mut items = vec![
+        "- An archive of all images for machines without a network: only the pause image is carried. Some of k3s' \
+         own default images lack riscv64; the README says which, and what to do."
+            .to_owned(),
+        "- Upstream's installer: it knows no riscv64. The package has `k3s-install.sh` in its place.".to_owned(),
+        "- A policy for SELinux: `k3s-selinux` is the distribution's.".to_owned(),
+    ];
+    items.extend(manifest.incomplete.iter().map(|part| format!("- {part}, which a whole k3s has.")));
+    format!("## What is not in it\n\n{}", items.join("\n"))
+}
