@@ -1,0 +1,77 @@
+//! What actionlint and zizmor say, and that they would say more of something worse.
+
+use crate::model;
+use crate::needs;
+use crate::place;
+use std::path::PathBuf;
+use xtask::process::Program;
+use xtask::toolchain::workflow_lint::{by_actionlint, by_zizmor};
+
+type Judge = for<'a> fn(&'a xtask::context::Context, &[PathBuf]) -> anyhow::Result<Program<'a>>;
+
+/// Whether a judge is satisfied, and all that it says.
+fn verdict(judge: Judge, workflows: &[PathBuf]) -> (bool, String) {
+    let context = place::context();
+    let (status, stdout, stderr) = judge(&context, workflows).unwrap().capture().unwrap();
+    (status.success(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
+}
+
+fn ours() -> Vec<PathBuf> {
+    model::all().into_iter().map(|file| file.path).collect()
+}
+
+/// The release workflow with one thing changed for the worse.
+fn worse(from: &str, to: &str) -> (tempfile::TempDir, PathBuf) {
+    let release = model::all().pop().unwrap();
+    assert!(release.text.contains(from), "{from}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(".github/workflows/release.yml");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, release.text.replacen(from, to, 1)).unwrap();
+    (folder, path)
+}
+
+#[test]
+fn actionlint_finds_nothing() {
+    let what = "what actionlint's shellcheck says of the workflows";
+    if !needs::programs(what, &[("shellcheck", "shellcheck")]) {
+        return;
+    }
+    assert_eq!(verdict(by_actionlint, &ours()), (true, String::new()));
+}
+
+#[test]
+fn actionlint_finds_what_github_would_refuse_and_what_a_shell_would_misread() {
+    if !needs::programs("whether actionlint looks", &[("shellcheck", "shellcheck")]) {
+        return;
+    }
+    for (from, to, said) in [
+        ("needs: check", "needs: chekc", "needs job \"chekc\""),
+        ("github.ref_name", "github.refname", "property \"refname\" is not defined"),
+        ("--arch \"$ARCH\"", "--arch $ARCH", "SC2086"),
+    ] {
+        let (_folder, path) = worse(from, to);
+        let (passes, text) = verdict(by_actionlint, &[path]);
+        assert!(!passes && text.contains(said), "{said}: {text}");
+    }
+}
+
+#[test]
+fn zizmor_finds_nothing() {
+    let (passes, text) = verdict(by_zizmor, &ours());
+    assert!(passes && text.contains("No findings to report"), "{text}");
+}
+
+#[test]
+fn zizmor_finds_what_could_be_abused() {
+    for (from, to, audit) in [
+        ("--arch \"$ARCH\"", "--arch ${{ github.event.head_commit.message }}", "template-injection"),
+        ("        with:\n          persist-credentials: false\n", "", "artipacked"),
+        ("@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1", "@v7", "unpinned-uses"),
+        ("permissions: {}", "permissions: write-all", "excessive-permissions"),
+    ] {
+        let (_folder, path) = worse(from, to);
+        let (passes, text) = verdict(by_zizmor, &[path]);
+        assert!(!passes && text.contains(&format!("[{audit}]")), "{audit}: {text}");
+    }
+}

@@ -1,0 +1,208 @@
+//! Every line that the workflows would run is run, on the sample and in their order. GitHub's part is played by
+//! this test: it gives each job an empty place, and carries artifacts from one to the other.
+
+use crate::model::{self, Job, Step, Words, Work, expanded, text};
+use crate::needs;
+use crate::place::{Place, failed, succeeded};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+/// The version of the sample.
+const K3S: &str = "v0.35.0+k3s1.sample";
+
+/// How a line is run here.
+enum Way {
+    /// As it stands.
+    Itself,
+    /// The nearest that can be run with the sample in k3s' place, or without changing this machine.
+    Instead(&'static str),
+    /// As it stands, and it must fail with these words.
+    Refused(&'static str),
+    /// Not at all, for this reason.
+    Not(&'static str),
+}
+
+/// Every line there is. Of one that is not listed nobody has said how it is run, and the test fails.
+const LINES: [(&str, Way); 8] = [
+    (
+        "apt-get update && apt-get install --yes ca-certificates gcc git rustup && rustup default stable",
+        Way::Not("it installs what this test was compiled with"),
+    ),
+    (".ci/run", Way::Not("it is what runs this test")),
+    // A test installs nothing on the machine it runs on.
+    ("cargo xtask doctor --fix --for build", Way::Instead("cargo xtask doctor --for build")),
+    ("cargo xtask doctor --fix --for rpm", Way::Instead("cargo xtask doctor --for rpm")),
+    (
+        r#"cargo xtask build --locked --k3s "$K3S" --arch "$ARCH""#,
+        Way::Instead(r#"cargo xtask build --locked --sample --arch "$ARCH""#),
+    ),
+    (
+        r#"cargo xtask release --k3s "$K3S" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64"#,
+        Way::Instead(
+            r#"cargo xtask release --rehearsal --k3s "$K3S" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64"#,
+        ),
+    ),
+    ("cargo xtask release check release", Way::Itself),
+    ("cargo xtask release upload release", Way::Refused("riscv64: it is the sample, which is no k3s")),
+];
+
+/// One run of a workflow: what its expressions mean, and the artifacts so far.
+struct Run {
+    artifacts: tempfile::TempDir,
+    values: BTreeMap<String, String>,
+    ran: Vec<&'static str>,
+}
+
+#[test]
+fn every_line_of_the_workflows_runs_on_the_sample() {
+    let needed = [
+        ("go", "golang-go"),
+        ("rpmbuild", "rpm"),
+        ("createrepo_c", "createrepo-c"),
+        ("qemu-riscv64-static", "qemu-user-static"),
+    ];
+    if !needs::programs("the lines of the workflows", &needed) {
+        return;
+    }
+    let mut ran = Vec::new();
+    for file in model::all() {
+        let values = [
+            ("inputs.k3s || github.ref_name", K3S),
+            ("env.K3S", K3S),
+            ("github.token", "a token"),
+            ("github.repository", "owner/name"),
+        ];
+        let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let artifacts = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let mut run = Run { artifacts, values: values.into(), ran: Vec::new() };
+        for (_, job) in file.workflow.in_order() {
+            for matrix in job.runs() {
+                run.job(job, &file.workflow.env, matrix);
+            }
+        }
+        ran.extend(run.ran);
+    }
+    for (line, _) in &LINES {
+        assert!(ran.contains(line), "no workflow runs this any more: {line}");
+    }
+}
+
+impl Run {
+    /// Runs a job in a place of its own.
+    fn job(&mut self, job: &Job, env: &Words, matrix: BTreeMap<String, String>) {
+        let mut place = Place::new();
+        let shell = format!(
+            "[ \"$1\" = xtask ] || exec {} \"$@\"\nshift\nexec {} \"$@\"",
+            xtask::process::find("cargo").unwrap().display(),
+            env!("CARGO_BIN_EXE_xtask")
+        );
+        place.put_program("cargo", &shell);
+        // What is refused is refused before anything is asked of GitHub.
+        place.put_program("gh", "echo this test has been published >&2; exit 1");
+        let mut values = self.values.clone();
+        values.extend(matrix);
+        for step in &job.steps {
+            let env: BTreeMap<String, String> = [env, &job.env, &step.env]
+                .into_iter()
+                .flatten()
+                .map(|(name, value)| (name.clone(), expanded(&text(value), &values)))
+                .collect();
+            self.step(&place, step, &values, &env);
+        }
+    }
+
+    fn step(
+        &mut self,
+        place: &Place,
+        step: &Step,
+        values: &BTreeMap<String, String>,
+        env: &BTreeMap<String, String>,
+    ) {
+        match step.work() {
+            Work::Run(line) => self.line(place, line, env),
+            Work::Uses { action, with } => {
+                let with: BTreeMap<&str, String> = with
+                    .iter()
+                    .filter(|(name, _)| *name != "key")
+                    .map(|(name, value)| (name.as_str(), expanded(&text(value), values)))
+                    .collect();
+                match action.split('@').next().unwrap() {
+                    // The sources are those that this test was compiled from, the cache that of all tests.
+                    "actions/checkout" | "actions/cache" => {}
+                    "actions/upload-artifact" => self.upload(place, &with),
+                    "actions/download-artifact" => self.download(place, &with),
+                    other => panic!("nobody says what {other} does"),
+                }
+            }
+        }
+    }
+
+    fn line(&mut self, place: &Place, line: &str, env: &BTreeMap<String, String>) {
+        let known = LINES.iter().find(|(known, _)| *known == line);
+        let (known, way) = known.unwrap_or_else(|| panic!("nobody says how this is run: {line}"));
+        self.ran.push(known);
+        let line = match way {
+            Way::Itself | Way::Refused(_) => line,
+            Way::Instead(other) => other,
+            Way::Not(reason) => {
+                println!("not run, since {reason}: {line}");
+                return;
+            }
+        };
+        let output = shell(place, line, env).output().unwrap();
+        match way {
+            Way::Refused(words) => {
+                let said = failed(&output);
+                assert!(said.contains(words), "{line}: {said}");
+                assert!(!said.contains("this test has been published"), "{said}");
+            }
+            _ => drop(succeeded(output)),
+        }
+    }
+
+    /// Files below a folder of the job's become an artifact.
+    fn upload(&self, place: &Place, with: &BTreeMap<&str, String>) {
+        // Of the sample there is no release but a rehearsal, which stands in the release's place.
+        let release = format!("target/dist/{K3S}/release");
+        let path = if with["path"] == release {
+            assert!(!place.path(release).exists(), "the sample has become a release");
+            format!("target/dist/{K3S}/rehearsal")
+        } else {
+            with["path"].clone()
+        };
+        let from = place.path(&path);
+        assert!(from.is_dir(), "{path} is not there to be handed on");
+        carry(&from, &self.artifacts.path().join(&with["name"]));
+    }
+
+    /// One artifact comes as it is, several each below its name (actions/download-artifact, README.md).
+    fn download(&self, place: &Place, with: &BTreeMap<&str, String>) {
+        let to = place.path(&with["path"]);
+        if let Some(name) = with.get("name") {
+            carry(&self.artifacts.path().join(name), &to);
+            return;
+        }
+        let prefix = with["pattern"].strip_suffix('*').expect("a pattern of another form is not known here");
+        for entry in std::fs::read_dir(self.artifacts.path()).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.starts_with(prefix) {
+                carry(&self.artifacts.path().join(&name), &to.join(name));
+            }
+        }
+    }
+}
+
+/// Copies files as an artifact does: without their modes (actions/upload-artifact, README.md).
+fn carry(from: &Path, to: &Path) {
+    xtask::tree::copy(from, to).unwrap();
+    xtask::tree::settle(to, 0).unwrap();
+}
+
+/// A line in the shell that GitHub runs it by where there is no bash. The program's path that comes behind it is
+/// the shell's `$0`.
+fn shell(place: &Place, line: &str, env: &BTreeMap<String, String>) -> Command {
+    let mut command = place.under(["sh", "-e", "-c", line], [""; 0]);
+    command.current_dir(place.path("")).envs(env);
+    command
+}

@@ -1,0 +1,149 @@
+//! A workflow as its file says it (docs.github.com, "Workflow syntax for GitHub Actions"), as far as ours go:
+//! whatever else one of them may come to say is unknown here, and fails the tests until they know it.
+
+use serde::Deserialize;
+use serde_yaml_ng::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+pub type Words = BTreeMap<String, Value>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "what is not used is read all the same, so that nothing is unknown")]
+pub struct Workflow {
+    pub name: String,
+    pub on: BTreeMap<String, Value>,
+    pub permissions: BTreeMap<String, String>,
+    pub concurrency: Words,
+    #[serde(default)]
+    pub env: Words,
+    pub jobs: BTreeMap<String, Job>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(dead_code, reason = "what is not used is read all the same, so that nothing is unknown")]
+pub struct Job {
+    pub name: String,
+    pub needs: Option<String>,
+    pub runs_on: String,
+    pub timeout_minutes: u32,
+    pub container: Option<Words>,
+    pub environment: Option<String>,
+    pub permissions: BTreeMap<String, String>,
+    pub strategy: Option<Strategy>,
+    #[serde(default)]
+    pub env: Words,
+    pub steps: Vec<Step>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Strategy {
+    pub matrix: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "what is not used is read all the same, so that nothing is unknown")]
+pub struct Step {
+    pub name: String,
+    uses: Option<String>,
+    run: Option<String>,
+    #[serde(default)]
+    with: Words,
+    #[serde(default)]
+    pub env: Words,
+}
+
+/// What a step does.
+pub enum Work<'a> {
+    Uses { action: &'a str, with: &'a Words },
+    Run(&'a str),
+}
+
+impl Step {
+    pub fn work(&self) -> Work<'_> {
+        match (&self.uses, &self.run) {
+            (Some(action), None) => Work::Uses { action, with: &self.with },
+            (None, Some(line)) if self.with.is_empty() => Work::Run(line),
+            _ => panic!("a step either uses an action or runs a line: {self:?}"),
+        }
+    }
+}
+
+/// A workflow's file, its text, and what that says.
+pub struct File {
+    pub path: PathBuf,
+    pub text: String,
+    pub workflow: Workflow,
+}
+
+/// All workflows of this repository.
+pub fn all() -> Vec<File> {
+    let folder = crate::place::context().root.join(".github/workflows");
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let names: Vec<_> = paths.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, ["ci.yml", "release.yml"]);
+    paths.into_iter().map(read).collect()
+}
+
+fn read(path: PathBuf) -> File {
+    let text = std::fs::read_to_string(&path).unwrap();
+    let workflow = serde_yaml_ng::from_str(&text);
+    let workflow = workflow.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    File { path, text, workflow }
+}
+
+impl Workflow {
+    /// The jobs, each after the one it needs.
+    pub fn in_order(&self) -> Vec<(&str, &Job)> {
+        let mut done: Vec<(&str, &Job)> = Vec::new();
+        while done.len() < self.jobs.len() {
+            let ready = self.jobs.iter().find(|(name, job)| {
+                let is_done = |wanted: &str| done.iter().any(|(name, _)| *name == wanted);
+                !is_done(name) && job.needs.as_deref().is_none_or(is_done)
+            });
+            let (name, job) = ready.expect("the jobs need each other in a circle");
+            done.push((name, job));
+        }
+        done
+    }
+}
+
+impl Job {
+    /// What the matrix lets the job be run with: one set of values for each run.
+    pub fn runs(&self) -> Vec<BTreeMap<String, String>> {
+        let Some(Strategy { matrix }) = &self.strategy else { return vec![BTreeMap::new()] };
+        let [(name, values)] = matrix.iter().collect::<Vec<_>>()[..] else {
+            panic!("a matrix of one dimension is all that is known here: {matrix:?}")
+        };
+        values.iter().map(|value| BTreeMap::from([(format!("matrix.{name}"), value.clone())])).collect()
+    }
+}
+
+/// A value as GitHub makes text of it.
+pub fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(value) => value.to_string(),
+        other => panic!("not known as text: {other:?}"),
+    }
+}
+
+/// A text with its expressions, `${{ … }}`, replaced by their values; one that has none given fails.
+pub fn expanded(text: &str, values: &BTreeMap<String, String>) -> String {
+    let mut parts = text.split("${{");
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (expression, rest) = part.split_once("}}").expect("an expression ends");
+        let value = values.get(expression.trim());
+        whole.push_str(value.unwrap_or_else(|| panic!("nobody says what {expression:?} is")));
+        whole.push_str(rest);
+    }
+    whole
+}
