@@ -54,7 +54,7 @@ pub fn manifest(version: &str) -> Manifest {
         sources: texts(&[
             ("containerd", "github.com/k3s-io/containerd/v2 v2.1.5-k3s1"),
             ("runc", "github.com/opencontainers/runc v1.2.5"),
-            ("https://github.com/rancher/plugins", "v1.6.0-k3s1 d0c0d0c0"),
+            ("https://github.com/rancher/plugins", "v1.6.0-k3s1 d0c0d0c0d0c0d0c0d0c0d0c0d0c0d0c0d0c0d0c0"),
         ]),
         tools: texts(&[
             ("go", "1.24.2"),
@@ -77,9 +77,10 @@ pub fn product(folder: &Path, version: &str) {
 pub fn product_of(folder: &Path, mut manifest: Manifest) {
     fs::create_dir_all(folder).unwrap();
     let k3s = [program(), b"\0", manifest.k3s.as_bytes()].concat();
-    let files: [(&str, &[u8]); 5] = [
+    let files: [(&str, &[u8]); 6] = [
         ("k3s-riscv64", &k3s),
         ("pause", program()),
+        ("pause-image-riscv64.tar", b"an image"),
         ("check-config.sh", b"#!/bin/sh\necho checked\n"),
         ("LICENSE", b"Apache License\nVersion 2.0\n"),
         ("THIRD-PARTY-NOTICES", b"containerd: Apache-2.0\n"),

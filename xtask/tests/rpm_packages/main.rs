@@ -1,5 +1,5 @@
 //! The packages for openEuler, with the real rpm, rpmbuild, createrepo_c and dnf: what they are called, what is
-//! in them, and what becomes of a machine on which they come and go.
+//! in them, what becomes of a machine on which they come and go, and the release that carries them.
 
 #[path = "../support/needs.rs"]
 mod needs;
@@ -14,6 +14,7 @@ mod lint;
 mod migration;
 mod names;
 mod reading_back;
+mod release;
 mod repository;
 mod root;
 mod same_bytes;

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use xtask::product::Product;
 use xtask::rpm::Packaging;
 
-fn can_solve(what: &str) -> bool {
+pub fn can_solve(what: &str) -> bool {
     can_build(what) && can_install(what) && needs::programs(what, &[CREATEREPO, DNF])
 }
 
@@ -33,12 +33,20 @@ fn ours() -> &'static Path {
 /// A root with nothing installed, our repository where its .repo file says, and a distribution's repository with
 /// a stub of what that distribution has and these packages.
 fn root(packages: &[&Path]) -> Root {
+    root_with(packages, |place| {
+        fs::create_dir_all(place.join("riscv64")).unwrap();
+        xtask::tree::copy(ours(), &place.join("riscv64")).unwrap();
+    })
+}
+
+/// The same, where somebody puts our repository below /srv/k3s-riscv64.
+pub fn root_with(packages: &[&Path], put: impl FnOnce(&Path)) -> Root {
     let root = Root::bare();
-    let place = root.path("/srv/k3s-riscv64/riscv64");
+    let place = root.path("/srv/k3s-riscv64");
     fs::create_dir_all(&place).unwrap();
-    xtask::tree::copy(ours(), &place).unwrap();
+    put(&place);
     fs::create_dir_all(root.path("/etc/yum.repos.d")).unwrap();
-    fs::copy(ours().join("k3s-riscv64.repo"), root.path("/etc/yum.repos.d/k3s-riscv64.repo")).unwrap();
+    fs::copy(place.join("riscv64/k3s-riscv64.repo"), root.path("/etc/yum.repos.d/k3s-riscv64.repo")).unwrap();
 
     let distribution = root.path("/srv/distribution");
     fs::create_dir_all(&distribution).unwrap();

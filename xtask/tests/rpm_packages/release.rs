@@ -1,0 +1,373 @@
+//! The folder that is published: what is in it, what must not become one, and how it is uploaded.
+
+use crate::fake;
+use crate::lab::{CREATEREPO, can_build, packaging, told};
+use crate::needs;
+use crate::place::{self, Place, failed, succeeded};
+use crate::repository::{can_solve, root_with};
+use fs_err as fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use xtask::context::Context;
+use xtask::product::Product;
+use xtask::product::manifest::Manifest;
+use xtask::release::{Manner, Part, Release};
+use xtask::rpm::Packaging;
+
+const VERSION: &str = "v1.33.0+k3s1";
+
+fn can_release(what: &str) -> bool {
+    can_build(what) && needs::programs(what, &[CREATEREPO])
+}
+
+/// A finished product, and a place for what is made of it, in which `k3s.lock.json` locks what it was built from.
+fn place_with_product(change: impl FnOnce(&mut Manifest)) -> Place {
+    let place = Place::new();
+    let mut manifest = fake::manifest(VERSION);
+    let plugins =
+        manifest.sources["https://github.com/rancher/plugins"].split(' ').nth(1).unwrap().to_owned();
+    let lock = format!(
+        r#"{{"tags": {{"https://github.com/k3s-io/k3s": {{"{VERSION}": "{}"}},
+                      "https://github.com/rancher/plugins": {{"v1.6.0-k3s1": "{plugins}"}}}}}}"#,
+        manifest.commit
+    );
+    fs::write(place.path("k3s.lock.json"), lock).unwrap();
+    change(&mut manifest);
+    fake::product_of(&place.path("product"), manifest);
+    place
+}
+
+/// The release of a product, made by the library, with a source package that nobody could build from.
+fn released(place: &Place, manner: Manner) -> PathBuf {
+    let below = |name: &str| place.path("target").join(name);
+    let context =
+        Context { work: below("work"), dist: place.dist(), logs: below("logs"), ..place::context() };
+    let product = Product::open(&place.path("product"), fake::riscv64()).unwrap();
+    let packaging = Packaging { context: &context, ..packaging(&product) };
+    let dist = packaging.dist;
+    let packages = packaging.publish(None).unwrap();
+    source_package(&packages.folder);
+    let parts = [Part { target: fake::riscv64(), product, packages }];
+    let address = "file:///srv/k3s-riscv64";
+    let shortcomings = vec![];
+    Release { context: &context, manner, parts: &parts, dist, address, key: None, shortcomings }
+        .publish()
+        .unwrap()
+}
+
+/// Puts a source package beside packages that have none.
+fn source_package(folder: &Path) {
+    static PACKAGE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let place = PACKAGE.get_or_init(make_source_package);
+    fs::copy(place.path().join(SOURCE_PACKAGE), folder.join(SOURCE_PACKAGE)).unwrap();
+}
+
+const SOURCE_PACKAGE: &str = "k3s-1.33.0+k3s1-1.oe2403.src.rpm";
+
+fn make_source_package() -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    let spec =
+        "Name: k3s\nVersion: 1.33.0+k3s1\nRelease: 1.oe2403\nSummary: s\nLicense: MIT\n%description\nd\n";
+    let file = place.path().join("k3s.spec");
+    fs::write(&file, spec).unwrap();
+    let definitions = ["_topdir", "_srcrpmdir"].map(|name| format!("{name} {}", place.path().display()));
+    let mut command = Command::new("rpmbuild");
+    told(
+        command
+            .args(["-bs", "--define", &definitions[0], "--define", &definitions[1]])
+            .arg(&file)
+            .output()
+            .unwrap(),
+    );
+    place
+}
+
+#[test]
+fn a_release_holds_everything_with_sums_that_hold_and_no_path_of_this_machine() {
+    if !can_release("a release") {
+        return;
+    }
+    let place = place_with_product(|_| {});
+    let folder = released(&place, Manner::Release);
+    assert_eq!(folder, place.dist().join(VERSION).join("release"));
+    let mut names: Vec<String> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "LICENSE",
+            "NOTES.md",
+            "SHA256SUMS",
+            "THIRD-PARTY-NOTICES-riscv64",
+            "check-config.sh",
+            "k3s-1.33.0+k3s1-1.oe2403.riscv64.rpm",
+            "k3s-1.33.0+k3s1-1.oe2403.src.rpm",
+            "k3s-cli-1.33.0+k3s1-1.oe2403.noarch.rpm",
+            "k3s-pause-image-1.33.0+k3s1-1.oe2403.riscv64.rpm",
+            "k3s-riscv64",
+            "k3s-riscv64.repo",
+            "manifest-riscv64.json",
+            "pause-image-for-installed-k3s-riscv64.tar",
+            "pause-image-riscv64.tar",
+            "repository-oe2403-riscv64.tar",
+        ]
+    );
+    let mut sums = Command::new("sha256sum");
+    let said = told(sums.args(["--check", "--strict", "SHA256SUMS"]).current_dir(&folder).output().unwrap());
+    assert_eq!(said.lines().count(), names.len() - 1, "{said}");
+    assert!(place.succeeds([&"release".into(), &"check".into(), &folder]).contains("all 15 files are what"));
+    let here = place.path("").display().to_string();
+    for name in ["NOTES.md", "k3s-riscv64.repo", "manifest-riscv64.json"] {
+        assert!(!fs::read_to_string(folder.join(name)).unwrap().contains(&here), "{name}");
+    }
+    let cure = fs::read(folder.join("pause-image-for-installed-k3s-riscv64.tar")).unwrap();
+    let cure = String::from_utf8_lossy(&cure);
+    assert!(
+        cure.contains("docker.io/rancher/mirrored-pause:3.6"),
+        "the cure bears the names that k3s asks for"
+    );
+}
+
+#[test]
+fn the_notes_say_what_it_is_of_what_it_was_made_and_how_it_is_installed() {
+    if !can_release("release notes") {
+        return;
+    }
+    let place = place_with_product(|_| {});
+    let notes = fs::read_to_string(released(&place, Manner::Release).join("NOTES.md")).unwrap();
+    for words in [
+        "# k3s v1.33.0+k3s1 for riscv64\n",
+        "neither made nor endorsed by the k3s project",
+        "`carvicsforth/pause:v3.10-v1.31.1`, which is carried inside",
+        "mkdir -p /srv/k3s-riscv64 && tar -x -C /srv/k3s-riscv64 -f repository-oe2403-riscv64.tar\n\
+         cp /srv/k3s-riscv64/riscv64/k3s-riscv64.repo /etc/yum.repos.d/\ndnf install k3s k3s-cli\n",
+        "Nothing here is signed.",
+        "| runc | github.com/opencontainers/runc v1.2.5 |",
+        "- **pause-image** (pkg/cli/cmds/agent.go): Every pod's sandbox is held by the pause image",
+        "| `k3s-1.33.0+k3s1-1.oe2403.src.rpm` |",
+        "## What is not in it",
+    ] {
+        assert!(notes.contains(words), "{words}: {notes}");
+    }
+    assert!(!notes.contains("rehearsal"), "{notes}");
+}
+
+#[test]
+fn the_lines_of_the_notes_install_from_the_archive_of_the_repository() {
+    if !can_solve("the archive of the repository") {
+        return;
+    }
+    let place = place_with_product(|_| {});
+    let archive = released(&place, Manner::Release).join("repository-oe2403-riscv64.tar");
+    let root = root_with(&[], |place| {
+        told(Command::new("tar").arg("-x").arg("-C").arg(place).arg("-f").arg(&archive).output().unwrap());
+    });
+    let said = told(root.dnf(&["install", "k3s", "k3s-cli"]).output().unwrap());
+    assert_eq!(root.query("k3s"), "k3s-1.33.0+k3s1-1.oe2403.riscv64", "{said}");
+    assert!(!root.has("/srv/k3s-riscv64/riscv64/k3s-1.33.0+k3s1-1.oe2403.src.rpm"), "of no use to a node");
+}
+
+#[test]
+fn the_same_product_makes_the_same_release() {
+    if !can_release("whether releases are the same") {
+        return;
+    }
+    let sums = || {
+        let place = place_with_product(|_| {});
+        fs::read_to_string(released(&place, Manner::Release).join("SHA256SUMS")).unwrap()
+    };
+    assert_eq!(sums(), sums());
+}
+
+#[test]
+fn whatever_happens_to_a_folder_on_its_way_is_found() {
+    if !can_release("damaged folders") {
+        return;
+    }
+    let place = place_with_product(|_| {});
+    let whole = released(&place, Manner::Release);
+    let again = |folder: &Path| {
+        let mut sums = Command::new("sh");
+        sums.args(["-c", "rm SHA256SUMS; sha256sum * >sums; mv sums SHA256SUMS"]).current_dir(folder);
+        told(sums.output().unwrap());
+    };
+    let package = "k3s-1.33.0+k3s1-1.oe2403.riscv64.rpm";
+    let found = |name: &str, change: &dyn Fn(&Path)| {
+        let folder = place.path("damaged").join(name);
+        fs::create_dir_all(&folder).unwrap();
+        xtask::tree::copy(&whole, &folder).unwrap();
+        change(&folder);
+        failed(&place.xtask([&"release".into(), &"check".into(), &folder]).output().unwrap())
+    };
+    let said = found("changed", &|folder| fs::write(folder.join("k3s-riscv64"), "x").unwrap());
+    assert!(said.contains("k3s-riscv64 has not the sum that SHA256SUMS names"), "{said}");
+    let said = found("missing", &|folder| fs::remove_file(folder.join(package)).unwrap());
+    assert!(said.contains(&format!("{package} is missing, which SHA256SUMS names")), "{said}");
+    let said = found("more", &|folder| fs::write(folder.join("virus"), "x").unwrap());
+    assert!(said.contains("SHA256SUMS does not name virus"), "{said}");
+    let said = found("renamed", &|folder| {
+        fs::write(folder.join("k3s~1"), "x").unwrap();
+        again(folder);
+    });
+    assert!(said.contains("GitHub would give k3s~1 another name"), "{said}");
+    // With sums that fit, what the folder says of itself in other places must hold.
+    let said = found("another program", &|folder| {
+        fs::write(folder.join("k3s-riscv64"), "x").unwrap();
+        again(folder);
+    });
+    assert!(said.contains("k3s-riscv64 is not the file that its manifest names"), "{said}");
+    let said = found("another package", &|folder| {
+        fs::copy(folder.join("k3s-pause-image-1.33.0+k3s1-1.oe2403.riscv64.rpm"), folder.join(package))
+            .unwrap();
+        again(folder);
+    });
+    assert!(said.contains(&format!("{package} is not the one that lies beside it")), "{said}");
+    let said = found("no metadata", &|folder| {
+        let archive = "repository-oe2403-riscv64.tar";
+        let line = "tar -x -f $0; rm -r $0 riscv64/repodata; tar -c -f $0 riscv64; rm -r riscv64";
+        told(Command::new("sh").args(["-e", "-c", line, archive]).current_dir(folder).output().unwrap());
+        again(folder);
+    });
+    assert!(said.contains("it has no repodata/repomd.xml"), "{said}");
+}
+
+#[test]
+fn everything_that_speaks_against_a_release_is_told_at_once_and_nothing_is_made() {
+    if !can_release("what is not released") {
+        return;
+    }
+    let place = place_with_product(|manifest| {
+        manifest.origin = "tree".into();
+        manifest.incomplete = vec!["charts".into()];
+    });
+    let said = place.fails(["release", "--product", place.path("product").to_str().unwrap()]);
+    assert!(
+        said.contains("\n- riscv64: it was built from a tree, and not from an upstream tag's own"),
+        "{said}"
+    );
+    assert!(said.contains("\n- riscv64: it is incomplete, without charts"), "{said}");
+    assert!(said.contains("--rehearsal"), "{said}");
+
+    let place = place_with_product(|_| {});
+    fs::write(place.path("k3s.lock.json"), "{}").unwrap();
+    let said = place.fails(["release", "--product", place.path("product").to_str().unwrap()]);
+    assert!(
+        said.contains("\n- k3s.lock.json does not lock v1.33.0+k3s1 of https://github.com/k3s-io/k3s"),
+        "{said}"
+    );
+    assert!(said.contains("\n- k3s.lock.json does not lock v1.6.0-k3s1 of"), "{said}");
+
+    let place = Place::new();
+    let said = place.fails(["release", "--sample", "--charts", "none"]);
+    assert!(said.contains("\n- --sample: the sample is no k3s\n- --charts none: "), "{said}");
+    // That the commit is not locked is told together with the rest.
+    let said = place.fails(["release", "--offline", "--k3s", VERSION, "--k3s-root", "none"]);
+    assert!(said.contains("\n- --k3s-root none: ") && said.contains("--offline forbids"), "{said}");
+    let said = place.fails(["release", "--product", "nowhere", "--product", "elsewhere"]);
+    assert!(
+        said.contains("nowhere holds no product") && said.contains("elsewhere holds no product"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_rehearsal_says_what_it_is_and_is_not_uploaded() {
+    if !can_release("a rehearsal") {
+        return;
+    }
+    let mut place = place_with_product(|manifest| manifest.incomplete = vec!["k3s-root".into()]);
+    let record = gh(&mut place);
+    let product = place.path("product").display().to_string();
+    place.succeeds(["release", "--rehearsal", "--product", &product]);
+    assert!(!place.dist().join(VERSION).join("release").exists());
+    let folder = place.dist().join(VERSION).join("rehearsal");
+    for name in ["NOTES.md", "REHEARSAL"] {
+        let text = fs::read_to_string(folder.join(name)).unwrap();
+        assert!(text.contains("- riscv64: it is incomplete, without k3s-root\n"), "{name}: {text}");
+    }
+    assert!(place.succeeds([&"release".into(), &"check".into(), &folder]).contains("not to be published: "));
+    let said = failed(&place.xtask([&"release".into(), &"upload".into(), &folder]).output().unwrap());
+    assert!(
+        said.contains("it is incomplete") && said.contains("It is none and is not to be published"),
+        "{said}"
+    );
+    assert!(!record.exists(), "gh was called");
+
+    // What is whole stays a rehearsal, too.
+    let mut place = place_with_product(|_| {});
+    let record = gh(&mut place);
+    let folder = released(&place, Manner::Rehearsal);
+    let said = failed(&place.xtask([&"release".into(), &"upload".into(), &folder]).output().unwrap());
+    assert!(said.contains("It is none and is not to be published"), "{said}");
+    assert!(!record.exists(), "gh was called");
+}
+
+/// Puts a gh into the place that only writes down how it is called.
+fn gh(place: &mut Place) -> PathBuf {
+    let record = place.path("record");
+    let script =
+        format!("printf '%s\\n' \"$PWD\" \"$GH_TOKEN\" \"$@\" >{0}\necho an address", record.display());
+    place.put_program("gh", &script);
+    record
+}
+
+#[test]
+fn an_upload_gives_gh_every_file_the_notes_and_the_tag() {
+    if !can_release("an upload") {
+        return;
+    }
+    let mut place = place_with_product(|_| {});
+    let record = gh(&mut place);
+    let folder = released(&place, Manner::Release);
+    let upload = |place: &Place| {
+        let mut command = place.xtask([&"release".into(), &"upload".into(), &folder]);
+        command.env("GH_TOKEN", "a token").env("GITHUB_SHA", "0123abcd").output().unwrap()
+    };
+    assert_eq!(succeeded(upload(&place)).0, "an address\n");
+    let called = fs::read_to_string(&record).unwrap();
+    let words: Vec<&str> = called.lines().collect();
+    let (head, files) = words.split_at(11);
+    assert_eq!(head[0], folder.display().to_string());
+    assert_eq!(
+        head[1..],
+        [
+            "a token",
+            "release",
+            "create",
+            VERSION,
+            "--title",
+            "k3s v1.33.0+k3s1, modified, for riscv64",
+            "--notes-file",
+            "NOTES.md",
+            "--target",
+            "0123abcd"
+        ]
+    );
+    assert_eq!(files.len(), fs::read_dir(&folder).unwrap().count());
+
+    // The lock has the last word, also over a folder that was made elsewhere.
+    fs::remove_file(&record).unwrap();
+    fs::write(place.path("k3s.lock.json"), "{}").unwrap();
+    let said = failed(&upload(&place));
+    assert!(said.contains("k3s.lock.json does not lock v1.33.0+k3s1"), "{said}");
+    assert!(!record.exists(), "gh was called");
+}
+
+#[test]
+fn an_upload_that_github_refuses_is_told_in_its_own_words() {
+    if !can_release("a refused upload") {
+        return;
+    }
+    let mut place = place_with_product(|_| {});
+    place.put_program("gh", "echo 'a release with the same tag name already exists' >&2; exit 1");
+    let folder = released(&place, Manner::Release);
+    let said = failed(&place.xtask([&"release".into(), &"upload".into(), &folder]).output().unwrap());
+    assert!(
+        said.contains("publishing v1.33.0+k3s1") && said.contains("same tag name already exists"),
+        "{said}"
+    );
+}
