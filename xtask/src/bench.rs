@@ -3,6 +3,7 @@
 pub mod build;
 pub mod emulated;
 pub mod pause;
+pub mod rpm;
 
 /// One comparison.
 pub struct Row {

@@ -2,10 +2,12 @@
 
 use super::build::{self, BuildOptions};
 use super::choice::Choice;
+use super::rpm::PackageOptions;
 use crate::bench;
 use crate::context::Context;
 use crate::target::Target;
 use anyhow::Result;
+use std::path::PathBuf;
 
 /// Measure this project against what people would do by hand
 #[derive(Clone, Debug, clap::Args)]
@@ -26,6 +28,14 @@ enum What {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Packaging beside rpmbuild alone, and the ways to compress a package; takes ten minutes
+    Rpm {
+        /// A finished product
+        #[arg(long, value_name = "DIR")]
+        product: PathBuf,
+        #[command(flatten)]
+        options: PackageOptions,
+    },
     /// The commands of a build and nothing else, one after another
     #[command(hide = true)]
     Bare(Box<Bare>),
@@ -45,6 +55,7 @@ impl Args {
             What::Pause => bench::pause::run(&context),
             What::Emulated => bench::emulated::run(&context),
             What::Build { arguments } => bench::build::run(&context, &arguments),
+            What::Rpm { product, options } => bench::rpm::run(&context, &product, &options),
             What::Bare(bare) => {
                 let Bare { choice, options } = *bare;
                 let chosen = choice.find(context)?;
