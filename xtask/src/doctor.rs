@@ -20,6 +20,8 @@ pub enum Purpose {
     Build,
     Pause,
     Push,
+    // A release is made of packages.
+    #[value(alias = "release")]
     Rpm,
     Boot,
     Test,

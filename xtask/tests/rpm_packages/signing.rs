@@ -167,3 +167,28 @@ fn a_key_that_cannot_sign_is_found_before_anything_is_made() {
         assert!(said.contains(reason), "{said}");
     }
 }
+
+#[test]
+fn a_signed_release_has_signed_sums_and_the_key_they_are_verified_with() {
+    if !can_sign("a signed release") {
+        return;
+    }
+    let (mut place, ring) = (Place::new(), Ring::new());
+    place.set("GNUPGHOME", ring.home.path());
+    fake::product(&place.path("product"), "v1.33.0+k3s1");
+    let product = place.path("product").display().to_string();
+    place.succeeds(["release", "--rehearsal", "--product", &product, "--sign", KEY]);
+    let folder = place.dist().join("v1.33.0+k3s1/rehearsal");
+    let stranger = tempfile::tempdir().unwrap();
+    let gpg = |words: &[&str]| {
+        let mut command = Command::new("gpg");
+        command.current_dir(&folder).env("GNUPGHOME", stranger.path()).args(words).output().unwrap()
+    };
+    told(gpg(&["--batch", "--import", "RPM-GPG-KEY-k3s-riscv64"]));
+    told(gpg(&["--batch", "--verify", "SHA256SUMS.asc", "SHA256SUMS"]));
+    let notes = fs::read_to_string(folder.join("NOTES.md")).unwrap();
+    assert!(notes.contains("`SHA256SUMS.asc`, the packages and their repository are signed."), "{notes}");
+    assert!(
+        place.succeeds([&"release".into(), &"check".into(), &folder]).contains("are what they should be")
+    );
+}
