@@ -109,18 +109,23 @@ fn rehearsal(shortcomings: &[String]) -> String {
 }
 
 /// What is wrong with the packages of products: the source package has to travel along with what was made
-/// of it.
+/// of it. One is enough, since it builds for every architecture.
 pub fn faults_of_packages(parts: &[Part]) -> Result<Faults> {
-    let mut faults = Faults::default();
+    let mut names = Vec::new();
     for part in parts {
-        let names = assets::packages(&part.packages.folder)?;
-        ensure!(!names.is_empty(), "{} holds no packages", part.packages.folder.display());
-        if !names.iter().any(|name| name.ends_with(assets::SOURCE_PACKAGE)) {
-            let (arch, suffix) = (part.target.go, assets::SOURCE_PACKAGE);
-            faults
-                .shortcomings
-                .push(format!("{arch}: its packages come without their source, k3s-*{suffix}"));
-        }
+        let found = assets::packages(&part.packages.folder)?;
+        ensure!(!found.is_empty(), "{} holds no packages", part.packages.folder.display());
+        names.extend(found);
     }
-    Ok(faults)
+    Ok(without_source(&names))
+}
+
+/// Whether there is a source package among files.
+fn without_source(names: &[String]) -> Faults {
+    let mut faults = Faults::default();
+    if !names.iter().any(|name| name.ends_with(assets::SOURCE_PACKAGE)) {
+        let suffix = assets::SOURCE_PACKAGE;
+        faults.shortcomings.push(format!("the packages come without their source, k3s-*{suffix}"));
+    }
+    faults
 }

@@ -1,17 +1,18 @@
 //! `cargo xtask release`: everything that is published of one version, in one folder.
 
 use super::build::{self, BuildOptions, Choose};
-use super::choice::Choice;
-use super::rpm::{BUILDING, HEADING, PackageOptions, Packager, shown};
+use super::choice::{Choice, Chosen};
+use super::rpm::{HEADING, PackageOptions, Packager, shown};
 use crate::context::Context;
 use crate::error::story;
 use crate::lock::{Adding, Lock};
 use crate::product::Product;
+use crate::product::manifest::Manifest;
 use crate::release::faults::{self, Faults};
 use crate::release::{Manner, Part, Release, assets, check, faults_of_packages, github};
 use crate::rpm::naming::rpm_version;
 use crate::target::Target;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use indicatif::HumanBytes;
 use std::path::PathBuf;
 
@@ -20,7 +21,7 @@ use std::path::PathBuf;
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:
   cargo xtask release --k3s v1.33.0+k3s1 --arch riscv64,arm64
-  cargo xtask release --product riscv64/ --product arm64/ --sign me@example.org
+  cargo xtask release --k3s v1.33.0+k3s1 --product riscv64/ --product arm64/ --sign me@example.org
   cargo xtask release --sample --rehearsal                see how a release is made
   cargo xtask release upload target/dist/v1.33.0+k3s1/release")]
 pub struct Args {
@@ -56,9 +57,8 @@ struct Making {
     #[command(flatten)]
     options: BuildOptions,
 
-    /// A finished product, instead of building one; repeated for each architecture
-    #[arg(long = "product", value_name = "DIR", help_heading = HEADING, conflicts_with_all = BUILDING)]
-    #[arg(conflicts_with = "arch")]
+    /// A finished product of just this k3s, instead of building it; repeated for each architecture
+    #[arg(long = "product", value_name = "DIR", help_heading = HEADING, conflicts_with = "arch")]
     products: Vec<PathBuf>,
 
     #[command(flatten)]
@@ -90,26 +90,50 @@ impl Args {
     }
 }
 
+/// A product, for its architecture.
+type Finished = (&'static Target, Product);
+
+/// What the run stands on: a k3s that was chosen, or nothing but products that somebody has made of one.
+enum Ground {
+    Chosen(Box<Chosen>),
+    Products(Box<Context>),
+}
+
+impl Ground {
+    fn context(&self) -> &Context {
+        match self {
+            Ground::Chosen(chosen) => &chosen.context,
+            Ground::Products(context) => context,
+        }
+    }
+}
+
 impl Making {
     fn run(self, context: Context) -> Result<()> {
         let manner = if self.rehearsal { Manner::Rehearsal } else { Manner::Release };
         let targets = self.targets()?;
         self.options.refuse_early(&context)?;
         let packager = self.packages.prepare(&context)?;
-        let (context, products) = match self.products.is_empty() {
-            false => (context, self.finished()?),
-            true => self.build(context, manner, &targets)?,
+        let finished = self.finished()?;
+        let ground = self.ground(context, manner)?;
+        let context = ground.context();
+        let products = match &ground {
+            Ground::Chosen(chosen) if finished.is_empty() => self.build(chosen, &targets)?,
+            _ => finished,
         };
         let manifests: Vec<_> = products.iter().map(|(_, product)| &product.manifest).collect();
         let lock = Lock::open(&context.lock_file, Adding::Forbidden)?;
-        let faults = faults::of_products(&manifests, &lock);
+        let mut faults = faults::of_products(&manifests, &lock);
+        if let Ground::Chosen(chosen) = &ground {
+            faults.errors.extend(manifests.iter().flat_map(|manifest| self.disagreements(chosen, manifest)));
+        }
         settle(faults.clone(), manner)?;
-        let release = self.package(&context, &packager, products)?;
-        let faults = faults.and(faults_of_packages(&release)?);
+        let parts = package(context, &packager, products)?;
+        let faults = faults.and(faults_of_packages(&parts)?);
         let release = Release {
-            context: &context,
+            context,
             manner,
-            parts: &release,
+            parts: &parts,
             dist: packager.dist,
             address: &packager.address,
             key: packager.key.as_ref(),
@@ -148,59 +172,74 @@ impl Making {
         Faults { errors: Vec::new(), shortcomings }
     }
 
-    /// Builds what was chosen, as locked, for every architecture.
-    fn build(
-        &self,
-        context: Context,
-        manner: Manner,
-        targets: &[&'static Target],
-    ) -> Result<(Context, Vec<(&'static Target, Product)>)> {
+    /// Finds what was chosen, as locked. Whoever has products need not say what they were made of, but then
+    /// there is nothing to make a source package of.
+    fn ground(&self, context: Context, manner: Manner) -> Result<Ground> {
         let mut faults = self.faults();
+        let Choice { k3s, source, sample, .. } = &self.choice;
+        if !self.products.is_empty() && k3s.is_none() && source.is_none() && !sample {
+            settle(faults, manner)?;
+            return Ok(Ground::Products(Box::new(context)));
+        }
         let locked = self.choice.locked || manner == Manner::Release;
         let chosen = Choice { locked, ..self.choice.clone() }.find(context);
         if let Err(error) = &chosen {
             faults.errors.push(story(error));
         }
         settle(faults, manner)?;
-        let chosen = chosen?;
+        Ok(Ground::Chosen(Box::new(chosen?)))
+    }
+
+    /// Builds what was chosen, for every architecture.
+    fn build(&self, chosen: &Chosen, targets: &[&'static Target]) -> Result<Vec<Finished>> {
         rpm_version(&chosen.source.version, &chosen.source.commit.id, chosen.source.time)?;
-        let mut products = Vec::new();
-        for target in targets {
-            let product = build::make(&chosen, target, &self.options)?;
+        let products = targets.iter().map(|target| {
+            let options = BuildOptions { arch: target.go.to_owned(), ..self.options.clone() };
+            let product = build::make(chosen, target, &options)?;
             // Whoever may have changed a file since, it is not published.
-            products.push((*target, Product::open(&product.folder, target)?));
-        }
-        Ok((chosen.context, products))
+            Ok((*target, Product::open(&product.folder, target)?))
+        });
+        products.collect()
     }
 
     /// Opens products that were finished elsewhere; all that are none are told of.
-    fn finished(&self) -> Result<Vec<(&'static Target, Product)>> {
-        let products = crate::error::all(self.products.iter().map(|folder| {
+    fn finished(&self) -> Result<Vec<Finished>> {
+        crate::error::all(self.products.iter().map(|folder| {
             let product = Product::open_any(folder)?;
             Ok((Target::named(&product.manifest.arch)?, product))
-        }))?;
-        if let Some(wanted) = &self.choice.k3s {
-            for (target, product) in &products {
-                let found = &product.manifest.k3s;
-                ensure!(found == wanted, "the product for {} is k3s {found}, not {wanted}", target.go);
-            }
-        }
-        Ok(products)
+        }))
     }
 
-    fn package(
-        &self,
-        context: &Context,
-        packager: &Packager,
-        products: Vec<(&'static Target, Product)>,
-    ) -> Result<Vec<Part>> {
-        let parts = products.into_iter().map(|(target, product)| {
-            let packages = packager.publish(context, &product, target);
-            let packages = packages.with_context(|| format!("packaging k3s for {}", target.go))?;
-            Ok(Part { target, product, packages })
+    /// In what a product is another one than these options would make, as far as its manifest tells.
+    fn disagreements(&self, chosen: &Chosen, manifest: &Manifest) -> Vec<String> {
+        let pins = &chosen.context.pins;
+        let options = &self.options;
+        let pause_image = options.pause_image.as_deref().unwrap_or(&pins.pause_image.reference);
+        let yes_or_no = |yes: bool| if yes { "inside" } else { "not inside" }.to_owned();
+        let has = |part: &str| yes_or_no(!manifest.incomplete.iter().any(|lacking| lacking == part));
+        let pairs = [
+            ("k3s", manifest.k3s.clone(), chosen.source.version.to_string()),
+            ("its commit", manifest.commit.clone(), chosen.source.commit.id.clone()),
+            ("its pause image", manifest.pause_image.clone(), pause_image.to_owned()),
+            ("the pause image", yes_or_no(manifest.builtin_pause), yes_or_no(!options.no_builtin_pause)),
+            ("traefik's charts", has("charts"), yes_or_no(options.charts != Choose::None)),
+            ("k3s-root", has("k3s-root"), yes_or_no(options.k3s_root != Choose::None)),
+        ];
+        let differing = pairs.into_iter().filter(|(_, found, wanted)| found != wanted);
+        let told = differing.map(|(what, found, wanted)| {
+            format!("{}: it is another product than was chosen: {what}: {found}, not {wanted}", manifest.arch)
         });
-        parts.collect()
+        told.collect()
     }
+}
+
+fn package(context: &Context, packager: &Packager, products: Vec<Finished>) -> Result<Vec<Part>> {
+    let parts = products.into_iter().map(|(target, product)| {
+        let packages = packager.publish(context, &product, target);
+        let packages = packages.with_context(|| format!("packaging k3s for {}", target.go))?;
+        Ok(Part { target, product, packages })
+    });
+    parts.collect()
 }
 
 /// What is left to be told of in the folder, or the error and what to do for want of a release.

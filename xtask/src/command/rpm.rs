@@ -27,16 +27,14 @@ pub struct Args {
     pub options: BuildOptions,
 
     /// A finished product, instead of building one
-    #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = BUILDING)]
+    #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = [
+        "source", "sample", "pause_image", "patches", "no_builtin_pause", "charts", "k3s_root", "level",
+    ])]
     pub product: Option<PathBuf>,
 
     #[command(flatten)]
     pub packages: PackageOptions,
 }
-
-/// Options that say how a product is built, and so say nothing of one that is finished.
-pub const BUILDING: [&str; 8] =
-    ["source", "sample", "pause_image", "patches", "no_builtin_pause", "charts", "k3s_root", "level"];
 
 /// Where the help lists the options that builds do not have.
 pub const HEADING: &str = "The packages";

@@ -59,10 +59,7 @@ impl Checked {
     /// What keeps the folder from being published.
     pub fn faults(&self, lock: &Lock) -> Faults {
         let manifests: Vec<&Manifest> = self.manifests.iter().collect();
-        let mut faults = faults::of_products(&manifests, lock);
-        if !self.files.iter().any(|name| name.ends_with(assets::SOURCE_PACKAGE)) {
-            faults.shortcomings.push(format!("there is no source package (*{})", assets::SOURCE_PACKAGE));
-        }
+        let mut faults = faults::of_products(&manifests, lock).and(super::without_source(&self.files));
         if let Some(told) = &self.rehearsal {
             faults
                 .errors

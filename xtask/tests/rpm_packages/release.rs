@@ -267,6 +267,13 @@ fn everything_that_speaks_against_a_release_is_told_at_once_and_nothing_is_made(
     // That the commit is not locked is told together with the rest.
     let said = place.fails(["release", "--offline", "--k3s", VERSION, "--k3s-root", "none"]);
     assert!(said.contains("\n- --k3s-root none: ") && said.contains("--offline forbids"), "{said}");
+    let product = place.path("product");
+    fake::product(&product, VERSION);
+    let said = place.fails(["release", "--rehearsal", "--sample", "--product", product.to_str().unwrap()]);
+    assert!(
+        said.contains("another product than was chosen: k3s: v1.33.0+k3s1, not v0.35.0+k3s1.sample"),
+        "{said}"
+    );
     let said = place.fails(["release", "--product", "nowhere", "--product", "elsewhere"]);
     assert!(
         said.contains("nowhere holds no product") && said.contains("elsewhere holds no product"),

@@ -40,7 +40,7 @@ const LINES: [(&str, Way); 8] = [
     (
         r#"cargo xtask release --k3s "$K3S" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64"#,
         Way::Instead(
-            r#"cargo xtask release --rehearsal --k3s "$K3S" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64"#,
+            r#"cargo xtask release --rehearsal --sample --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64"#,
         ),
     ),
     ("cargo xtask release check release", Way::Itself),
