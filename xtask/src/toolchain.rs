@@ -2,6 +2,7 @@
 
 pub mod debian;
 pub mod go;
+pub mod module_cache;
 pub mod python;
 pub mod rust;
 pub mod zig;

@@ -4,6 +4,7 @@ use super::build::{self, BuildOptions};
 use super::choice::Choice;
 use crate::bench;
 use crate::context::Context;
+use crate::step::Plan;
 use crate::target::Target;
 use anyhow::Result;
 
@@ -49,8 +50,8 @@ impl Args {
                 let Bare { choice, options } = *bare;
                 let chosen = choice.find(context)?;
                 let build = build::prepare(&chosen, Target::named(&options.arch)?, &options)?;
-                // Upstream's scripts end with the binary; the checks after it are ours.
-                build.plan()?.run_bare(&build.folder(), "binary")
+                // Upstream's scripts end with the binary; the checks of the product are ours.
+                Plan::new(build.steps()?)?.run_bare(&build.folder())
             }
         }
     }

@@ -6,10 +6,13 @@ use crate::context::Context;
 use crate::product::Product;
 use crate::rpm::naming::{Dist, rpm_version};
 use crate::rpm::sign::Key;
+use crate::rpm::source_package::Rebuild;
 use crate::rpm::{Packaging, Published, repository, tools};
 use crate::target::Target;
+use crate::upstream::chosen::Chosen;
 use crate::upstream::version::Version;
-use anyhow::{Result, ensure};
+use crate::vendor;
+use anyhow::{Context as _, Result, ensure};
 use indicatif::HumanBytes;
 use std::path::{Path, PathBuf};
 
@@ -31,7 +34,7 @@ pub struct Args {
 
     /// A finished product, instead of building one
     #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = [
-        "source", "sample", "pause_image", "patches", "no_builtin_pause", "charts", "k3s_root", "level",
+        "source", "sample", "vendored", "pause_image", "patches", "no_builtin_pause", "charts", "k3s_root", "level",
     ])]
     pub product: Option<PathBuf>,
 
@@ -66,14 +69,15 @@ impl Args {
                 Some(Key::usable(&context, id)?)
             }
         };
-        let (context, product) = match &self.product {
-            Some(folder) => (context, self.finished(folder, target)?),
+        let (context, product, rebuild) = match &self.product {
+            Some(folder) => (context, self.finished(folder, target)?, None),
             None => {
                 let chosen = self.choice.find(context)?;
                 rpm_version(&chosen.source.version, &chosen.source.commit.id, chosen.source.time)?;
                 let product = build::make(&chosen, target, &self.options)?;
+                let rebuild = self.rebuild(&chosen, target)?;
                 // Whoever may have changed a file since, it does not go into a package.
-                (chosen.context, Product::open(&product.folder, target)?)
+                (chosen.context, Product::open(&product.folder, target)?, Some(rebuild))
             }
         };
         let manifest = &product.manifest;
@@ -86,9 +90,24 @@ impl Args {
             release: self.release,
             version,
             address: self.repository.clone(),
+            rebuild,
         };
         tell(&packaging.publish(key.as_ref())?);
         Ok(())
+    }
+
+    /// How the product is built again from a source package.
+    fn rebuild(&self, chosen: &Chosen, target: &'static Target) -> Result<Rebuild> {
+        let vendored = match &self.choice.vendored {
+            Some(folder) => folder.clone(),
+            None => vendor::gather::run(&build::prepare(chosen, target, &self.options)?)
+                .context("gathering the sources of the source package")?,
+        };
+        Ok(Rebuild {
+            vendored,
+            options: self.options.words(&chosen.context)?,
+            patches: self.options.patches.clone(),
+        })
     }
 
     fn finished(&self, folder: &Path, target: &Target) -> Result<Product> {
@@ -109,11 +128,19 @@ fn tell(published: &Published) {
         (package.nevra.file_name(), HumanBytes(*size).to_string(), package.files.len())
     });
     let rows: Vec<_> = rows.collect();
+    let source = published
+        .source
+        .iter()
+        .map(|(name, size, files)| (name.clone(), HumanBytes(*size).to_string(), *files));
+    let rows: Vec<_> = rows.into_iter().chain(source).collect();
     let widest = rows.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
     for (name, size, files) in rows {
         println!("  {name:<widest$}  {size:>10}  {files} files");
     }
     println!("  {} and repodata/, for dnf", repository::REPO_FILE);
+    if published.source.is_none() {
+        println!("  no source package: a finished product does not tell what it was built from");
+    }
 }
 
 /// The folder as the person would type it here.
