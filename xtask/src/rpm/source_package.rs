@@ -46,7 +46,7 @@ pub fn make(packaging: &Packaging, topdir: &Topdir, rebuild: &Rebuild) -> Result
     ] {
         fs::copy(packed.of(step)?.join(ARCHIVE), topdir.sources().join(source))?;
     }
-    tree::settle(&topdir.path, packaging.time())?;
+    tree::settle(&topdir.sources(), packaging.time())?;
     let running = packaging.context.progress.step("source package");
     let package = build::source(packaging, topdir)?;
     let files = verify(packaging, topdir, &package)

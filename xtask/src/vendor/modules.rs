@@ -23,7 +23,8 @@ pub type Settings = [(&'static str, String)];
 /// what is in it afterwards is what it asked for.
 pub fn gather(build: &Build, tree: &Path, folder: &Path) -> Result<()> {
     let theirs = build.any_go.module_cache();
-    let scratch = tempfile::tempdir()?;
+    // Beside the result, since whole modules need more room than a system may have for temporary files.
+    let scratch = tempfile::tempdir_in(folder.parent().unwrap_or(folder))?;
     let asked = ModuleCache { folder: scratch.path().join("modules") };
     let settings = [
         ("GOMODCACHE", asked.folder.to_string_lossy().into_owned()),
