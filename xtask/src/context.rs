@@ -74,6 +74,11 @@ impl Context {
         Context { mirror: Some(mirror), ..self }
     }
 
+    /// The same run, forbidden to use the network.
+    pub fn without_network(self) -> Context {
+        Context { network: Network::Forbidden, ..self }
+    }
+
     /// A shell to compose commands with; it runs none of them (see [`crate::process::Program`]).
     pub fn shell(&self) -> Result<xshell::Shell> {
         xshell::Shell::new().context("the current folder is gone")

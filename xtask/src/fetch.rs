@@ -5,6 +5,7 @@ use crate::context::{Context, Network};
 use crate::digest::Digest;
 use anyhow::{Context as _, Result, anyhow, bail};
 use fs_err as fs;
+use serde::{Deserialize, Serialize};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +14,8 @@ use std::time::Duration;
 const BACK_OFF: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(10)];
 
 /// Something to be downloaded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Download {
     /// Shown to the person who waits, and the end of the file's name in the cache.
     pub name: String,

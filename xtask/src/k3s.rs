@@ -24,7 +24,7 @@ use crate::context::Context;
 use crate::image::reference::Reference;
 use crate::lock::Lock;
 use crate::patch::PatchSet;
-use crate::step::Plan;
+use crate::step::Step;
 use crate::target::Target;
 use crate::toolchain::{
     go::{AnyGo, Go},
@@ -78,12 +78,12 @@ pub enum Part {
 }
 
 impl Build<'_> {
-    /// All steps, from the patched tree to the checked product.
+    /// All steps, from the patched tree to the one binary.
     ///
     /// # Errors
     /// Whatever cannot be had for any of them, all at once.
-    pub fn plan(&self) -> Result<Plan<'_>> {
-        let steps = [
+    pub fn steps(&self) -> Result<Vec<Step<'_>>> {
+        crate::error::all([
             crate::pause::step(self.context, self.target),
             Ok(pause_image::step(self)),
             charts::step(self),
@@ -97,9 +97,7 @@ impl Build<'_> {
             binary::packages_step(self),
             bundle::step(self),
             binary::step(self),
-            Ok(crate::product::step(self)),
-        ];
-        Plan::new(crate::error::all(steps)?)
+        ])
     }
 
     /// The folder that holds this build's steps.

@@ -10,6 +10,7 @@ pub mod command;
 pub mod error;
 
 // What every station uses.
+pub mod archive;
 pub mod claim;
 pub mod context;
 pub mod digest;
@@ -25,10 +26,11 @@ pub mod step;
 pub mod target;
 pub mod toolchain;
 pub mod tree;
+pub mod workspace;
 
 // The stations: a release, its checkout and what that says; patches; the pause program and its image;
-// the parts of k3s, the bundle and the binary; the product that is left in target/dist; its
-// packages; and the release that carries all of it.
+// the parts of k3s, the bundle and the binary; the product that is left in target/dist; what it
+// took from elsewhere, for those who build it again; its packages; the release that carries them.
 pub mod image;
 pub mod k3s;
 pub mod patch;
@@ -38,3 +40,4 @@ pub mod release;
 pub mod rpm;
 pub mod sample;
 pub mod upstream;
+pub mod vendor;

@@ -65,6 +65,20 @@ impl Lock {
         Ok(Lock { path: path.to_owned(), adding, entries: std::sync::Mutex::new(entries) })
     }
 
+    /// A lock that holds exactly these tags and files and refuses all others.
+    pub fn holding<'a>(
+        path: PathBuf,
+        tags: impl Iterator<Item = (&'a str, &'a str, &'a str)>,
+        files: impl Iterator<Item = (&'a str, &'a Digest)>,
+    ) -> Lock {
+        let mut entries = Entries::default();
+        for (url, tag, commit) in tags {
+            entries.tags.entry(url.to_owned()).or_default().insert(tag.to_owned(), commit.to_owned());
+        }
+        entries.files.extend(files.map(|(url, sum)| (url.to_owned(), sum.clone())));
+        Lock { path, adding: Adding::Forbidden, entries: std::sync::Mutex::new(entries) }
+    }
+
     /// The commit a tag is locked to.
     pub fn commit(&self, url: &str, tag: &str) -> Option<String> {
         self.entries().tags.get(url)?.get(tag).cloned()

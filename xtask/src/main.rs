@@ -7,8 +7,8 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     let result = match arguments.split_first() {
         Some((first, rest)) if first == xtask::process::GUARD => xtask::process::guard(rest),
-        Some((first, rest)) if first == xtask::k3s::bundle::PACK => {
-            xtask::k3s::bundle::pack(rest).map(|()| ExitCode::SUCCESS)
+        Some((first, rest)) if first == xtask::archive::PACK => {
+            xtask::archive::pack(rest).map(|()| ExitCode::SUCCESS)
         }
         _ => {
             end_with_the_reader();

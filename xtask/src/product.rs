@@ -12,9 +12,10 @@ pub mod run;
 pub mod third_party;
 
 use crate::digest::Digest;
+use crate::error;
 use crate::k3s::{Build, binary, pause_image, tree};
 use crate::patch::{Applied, Outcome};
-use crate::step::{Outputs, Step, Timing};
+use crate::step::{Outputs, Plan, Step, Timing};
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use manifest::Manifest;
@@ -32,9 +33,17 @@ pub struct Part {
     pub path: PathBuf,
 }
 
+/// Everything that leads to a product: the steps of k3s, and the one that checks what they have made.
+pub fn plan<'a>(build: &'a Build<'a>) -> Result<Plan<'a>> {
+    let (mut steps, product) = error::both(build.steps(), step(build))?;
+    steps.push(product);
+    Plan::new(steps)
+}
+
 /// The step that checks what the others have made and puts together what is shipped.
-pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
-    Step {
+fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
+    let conditions = run::conditions(build.context, build.target)?;
+    Ok(Step {
         name: "product",
         recipe: &[
             include_str!("product.rs"),
@@ -47,11 +56,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
             include_str!("product/third_party.rs"),
         ],
         needs: vec!["binary", "bundle", "server", "shim", "runc", "cni", "pause", "pause-image", "tree"],
-        inputs: vec![format!(
-            "incomplete {:?}, emulator {:?}",
-            build.incomplete(),
-            run::emulator_of(build.target)
-        )],
+        inputs: vec![format!("incomplete {:?}, {conditions}", build.incomplete())],
         run: Box::new(move |folder, outputs| {
             let parts = parts(build, outputs)?;
             let checks =
@@ -73,7 +78,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
             fs::write(folder.join(SUMS), sums(folder, &files)?)?;
             Ok(())
         }),
-    }
+    })
 }
 
 /// Puts k3s' own licence and its script that judges a kernel beside the binary.

@@ -109,7 +109,8 @@ fn rehearsal(shortcomings: &[String]) -> String {
 }
 
 /// What is wrong with the packages of products: the source package has to travel along with what was made
-/// of it. One is enough, since it builds for every architecture.
+/// of it. Those of several architectures bear one name and carry the same sources, so one is enough; it builds
+/// for the first.
 pub fn faults_of_packages(parts: &[Part]) -> Result<Faults> {
     let mut names = Vec::new();
     for part in parts {

@@ -4,6 +4,7 @@
 //! product ─┐
 //! rpm/ ────┴► sources ─► rpmbuild ─► packages ─► read back ─► signature ─► repository
 //!              spec ─────────────────────────────► expected
+//!           vendored ─► source package ─► read back ─┘
 //! ```
 //!
 //! The packages are made by rpmbuild and by nothing else; what it made is read by other code and held
@@ -20,6 +21,7 @@ pub mod naming;
 pub mod recipe;
 pub mod repository;
 pub mod sign;
+pub mod source_package;
 pub mod sources;
 pub mod tools;
 pub mod verify;
@@ -33,8 +35,9 @@ use contents::Contents;
 use fs_err as fs;
 use naming::{Dist, Nevra};
 use sign::Key;
+use source_package::Rebuild;
 use sources::Topdir;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Packages that are to be made of a product.
 pub struct Packaging<'a> {
@@ -48,6 +51,8 @@ pub struct Packaging<'a> {
     pub version: String,
     /// Where the published repository is to be found, without the architecture.
     pub address: String,
+    /// What a source package is made of; a product by itself does not tell.
+    pub rebuild: Option<Rebuild>,
 }
 
 /// What was made.
@@ -56,6 +61,8 @@ pub struct Published {
     pub folder: PathBuf,
     /// Each package as it was read back, and its size in bytes.
     pub packages: Vec<(Contents, u64)>,
+    /// The source package's name, its size in bytes, and how many files it carries.
+    pub source: Option<(String, u64, usize)>,
 }
 
 impl Packaging<'_> {
@@ -80,16 +87,33 @@ impl Packaging<'_> {
         // The same place at every run, so that what a run leaves that was killed, the next one clears away.
         let topdir = Topdir::new(self.context.work.join("rpm").join(name))?;
         sources::lay_out(self, &topdir).context("laying out the sources of the packages")?;
-        let made = build::run(self, &topdir)?;
+        let mut made = build::run(self, &topdir)?;
         let packages = verify::all(self, &topdir, &made)
             .context("the packages that rpmbuild has made are not what they should be")?;
+        let source = match &self.rebuild {
+            None => None,
+            Some(rebuild) => Some(source_package::make(self, &topdir, rebuild)?),
+        };
+        made.extend(source.iter().map(|(package, _)| package.clone()));
         let folder = repository::make(self, &topdir, &made, key)?;
         let sized = packages.into_iter().map(|package| {
             let size = fs::metadata(folder.join(package.nevra.file_name()))?.len();
             Ok((package, size))
         });
         let packages = sized.collect::<Result<_>>()?;
+        let source = match source {
+            None => None,
+            Some((package, files)) => {
+                let name = file_name(&package);
+                let size = fs::metadata(folder.join(&name))?.len();
+                Some((name, size, files))
+            }
+        };
         fs::remove_dir_all(&topdir.path)?;
-        Ok(Published { folder, packages })
+        Ok(Published { folder, packages, source })
     }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }

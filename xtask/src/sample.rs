@@ -3,18 +3,18 @@
 //! Everything a build would fetch from upstream is made from `sample/`: git repositories, module zips,
 //! k3s-root's archive and the charts. Only what surrounds the pipeline is different, never the pipeline.
 
-use crate::command::choice::Chosen;
 use crate::context::Context;
 use crate::lock::{Adding, Lock};
 use crate::step::{Plan, Step};
 use crate::toolchain::go::StandIns;
+use crate::toolchain::module_cache::{self, unescaped};
 use crate::tree;
 use crate::upstream::checkout::{self, Commit, GitSettings, Reach};
+use crate::upstream::chosen::Chosen;
 use crate::upstream::release::{Origin, Source};
 use anyhow::{Context as _, Result, anyhow};
 use fs_err as fs;
 use std::io::Write;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -66,20 +66,9 @@ pub fn prepare(context: Context, layout: Layout) -> Result<Chosen> {
         time: TIME,
         location: format!("sample/ ({} layout)", layout.folder()),
     };
-    let stand_ins = Some(StandIns { proxy: file_address(&folder.join("proxy")), cache });
+    let stand_ins = Some(StandIns { proxy: module_cache::address(&folder.join("proxy")), cache });
     let mirror = format!("file://{}", folder.join("mirror").display());
     Ok(Chosen { context: context.with_mirror(mirror), lock, source, git, stand_ins })
-}
-
-/// The address of a folder, for a list whose entries commas and bars part (go.dev/ref/mod#environment-variables).
-fn file_address(folder: &Path) -> String {
-    let escaped = folder.as_os_str().as_bytes().iter().map(|byte| match byte {
-        b'/' | b'-' | b'_' | b'.' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
-            char::from(*byte).to_string()
-        }
-        _ => format!("%{byte:02X}"),
-    });
-    format!("file://{}", escaped.collect::<String>())
 }
 
 /// Makes the repositories, the mirror of downloads and the proxy of modules.
@@ -223,27 +212,4 @@ fn zip_module(folder: &Path, path: &str, version: &str, archive: &PathBuf) -> Re
     // Go refuses nothing here, but a file that others could write to would be an odd thing to trust.
     fs::set_permissions(archive, std::fs::Permissions::from_mode(0o644))?;
     Ok(())
-}
-
-/// `github.com/!microsoft/x` is `github.com/Microsoft/x` (go.dev/ref/mod#goproxy-protocol).
-fn unescaped(path: &str) -> String {
-    let mut parts = path.split('!');
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let mut letters = part.chars();
-        text.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
-        text.push_str(letters.as_str());
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn escaped_capitals_are_read() {
-        assert_eq!(unescaped("github.com/!microsoft/hcsshim"), "github.com/Microsoft/hcsshim");
-        assert_eq!(unescaped("github.com/k3s-io/runc"), "github.com/k3s-io/runc");
-    }
 }

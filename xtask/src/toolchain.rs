@@ -3,6 +3,7 @@
 pub mod debian;
 pub mod go;
 pub mod go_tool;
+pub mod module_cache;
 pub mod python;
 pub mod rust;
 pub mod wheel;

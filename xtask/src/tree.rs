@@ -54,3 +54,28 @@ pub fn digest(folder: &Path) -> Result<Digest> {
     }
     Ok(Digest::of(lines.join("\n")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_git_would_keep_changes_the_sum_and_nothing_else_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        let permit = |mode| fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        fs::write(&file, "text").unwrap();
+        permit(0o644);
+        let plain = digest(folder.path()).unwrap();
+        permit(0o600);
+        assert_eq!(digest(folder.path()).unwrap(), plain);
+        permit(0o755);
+        let program = digest(folder.path()).unwrap();
+        fs::write(&file, "other").unwrap();
+        let other = digest(folder.path()).unwrap();
+        fs::os::unix::fs::symlink("file", folder.path().join("link")).unwrap();
+        let linked = digest(folder.path()).unwrap();
+        let all: std::collections::BTreeSet<_> = [plain, program, other, linked].into_iter().collect();
+        assert_eq!(all.len(), 4);
+    }
+}

@@ -1,6 +1,7 @@
 //! What upstream says: which release, which commit, and everything its own files tell about a build.
 
 pub mod checkout;
+pub mod chosen;
 pub mod facts;
 pub mod gomod;
 pub mod images;

@@ -43,6 +43,7 @@ pub fn run(context: &Context, folder: &Path, options: &PackageOptions) -> Result
         release: packager.release,
         version: rpm_version(&manifest.k3s.parse()?, &manifest.commit, manifest.source_date_epoch)?,
         address: packager.address.clone(),
+        rebuild: None,
     };
     beside_rpmbuild(&packaging, &place)?;
     println!();

@@ -5,6 +5,7 @@ use super::choice::Choice;
 use super::rpm::PackageOptions;
 use crate::bench;
 use crate::context::Context;
+use crate::step::Plan;
 use crate::target::Target;
 use anyhow::Result;
 use std::path::PathBuf;
@@ -60,8 +61,8 @@ impl Args {
                 let Bare { choice, options } = *bare;
                 let chosen = choice.find(context)?;
                 let build = build::prepare(&chosen, Target::named(&options.arch)?, &options)?;
-                // Upstream's scripts end with the binary; the checks after it are ours.
-                build.plan()?.run_bare(&build.folder(), "binary")
+                // Upstream's scripts end with the binary; the checks of the product are ours.
+                Plan::new(build.steps()?)?.run_bare(&build.folder())
             }
         }
     }

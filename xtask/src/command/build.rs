@@ -1,6 +1,6 @@
 //! `cargo xtask build`: from a release to one patched binary.
 
-use super::choice::{Choice, Chosen};
+use super::choice::Choice;
 use crate::claim::Claim;
 use crate::context::Context;
 use crate::error;
@@ -14,7 +14,9 @@ use crate::toolchain::{
     go::{AnyGo, Go},
     zig::Zig,
 };
+use crate::upstream::chosen::Chosen;
 use crate::upstream::facts::Facts;
+use crate::workspace::OWN_PATCHES;
 use anyhow::{Context as _, Result};
 use std::path::PathBuf;
 
@@ -114,7 +116,8 @@ pub fn make(chosen: &Chosen, target: &'static Target, options: &BuildOptions) ->
 }
 
 fn plan<'a>(build: &'a Build<'a>) -> Result<Plan<'a>> {
-    build.plan().with_context(|| format!("planning k3s {} for {}", build.source.version, build.target.go))
+    product::plan(build)
+        .with_context(|| format!("planning k3s {} for {}", build.source.version, build.target.go))
 }
 
 impl BuildOptions {
@@ -122,6 +125,19 @@ impl BuildOptions {
     pub fn refuse_early(&self, context: &Context) -> Result<()> {
         self.reference(context)?;
         self.patches(context).map(drop)
+    }
+
+    /// The options as words for a shell, from which anybody builds the same. Patches of one's own are named by
+    /// their place in a source package.
+    pub fn words(&self, context: &Context) -> Result<String> {
+        let mut words = vec![format!("--arch {}", self.arch)];
+        words.push(format!("--pause-image {}", self.reference(context)?));
+        words.extend(self.patches.iter().map(|_| format!("--patches {OWN_PATCHES}")));
+        words.extend(self.no_builtin_pause.then(|| "--no-builtin-pause".to_owned()));
+        words.extend((self.charts == Choose::None).then(|| "--charts none".to_owned()));
+        words.extend((self.k3s_root == Choose::None).then(|| "--k3s-root none".to_owned()));
+        words.extend(self.level.iter().map(|level| format!("--level {level}")));
+        Ok(words.join(" "))
     }
 
     fn reference(&self, context: &Context) -> Result<Reference> {
@@ -176,6 +192,6 @@ pub fn prepare<'a>(chosen: &'a Chosen, target: &'static Target, options: &BuildO
     match missing {
         None => Ok(build),
         // What else the steps would miss is told with it.
-        Some(error) => Err(error::also(error, build.plan().err())),
+        Some(error) => Err(error::also(error, product::plan(&build).err())),
     }
 }

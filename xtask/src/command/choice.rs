@@ -1,14 +1,13 @@
 //! Which k3s is meant: the options that build, patch, images and rpm share.
 
 use crate::context::Context;
-use crate::digest::Digest;
 use crate::lock::{Adding, Lock};
 use crate::sample::{self, Layout};
-use crate::step::{Plan, Step};
-use crate::toolchain::go::StandIns;
-use crate::upstream::checkout::{self, GitSettings};
-use crate::upstream::release::{self, Source, Wanted};
+use crate::upstream::checkout::GitSettings;
+use crate::upstream::chosen::Chosen;
+use crate::upstream::release::{self, Wanted};
 use crate::upstream::version::Version;
+use crate::vendor;
 use anyhow::Result;
 use std::path::PathBuf;
 
@@ -17,11 +16,11 @@ use std::path::PathBuf;
 #[command(next_help_heading = "Which k3s")]
 pub struct Choice {
     /// An upstream release: a tag (v1.33.0+k3s1), a line (v1.33), or stable
-    #[arg(long, value_name = "VERSION", conflicts_with_all = ["source", "sample"])]
+    #[arg(long, value_name = "VERSION", conflicts_with_all = ["source", "sample", "vendored"])]
     pub k3s: Option<String>,
 
     /// Any k3s tree: a local repository, which is never written to, or an address
-    #[arg(long, value_name = "PATH|URL", conflicts_with = "sample")]
+    #[arg(long, value_name = "PATH|URL", conflicts_with_all = ["sample", "vendored"])]
     pub source: Option<String>,
 
     /// The branch, tag or commit of --source [default: HEAD]
@@ -31,6 +30,10 @@ pub struct Choice {
     /// The version that --source is to bear [default: its tag, or one made of its commit]
     #[arg(long = "as", value_name = "VERSION", requires = "source")]
     pub version: Option<Version>,
+
+    /// What a source package carries, unpacked: all of a build, without a network
+    #[arg(long, value_name = "DIR", conflicts_with = "sample")]
+    pub vendored: Option<PathBuf>,
 
     /// The small k3s of our own that comes with this repository
     #[arg(long)]
@@ -45,20 +48,14 @@ pub struct Choice {
     pub locked: bool,
 }
 
-/// A choice, followed to its commit.
-pub struct Chosen {
-    pub context: Context,
-    pub lock: Lock,
-    pub source: Source,
-    pub git: GitSettings,
-    pub stand_ins: Option<StandIns>,
-}
-
 impl Choice {
     /// Finds the commit that is meant, fetching it where the cache lacks it.
     pub fn find(&self, context: Context) -> Result<Chosen> {
         if self.sample {
             return sample::prepare(context, self.sample_layout);
+        }
+        if let Some(folder) = &self.vendored {
+            return vendor::open(context, folder);
         }
         let adding = if self.locked { Adding::Forbidden } else { Adding::Allowed };
         let lock = Lock::open(&context.lock_file, adding)?;
@@ -73,26 +70,5 @@ impl Choice {
         };
         let source = release::find(&context, &lock, &git, &wanted)?;
         Ok(Chosen { context, lock, source, git, stand_ins: None })
-    }
-}
-
-impl Chosen {
-    /// The untouched files of the commit.
-    pub fn checkout(&self) -> Result<PathBuf> {
-        let plan = Plan::new(vec![Step {
-            name: "source",
-            recipe: &[include_str!("../upstream/checkout.rs")],
-            needs: vec![],
-            inputs: vec![self.source.commit.id.clone()],
-            run: Box::new(|folder, _| checkout::export(&self.source.commit, folder)),
-        }])?;
-        let (outputs, _) = plan.run(&self.context, &self.context.work)?;
-        Ok(outputs.of("source")?.to_owned())
-    }
-
-    /// What one process at a time works on: this commit for one architecture.
-    pub fn claim_file(&self, target: &str) -> PathBuf {
-        let key = Digest::of(format!("{} {target}", self.source.commit.id));
-        self.context.work.join("claims").join(key.short())
     }
 }

@@ -1,8 +1,8 @@
 //! `cargo xtask release`: everything that is published of one version, in one folder.
 
 use super::build::{self, BuildOptions, Choose};
-use super::choice::{Choice, Chosen};
-use super::rpm::{HEADING, PackageOptions, Packager, shown};
+use super::choice::Choice;
+use super::rpm::{self, HEADING, PackageOptions, Packager, shown};
 use crate::context::Context;
 use crate::error::story;
 use crate::lock::{Adding, Lock};
@@ -12,6 +12,7 @@ use crate::release::faults::{self, Faults};
 use crate::release::{Manner, Part, Release, assets, check, faults_of_packages, github};
 use crate::rpm::naming::rpm_version;
 use crate::target::Target;
+use crate::upstream::chosen::Chosen;
 use anyhow::{Context as _, Result};
 use indicatif::HumanBytes;
 use std::path::PathBuf;
@@ -128,7 +129,7 @@ impl Making {
             faults.errors.extend(manifests.iter().flat_map(|manifest| self.disagreements(chosen, manifest)));
         }
         settle(faults.clone(), manner)?;
-        let parts = package(context, &packager, products)?;
+        let parts = self.package(&ground, &packager, products)?;
         let faults = faults.and(faults_of_packages(&parts)?);
         let release = Release {
             context,
@@ -176,8 +177,9 @@ impl Making {
     /// there is nothing to make a source package of.
     fn ground(&self, context: Context, manner: Manner) -> Result<Ground> {
         let mut faults = self.faults();
-        let Choice { k3s, source, sample, .. } = &self.choice;
-        if !self.products.is_empty() && k3s.is_none() && source.is_none() && !sample {
+        let Choice { k3s, source, vendored, sample, .. } = &self.choice;
+        let chosen = k3s.is_some() || source.is_some() || vendored.is_some() || *sample;
+        if !self.products.is_empty() && !chosen {
             settle(faults, manner)?;
             return Ok(Ground::Products(Box::new(context)));
         }
@@ -194,8 +196,7 @@ impl Making {
     fn build(&self, chosen: &Chosen, targets: &[&'static Target]) -> Result<Vec<Finished>> {
         rpm_version(&chosen.source.version, &chosen.source.commit.id, chosen.source.time)?;
         let products = targets.iter().map(|target| {
-            let options = BuildOptions { arch: target.go.to_owned(), ..self.options.clone() };
-            let product = build::make(chosen, target, &options)?;
+            let product = build::make(chosen, target, &self.options_for(target))?;
             // Whoever may have changed a file since, it is not published.
             Ok((*target, Product::open(&product.folder, target)?))
         });
@@ -231,15 +232,27 @@ impl Making {
         });
         told.collect()
     }
-}
 
-fn package(context: &Context, packager: &Packager, products: Vec<Finished>) -> Result<Vec<Part>> {
-    let parts = products.into_iter().map(|(target, product)| {
-        let packages = packager.publish(context, &product, target);
-        let packages = packages.with_context(|| format!("packaging k3s for {}", target.go))?;
-        Ok(Part { target, product, packages })
-    });
-    parts.collect()
+    /// Packages the products. Their source package is made once, with the first.
+    fn package(&self, ground: &Ground, packager: &Packager, products: Vec<Finished>) -> Result<Vec<Part>> {
+        let mut parts = Vec::new();
+        for (target, product) in products {
+            let rebuild = match ground {
+                Ground::Chosen(chosen) if parts.is_empty() => {
+                    Some(rpm::rebuild(&self.choice, &self.options_for(target), chosen, target)?)
+                }
+                _ => None,
+            };
+            let packages = packager.publish(ground.context(), &product, target, rebuild);
+            let packages = packages.with_context(|| format!("packaging k3s for {}", target.go))?;
+            parts.push(Part { target, product, packages });
+        }
+        Ok(parts)
+    }
+
+    fn options_for(&self, target: &Target) -> BuildOptions {
+        BuildOptions { arch: target.go.to_owned(), ..self.options.clone() }
+    }
 }
 
 /// What is left to be told of in the folder, or the error and what to do for want of a release.

@@ -6,10 +6,13 @@ use crate::context::Context;
 use crate::product::Product;
 use crate::rpm::naming::{Dist, rpm_version};
 use crate::rpm::sign::Key;
+use crate::rpm::source_package::Rebuild;
 use crate::rpm::{Packaging, Published, repository, tools};
 use crate::target::Target;
+use crate::upstream::chosen::Chosen;
 use crate::upstream::version::Version;
-use anyhow::{Result, ensure};
+use crate::vendor;
+use anyhow::{Context as _, Result, ensure};
 use indicatif::HumanBytes;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +31,7 @@ pub struct Args {
 
     /// A finished product, instead of building one
     #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = [
-        "source", "sample", "pause_image", "patches", "no_builtin_pause", "charts", "k3s_root", "level",
+        "source", "sample", "vendored", "pause_image", "patches", "no_builtin_pause", "charts", "k3s_root", "level",
     ])]
     pub product: Option<PathBuf>,
 
@@ -86,12 +89,13 @@ impl PackageOptions {
 }
 
 impl Packager {
-    /// Packages a product.
+    /// Packages a product, with its source package where it is told how the product is built again.
     pub fn publish(
         &self,
         context: &Context,
         product: &Product,
         target: &'static Target,
+        rebuild: Option<Rebuild>,
     ) -> Result<Published> {
         let manifest = &product.manifest;
         let version = rpm_version(&manifest.k3s.parse()?, &manifest.commit, manifest.source_date_epoch)?;
@@ -103,6 +107,7 @@ impl Packager {
             release: self.release,
             version,
             address: self.address.clone(),
+            rebuild,
         };
         packaging.publish(self.key.as_ref())
     }
@@ -114,17 +119,18 @@ impl Args {
         let target = Target::named(&self.options.arch)?;
         self.options.refuse_early(&context)?;
         let packager = self.packages.prepare(&context)?;
-        let (context, product) = match &self.product {
-            Some(folder) => (context, self.finished(folder, target)?),
+        let (context, product, rebuild) = match &self.product {
+            Some(folder) => (context, self.finished(folder, target)?, None),
             None => {
                 let chosen = self.choice.find(context)?;
                 rpm_version(&chosen.source.version, &chosen.source.commit.id, chosen.source.time)?;
                 let product = build::make(&chosen, target, &self.options)?;
+                let rebuild = rebuild(&self.choice, &self.options, &chosen, target)?;
                 // Whoever may have changed a file since, it does not go into a package.
-                (chosen.context, Product::open(&product.folder, target)?)
+                (chosen.context, Product::open(&product.folder, target)?, Some(rebuild))
             }
         };
-        tell(&packager.publish(&context, &product, target)?);
+        tell(&packager.publish(&context, &product, target, rebuild)?);
         Ok(())
     }
 
@@ -139,6 +145,21 @@ impl Args {
     }
 }
 
+/// How a product is built again from a source package, given all that chose it.
+pub fn rebuild(
+    choice: &Choice,
+    options: &BuildOptions,
+    chosen: &Chosen,
+    target: &'static Target,
+) -> Result<Rebuild> {
+    let vendored = match &choice.vendored {
+        Some(folder) => folder.clone(),
+        None => vendor::gather::run(&build::prepare(chosen, target, options)?)
+            .context("gathering the sources of the source package")?,
+    };
+    Ok(Rebuild { vendored, options: options.words(&chosen.context)?, patches: options.patches.clone() })
+}
+
 /// What was written where, and what to do with it.
 fn tell(published: &Published) {
     println!("{}", shown(&published.folder));
@@ -146,11 +167,19 @@ fn tell(published: &Published) {
         (package.nevra.file_name(), HumanBytes(*size).to_string(), package.files.len())
     });
     let rows: Vec<_> = rows.collect();
+    let source = published
+        .source
+        .iter()
+        .map(|(name, size, files)| (name.clone(), HumanBytes(*size).to_string(), *files));
+    let rows: Vec<_> = rows.into_iter().chain(source).collect();
     let widest = rows.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
     for (name, size, files) in rows {
         println!("  {name:<widest$}  {size:>10}  {files} files");
     }
     println!("  {} and repodata/, for dnf", repository::REPO_FILE);
+    if published.source.is_none() {
+        println!("  no source package: a finished product does not tell what it was built from");
+    }
 }
 
 /// The folder as the person would type it here.

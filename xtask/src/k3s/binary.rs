@@ -49,7 +49,8 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     })
 }
 
-fn compile(build: &Build, step: &'static str) -> Result<Compile> {
+/// How `cmd/k3s` is compiled.
+pub fn compile(build: &Build, step: &'static str) -> Result<Compile> {
     let recipe = build.facts.recipe.build(&format!("artifacts/{}", build.target.k3s_binary()))?;
     Compile::like_upstream(build, step, recipe, C::None)
 }

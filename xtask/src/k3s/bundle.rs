@@ -5,18 +5,16 @@
 //! would be unpacked empty), and zstd's window must not exceed 2^25.
 
 use super::Build;
+use crate::archive::{self, Effort};
 use crate::digest::Digest;
-use crate::process::Program;
 use crate::step::{Outputs, Step};
 use crate::tree;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use xshell::cmd;
 
 /// The largest window that k3s' decoder accepts (pkg/untar: `WithDecoderMaxMemory(1 << 25)`).
 const LARGEST_WINDOW: u32 = 25;
@@ -33,18 +31,14 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let links = build.facts.recipe.links.iter().map(|(name, target)| format!("{name} -> {target}"));
     Ok(Step {
         name: "bundle",
-        recipe: &[include_str!("bundle.rs")],
+        recipe: &[include_str!("bundle.rs"), include_str!("../archive.rs")],
         needs: vec!["server", "shim", "runc", "cni", "root", "tree"],
         inputs: std::iter::once(format!("zstd -{level} --long={window}")).chain(links).collect(),
         run: Box::new(move |folder, outputs| {
             let content = tempfile::tempdir_in(folder)?;
             gather(build, content.path(), outputs)?;
             let archive = folder.join("data.tar.zst");
-            let (program, jobs) = (&build.context.guard, build.context.jobs.to_string());
-            let (content, level, window) = (content.path(), level.to_string(), window.to_string());
-            let shell = build.context.shell()?;
-            let pack = cmd!(shell, "{program} {PACK} {content} {archive} {level} {window} {jobs}");
-            Program::new(build.context, pack).log("bundle").run()?;
+            archive::write(build.context, content.path(), &archive, Effort { level, window }, "bundle")?;
             fs::rename(&archive, folder.join(format!("{}.tar.zst", Digest::of_file(&archive)?)))?;
             Ok(())
         }),
@@ -108,59 +102,6 @@ fn lists(bin: &Path) -> Result<(String, String)> {
     let sums = sums.iter().map(|(name, sum)| format!("{sum}  {name}\n")).collect();
     let links = links.iter().map(|(name, target)| format!("{name} {target}\n")).collect();
     Ok((sums, links))
-}
-
-/// The hidden first argument under which this program packs a folder: in a process of its own, since
-/// the compressor's windows take more memory than all else that we do ourselves.
-pub const PACK: &str = "__pack";
-
-/// Packs `<folder> <archive> <level> <window log> <workers>`, so that the same files give the same bytes:
-/// sorted, owned by root, without times.
-pub fn pack(arguments: &[OsString]) -> Result<()> {
-    let [content, archive, numbers @ ..] = arguments else { bail!("{PACK} is called by xtask only") };
-    let number = |index: usize| -> Result<u32> {
-        let text = numbers.get(index).with_context(|| format!("{PACK} is called by xtask only"))?;
-        Ok(text.to_string_lossy().parse()?)
-    };
-    let mut encoder = zstd::Encoder::new(fs::File::create(archive)?, i32::try_from(number(0)?)?)?;
-    encoder.window_log(number(1)?)?;
-    encoder.long_distance_matching(true)?;
-    // Any number of workers gives the same bytes, but working without any gives others.
-    encoder.multithread(number(2)?.max(1))?;
-    let content = Path::new(content);
-    let mut tar = tar::Builder::new(encoder);
-    for entry in walkdir::WalkDir::new(content).min_depth(1).sort_by_file_name() {
-        let entry = entry?;
-        let name = Path::new(".").join(entry.path().strip_prefix(content)?);
-        append(&mut tar, entry.path(), &name).with_context(|| format!("packing {}", name.display()))?;
-    }
-    tar.into_inner()?.finish()?;
-    Ok(())
-}
-
-fn append(tar: &mut tar::Builder<impl std::io::Write>, path: &Path, name: &Path) -> Result<()> {
-    let metadata = fs::symlink_metadata(path)?;
-    let mut header = tar::Header::new_gnu();
-    header.set_mtime(0);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_size(0);
-    if metadata.is_symlink() {
-        header.set_entry_type(tar::EntryType::Symlink);
-        header.set_mode(0o777);
-        tar.append_link(&mut header, name, fs::read_link(path)?)?;
-    } else if metadata.is_dir() {
-        header.set_entry_type(tar::EntryType::Directory);
-        header.set_mode(0o755);
-        tar.append_data(&mut header, name, std::io::empty())?;
-    } else {
-        // Files with several names become several files: a hard link would be unpacked empty.
-        header.set_entry_type(tar::EntryType::Regular);
-        header.set_mode(if metadata.permissions().mode() & 0o111 == 0 { 0o644 } else { 0o755 });
-        header.set_size(metadata.len());
-        tar.append_data(&mut header, name, fs::File::open(path)?)?;
-    }
-    Ok(())
 }
 
 /// What a verified bundle holds below `bin/`.

@@ -11,10 +11,7 @@ use fs_err as fs;
 
 /// The step that gathers the charts; empty where the tree carries them itself or they are left out.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
-    let downloads = match wanted(build)? {
-        Wanted::Download => downloads(build)?,
-        Wanted::InTree | Wanted::LeftOut => Vec::new(),
-    };
+    let downloads = downloads(build)?;
     let mut inputs = vec![format!("{:?}", wanted(build)?)];
     inputs.extend(downloads.iter().map(|download| format!("{} sha256:{}", download.name, download.sha256)));
     Ok(Step {
@@ -58,8 +55,11 @@ fn urls<'a>(build: &'a Build) -> impl Iterator<Item = &'a str> {
     build.facts.recipe.fetches.iter().map(String::as_str).filter(|url| url.ends_with(".tgz"))
 }
 
-/// Charts have no sums in any tree: the lock file keeps those of their first use.
-fn downloads(build: &Build) -> Result<Vec<Download>> {
+/// The charts that are fetched. They have no sums in any tree: the lock file keeps those of their first use.
+pub fn downloads(build: &Build) -> Result<Vec<Download>> {
+    if wanted(build)? != Wanted::Download {
+        return Ok(Vec::new());
+    }
     let hint = "\n  Without them: --charts none makes a k3s that does not install traefik.";
     error::all(urls(build).map(|url| {
         let name = file_name(url).to_owned();

@@ -2,31 +2,48 @@
 
 use super::Build;
 use super::compile::{C, Compile, Modules};
+use crate::error;
 use crate::step::Step;
 use crate::tree;
 use crate::upstream::checkout::{self, Commit};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use fs_err as fs;
 use std::path::Path;
 
 /// Where the plugins expect to lie in a GOPATH, whatever repository they come from.
 const IMPORT_PATH: &str = "src/github.com/containernetworking/plugins";
 
+/// A repository that upstream's script clones, at the commit of its tag.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    /// The last part of its address.
+    pub name: &'static str,
+    pub url: String,
+    pub tag: String,
+    pub commit: Commit,
+}
+
+/// The plugins' repository and, where it does not stand among them (from v1.30 on), that of flannel's plugin.
+pub fn repositories(build: &Build) -> Result<Vec<Repository>> {
+    let clones = ["plugins", "cni-plugin"].map(|name| Some((name, build.facts.recipe.clone(name)?)));
+    if clones[0].is_none() {
+        return Err(anyhow!("upstream's scripts/build clones no CNI plugins"));
+    }
+    error::all(clones.into_iter().flatten().map(|(name, clone)| {
+        let url = clone.url.trim_end_matches(".git");
+        let commit = checkout::tag(build.context, build.lock, &build.git, url, &clone.tag)?;
+        Ok(Repository { name, url: url.to_owned(), tag: clone.tag.clone(), commit })
+    }))
+}
+
 /// The step that compiles the plugins, in the GOPATH layout of upstream's script.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
-    let recipe = &build.facts.recipe;
-    let compile = Compile::like_upstream(build, "cni", recipe.build("cni")?, C::None)?;
-    let plugins = recipe.clone("plugins").context("upstream's scripts/build clones no CNI plugins")?;
-    // Up to v1.29 the plugins' own flannel is used.
-    let flannel = recipe.clone("cni-plugin");
-    let commit_of = |clone: &crate::upstream::script::Clone| {
-        let url = clone.url.trim_end_matches(".git");
-        checkout::tag(build.context, build.lock, &build.git, url, &clone.tag)
-    };
-    let plugins = commit_of(plugins)?;
-    let flannel = flannel.map(commit_of).transpose()?;
-    let mut inputs = vec![format!("plugins {}", plugins.id)];
-    inputs.extend(flannel.iter().map(|commit| format!("flannel {}", commit.id)));
+    let compile = Compile::like_upstream(build, "cni", build.facts.recipe.build("cni")?, C::None)?;
+    let repositories = repositories(build)?;
+    let mut inputs: Vec<String> = repositories
+        .iter()
+        .map(|repository| format!("{} {}", repository.name, repository.commit.id))
+        .collect();
     inputs.extend(compile.lines(build));
     Ok(Step {
         name: "cni",
@@ -36,7 +53,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         run: Box::new(move |folder, _| {
             let scratch = tempfile::tempdir_in(folder)?;
             let tree = scratch.path().join(IMPORT_PATH);
-            lay_out(&plugins, flannel.as_ref(), &tree)?;
+            lay_out(&repositories, &tree)?;
             let modules = Modules::GoPath(scratch.path().to_owned());
             compile.run(build, &tree, &modules, &folder.join("cni"), None)
         }),
@@ -44,16 +61,18 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
 }
 
 /// Puts the plugins into `tree`, and flannel's plugin, made a package, among them.
-fn lay_out(plugins: &Commit, flannel: Option<&Commit>, tree: &Path) -> Result<()> {
+fn lay_out(repositories: &[Repository], tree: &Path) -> Result<()> {
+    let (plugins, flannel) = repositories.split_first().context("the plugins have a repository")?;
     fs::create_dir_all(tree)?;
-    checkout::export(plugins, tree)?;
-    let Some(flannel) = flannel else { return Ok(()) };
+    checkout::export(&plugins.commit, tree)?;
+    // Without it, the plugins' own is used.
+    let Some(flannel) = flannel.first() else { return Ok(()) };
     let place = tree.join("plugins/meta/flannel");
     if place.exists() {
         fs::remove_dir_all(&place)?;
     }
     let scratch = tempfile::tempdir()?;
-    checkout::export(flannel, scratch.path())?;
+    checkout::export(&flannel.commit, scratch.path())?;
     tree::copy(scratch.path(), &place)?;
     for entry in fs::read_dir(&place)? {
         let path = entry?.path();

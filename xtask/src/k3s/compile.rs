@@ -101,6 +101,27 @@ impl Compile {
         lines
     }
 
+    /// Lists what the build in `dir` would compile, with modules from where these settings say.
+    pub fn packages(
+        &self,
+        build: &Build,
+        dir: &Path,
+        settings: &[(&'static str, String)],
+    ) -> Result<Vec<Package>> {
+        let mut arguments =
+            ["list", "-mod=readonly", "-deps", "-f", PACKAGE_LINE].map(str::to_owned).to_vec();
+        arguments.extend(self.arguments.iter().cloned());
+        let list = build
+            .go
+            .command(build.context, &arguments)?
+            .dir(dir)
+            .envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())))
+            .envs(settings.iter().map(|(name, value)| (*name, value.as_str())))
+            .env("GOCACHE", go_cache(build))
+            .read()?;
+        Ok(list.lines().filter_map(Package::parse).collect())
+    }
+
     /// Runs the build in `dir`, with modules as its go.mod and go.sum say, or without modules at all.
     pub fn run(
         &self,
@@ -140,6 +161,26 @@ impl Compile {
         }
         program.run()?;
         Ok(())
+    }
+}
+
+/// What a build would compile, as `go list` tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Package {
+    pub folder: PathBuf,
+    /// Files in it or below it that the compiler embeds, relative to the folder.
+    pub embedded: Vec<PathBuf>,
+}
+
+/// What [`Package`] is read from: a line for each package that is not Go's own.
+pub const PACKAGE_LINE: &str =
+    "{{if not .Standard}}{{.Dir}}{{range .EmbedFiles}}{{printf \"\\t\"}}{{.}}{{end}}{{end}}";
+
+impl Package {
+    pub fn parse(line: &str) -> Option<Package> {
+        let mut words = line.split('\t');
+        let folder = words.next().filter(|folder| !folder.is_empty())?;
+        Some(Package { folder: folder.into(), embedded: words.map(PathBuf::from).collect() })
     }
 }
 

@@ -8,10 +8,7 @@ use std::path::{Component, Path};
 
 /// The step that unpacks k3s-root's `bin/` and `etc/`; empty when it is left out.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
-    let download = match build.options.root {
-        Part::LeftOut => None,
-        Part::Included => Some(download(build)?),
-    };
+    let download = download(build)?;
     let input = match &download {
         None => "left out".to_owned(),
         Some(Download { name, sha256, .. }) => format!("{name} sha256:{sha256}"),
@@ -28,8 +25,12 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     })
 }
 
-/// The archive with the sum that the tree names, else the locked one, else the one it has now.
-fn download(build: &Build) -> Result<Download> {
+/// The archive with the sum that the tree names, else the locked one, else the one it has now; none where
+/// it is left out.
+pub fn download(build: &Build) -> Result<Option<Download>> {
+    if build.options.root == Part::LeftOut {
+        return Ok(None);
+    }
     let url = build
         .facts
         .recipe
@@ -46,12 +47,12 @@ fn download(build: &Build) -> Result<Download> {
     if let Some(sha256) = known {
         let download = Download { name, url: url.to_owned(), sha256 };
         download.require_offline(build.context)?;
-        return Ok(download);
+        return Ok(Some(download));
     }
     let hint = "\n  Without it: --k3s-root none makes a k3s that relies on the host's iptables, conntrack and mount.";
     let download = fetch::first_use(build.context, &name, url).map_err(|error| anyhow!("{error:#}{hint}"))?;
     build.lock.add_file(build.context, url, &download.sha256)?;
-    Ok(download)
+    Ok(Some(download))
 }
 
 /// Unpacks `bin/` and `etc/` and nothing else, and nothing outside of the folder.

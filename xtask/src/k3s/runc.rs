@@ -7,18 +7,15 @@ use anyhow::Result;
 use fs_err as fs;
 use std::path::Path;
 
-/// The step that compiles runc.
+/// How runc is compiled, but for the flag that tells it its version.
+pub fn compile(build: &Build) -> Result<Compile> {
+    composed(build, LDFLAGS)
+}
+
+/// The step that compiles it.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let module = &build.facts.runc;
-    let mut tags: Vec<&str> = build.facts.recipe.runc_tags.iter().map(String::as_str).collect();
-    // Newer scripts leave seccomp out for riscv64, because older libseccomp headers do not compile
-    // there; ours do. `netgo` and `osusergo` are what the `static` target of runc's Makefile adds.
-    for tag in ["seccomp", "netgo", "osusergo"] {
-        if !tags.contains(&tag) {
-            tags.push(tag);
-        }
-    }
-    let compile = composed(build, &tags, LDFLAGS)?;
+    let compile = compile(build)?;
     let mut inputs = vec![format!("module {} {}", module.path, module.version)];
     inputs.extend(compile.lines(build));
     Ok(Step {
@@ -29,7 +26,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         run: Box::new(move |folder, outputs| {
             let tree = build.any_go.module(build.context, module, &build.checkout)?;
             let compile = match version_flag(&tree)? {
-                Some(flag) => composed(build, &tags, &format!("{flag} {LDFLAGS}"))?,
+                Some(flag) => composed(build, &format!("{flag} {LDFLAGS}"))?,
                 None => compile.clone(),
             };
             compile.run(
@@ -43,8 +40,16 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     })
 }
 
-fn composed(build: &Build, tags: &[&str], ldflags: &str) -> Result<Compile> {
-    Compile::new(build, "runc", &Flags { tags, ldflags, cflags: "", package: "." }, C::ZigWithSeccomp)
+fn composed(build: &Build, ldflags: &str) -> Result<Compile> {
+    let mut tags: Vec<&str> = build.facts.recipe.runc_tags.iter().map(String::as_str).collect();
+    // Newer scripts leave seccomp out for riscv64, because older libseccomp headers do not compile
+    // there; ours do. `netgo` and `osusergo` are what the `static` target of runc's Makefile adds.
+    for tag in ["seccomp", "netgo", "osusergo"] {
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    Compile::new(build, "runc", &Flags { tags: &tags, ldflags, cflags: "", package: "." }, C::ZigWithSeccomp)
 }
 
 /// Stripped as upstream's EXTRA_LDFLAGS say, and static.

@@ -12,14 +12,20 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use xshell::cmd;
 
-/// The step that fills a sysroot with `include/`, `lib/libseccomp.a` and a `pkg-config`.
-pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
+/// The pinned release.
+pub fn download(build: &Build) -> Download {
     let pin = &build.context.pins.libseccomp;
-    let download = Download {
+    Download {
         name: format!("libseccomp-{}.tar.gz", pin.version),
         url: pin.url.clone(),
         sha256: pin.sha256.clone(),
-    };
+    }
+}
+
+/// The step that fills a sysroot with `include/`, `lib/libseccomp.a` and a `pkg-config`.
+pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
+    let pin = &build.context.pins.libseccomp;
+    let download = download(build);
     download.require_offline(build.context)?;
     Ok(Step {
         name: "libseccomp",

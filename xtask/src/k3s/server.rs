@@ -5,10 +5,15 @@ use super::compile::{C, Compile, Modules};
 use crate::step::Step;
 use anyhow::Result;
 
-/// The step that compiles `cmd/server`.
-pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
+/// How `cmd/server` is compiled.
+pub fn compile(build: &Build) -> Result<Compile> {
     let c = if build.facts.server_has_seccomp { C::ZigWithSeccomp } else { C::Zig };
-    let compile = Compile::like_upstream(build, "server", build.facts.recipe.build("bin/k3s")?, c)?;
+    Compile::like_upstream(build, "server", build.facts.recipe.build("bin/k3s")?, c)
+}
+
+/// The step that compiles it.
+pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
+    let compile = compile(build)?;
     Ok(Step {
         name: "server",
         recipe: &[include_str!("server.rs"), include_str!("compile.rs")],

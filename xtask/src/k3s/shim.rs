@@ -8,9 +8,14 @@ use anyhow::Result;
 
 const NAME: &str = "containerd-shim-runc-v2";
 
-/// The step that compiles the shim.
+/// How the shim is compiled.
+pub fn compile(build: &Build) -> Result<Compile> {
+    Compile::like_upstream(build, "shim", build.facts.recipe.build(NAME)?, C::Zig)
+}
+
+/// The step that compiles it.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
-    let compile = Compile::like_upstream(build, "shim", build.facts.recipe.build(NAME)?, C::Zig)?;
+    let compile = compile(build)?;
     let module = &build.facts.containerd;
     let mut inputs = vec![format!("module {} {}", module.path, module.version)];
     inputs.extend(compile.lines(build));

@@ -1,11 +1,12 @@
 //! The tree that is compiled: upstream's files, patched, with its assets in place.
 
+use super::compile::{PACKAGE_LINE, Package, go_cache};
 use super::{Build, Part, charts, pause_image};
 use crate::patch::Values;
 use crate::step::{Outputs, STAMP, Step};
 use crate::tree;
 use crate::upstream::facts::Assets;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -82,16 +83,38 @@ fn put_assets(build: &Build, folder: &Path, charts: &Path, manifests_changed: bo
     }
 }
 
+/// Upstream's generator of Go files, from the root of the tree.
+pub const GENERATOR: &str = "pkg/codegen/main.go";
+
+/// Lists what upstream's generator is compiled from, with modules from where these settings say.
+pub fn generator_packages(
+    build: &Build,
+    folder: &Path,
+    settings: &[(&'static str, String)],
+) -> Result<Vec<Package>> {
+    let arguments = ["list", "-mod=readonly", "-deps", "-f", PACKAGE_LINE, GENERATOR].map(str::to_owned);
+    let list = build
+        .go
+        .command(build.context, &arguments)?
+        .dir(folder)
+        .env("CGO_ENABLED", "0")
+        .env("GOCACHE", go_cache(build))
+        .envs(settings.iter().map(|(name, value)| (*name, value.as_str())))
+        .read()
+        .context("listing the packages of upstream's generator")?;
+    Ok(list.lines().filter_map(Package::parse).collect())
+}
+
 /// Runs upstream's generator, a program of the host, which turns folders into Go files.
 pub fn generate(build: &Build, folder: &Path) -> Result<()> {
-    let arguments = ["run", "-mod=readonly", "-trimpath", "pkg/codegen/main.go"].map(str::to_owned);
+    let arguments = ["run", "-mod=readonly", "-trimpath", GENERATOR].map(str::to_owned);
     build
         .go
         .command(build.context, &arguments)?
         .dir(folder)
         .log("generate")
         .env("CGO_ENABLED", "0")
-        .env("GOCACHE", super::compile::go_cache(build))
+        .env("GOCACHE", go_cache(build))
         .run()?;
     Ok(())
 }

@@ -55,7 +55,7 @@ impl Component {
 }
 
 /// Whether a file of this name holds a licence, a copyright notice or a grant of patents.
-fn holds_a_license(file: &str) -> bool {
+pub fn holds_a_license(file: &str) -> bool {
     let upper = file.to_uppercase();
     let named = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "PATENTS", "UNLICENSE"];
     let source = [".GO", ".C", ".H", ".JSON", ".TMPL", ".YML", ".YAML"];

@@ -4,9 +4,10 @@
 use super::Part;
 use super::licenses::{Component, document};
 use super::modules::{self, Compiled};
-use crate::fetch::Download;
-use crate::k3s::{Build, Part as Presence};
+use crate::k3s::{Build, Part as Presence, cni, seccomp};
 use crate::process::Program;
+use crate::toolchain::debian;
+use crate::toolchain::module_cache::ModuleCache;
 use crate::upstream::checkout;
 use crate::upstream::release::Origin;
 use crate::upstream::script::file_name;
@@ -51,14 +52,14 @@ pub fn gather(build: &Build, parts: &[Part]) -> Result<(ThirdParty, String)> {
             found.modules.insert(compiled(&module.path, &module.version));
         }
     }
-    let cache = build.go.command(build.context, &["env".to_owned(), "GOMODCACHE".to_owned()])?.read()?;
+    let cache = build.any_go.module_cache();
     // Several may be compiled from one origin: a module, and that which it replaces.
     let origins: BTreeSet<_> = found.modules.iter().map(Compiled::origin).collect();
     for (path, version) in origins {
-        let folder = Path::new(&cache).join(format!("{}@{}", escaped(path), escaped(version)));
+        let folder = cache.files(path, version);
         components.push(Component::in_folder(&format!("{path} {version}"), &folder)?);
     }
-    let plugins = cni(build, &fs::read(path("cni").context("the product has no cni")?)?)?;
+    let plugins = plugins(build, &fs::read(path("cni").context("the product has no cni")?)?)?;
     for (module, component) in plugins {
         if found.modules.insert(module) {
             components.push(component);
@@ -67,7 +68,7 @@ pub fn gather(build: &Build, parts: &[Part]) -> Result<(ThirdParty, String)> {
     if build.source.origin == Origin::Sample {
         components.iter_mut().filter(|component| component.texts.is_empty()).for_each(stand_in);
     }
-    for (library, component) in libraries(build, &found.modules, Path::new(&cache))? {
+    for (library, component) in libraries(build, &found.modules, &cache)? {
         found.libraries.extend(library);
         components.push(component);
     }
@@ -92,25 +93,14 @@ fn modules_in(build: &Build, program: &Path) -> Result<BTreeSet<Compiled>> {
     Ok(modules::of_build_info(&text))
 }
 
-/// A module path or version as the module cache writes it, whose file system may not tell capitals apart:
-/// `!` and the small letter (go.dev/ref/mod#module-cache).
-fn escaped(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_ascii_uppercase() { format!("!{}", c.to_ascii_lowercase()) } else { c.to_string() })
-        .collect()
-}
-
 /// The CNI plugins' repositories and, of what they have vendored, that which the linker kept: programs
 /// compiled in a GOPATH tell no modules, but the names of their functions.
-fn cni(build: &Build, program: &[u8]) -> Result<Vec<(Compiled, Component)>> {
+fn plugins(build: &Build, program: &[u8]) -> Result<Vec<(Compiled, Component)>> {
     let mut found = Vec::new();
-    for name in ["plugins", "cni-plugin"] {
-        let Some(clone) = build.facts.recipe.clone(name) else { continue };
-        let url = clone.url.trim_end_matches(".git");
-        let commit = checkout::tag(build.context, build.lock, &build.git, url, &clone.tag)?;
+    for repository in cni::repositories(build)? {
         let tree = tempfile::tempdir()?;
-        checkout::export(&commit, tree.path())?;
-        let module = compiled(url.trim_start_matches("https://"), &clone.tag);
+        checkout::export(&repository.commit, tree.path())?;
+        let module = compiled(repository.url.trim_start_matches("https://"), &repository.tag);
         let component = Component::in_folder(&module.to_string(), tree.path())?;
         found.push((module, component));
         let vendor = tree.path().join("vendor");
@@ -128,7 +118,7 @@ fn cni(build: &Build, program: &[u8]) -> Result<Vec<(Compiled, Component)>> {
 type Library = (Option<(String, String)>, Component);
 
 /// What is no Go module.
-fn libraries(build: &Build, modules: &BTreeSet<Compiled>, cache: &Path) -> Result<Vec<Library>> {
+fn libraries(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -> Result<Vec<Library>> {
     let go_root = build.go.program.ancestors().nth(2).map(PathBuf::from).unwrap_or_default();
     let zig = build.zig.program.parent().map(PathBuf::from).unwrap_or_default();
     let go = &build.go.version;
@@ -156,12 +146,7 @@ fn libraries(build: &Build, modules: &BTreeSet<Compiled>, cache: &Path) -> Resul
 
 fn libseccomp(build: &Build) -> Result<Library> {
     let pin = &build.context.pins.libseccomp;
-    let download = Download {
-        name: format!("libseccomp-{}.tar.gz", pin.version),
-        url: pin.url.clone(),
-        sha256: pin.sha256.clone(),
-    };
-    let archive = crate::toolchain::debian::or_source(build.context, &download, "libseccomp")?;
+    let archive = debian::or_source(build.context, &seccomp::download(build), "libseccomp")?;
     let shell = build.context.shell()?;
     let file = format!("libseccomp-{}/LICENSE", pin.version);
     let text = Program::new(build.context, cmd!(shell, "tar --extract --to-stdout --file {archive} {file}"))
@@ -173,12 +158,12 @@ fn libseccomp(build: &Build) -> Result<Library> {
 }
 
 /// SQLite, which go-sqlite3 carries in one file.
-fn sqlite(modules: &BTreeSet<Compiled>, cache: &Path) -> Result<Option<Library>> {
+fn sqlite(modules: &BTreeSet<Compiled>, cache: &ModuleCache) -> Result<Option<Library>> {
     let Some(module) = modules.iter().find(|module| module.path == "github.com/mattn/go-sqlite3") else {
         return Ok(None);
     };
     let (path, version) = module.origin();
-    let header = cache.join(format!("{}@{}", escaped(path), escaped(version))).join("sqlite3-binding.h");
+    let header = cache.files(path, version).join("sqlite3-binding.h");
     let Some(version) = fs::read_to_string(header).ok().as_deref().and_then(sqlite_version) else {
         return Ok(None);
     };
@@ -195,11 +180,6 @@ fn sqlite_version(header: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn capitals_are_escaped_as_in_gos_module_cache() {
-        assert_eq!(escaped("github.com/Microsoft/hcsshim"), "github.com/!microsoft/hcsshim");
-    }
 
     #[test]
     fn sqlites_version_is_read_from_its_header() {

@@ -17,28 +17,53 @@ const PAYLOAD: &str = "w19.zstdio";
 /// Where packages are built, as far as their header tells.
 pub const BUILD_HOST: &str = "reproducible";
 
+/// How the source package's own payload is compressed: hardly, since it is made of archives.
+const SOURCE_PAYLOAD: &str = "w3.zstdio";
+
+/// Which half of the spec is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// `--with prebuilt`: the binary packages of a finished product.
+    Prebuilt,
+    /// The default build: the source package.
+    Source,
+}
+
 /// Builds the packages from a laid out topdir and returns them, by name.
 pub fn run(packaging: &Packaging, topdir: &Topdir) -> Result<Vec<PathBuf>> {
     let running = packaging.context.progress.step("rpmbuild");
-    let spec = topdir.spec();
-    program(packaging, topdir, "rpmbuild", &["-bb"], &spec)?
+    program(packaging, topdir, "rpmbuild", &["-bb"], Mode::Prebuilt)?
         .log("rpmbuild")
         .run()
         .context("building the packages")?;
-    let mut made = Vec::new();
-    for entry in walkdir::WalkDir::new(topdir.packages()).sort_by_file_name() {
-        let path = entry?.into_path();
-        if path.extension().is_some_and(|extension| extension == "rpm") {
-            made.push(path);
-        }
-    }
+    let made = packages_in(&topdir.packages())?;
     running.done(format!("{} packages", made.len()));
     Ok(made)
 }
 
+/// Builds the source package from a topdir that holds its sources.
+pub fn source(packaging: &Packaging, topdir: &Topdir) -> Result<PathBuf> {
+    program(packaging, topdir, "rpmbuild", &["-bs"], Mode::Source)?
+        .log("rpmbuild-source")
+        .run()
+        .context("building the source package")?;
+    packages_in(&topdir.source_packages())?.pop().context("rpmbuild has made no source package")
+}
+
+fn packages_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
+        let path = entry?.into_path();
+        if path.extension().is_some_and(|extension| extension == "rpm") {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
 /// The spec as rpm expands it for these packages.
-pub fn expanded_spec(packaging: &Packaging, topdir: &Topdir) -> Result<String> {
-    program(packaging, topdir, "rpmspec", &["-P"], &topdir.spec())?.read().context("expanding the spec")
+pub fn expanded_spec(packaging: &Packaging, topdir: &Topdir, mode: Mode) -> Result<String> {
+    program(packaging, topdir, "rpmspec", &["-P"], mode)?.read().context("expanding the spec")
 }
 
 /// `rpmbuild` or `rpmspec` on a spec, with what both have to know.
@@ -46,8 +71,8 @@ fn program<'a>(
     packaging: &Packaging<'a>,
     topdir: &Topdir,
     name: &str,
-    mode: &[&str],
-    spec: &Path,
+    action: &[&str],
+    mode: Mode,
 ) -> Result<Program<'a>> {
     let definitions = [
         format!("_topdir {}", topdir.path.display()),
@@ -57,11 +82,16 @@ fn program<'a>(
         "clamp_mtime_to_source_date_epoch 1".to_owned(),
         format!("_buildhost {BUILD_HOST}"),
         format!("_binary_payload {PAYLOAD}"),
+        format!("_source_payload {SOURCE_PAYLOAD}"),
     ];
     let definitions = definitions.iter().flat_map(|definition| ["--define", definition]);
-    let target = packaging.target.rpm;
+    let choice: &[&str] = match mode {
+        Mode::Prebuilt => &["--with", "prebuilt"],
+        Mode::Source => &[],
+    };
+    let (target, spec) = (packaging.target.rpm, topdir.spec());
     let shell = packaging.context.shell()?;
-    let program = cmd!(shell, "{name} {mode...} --with prebuilt --target {target} {definitions...} {spec}");
+    let program = cmd!(shell, "{name} {action...} {choice...} --target {target} {definitions...} {spec}");
     // The user's own ~/.rpmmacros are for the user's own packages.
     Ok(Program::new(packaging.context, program)
         .env("HOME", &topdir.path)

@@ -1,7 +1,7 @@
 //! What the packages have to be: by the product, the lists of files and the spec.
 
 use super::Packaging;
-use super::build::{self, BUILD_HOST};
+use super::build::{self, BUILD_HOST, Mode};
 use super::contents::{Contents, File, Kind};
 use super::files;
 use super::recipe::{self, Package, Relation};
@@ -22,8 +22,8 @@ const LINKS: [(&str, &str); 4] = [
 
 /// All packages of the spec.
 pub fn packages(packaging: &Packaging, topdir: &Topdir) -> Result<Vec<Contents>> {
-    let spec =
-        recipe::parse(&build::expanded_spec(packaging, topdir)?).context("reading the expanded spec")?;
+    let spec = recipe::parse(&build::expanded_spec(packaging, topdir, Mode::Prebuilt)?)
+        .context("reading the expanded spec")?;
     let main = spec.get("k3s").context("the spec has no package k3s")?;
     spec.iter().map(|(name, package)| one(packaging, topdir, name, package, main)).collect()
 }

@@ -4,6 +4,7 @@ use super::contents::{Contents, File, Kind};
 use super::files::Marks;
 use super::naming::Nevra;
 use super::recipe::Relation;
+use crate::digest::Digest;
 use ::rpm::{DependencyFlags, FileEntry, FileFlags, FileType, IndexTag, PackageMetadata};
 use anyhow::{Context as _, Result, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,8 +58,8 @@ const RELATIONS: [(Relation, Tags); 6] = [
     ),
 ];
 
-/// Reads a package whose own digests are right.
-pub fn read(path: &Path) -> Result<Contents> {
+/// Opens a package whose own digests are right.
+fn open(path: &Path) -> Result<::rpm::Package> {
     let package = ::rpm::Package::open(path).with_context(|| format!("{} is no package", path.display()))?;
     let digests = package.check_digests()?;
     ensure!(
@@ -66,6 +67,25 @@ pub fn read(path: &Path) -> Result<Contents> {
         "{} is damaged: its header or payload has not the digest it names",
         path.display()
     );
+    Ok(package)
+}
+
+/// Reads a source package: its files, each with its sum.
+pub fn read_source(path: &Path) -> Result<BTreeMap<String, Digest>> {
+    let package = open(path)?;
+    ensure!(package.metadata.is_source_package(), "{} is no source package", path.display());
+    let files = package.metadata.get_file_entries()?;
+    let sums = files.iter().map(|file| {
+        let name = file.path().to_string_lossy().trim_start_matches('/').to_owned();
+        let digest = file.digest().with_context(|| format!("{name} has no digest"))?;
+        Ok((name, digest.as_hex().parse()?))
+    });
+    sums.collect()
+}
+
+/// Reads a package whose own digests are right.
+pub fn read(path: &Path) -> Result<Contents> {
+    let package = open(path)?;
     let header = &package.metadata;
     let nevra = Nevra {
         name: header.get_name()?.to_owned(),

@@ -41,6 +41,11 @@ impl Topdir {
     pub fn packages(&self) -> PathBuf {
         self.path.join("RPMS")
     }
+
+    /// Where rpmbuild leaves the source package.
+    pub fn source_packages(&self) -> PathBuf {
+        self.path.join("SRPMS")
+    }
 }
 
 /// The program and the image of the cure, under the names the spec gives them.
@@ -102,12 +107,6 @@ fn pause_image(packaging: &Packaging) -> Result<Vec<u8>> {
 fn values(packaging: &Packaging) -> BTreeMap<&'static str, Value> {
     let manifest = &packaging.product.manifest;
     let has = |part: &str| if manifest.incomplete.iter().any(|lacking| lacking == part) { "0" } else { "1" };
-    // `path version` of a module, `tag commit` of a repository; in a spec, a word without `v`.
-    let source = |name: &str, word: usize| {
-        let found = manifest.sources.iter().find(|(key, _)| key.ends_with(name));
-        let version = found.and_then(|(_, value)| value.split(' ').nth(word)).unwrap_or("0");
-        version.trim_start_matches('v').to_owned()
-    };
     let tool = |name: &str| manifest.tools.get(name).map_or("0", String::as_str).to_owned();
     let rust = tool("rustc").split(' ').nth(1).unwrap_or("0").to_owned();
     let licenses: Vec<&str> = manifest.third_party.licenses.iter().map(String::as_str).collect();
@@ -124,12 +123,13 @@ fn values(packaging: &Packaging) -> BTreeMap<&'static str, Value> {
         ("k3s_with_root", has("k3s-root").into()),
         ("k3s_with_charts", has("charts").into()),
         ("pause_version", env!("CARGO_PKG_VERSION").into()),
-        ("containerd_version", source("containerd", 1).into()),
-        ("runc_version", source("runc", 1).into()),
-        ("cni_plugins_version", source("/plugins", 0).into()),
-        ("libseccomp_version", tool("libseccomp").into()),
+        ("builder_version", env!("CARGO_PKG_VERSION").into()),
+        ("builder_arch", packaging.target.go.into()),
+        ("builder_binary", packaging.target.k3s_binary().into()),
+        ("builder_options", packaging.rebuild.as_ref().map_or("", |rebuild| &rebuild.options).into()),
         ("go_version", tool("go").into()),
         ("rust_version", rust.into()),
+        ("zig_version", tool("zig").into()),
     ])
 }
 

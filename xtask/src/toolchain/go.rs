@@ -2,6 +2,7 @@
 //! database, exactly the release that upstream builds with (go.dev/doc/toolchain).
 
 use super::debian;
+use super::module_cache::ModuleCache;
 use crate::context::{Context, Network};
 use crate::process::{self, Program};
 use crate::upstream::gomod::Module;
@@ -79,6 +80,17 @@ impl AnyGo {
         Ok(AnyGo { program, theirs, sources })
     }
 
+    /// Where modules come from that the module cache does not hold: a list as `GOPROXY` has it.
+    pub fn proxy(&self) -> &str {
+        self.sources.iter().find(|(name, _)| name == "GOPROXY").map_or("off", |(_, proxy)| proxy)
+    }
+
+    /// Where modules are kept.
+    pub fn module_cache(&self) -> ModuleCache {
+        let named = self.sources.iter().find(|(name, _)| name == "GOMODCACHE");
+        ModuleCache { folder: named.map(|(_, folder)| folder.into()).unwrap_or_default() }
+    }
+
     /// The folder of a module in the module cache, fetched where it is not there yet and verified by
     /// the go.sum of `tree`, or by the checksum database where that does not know it.
     pub fn module(&self, context: &Context, module: &Module, tree: &Path) -> Result<PathBuf> {
@@ -88,13 +100,17 @@ impl AnyGo {
             dir: Option<PathBuf>,
             error: Option<String>,
         }
+        let go_sum = fs::read_to_string(tree.join("go.sum"))?;
+        if let Some(files) = self.module_cache().verified(module, &go_sum) {
+            return Ok(files);
+        }
         let name = format!("{}@{}", module.path, module.version);
         let program = &self.program;
         let shell = context.shell()?;
         // In a module of its own, since the tree's may name modules that are gone from the world.
         let scratch = tempfile::tempdir()?;
         fs::write(scratch.path().join("go.mod"), "module scratch\n\ngo 1.21\n")?;
-        fs::copy(tree.join("go.sum"), scratch.path().join("go.sum"))?;
+        fs::write(scratch.path().join("go.sum"), go_sum)?;
         let program = clean(Program::new(context, cmd!(shell, "{program} mod download -json {name}")))
             .dir(scratch.path())
             .env("GOTOOLCHAIN", "local")

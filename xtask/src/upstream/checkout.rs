@@ -126,6 +126,11 @@ pub fn read(commit: &Commit, path: &str) -> Result<Option<String>> {
     Ok(Some(String::from_utf8_lossy(blob.content()).into_owned()))
 }
 
+/// A commit as git keeps it: its tree, parents, author and message.
+pub fn raw(commit: &Commit) -> Result<Vec<u8>> {
+    Ok(open(&commit.repository)?.odb()?.read(commit.id.parse()?)?.data().to_vec())
+}
+
 /// When a commit was made, in seconds since 1970.
 pub fn time(commit: &Commit) -> Result<i64> {
     Ok(open(&commit.repository)?.find_commit(commit.id.parse()?)?.time().seconds())
@@ -170,9 +175,14 @@ fn has(repository: &Path, id: &str) -> Result<bool> {
     Ok(open(repository)?.find_commit(id.parse()?).is_ok())
 }
 
-fn cached_repository(git: &GitSettings, url: &str) -> Result<PathBuf> {
+/// Where the repository of an address is kept.
+pub fn place(git: &GitSettings, url: &str) -> PathBuf {
     let name = super::script::file_name(url.trim_end_matches('/').trim_end_matches(".git"));
-    let path = git.folder.join(format!("{name}-{}.git", Digest::of(url).short()));
+    git.folder.join(format!("{name}-{}.git", Digest::of(url).short()))
+}
+
+fn cached_repository(git: &GitSettings, url: &str) -> Result<PathBuf> {
+    let path = place(git, url);
     if !path.exists() {
         fs::create_dir_all(&git.folder)?;
         git2::Repository::init_bare(&path).with_context(|| format!("cannot make {}", path.display()))?;

@@ -85,12 +85,16 @@ fn assets(tree: &Path) -> Result<Assets> {
     }
 }
 
+/// The files of Kubernetes' module that [`golang`] reads, the first that is there.
+pub const GO_VERSION_FILES: [&str; 2] = [".go-version", "build/dependencies.yaml"];
+
 /// The Go release that Kubernetes names for itself, in a checkout or in the module cache.
 fn golang(kubernetes: &Path) -> Result<String> {
-    if let Ok(text) = fs::read_to_string(kubernetes.join(".go-version")) {
+    let [file, list] = GO_VERSION_FILES;
+    if let Ok(text) = fs::read_to_string(kubernetes.join(file)) {
         return Ok(text.trim().to_owned());
     }
-    let path = kubernetes.join("build/dependencies.yaml");
+    let path = kubernetes.join(list);
     let text = fs::read_to_string(&path)?;
     golang_dependency(&text).ok_or_else(|| anyhow!("{} has no \"golang: upstream version\"", path.display()))
 }

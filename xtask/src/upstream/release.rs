@@ -21,7 +21,7 @@ pub enum Wanted {
 }
 
 /// Where a source came from, which decides what may be done with the product.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// An upstream tag's own commit: may be released.

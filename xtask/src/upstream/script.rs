@@ -238,3 +238,26 @@ fn zstd(words: &[&str]) -> Result<(i32, u32)> {
     let window = words.iter().find_map(|word| word.strip_prefix("--long=")?.parse().ok());
     level.zip(window).ok_or_else(|| anyhow!("zstd without a level or a window: {words:?}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_programs_of_the_same_name_are_told_apart_by_where_they_are_put() {
+        let build = |output: &str, package: &str| GoBuild {
+            output: output.to_owned(),
+            package: Some(package.to_owned()),
+            tags: Vec::new(),
+            ldflags: String::new(),
+            cgo: false,
+            cgo_cflags: String::new(),
+        };
+        let builds = vec![build("bin/k3s", "./cmd/server"), build("dist/artifacts/k3s", "./cmd/k3s")];
+        let recipe = Recipe { builds, ..Recipe::default() };
+        let package = |output| recipe.build(output).unwrap().package.as_deref();
+        assert_eq!(package("bin/k3s"), Some("./cmd/server"));
+        assert_eq!(package("artifacts/k3s"), Some("./cmd/k3s"));
+        assert!(recipe.build("artifacts/k3s-riscv64").is_err());
+    }
+}

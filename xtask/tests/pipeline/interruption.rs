@@ -122,14 +122,21 @@ fn a_build_that_is_killed_after_every_step_ends_with_the_same_bytes() {
             }
             None => {
                 assert!(build.0.wait().unwrap().success());
+                // The moment at which a product appears is too short to be met.
+                let version = place.dist().join(shop::LAYOUTS[0].1);
+                std::fs::remove_dir_all(version.join("riscv64")).unwrap();
+                for stale in [".making-riscv64-killed", "riscv64.old"] {
+                    std::fs::create_dir_all(version.join(stale)).unwrap();
+                    std::fs::write(version.join(stale).join("k3s-riscv64"), "half").unwrap();
+                }
                 break shop::build(&place, &[]);
             }
         }
     };
     assert!(killed_after.len() >= 10, "{killed_after:?}");
     assert_eq!(product.sums(), shop::product("embed", "riscv64").sums());
-    let left: Vec<_> = place.files().into_keys().filter(|name| name.contains("/.")).collect();
-    assert_eq!(left, [""; 0]);
+    let left = place.files().into_keys().filter(|name| !name.contains("/riscv64/"));
+    assert_eq!(left.collect::<Vec<_>>(), [""; 0]);
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod environment;
 mod interruption;
 mod plan;
 mod product;
+mod programs;
 mod reproducibility;
 mod server;
 mod side_by_side;

@@ -44,9 +44,9 @@ fn without_what_may_change(plan: &str) -> String {
     let pins = Pins::load().unwrap();
     let plan = plan.replace(" -X ", "\n        -X ");
     let lines = plan.lines().map(|line| {
-        let line = match (line.trim_start(), line.split_once("emulator ")) {
+        let line = match (line.trim_start(), line.split_once("], run")) {
             (text, _) if text.starts_with("rustc ") => "    rustc".to_owned(),
-            (_, Some((before, _))) => before.to_owned() + "emulator",
+            (_, Some((before, _))) => before.to_owned() + "], run",
             _ => line.replace(&pins.zig.version, "<zig>").replace(&pins.libseccomp.version, "<libseccomp>"),
         };
         without_sums(&line) + "\n"

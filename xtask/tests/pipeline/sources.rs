@@ -344,6 +344,32 @@ fn a_release_is_built_over_http_then_locked_then_without_a_network() {
     assert_eq!(product(String::new()).sums(), sums);
     assert_eq!(files.requests().len() + upstream.server.requests().len(), asked);
 
+    // Without what was fetched, all of it is missing at once.
+    let git = place.path("cache/git");
+    std::fs::rename(place.path("cache/downloads"), place.path("downloads")).unwrap();
+    std::fs::rename(&git, place.path("git")).unwrap();
+    std::fs::create_dir_all(&git).unwrap();
+    for entry in std::fs::read_dir(place.path("git")).unwrap().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("k3s-") {
+            std::fs::rename(entry.path(), git.join(entry.file_name())).unwrap();
+        }
+    }
+    std::fs::remove_dir_all(place.path("target")).unwrap();
+    let told = place.fails(["--offline", "build", "--k3s", TAG]);
+    for missing in [
+        "refs/tags/v1.9.0-k3s1-sample of https://github.com/rancher/plugins",
+        "refs/tags/v1.9.0-flannel1-sample of https://github.com/flannel-io/cni-plugin",
+        "libseccomp-2.6.0.tar.gz is not in the cache",
+        "v0.15.0-sample-k3s-root-riscv64.tar is not in the cache",
+        "traefik-0.35.0+up0.35.0.tgz is not in the cache",
+        "traefik-crd-0.35.0+up0.35.0.tgz is not in the cache",
+    ] {
+        assert!(told.contains(missing), "{missing:?} is missing: {told}");
+    }
+    std::fs::rename(place.path("downloads"), place.path("cache/downloads")).unwrap();
+    std::fs::remove_dir_all(&git).unwrap();
+    std::fs::rename(place.path("git"), &git).unwrap();
+
     // The commit is what is built, not its name.
     let source = upstream.folder.path().join("k3s");
     let version = "v0.35.0+k3s9";

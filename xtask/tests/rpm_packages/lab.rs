@@ -113,6 +113,7 @@ pub fn packaging(product: &Product) -> Packaging<'_> {
         version: rpm_version(&manifest.k3s.parse().unwrap(), &manifest.commit, manifest.source_date_epoch)
             .unwrap(),
         address: "file:///srv/k3s-riscv64".to_owned(),
+        rebuild: None,
     }
 }
 

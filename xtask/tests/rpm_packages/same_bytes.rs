@@ -13,7 +13,7 @@ use xtask::digest::Digest;
 const ELSEWHERE: [(&str, &str); 2] = [("faketime", "faketime"), ("unshare", "util-linux")];
 
 /// Every file of a repository, with its digest, mode and time.
-fn files(folder: &Path) -> BTreeMap<String, (Digest, u32, std::time::SystemTime)> {
+pub fn files(folder: &Path) -> BTreeMap<String, (Digest, u32, std::time::SystemTime)> {
     let entries = walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap);
     let entries = entries.filter(|entry| entry.file_type().is_file());
     entries

@@ -2,7 +2,8 @@
 
 use crate::lab::{CREATEREPO, can_build, ours, told};
 use crate::needs;
-use crate::place::Place;
+use crate::place::{Place, succeeded};
+use crate::same_bytes::files;
 use fs_err as fs;
 use std::process::Command;
 use xtask::product::manifest::Manifest;
@@ -21,6 +22,7 @@ fn the_sample_is_built_and_packaged_by_one_command() {
         "k3s-0.35.0+k3s1.sample-1.oe2403sp1.riscv64.rpm",
         "k3s-cli-0.35.0+k3s1.sample-1.oe2403sp1.noarch.rpm",
         "k3s-pause-image-0.35.0+k3s1.sample-1.oe2403sp1.riscv64.rpm",
+        "k3s-0.35.0+k3s1.sample-1.oe2403sp1.src.rpm",
     ] {
         assert!(repository.join(name).is_file() && first.contains(name), "{name}: {first}");
     }
@@ -45,7 +47,7 @@ fn the_sample_is_built_and_packaged_by_one_command() {
     let packages = packages.filter(|path| path.extension().is_some_and(|extension| extension == "rpm"));
     let mut command = Command::new("rpmlint");
     let said = told(command.arg("--config").arg(ours("rpm/rpmlint.toml")).args(packages).output().unwrap());
-    assert!(said.contains("3 packages and 0 specfiles checked; 0 errors, 0 warnings"), "{said}");
+    assert!(said.contains("4 packages and 0 specfiles checked; 0 errors, 0 warnings"), "{said}");
 
     // A second run builds nothing and makes the same.
     let product = fs::read(folder.join("riscv64/SHA256SUMS")).unwrap();
@@ -53,4 +55,12 @@ fn the_sample_is_built_and_packaged_by_one_command() {
     assert!(second.contains("k3s-0.35.0+k3s1.sample-1.oe2403.riscv64.rpm"), "{second}");
     assert_eq!(fs::read(folder.join("riscv64/SHA256SUMS")).unwrap(), product);
     assert!(repository.is_dir(), "one distribution's packages do not replace another's");
+
+    // So does a run elsewhere; the source package is among it.
+    let elsewhere = Place::named("quite another place ");
+    let rpm = ["rpm", "--sample", "--dist", "oe2403"];
+    succeeded(elsewhere.under(["sh", "-c", "umask 077; exec \"$@\"", "sh"], rpm).output().unwrap());
+    let made = |place: &Place| files(&place.dist().join("v0.35.0+k3s1.sample/rpm/oe2403/riscv64"));
+    assert!(made(&place).contains_key("k3s-0.35.0+k3s1.sample-1.oe2403.src.rpm"));
+    assert_eq!(made(&place), made(&elsewhere));
 }

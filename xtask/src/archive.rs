@@ -1,0 +1,82 @@
+//! Folders as archives: the same files give the same bytes, wherever, whenever and by whomever they are packed.
+
+use crate::context::Context;
+use crate::process::Program;
+use anyhow::{Context as _, Result, bail};
+use fs_err as fs;
+use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use xshell::cmd;
+
+/// How hard zstd works.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    pub level: i32,
+    /// How far back it looks, as a power of two.
+    pub window: u32,
+}
+
+/// The hidden first argument under which this program packs a folder: in a process of its own, since
+/// the compressor's windows take more memory than all else that we do ourselves.
+pub const PACK: &str = "__pack";
+
+/// Packs everything in a folder into a `.tar.zst`.
+pub fn write(context: &Context, content: &Path, archive: &Path, effort: Effort, log: &str) -> Result<()> {
+    let (program, jobs) = (&context.guard, context.jobs.to_string());
+    let (level, window) = (effort.level.to_string(), effort.window.to_string());
+    let shell = context.shell()?;
+    Program::new(context, cmd!(shell, "{program} {PACK} {content} {archive} {level} {window} {jobs}"))
+        .log(log)
+        .run()
+        .with_context(|| format!("packing {}", content.display()))?;
+    Ok(())
+}
+
+/// Packs `<folder> <archive> <level> <window log> <workers>`: sorted, owned by root, without times.
+pub fn pack(arguments: &[OsString]) -> Result<()> {
+    let [content, archive, numbers @ ..] = arguments else { bail!("{PACK} is called by xtask only") };
+    let number = |index: usize| -> Result<u32> {
+        let text = numbers.get(index).with_context(|| format!("{PACK} is called by xtask only"))?;
+        Ok(text.to_string_lossy().parse()?)
+    };
+    let mut encoder = zstd::Encoder::new(fs::File::create(archive)?, i32::try_from(number(0)?)?)?;
+    encoder.window_log(number(1)?)?;
+    encoder.long_distance_matching(true)?;
+    // Any number of workers gives the same bytes, but working without any gives others.
+    encoder.multithread(number(2)?.max(1))?;
+    let content = Path::new(content);
+    let mut tar = tar::Builder::new(encoder);
+    for entry in walkdir::WalkDir::new(content).min_depth(1).sort_by_file_name() {
+        let entry = entry?;
+        let name = Path::new(".").join(entry.path().strip_prefix(content)?);
+        append(&mut tar, entry.path(), &name).with_context(|| format!("packing {}", name.display()))?;
+    }
+    tar.into_inner()?.finish()?;
+    Ok(())
+}
+
+fn append(tar: &mut tar::Builder<impl std::io::Write>, path: &Path, name: &Path) -> Result<()> {
+    let metadata = fs::symlink_metadata(path)?;
+    let mut header = tar::Header::new_gnu();
+    header.set_mtime(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(0);
+    if metadata.is_symlink() {
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_mode(0o777);
+        tar.append_link(&mut header, name, fs::read_link(path)?)?;
+    } else if metadata.is_dir() {
+        header.set_entry_type(tar::EntryType::Directory);
+        header.set_mode(0o755);
+        tar.append_data(&mut header, name, std::io::empty())?;
+    } else {
+        // Files with several names become several files: a hard link would be unpacked empty.
+        header.set_entry_type(tar::EntryType::Regular);
+        header.set_mode(if metadata.permissions().mode() & 0o111 == 0 { 0o644 } else { 0o755 });
+        header.set_size(metadata.len());
+        tar.append_data(&mut header, name, fs::File::open(path)?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! The source package: all that the same program is built from again, without a network.
+//!
+//! ```text
+//! vendored ─► k3s-VERSION.tar.zst, k3s-VERSION-vendor.tar.zst ──┐
+//! workspace ─► k3s-riscv64-VERSION.tar.zst ─────────────────────┼► rpmbuild -bs ─► read back
+//! crates ─► k3s-riscv64-VERSION-vendor.tar.zst ─────────────────┘
+//! ```
+
+use super::Packaging;
+use super::build::{self, Mode};
+use super::found;
+use super::sources::Topdir;
+use crate::archive::{self, Effort};
+use crate::context::Context;
+use crate::digest::Digest;
+use crate::step::{Outputs, Plan, STAMP, Step};
+use crate::{tree, vendor, workspace};
+use anyhow::{Context as _, Result, ensure};
+use fs_err as fs;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// How the same program is built again.
+#[derive(Clone, Debug)]
+pub struct Rebuild {
+    /// What the build takes from elsewhere (see [`crate::vendor`]).
+    pub vendored: PathBuf,
+    /// The options of `cargo xtask build`, as the spec passes them on.
+    pub options: String,
+    /// The person's own patches, which those options name as [`workspace::OWN_PATCHES`].
+    pub patches: Option<PathBuf>,
+}
+
+/// Most of a source package is text that compresses well; whoever unpacks it has the memory to compile k3s.
+const EFFORT: Effort = Effort { level: 15, window: 27 };
+
+/// Packs the sources, has the package built and reads it back: what it is called, and how many files it has.
+pub fn make(packaging: &Packaging, topdir: &Topdir, rebuild: &Rebuild) -> Result<(PathBuf, usize)> {
+    let packed = pack(packaging, rebuild)?;
+    let (version, builder) = (&packaging.version, env!("CARGO_PKG_VERSION"));
+    for (step, source) in [
+        ("k3s-sources", format!("k3s-{version}.tar.zst")),
+        ("vendored-sources", format!("k3s-{version}-vendor.tar.zst")),
+        ("workspace", format!("k3s-riscv64-{builder}.tar.zst")),
+        ("crates", format!("k3s-riscv64-{builder}-vendor.tar.zst")),
+    ] {
+        fs::copy(packed.of(step)?.join(ARCHIVE), topdir.sources().join(source))?;
+    }
+    tree::settle(&topdir.sources(), packaging.time())?;
+    let running = packaging.context.progress.step("source package");
+    let package = build::source(packaging, topdir)?;
+    let files = verify(packaging, topdir, &package)
+        .context("the source package that rpmbuild has made is not what it should be")?;
+    running.done(format!("{files} files"));
+    Ok((package, files))
+}
+
+/// The archive in the folder of each step.
+const ARCHIVE: &str = "archive.tar.zst";
+
+/// The four archives, packed or found packed.
+fn pack(packaging: &Packaging, rebuild: &Rebuild) -> Result<Outputs> {
+    let context = packaging.context;
+    let vendored = &rebuild.vendored;
+    let index = Digest::of_file(&vendored.join(vendor::INDEX))?;
+    let of_k3s = |name: &str| name == vendor::K3S || name == format!("{}.commit", vendor::K3S);
+    let patches = rebuild.patches.as_deref();
+    let rest = move |name: &str| !of_k3s(name) && name != STAMP;
+    let plan = Plan::new(vec![
+        step(context, "k3s-sources", &index, Box::new(move |into| copy_some(vendored, into, &of_k3s))),
+        step(context, "vendored-sources", &index, Box::new(move |into| copy_some(vendored, into, &rest))),
+        step(
+            context,
+            "workspace",
+            &workspace::digest(context, patches)?,
+            Box::new(move |into| workspace::copy(context, patches, into)),
+        ),
+        step(
+            context,
+            "crates",
+            &Digest::of_file(&context.root.join("Cargo.lock"))?,
+            Box::new(|into| workspace::vendor_crates(context, into)),
+        ),
+    ])?;
+    Ok(plan.run(context, &context.work)?.0)
+}
+
+/// The step that packs what `fill` puts into a folder, and that does it anew whenever the sum is another.
+fn step<'a>(context: &'a Context, name: &'static str, sum: &Digest, fill: Box<Fill<'a>>) -> Step<'a> {
+    Step {
+        name,
+        recipe: &[
+            include_str!("source_package.rs"),
+            include_str!("../archive.rs"),
+            include_str!("../workspace.rs"),
+        ],
+        needs: vec![],
+        inputs: vec![format!("sha256:{sum}")],
+        run: Box::new(move |folder, _| {
+            let content = tempfile::tempdir_in(folder)?;
+            fill(content.path())?;
+            archive::write(context, content.path(), &folder.join(ARCHIVE), EFFORT, name)
+        }),
+    }
+}
+
+type Fill<'a> = dyn Fn(&Path) -> Result<()> + Send + Sync + 'a;
+
+/// Copies some of what lies in a folder.
+fn copy_some(from: &Path, into: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if wanted(&name.to_string_lossy()) {
+            match entry.file_type()?.is_dir() {
+                true => tree::copy(&entry.path(), &into.join(name))?,
+                false => drop(fs::copy(entry.path(), into.join(name))?),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Holds the package's files against the sources that the spec names, and the spec itself.
+fn verify(packaging: &Packaging, topdir: &Topdir, package: &Path) -> Result<usize> {
+    let spec = build::expanded_spec(packaging, topdir, Mode::Source)?;
+    let mut expected = BTreeMap::from([("k3s.spec".to_owned(), Digest::of_file(&topdir.spec())?)]);
+    for name in named_sources(&spec) {
+        expected.insert(name.to_owned(), Digest::of_file(&topdir.sources().join(name))?);
+    }
+    let found = found::read_source(package)?;
+    let wrong: Vec<&String> =
+        expected.keys().chain(found.keys()).filter(|name| expected.get(*name) != found.get(*name)).collect();
+    ensure!(wrong.is_empty(), "{} differs in {wrong:?}", package.display());
+    Ok(found.len())
+}
+
+/// The files that an expanded spec names as sources.
+fn named_sources(spec: &str) -> impl Iterator<Item = &str> {
+    spec.lines().filter_map(|line| {
+        let (tag, name) = line.split_once(':')?;
+        let number = tag.strip_prefix("Source")?;
+        number.chars().all(|c| c.is_ascii_digit()).then(|| name.trim())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_read_from_the_expanded_spec() {
+        let spec = "Name: k3s\nSource0:        k3s-1.tar.zst\nSource23: k3s.bundled\nSourceLicense: MIT\n";
+        assert_eq!(named_sources(spec).collect::<Vec<_>>(), ["k3s-1.tar.zst", "k3s.bundled"]);
+    }
+}

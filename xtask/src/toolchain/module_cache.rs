@@ -1,0 +1,107 @@
+//! Go's module cache: where in it a module's files lie, and what Go writes down about them
+//! (go.dev/ref/mod#module-cache).
+
+use crate::upstream::gomod::Module;
+use fs_err as fs;
+use std::path::{Path, PathBuf};
+
+/// A folder that `GOMODCACHE` may name.
+#[derive(Clone, Debug)]
+pub struct ModuleCache {
+    pub folder: PathBuf,
+}
+
+impl ModuleCache {
+    /// A module's files.
+    pub fn files(&self, path: &str, version: &str) -> PathBuf {
+        self.folder.join(format!("{}@{}", escaped(path), escaped(version)))
+    }
+
+    /// What Go keeps beside a module: its `info`, `mod`, `zip` and `ziphash`.
+    pub fn record(&self, path: &str, version: &str, kind: &str) -> PathBuf {
+        self.downloads().join(escaped(path)).join("@v").join(format!("{}.{kind}", escaped(version)))
+    }
+
+    /// Everything that was downloaded, in the form of a module proxy.
+    pub fn downloads(&self) -> PathBuf {
+        self.folder.join("cache/download")
+    }
+
+    /// A module's files, if Go has unpacked them and the sum it wrote down is that of a go.sum.
+    pub fn verified(&self, module: &Module, go_sum: &str) -> Option<PathBuf> {
+        let Module { path, version } = module;
+        let files = self.files(path, version);
+        let sum = fs::read_to_string(self.record(path, version, "ziphash")).ok()?;
+        let line = format!("{path} {version} {}", sum.trim());
+        let whole = files.is_dir() && !self.record(path, version, "partial").exists();
+        (whole && go_sum.lines().any(|known| known == line)).then_some(files)
+    }
+}
+
+/// A module path or version as the module cache writes it, whose file system may not tell capitals apart:
+/// `!` and the small letter.
+fn escaped(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_ascii_uppercase() { format!("!{}", c.to_ascii_lowercase()) } else { c.to_string() })
+        .collect()
+}
+
+/// The original of an escaped path.
+pub fn unescaped(text: &str) -> String {
+    let mut parts = text.split('!');
+    let mut found = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let mut letters = part.chars();
+        found.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
+        found.push_str(letters.as_str());
+    }
+    found
+}
+
+/// A `file://` address of a folder, for a list whose entries commas and bars part
+/// (go.dev/ref/mod#environment-variables).
+pub fn address(folder: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    let escaped = folder.as_os_str().as_bytes().iter().map(|byte| match byte {
+        b'/' | b'-' | b'_' | b'.' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+            char::from(*byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    });
+    format!("file://{}", escaped.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capitals_are_escaped_and_read_again() {
+        assert_eq!(escaped("github.com/Microsoft/hcsshim"), "github.com/!microsoft/hcsshim");
+        assert_eq!(unescaped("github.com/!microsoft/hcsshim"), "github.com/Microsoft/hcsshim");
+        assert_eq!(unescaped("github.com/k3s-io/runc"), "github.com/k3s-io/runc");
+    }
+
+    #[test]
+    fn a_module_is_taken_only_with_the_sum_that_go_sum_knows() {
+        let scratch = tempfile::tempdir().unwrap();
+        let cache = ModuleCache { folder: scratch.path().to_owned() };
+        let module = Module { path: "example.com/A".to_owned(), version: "v1.0.0".to_owned() };
+        let record = cache.record(&module.path, &module.version, "ziphash");
+        fs::create_dir_all(record.parent().unwrap()).unwrap();
+        fs::write(&record, "h1:aaa=\n").unwrap();
+        let known = "example.com/A v1.0.0 h1:aaa=\n";
+        assert_eq!(cache.verified(&module, known), None, "it is not unpacked");
+        let files = scratch.path().join("example.com/!a@v1.0.0");
+        fs::create_dir_all(&files).unwrap();
+        assert_eq!(cache.verified(&module, known), Some(files));
+        let partial = cache.record(&module.path, &module.version, "partial");
+        fs::write(&partial, "").unwrap();
+        assert_eq!(cache.verified(&module, known), None, "Go has not unpacked all of it");
+        fs::remove_file(partial).unwrap();
+        assert_eq!(cache.verified(&module, "example.com/A v1.0.0 h1:bbb=\n"), None);
+        assert_eq!(cache.verified(&module, "example.com/A v1.0.0/go.mod h1:aaa=\n"), None);
+        fs::remove_file(record).unwrap();
+        assert_eq!(cache.verified(&module, known), None, "Go has not verified it");
+    }
+}

@@ -1,0 +1,43 @@
+//! A k3s that has been chosen, with all that surrounds its build: every way to choose one ends here, and
+//! the pipeline begins here.
+
+use super::checkout::{self, GitSettings};
+use super::release::Source;
+use crate::context::Context;
+use crate::digest::Digest;
+use crate::lock::Lock;
+use crate::step::{Plan, Step};
+use crate::toolchain::go::StandIns;
+use anyhow::Result;
+use std::path::PathBuf;
+
+/// A choice, followed to its commit.
+pub struct Chosen {
+    pub context: Context,
+    pub lock: Lock,
+    pub source: Source,
+    pub git: GitSettings,
+    /// Modules that stand before those of the user's proxies.
+    pub stand_ins: Option<StandIns>,
+}
+
+impl Chosen {
+    /// The untouched files of the commit.
+    pub fn checkout(&self) -> Result<PathBuf> {
+        let plan = Plan::new(vec![Step {
+            name: "source",
+            recipe: &[include_str!("checkout.rs")],
+            needs: vec![],
+            inputs: vec![self.source.commit.id.clone()],
+            run: Box::new(|folder, _| checkout::export(&self.source.commit, folder)),
+        }])?;
+        let (outputs, _) = plan.run(&self.context, &self.context.work)?;
+        Ok(outputs.of("source")?.to_owned())
+    }
+
+    /// What one process at a time works on: this commit for one architecture.
+    pub fn claim_file(&self, target: &str) -> PathBuf {
+        let key = Digest::of(format!("{} {target}", self.source.commit.id));
+        self.context.work.join("claims").join(key.short())
+    }
+}

@@ -1,0 +1,58 @@
+//! What a build takes from elsewhere, gathered in one folder, so that it can be built again without a network:
+//! the source package carries it.
+//!
+//! ```text
+//! build ─► gather ─► vendor.json  k3s/  plugins/  cni-plugin/  modules/  downloads/ ─► open ─► the same build
+//! ```
+//!
+//! Compilers are not among it. As with the sample, only what surrounds the pipeline is different, never
+//! the pipeline.
+
+pub mod gather;
+pub mod modules;
+pub mod open;
+pub mod repository;
+
+pub use open::open;
+
+use crate::digest::Digest;
+use crate::fetch::Download;
+use crate::upstream::release::Origin;
+use serde::{Deserialize, Serialize};
+
+/// The file that says what is in the folder.
+pub const INDEX: &str = "vendor.json";
+
+/// The folder with the files of k3s' commit.
+pub const K3S: &str = "k3s";
+
+/// The folder that `GOMODCACHE` may name once it has been copied.
+pub const MODULES: &str = "modules";
+
+/// The folder with files that are downloaded.
+pub const DOWNLOADS: &str = "downloads";
+
+/// What `vendor.json` says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vendored {
+    /// What `k3s --version` is to print.
+    pub k3s: String,
+    pub origin: Origin,
+    pub commit: String,
+    pub repositories: Vec<Repository>,
+    pub downloads: Vec<Download>,
+    /// The sum of the folder with modules, as [`crate::tree::digest`] makes it.
+    pub modules: Digest,
+}
+
+/// A repository besides k3s' own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repository {
+    /// The folder with the files of its commit.
+    pub name: String,
+    pub url: String,
+    pub tag: String,
+    pub commit: String,
+}

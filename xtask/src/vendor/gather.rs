@@ -1,0 +1,96 @@
+//! From a build to the folder that holds all it takes from elsewhere.
+
+use super::{DOWNLOADS, INDEX, K3S, MODULES, Repository, Vendored, modules, repository};
+use crate::error;
+use crate::fetch::Download;
+use crate::k3s::{Build, binary, charts, cni, pause_image, root, runc, seccomp, server, shim, tree};
+use crate::pause;
+use crate::step::{Plan, Step};
+use crate::toolchain::debian;
+use crate::tree::digest;
+use anyhow::Result;
+use fs_err as fs;
+use std::path::{Path, PathBuf};
+
+/// Gathers it, or finds it gathered, and returns the folder.
+pub fn run(build: &Build) -> Result<PathBuf> {
+    let steps = [
+        pause::step(build.context, build.target),
+        Ok(pause_image::step(build)),
+        charts::step(build),
+        Ok(tree::step(build)),
+        step(build),
+    ];
+    let (outputs, _) = Plan::new(error::all(steps)?)?.run(build.context, &build.folder())?;
+    Ok(outputs.of("vendor")?.to_owned())
+}
+
+fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
+    let repositories = cni::repositories(build)?;
+    let mut downloads = vec![seccomp::download(build)];
+    downloads.extend(root::download(build)?);
+    downloads.extend(charts::downloads(build)?);
+
+    let (shim, runc) = (&build.facts.containerd, &build.facts.runc);
+    let mut inputs = vec![
+        format!("module {} {}", shim.path, shim.version),
+        format!("module {} {}", runc.path, runc.version),
+    ];
+    inputs.extend(repositories.iter().map(|one| format!("{} {}", one.name, one.commit.id)));
+    inputs.extend(downloads.iter().map(|one| format!("{} sha256:{}", one.name, one.sha256)));
+    for compile in [
+        server::compile(build)?,
+        binary::compile(build, "vendor")?,
+        shim::compile(build)?,
+        runc::compile(build)?,
+    ] {
+        inputs.extend(compile.lines(build));
+    }
+    Ok(Step {
+        name: "vendor",
+        recipe: &[include_str!("gather.rs"), include_str!("modules.rs"), include_str!("repository.rs")],
+        needs: vec!["tree"],
+        inputs,
+        run: Box::new(move |folder, outputs| {
+            repository::export(&build.source.commit, K3S, folder)?;
+            for one in &repositories {
+                repository::export(&one.commit, one.name, folder)?;
+            }
+            copy_downloads(build, &downloads, &folder.join(DOWNLOADS))?;
+            modules::gather(build, outputs.of("tree")?, &folder.join(MODULES))?;
+            let vendored = Vendored {
+                k3s: build.source.version.to_string(),
+                origin: build.source.origin,
+                commit: build.source.commit.id.clone(),
+                repositories: repositories.iter().map(named).collect(),
+                downloads: downloads.clone(),
+                modules: digest(&folder.join(MODULES))?,
+            };
+            fs::write(folder.join(INDEX), serde_json::to_string_pretty(&vendored)? + "\n")?;
+            Ok(())
+        }),
+    })
+}
+
+fn named(repository: &cni::Repository) -> Repository {
+    Repository {
+        name: repository.name.to_owned(),
+        url: repository.url.clone(),
+        tag: repository.tag.clone(),
+        commit: repository.commit.id.clone(),
+    }
+}
+
+fn copy_downloads(build: &Build, downloads: &[Download], folder: &Path) -> Result<()> {
+    fs::create_dir(folder)?;
+    let libseccomp = debian::or_source(build.context, &seccomp::download(build), "libseccomp")?;
+    for download in downloads {
+        let file = if libseccomp.ends_with(&download.name) {
+            libseccomp.clone()
+        } else {
+            download.get(build.context)?
+        };
+        fs::copy(file, folder.join(&download.name))?;
+    }
+    Ok(())
+}

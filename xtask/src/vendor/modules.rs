@@ -1,0 +1,173 @@
+//! Go's module cache, reduced to what one build reads.
+//!
+//! Not `go mod vendor`: a program compiled with `-mod=vendor` does not name the sums of its modules, so its
+//! bytes are others than those of the build that is to be repeated (cmd/go, internal/load, `setBuildInfo`). One
+//! cache also serves k3s, the shim and runc together, and Go still holds every go.mod in it against go.sum.
+
+use crate::k3s::compile::Package;
+use crate::k3s::{Build, binary, runc, server, shim, tree};
+use crate::product::licenses::holds_a_license;
+use crate::toolchain::module_cache::{ModuleCache, address, unescaped};
+use crate::upstream::facts::{Assets, GO_VERSION_FILES};
+use crate::upstream::gomod::Module;
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use std::path::{Path, PathBuf};
+
+/// Settings of Go that lead it to a module cache.
+pub type Settings = [(&'static str, String)];
+
+/// Fills `folder` with the packages that the patched tree, the shim and runc are compiled from.
+///
+/// Go itself says what it needs: it lists all packages with a module cache that is empty at first, so that
+/// what is in it afterwards is what it asked for.
+pub fn gather(build: &Build, tree: &Path, folder: &Path) -> Result<()> {
+    let theirs = build.any_go.module_cache();
+    // Beside the result, since whole modules need more room than a system may have for temporary files.
+    let scratch = tempfile::tempdir_in(folder.parent().unwrap_or(folder))?;
+    let asked = ModuleCache { folder: scratch.path().join("modules") };
+    let settings = [
+        ("GOMODCACHE", asked.folder.to_string_lossy().into_owned()),
+        ("GOPROXY", format!("{},{}", address(&theirs.downloads()), build.any_go.proxy())),
+        // Or the scratch folder could not be removed.
+        ("GOFLAGS", "-modcacherw".to_owned()),
+    ];
+    let into = ModuleCache { folder: folder.to_owned() };
+    for package in packages(build, tree, &settings)? {
+        let below = |cache: &ModuleCache| Some(package.folder.strip_prefix(&cache.folder).ok()?.to_owned());
+        // What is in neither cache is in the tree.
+        if let Some(relative) = below(&asked).or_else(|| below(&theirs)) {
+            copy_package(&package, &folder.join(relative))?;
+        }
+    }
+    copy_records(&asked, &into)?;
+    copy_modules_of_ours(build, &theirs, &into)
+}
+
+/// Every package that is compiled, whichever program it is for.
+fn packages(build: &Build, tree: &Path, settings: &Settings) -> Result<Vec<Package>> {
+    let module = |module: &Module| build.any_go.module(build.context, module, &build.checkout);
+    let (of_shim, of_runc) = (module(&build.facts.containerd)?, module(&build.facts.runc)?);
+    let mut found = Vec::new();
+    for (compile, folder) in [
+        (server::compile(build)?, tree),
+        (binary::compile(build, "vendor")?, tree),
+        (shim::compile(build)?, &of_shim),
+        (runc::compile(build)?, &of_runc),
+    ] {
+        let packages = compile.packages(build, folder, settings);
+        found.extend(packages.with_context(|| format!("listing the packages of {}", folder.display()))?);
+    }
+    if build.facts.assets == Assets::GoBindata {
+        found.extend(tree::generator_packages(build, tree, settings)?);
+    }
+    Ok(found)
+}
+
+/// Copies what may take part in a package: all files beside each other but tests, and what it embeds.
+fn copy_package(package: &Package, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(&package.folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if entry.file_type()?.is_file() && !name.to_string_lossy().ends_with("_test.go") {
+            fs::copy(entry.path(), to.join(name))?;
+        }
+    }
+    for file in &package.embedded {
+        let place = to.join(file);
+        fs::create_dir_all(place.parent().unwrap_or(to))?;
+        fs::copy(package.folder.join(file), place)?;
+    }
+    Ok(())
+}
+
+/// Copies what Go wrote down about the modules it asked for, and their licences, but no zip.
+fn copy_records(from: &ModuleCache, into: &ModuleCache) -> Result<()> {
+    let downloads = from.downloads();
+    for entry in walkdir::WalkDir::new(&downloads).sort_by_file_name() {
+        let entry = entry?;
+        let Some((module, kind)) = recorded(entry.path().strip_prefix(&downloads)?) else { continue };
+        if ["info", "mod", "ziphash"].contains(&kind.as_str()) {
+            copy_record(from, into, &module, &kind)?;
+        }
+        if kind == "ziphash" {
+            copy_licenses(from, into, &module)?;
+        }
+    }
+    Ok(())
+}
+
+/// The module of a record and its kind: `example.com/a/@v/v1.0.0.mod`.
+fn recorded(path: &Path) -> Option<(Module, String)> {
+    let (module, file) = path.to_str()?.split_once("/@v/")?;
+    let (version, kind) = file.rsplit_once('.')?;
+    Some((Module { path: unescaped(module), version: unescaped(version) }, kind.to_owned()))
+}
+
+/// The modules that we ask for ourselves: the shim's and runc's, which are compiled in their own folders, and
+/// Kubernetes', in which stands what Go compiles it.
+fn copy_modules_of_ours(build: &Build, theirs: &ModuleCache, into: &ModuleCache) -> Result<()> {
+    let go_sum = fs::read_to_string(build.checkout.join("go.sum"))?;
+    let kubernetes = build.facts.gomod.resolve_any(&["k8s.io/kubernetes"])?;
+    for module in [&build.facts.containerd, &build.facts.runc, &kubernetes] {
+        for kind in ["info", "mod", "ziphash"] {
+            copy_record(theirs, into, module, kind)?;
+        }
+        // What go.sum does not know, Go only takes from a zip.
+        if theirs.verified(module, &go_sum).is_none() {
+            copy_record(theirs, into, module, "zip")?;
+        }
+        copy_licenses(theirs, into, module)?;
+        // By the first two, Go knows the folder it stands in for a module's.
+        copy_existing(theirs, into, module, &["go.mod", "go.sum"])?;
+    }
+    copy_existing(theirs, into, &kubernetes, &GO_VERSION_FILES)
+}
+
+fn copy_record(from: &ModuleCache, into: &ModuleCache, module: &Module, kind: &str) -> Result<()> {
+    let to = into.record(&module.path, &module.version, kind);
+    fs::create_dir_all(to.parent().context("a record lies in a folder")?)?;
+    fs::copy(from.record(&module.path, &module.version, kind), to)?;
+    Ok(())
+}
+
+/// The files of a module that have to travel with it. A module without any still has a folder: Go looks into all
+/// that might hold a package.
+fn copy_licenses(from: &ModuleCache, into: &ModuleCache, module: &Module) -> Result<()> {
+    let (files, to) = (from.files(&module.path, &module.version), into.files(&module.path, &module.version));
+    fs::create_dir_all(&to)?;
+    for entry in fs::read_dir(files)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if entry.file_type()?.is_file() && holds_a_license(&name.to_string_lossy()) {
+            fs::copy(entry.path(), to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+fn copy_existing(from: &ModuleCache, into: &ModuleCache, module: &Module, names: &[&str]) -> Result<()> {
+    let (files, to) = (from.files(&module.path, &module.version), into.files(&module.path, &module.version));
+    for name in names {
+        let (file, place): (PathBuf, PathBuf) = (files.join(name), to.join(name));
+        if file.is_file() {
+            fs::create_dir_all(place.parent().context("a file lies in a folder")?)?;
+            fs::copy(file, place)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_tells_its_module() {
+        let (module, kind) = recorded(Path::new("github.com/!a/b/@v/v1.0.0-rc.1+incompatible.mod")).unwrap();
+        assert_eq!((module.path.as_str(), kind.as_str()), ("github.com/A/b", "mod"));
+        assert_eq!(module.version, "v1.0.0-rc.1+incompatible");
+        assert!(recorded(Path::new("sumdb/latest")).is_none());
+    }
+}

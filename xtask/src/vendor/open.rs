@@ -1,0 +1,114 @@
+//! From the gathered folder to a k3s that is chosen, with the same surroundings as ever.
+
+use super::{DOWNLOADS, INDEX, K3S, MODULES, Vendored, repository};
+use crate::claim::Claim;
+use crate::context::Context;
+use crate::digest::Digest;
+use crate::fetch::Download;
+use crate::lock::Lock;
+use crate::step::{Plan, Step};
+use crate::toolchain::go::StandIns;
+use crate::tree;
+use crate::upstream::checkout::{self, Commit, GitSettings, Reach};
+use crate::upstream::chosen::Chosen;
+use crate::upstream::release::Source;
+use anyhow::{Context as _, Result, ensure};
+use fs_err as fs;
+use std::path::{Path, PathBuf};
+
+/// Opens a folder that [`super::gather`] has made. Nothing of the network or of the person's own caches is used;
+/// everything is held against its sum.
+pub fn open(context: Context, folder: &Path) -> Result<Chosen> {
+    let context = context.without_network();
+    let folder = fs::canonicalize(folder)?;
+    let index = fs::read(folder.join(INDEX))
+        .with_context(|| format!("{} holds no sources of a build", folder.display()))?;
+    let vendored: Vendored = serde_json::from_slice(&index)
+        .with_context(|| format!("reading {}", folder.join(INDEX).display()))?;
+    for download in &vendored.downloads {
+        take_download(&context, download, &folder.join(DOWNLOADS))?;
+    }
+    let modules = take_modules(&context, &vendored, &folder.join(MODULES))?;
+
+    let step = Step {
+        name: "vendored",
+        recipe: &[include_str!("open.rs"), include_str!("repository.rs")],
+        needs: vec![],
+        inputs: vec![format!("vendor.json sha256:{}", Digest::of(&index))],
+        run: Box::new(|made, _| take_repositories(&vendored, &folder, made)),
+    };
+    let (outputs, _) = Plan::new(vec![step])?.run(&context, &context.work)?;
+    let made = outputs.of("vendored")?;
+    let commit = Commit { repository: made.join(K3S), id: vendored.commit.clone() };
+    let source = Source {
+        version: vendored.k3s.parse()?,
+        origin: vendored.origin,
+        time: checkout::time(&commit)?,
+        commit,
+        location: folder.display().to_string(),
+    };
+    let tags =
+        vendored.repositories.iter().map(|one| (one.url.as_str(), one.tag.as_str(), one.commit.as_str()));
+    let files = vendored.downloads.iter().map(|one| (one.url.as_str(), &one.sha256));
+    Ok(Chosen {
+        lock: Lock::holding(folder.join(INDEX), tags, files),
+        git: git_settings(made),
+        stand_ins: Some(StandIns { proxy: "off".to_owned(), cache: modules }),
+        source,
+        context,
+    })
+}
+
+fn git_settings(made: &Path) -> GitSettings {
+    GitSettings { configuration: Vec::new(), folder: made.join("git"), reach: Reach::ThisMachine }
+}
+
+fn take_repositories(vendored: &Vendored, folder: &Path, made: &Path) -> Result<()> {
+    repository::import(folder, K3S, &vendored.commit, &made.join(K3S))?;
+    let git = git_settings(made);
+    fs::create_dir(&git.folder)?;
+    for one in &vendored.repositories {
+        repository::import(folder, &one.name, &one.commit, &checkout::place(&git, &one.url))?;
+    }
+    Ok(())
+}
+
+/// Puts a file where a download would have put it.
+fn take_download(context: &Context, download: &Download, folder: &Path) -> Result<()> {
+    if download.is_cached(context)? {
+        return Ok(());
+    }
+    let (file, place) = (folder.join(&download.name), download.path(context));
+    let found = Digest::of_file(&file)?;
+    ensure!(
+        found == download.sha256,
+        "{} is not what {INDEX} says\n  expected sha256 {}\n  found    sha256 {found}",
+        file.display(),
+        download.sha256
+    );
+    let parent = place.parent().context("a cached file has a folder")?;
+    fs::create_dir_all(parent)?;
+    let copy = tempfile::NamedTempFile::new_in(parent)?;
+    fs::copy(file, copy.path())?;
+    copy.persist(place)?;
+    Ok(())
+}
+
+/// Copies the modules into the cache, since Go writes into the folder it reads modules from.
+fn take_modules(context: &Context, vendored: &Vendored, from: &Path) -> Result<PathBuf> {
+    let place = context.cache.join("vendored-modules").join(vendored.modules.short());
+    let _claim = Claim::on(context, &place.with_extension("claim"))?;
+    if place.is_dir() {
+        return Ok(place);
+    }
+    let found = tree::digest(from)?;
+    ensure!(
+        found == vendored.modules,
+        "{} is not what {INDEX} says: a file is missing, is new or was changed",
+        from.display()
+    );
+    let making = tempfile::tempdir_in(place.parent().context("the cache has a folder")?)?;
+    tree::copy(from, making.path())?;
+    fs::rename(making.keep(), &place)?;
+    Ok(place)
+}

@@ -1,0 +1,111 @@
+//! One commit of a repository as plain files, which can be read and patched by anybody, and as a commit
+//! again, whose name proves that they are its files.
+
+use crate::upstream::checkout::{self, Commit};
+use anyhow::{Context as _, Result, ensure};
+use fs_err as fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// The file beside the folder with the commit as git keeps it (gitformat-pack(5): an object of type commit).
+fn raw_name(name: &str) -> String {
+    format!("{name}.commit")
+}
+
+/// Writes the files of a commit into the folder `name`, and the commit itself beside it.
+pub fn export(commit: &Commit, name: &str, into: &Path) -> Result<()> {
+    let files = into.join(name);
+    fs::create_dir(&files)?;
+    checkout::export(commit, &files)?;
+    fs::write(into.join(raw_name(name)), checkout::raw(commit)?)?;
+    Ok(())
+}
+
+/// Makes a bare repository of what [`export`] has written.
+///
+/// # Errors
+/// If the files are not those of the commit.
+pub fn import(from: &Path, name: &str, id: &str, repository: &Path) -> Result<Commit> {
+    let made = git2::Repository::init_bare(repository)?;
+    let tree = write_tree(&made, &from.join(name))?;
+    let raw = fs::read(from.join(raw_name(name)))?;
+    let expected = format!("tree {tree}\n");
+    let found = made.odb()?.write(git2::ObjectType::Commit, &raw)?;
+    ensure!(
+        raw.starts_with(expected.as_bytes()) && found.to_string() == id,
+        "{} does not hold the files of commit {id}, nothing more and nothing less",
+        from.join(name).display()
+    );
+    Ok(Commit { repository: repository.to_owned(), id: id.to_owned() })
+}
+
+/// Writes a folder as a tree of git, byte by byte: attributes and settings would make git change files.
+fn write_tree(repository: &git2::Repository, folder: &Path) -> Result<git2::Oid> {
+    let mut builder = repository.treebuilder(None)?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        let (id, mode) = if kind.is_dir() {
+            (write_tree(repository, &path)?, 0o040_000)
+        } else if kind.is_symlink() {
+            (repository.blob(fs::read_link(&path)?.as_os_str().as_bytes())?, 0o120_000)
+        } else {
+            let program = entry.metadata()?.permissions().mode() & 0o100 != 0;
+            (repository.blob(&fs::read(&path)?)?, if program { 0o100_755 } else { 0o100_644 })
+        };
+        builder.insert(entry.file_name(), id, mode).with_context(|| format!("adding {}", path.display()))?;
+    }
+    Ok(builder.write()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A repository with a program, a link, a folder and a file that git would rather write otherwise.
+    fn exported(scratch: &Path) -> String {
+        let repository = git2::Repository::init(scratch.join("work")).unwrap();
+        let work = scratch.join("work");
+        fs::create_dir(work.join("scripts")).unwrap();
+        fs::write(work.join("scripts/build"), "#!/bin/sh\n").unwrap();
+        fs::set_permissions(work.join("scripts/build"), PermissionsExt::from_mode(0o755)).unwrap();
+        fs::write(work.join(".gitattributes"), "* text eol=crlf\n").unwrap();
+        fs::write(work.join("README"), "one\ntwo\n").unwrap();
+        fs::os::unix::fs::symlink("README", work.join("link")).unwrap();
+        let mut index = repository.index().unwrap();
+        index.add_all(["*"], git2::IndexAddOption::FORCE, None).unwrap();
+        let tree = repository.find_tree(index.write_tree().unwrap()).unwrap();
+        let author = git2::Signature::new("test", "test@localhost", &git2::Time::new(0, 0)).unwrap();
+        let id = repository.commit(Some("HEAD"), &author, &author, "message", &tree, &[]).unwrap();
+        let commit = Commit { repository: work, id: id.to_string() };
+        export(&commit, "k3s", scratch).unwrap();
+        commit.id
+    }
+
+    #[test]
+    fn files_become_the_commit_they_came_from() {
+        let scratch = tempfile::tempdir().unwrap();
+        let id = exported(scratch.path());
+        let commit = import(scratch.path(), "k3s", &id, &scratch.path().join("again.git")).unwrap();
+        assert_eq!(checkout::read(&commit, "README").unwrap().as_deref(), Some("one\ntwo\n"));
+    }
+
+    #[test]
+    fn files_that_are_not_the_commits_are_refused() {
+        type Change = fn(&Path);
+        let changes: [Change; 4] = [
+            |files| fs::write(files.join("README"), "three\n").unwrap(),
+            |files| fs::write(files.join("more"), "").unwrap(),
+            |files| fs::remove_file(files.join("link")).unwrap(),
+            |files| fs::set_permissions(files.join("README"), PermissionsExt::from_mode(0o755)).unwrap(),
+        ];
+        for change in changes {
+            let scratch = tempfile::tempdir().unwrap();
+            let id = exported(scratch.path());
+            change(&scratch.path().join("k3s"));
+            let refused = import(scratch.path(), "k3s", &id, &scratch.path().join("again.git")).unwrap_err();
+            assert!(refused.to_string().contains("nothing more and nothing less"), "{refused}");
+        }
+    }
+}

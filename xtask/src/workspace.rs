@@ -1,0 +1,168 @@
+//! This repository itself, for those who get it by another way than git: its files, and the crates of xtask.
+
+use crate::context::{Context, Network};
+use crate::digest::Digest;
+use crate::process::Program;
+use crate::tree;
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use xshell::cmd;
+
+/// Where a person's own patches lie in a copy of this repository.
+pub const OWN_PATCHES: &str = "own-patches";
+
+/// The files of this repository that git does not ignore, as they are now, by their paths from its root.
+fn files(context: &Context) -> Result<BTreeSet<PathBuf>> {
+    let root = &context.root;
+    let repository = git2::Repository::open(root).with_context(|| {
+        format!(
+            "a source package is made from a git checkout of this repository, which {} is not",
+            root.display()
+        )
+    })?;
+    let mut found: BTreeSet<PathBuf> = repository.index()?.iter().map(|entry| path(&entry.path)).collect();
+    let mut options = git2::StatusOptions::new();
+    options.include_untracked(true).recurse_untracked_dirs(true);
+    for entry in repository.statuses(Some(&mut options))?.iter() {
+        found.insert(path(entry.path_bytes()));
+    }
+    found.retain(|path| root.join(path).symlink_metadata().is_ok());
+    Ok(found)
+}
+
+fn path(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
+}
+
+/// The sum of all files, and of the person's own patches.
+pub fn digest(context: &Context, patches: Option<&Path>) -> Result<Digest> {
+    let mut lines = Vec::new();
+    for path in files(context)? {
+        lines.push(format!("{} {}", path.display(), Digest::of_file(&context.root.join(&path))?));
+    }
+    if let Some(patches) = patches {
+        lines.push(tree::digest(patches)?.to_string());
+    }
+    Ok(Digest::of(lines.join("\n")))
+}
+
+/// Copies all files, and the person's own patches beside them.
+pub fn copy(context: &Context, patches: Option<&Path>, into: &Path) -> Result<()> {
+    for path in files(context)? {
+        let place = into.join(&path);
+        fs::create_dir_all(place.parent().unwrap_or(into))?;
+        fs::copy(context.root.join(path), place)?;
+    }
+    match patches {
+        Some(patches) => tree::copy(patches, &into.join(OWN_PATCHES)),
+        None => Ok(()),
+    }
+}
+
+/// The hosts that the source package is built on.
+const HOSTS: [&str; 3] =
+    ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu", "riscv64gc-unknown-linux-gnu"];
+
+/// Fills a folder with the crates of Cargo.lock, for cargo's source replacement.
+///
+/// Cargo wants to see every crate, also those that only other systems compile: of them, half of the whole by
+/// size, nothing but the manifest is kept.
+pub fn vendor_crates(context: &Context, into: &Path) -> Result<()> {
+    let running = context.progress.step("vendor crates");
+    let shell = context.shell()?;
+    let offline = (context.network == Network::Forbidden).then_some("--offline");
+    cargo(context, cmd!(shell, "cargo vendor --locked --quiet --versioned-dirs {offline...} {into}"))
+        .log("crates")
+        .run()
+        .context("gathering the crates of xtask")?;
+    let mut needed = BTreeSet::new();
+    for host in HOSTS {
+        let list = "metadata --format-version 1 --locked --filter-platform".split(' ');
+        let json = cargo(context, cmd!(shell, "cargo {list...} {host} {offline...}")).read()?;
+        needed.extend(resolved(&json)?);
+    }
+    let mut kept = 0;
+    for entry in fs::read_dir(into)? {
+        let entry = entry?;
+        match needed.contains(&*entry.file_name().to_string_lossy()) {
+            true => kept += 1,
+            false => reduce(&entry.path())?,
+        }
+    }
+    running.done(format!("{kept} crates"));
+    Ok(())
+}
+
+fn cargo<'a>(context: &'a Context, command: xshell::Cmd<'_>) -> Program<'a> {
+    Program::new(context, command).inherit("CARGO_", &["CARGO_TARGET_DIR"])
+}
+
+/// The packages that are compiled for a platform, `name-version` each, by what `cargo metadata` prints.
+fn resolved(json: &str) -> Result<BTreeSet<String>> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        packages: Vec<Package>,
+        resolve: Resolve,
+    }
+    #[derive(Deserialize)]
+    struct Package {
+        id: String,
+        name: String,
+        version: String,
+    }
+    #[derive(Deserialize)]
+    struct Resolve {
+        nodes: Vec<Node>,
+    }
+    #[derive(Deserialize)]
+    struct Node {
+        id: String,
+    }
+    let metadata: Metadata = serde_json::from_str(json).context("reading what cargo metadata has printed")?;
+    let nodes: BTreeSet<String> = metadata.resolve.nodes.into_iter().map(|node| node.id).collect();
+    let packages = metadata.packages.into_iter().filter(|package| nodes.contains(&package.id));
+    Ok(packages.map(|package| format!("{}-{}", package.name, package.version)).collect())
+}
+
+/// Leaves a crate nothing but its manifest and an empty library.
+fn reduce(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        match path.is_dir() {
+            true => fs::remove_dir_all(path)?,
+            false if path.ends_with("Cargo.toml") || path.ends_with(CHECKSUMS) => {}
+            false => fs::remove_file(path)?,
+        }
+    }
+    fs::create_dir(folder.join("src"))?;
+    fs::write(folder.join("src/lib.rs"), "")?;
+    let sums = folder.join(CHECKSUMS);
+    let mut checksums: serde_json::Value = serde_json::from_slice(&fs::read(&sums)?)?;
+    checksums["files"] = serde_json::json!({});
+    fs::write(sums, checksums.to_string())?;
+    Ok(())
+}
+
+/// What cargo holds a vendored crate against.
+const CHECKSUMS: &str = ".cargo-checksum.json";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_resolved_for_a_platform_is_compiled_there() {
+        let json = r#"{
+            "packages": [
+                { "id": "a", "name": "libc", "version": "0.2.1", "dependencies": [] },
+                { "id": "b", "name": "windows-sys", "version": "0.61.2", "dependencies": [] }
+            ],
+            "resolve": { "nodes": [{ "id": "a", "deps": [] }], "root": null }
+        }"#;
+        assert_eq!(resolved(json).unwrap(), BTreeSet::from(["libc-0.2.1".to_owned()]));
+    }
+}

@@ -1,0 +1,70 @@
+//! What is said of the programs that a build runs, and what they are told.
+
+use super::place::{self, Place};
+use std::collections::BTreeSet;
+use xshell::cmd;
+use xtask::context::Context;
+use xtask::process::Program;
+
+fn context(place: &Place) -> Context {
+    Context { logs: place.path("logs"), ..place::context() }
+}
+
+#[test]
+fn a_failure_is_told_with_its_own_last_lines_and_the_log_has_all() {
+    let place = Place::new();
+    let context = context(&place);
+    let shell = context.shell().unwrap();
+    let run = |script: &str| Program::new(&context, cmd!(shell, "sh -c {script}")).log("tests").run();
+    run("echo of an earlier one").unwrap();
+    let told = format!("{:#}", run("seq 1 100; echo to both >&2; exit 3").unwrap_err());
+    assert!(told.contains("ended with status 3"), "{told}");
+    assert!(told.contains("\n    77\n") && told.contains("\n    to both"), "{told}");
+    assert!(!told.contains("\n    76\n") && !told.contains("\n    of an earlier one"), "{told}");
+    let log = std::fs::read_to_string(place.path("logs/tests.log")).unwrap();
+    assert!(told.contains(&place.path("logs/tests.log").display().to_string()), "{told}");
+    assert!(
+        log.contains("\nof an earlier one\n") && log.contains("\n1\n") && log.contains("$ sh -c"),
+        "{log}"
+    );
+}
+
+#[test]
+fn an_argument_as_long_as_a_page_is_whole_in_the_log_only() {
+    let place = Place::new();
+    let context = context(&place);
+    let shell = context.shell().unwrap();
+    let page = "x".repeat(5000) + "end";
+    let told =
+        format!("{:#}", Program::new(&context, cmd!(shell, "false {page}")).log("tests").run().unwrap_err());
+    assert!(told.contains("xxx…") && told.len() < 1000, "{told}");
+    assert!(std::fs::read_to_string(place.path("logs/tests.log")).unwrap().contains(&page));
+}
+
+#[test]
+fn a_program_that_is_killed_or_cannot_be_started_is_told_so() {
+    let place = Place::new();
+    let context = context(&place);
+    let shell = context.shell().unwrap();
+    let told = format!("{:#}", Program::new(&context, cmd!(shell, "sh -c 'kill -9 $$'")).run().unwrap_err());
+    assert!(told.contains("was ended by signal 9"), "{told}");
+    let told =
+        format!("{:#}", Program::new(&context, cmd!(shell, "/nonexistent/program")).run().unwrap_err());
+    assert!(told.contains("cannot start /nonexistent/program: No such file"), "{told}");
+}
+
+#[test]
+fn a_program_gets_an_environment_of_our_making() {
+    let place = Place::new();
+    let context = context(&place);
+    let shell = context.shell().unwrap();
+    let told = Program::new(&context, cmd!(shell, "env")).env("OURS", "1").read().unwrap();
+    let names: BTreeSet<&str> = told.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+    for name in ["OURS", "PATH", "LC_ALL", "TZ"] {
+        assert!(names.contains(name), "{name} is missing: {names:?}");
+    }
+    // cargo gives every test these.
+    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+    assert!(!names.contains("CARGO_MANIFEST_DIR") && !names.contains("CARGO_PKG_NAME"), "{names:?}");
+    assert!(told.contains("LC_ALL=C.UTF-8\n") || told.ends_with("LC_ALL=C.UTF-8"), "{told}");
+}
