@@ -56,12 +56,15 @@ pub fn make(
     Ok(place)
 }
 
-/// Writes `repodata/`, which names no time but the product's. gzip is what every dnf reads.
+/// Writes `repodata/`, which names no time but the product's. gzip is what every dnf reads. The source package
+/// lies beside the others and is none that a node installs, so that it is not named.
 fn index(packaging: &Packaging, folder: &Path, topdir: &Topdir) -> Result<()> {
     let time = packaging.time().to_string();
     let shell = packaging.context.shell()?;
     let options = ["--quiet", "--no-database", "--general-compress-type=gz", "--set-timestamp-to-revision"];
-    Program::new(packaging.context, cmd!(shell, "createrepo_c {options...} --revision {time} {folder}"))
+    let sources = "*.src.rpm";
+    let command = cmd!(shell, "createrepo_c {options...} --excludes {sources} --revision {time} {folder}");
+    Program::new(packaging.context, command)
         .env("HOME", &topdir.path)
         .env("SOURCE_DATE_EPOCH", &time)
         .log("createrepo")

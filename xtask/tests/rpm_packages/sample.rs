@@ -27,6 +27,10 @@ fn the_sample_is_built_and_packaged_by_one_command() {
         assert!(repository.join(name).is_file() && first.contains(name), "{name}: {first}");
     }
 
+    let metadata = "zcat \"$0\"/repodata/*-primary.xml.gz";
+    let metadata = told(Command::new("sh").args(["-c", metadata]).arg(&repository).output().unwrap());
+    assert!(metadata.contains("packages=\"3\"") && !metadata.contains(".src.rpm\""), "{metadata}");
+
     let manifest = Manifest::read(&folder.join("riscv64/manifest.json")).unwrap();
     let modules: Vec<String> = manifest.third_party.modules.iter().map(ToString::to_string).collect();
     for module in [
