@@ -39,4 +39,4 @@ pub mod product;
 pub mod rpm;
 pub mod sample;
 pub mod upstream;
-pub mod vendor;
+pub mod vendoring;

@@ -11,7 +11,7 @@ use crate::rpm::{Packaging, Published, repository, tools};
 use crate::target::Target;
 use crate::upstream::chosen::Chosen;
 use crate::upstream::version::Version;
-use crate::vendor;
+use crate::vendoring;
 use anyhow::{Context as _, Result, ensure};
 use indicatif::HumanBytes;
 use std::path::{Path, PathBuf};
@@ -100,7 +100,7 @@ impl Args {
     fn rebuild(&self, chosen: &Chosen, target: &'static Target) -> Result<Rebuild> {
         let vendored = match &self.choice.vendored {
             Some(folder) => folder.clone(),
-            None => vendor::gather::run(&build::prepare(chosen, target, &self.options)?)
+            None => vendoring::gather::run(&build::prepare(chosen, target, &self.options)?)
                 .context("gathering the sources of the source package")?,
         };
         Ok(Rebuild {
