@@ -40,4 +40,4 @@ pub mod release;
 pub mod rpm;
 pub mod sample;
 pub mod upstream;
-pub mod vendor;
+pub mod vendoring;

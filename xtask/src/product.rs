@@ -17,6 +17,7 @@ use crate::k3s::{Build, binary, pause_image, tree};
 use crate::patch::{Applied, Outcome};
 use crate::step::{Outputs, Plan, Step, Timing};
 use anyhow::{Context as _, Result};
+use check::Check;
 use fs_err as fs;
 use manifest::Manifest;
 use std::path::{Path, PathBuf};
@@ -59,8 +60,7 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         inputs: vec![format!("incomplete {:?}, {conditions}", build.incomplete())],
         run: Box::new(move |folder, outputs| {
             let parts = parts(build, outputs)?;
-            let checks =
-                check::all(build, outputs, &parts).context("the product is not what it should be")?;
+            let checks = checks(build, outputs, &parts).context("the product is not what it should be")?;
             let mut files = Vec::new();
             for (part, name) in shipped(build, &parts) {
                 fs::copy(&part.path, folder.join(&name))?;
@@ -79,6 +79,13 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
             Ok(())
         }),
     })
+}
+
+/// Looks at all parts, then runs them.
+fn checks(build: &Build, outputs: &Outputs, parts: &[Part]) -> Result<Vec<Check>> {
+    let mut checks = check::all(build, parts)?;
+    checks.extend(run::all(build, outputs)?);
+    Ok(checks)
 }
 
 /// Puts k3s' own licence and its script that judges a kernel beside the binary.

@@ -7,7 +7,7 @@ use crate::upstream::checkout::GitSettings;
 use crate::upstream::chosen::Chosen;
 use crate::upstream::release::{self, Wanted};
 use crate::upstream::version::Version;
-use crate::vendor;
+use crate::vendoring;
 use anyhow::Result;
 use std::path::PathBuf;
 
@@ -55,7 +55,7 @@ impl Choice {
             return sample::prepare(context, self.sample_layout);
         }
         if let Some(folder) = &self.vendored {
-            return vendor::open(context, folder);
+            return vendoring::open(context, folder);
         }
         let adding = if self.locked { Adding::Forbidden } else { Adding::Allowed };
         let lock = Lock::open(&context.lock_file, adding)?;

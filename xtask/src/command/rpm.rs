@@ -11,7 +11,7 @@ use crate::rpm::{Packaging, Published, repository, tools};
 use crate::target::Target;
 use crate::upstream::chosen::Chosen;
 use crate::upstream::version::Version;
-use crate::vendor;
+use crate::vendoring;
 use anyhow::{Context as _, Result, ensure};
 use indicatif::HumanBytes;
 use std::path::{Path, PathBuf};
@@ -154,7 +154,7 @@ pub fn rebuild(
 ) -> Result<Rebuild> {
     let vendored = match &choice.vendored {
         Some(folder) => folder.clone(),
-        None => vendor::gather::run(&build::prepare(chosen, target, options)?)
+        None => vendoring::gather::run(&build::prepare(chosen, target, options)?)
             .context("gathering the sources of the source package")?,
     };
     Ok(Rebuild { vendored, options: options.words(&chosen.context)?, patches: options.patches.clone() })

@@ -14,7 +14,7 @@ use crate::archive::{self, Effort};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::step::{Outputs, Plan, STAMP, Step};
-use crate::{tree, vendor, workspace};
+use crate::{tree, vendoring, workspace};
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 /// How the same program is built again.
 #[derive(Clone, Debug)]
 pub struct Rebuild {
-    /// What the build takes from elsewhere (see [`crate::vendor`]).
+    /// What the build takes from elsewhere (see [`crate::vendoring`]).
     pub vendored: PathBuf,
     /// The options of `cargo xtask build`, as the spec passes them on.
     pub options: String,
@@ -62,8 +62,8 @@ const ARCHIVE: &str = "archive.tar.zst";
 fn pack(packaging: &Packaging, rebuild: &Rebuild) -> Result<Outputs> {
     let context = packaging.context;
     let vendored = &rebuild.vendored;
-    let index = Digest::of_file(&vendored.join(vendor::INDEX))?;
-    let of_k3s = |name: &str| name == vendor::K3S || name == format!("{}.commit", vendor::K3S);
+    let index = Digest::of_file(&vendored.join(vendoring::INDEX))?;
+    let of_k3s = |name: &str| name == vendoring::K3S || name == format!("{}.commit", vendoring::K3S);
     let patches = rebuild.patches.as_deref();
     let rest = move |name: &str| !of_k3s(name) && name != STAMP;
     let plan = Plan::new(vec![

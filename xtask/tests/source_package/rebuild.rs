@@ -12,7 +12,7 @@ use xtask::rpm::contents::Kind;
 use xtask::rpm::found;
 use xtask::toolchain::go::AnyGo;
 use xtask::tree;
-use xtask::vendor::{INDEX, MODULES, Vendored};
+use xtask::vendoring::{INDEX, MODULES, Vendored};
 
 const TOOLS: [(&str, &str); 8] = [
     ("rpmbuild", "rpm"),
