@@ -18,6 +18,7 @@ pub mod doctor;
 pub mod fetch;
 pub mod libtest;
 pub mod lock;
+pub mod namespaces;
 pub mod page;
 pub mod pins;
 pub mod process;

@@ -61,7 +61,12 @@ impl Args {
             text.push_str(&format!("; no package is known here for {}", unknown.join(", ")));
         }
         let namespaces = missing.iter().find(|diagnosis| matches!(diagnosis.need.search, Search::Namespaces));
-        let lines = repair::lines(family, missing, namespaces.and_then(|_| repair::setting()), self.purpose);
+        let lines = repair::lines(
+            family,
+            missing,
+            namespaces.and_then(|_| crate::namespaces::setting()),
+            self.purpose,
+        );
         if !lines.is_empty() {
             text.push_str(&format!("; this repairs it:\n{}", lines.join("\n")));
         }

@@ -23,7 +23,7 @@ pub struct Need {
 pub enum Remedy {
     /// A package, under its name in Debian and Ubuntu, and in Fedora and openEuler where one is known.
     Package { debian: &'static str, fedora: Option<&'static str> },
-    /// A setting of the kernel; see [`super::repair::setting`].
+    /// A setting of the kernel; see [`crate::namespaces::setting`].
     Setting,
 }
 

@@ -123,26 +123,6 @@ pub fn lines(
     if commands.is_empty() { Vec::new() } else { vec![commands.join(" && ")] }
 }
 
-/// The command that allows user namespaces, as root; none where it is not a setting that forbids them.
-pub fn setting() -> Option<&'static str> {
-    setting_among(|file| fs::read_to_string(format!("/proc/sys/{file}")).ok())
-}
-
-fn setting_among(read: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
-    let is = |file: &str, value: &str| read(file).is_some_and(|text| text.trim() == value);
-    if is("user/max_user_namespaces", "0") {
-        Some("sysctl -w user.max_user_namespaces=10000")
-    } else if is("kernel/apparmor_restrict_unprivileged_userns", "1") {
-        // Ubuntu since 23.10.
-        Some("sysctl -w kernel.apparmor_restrict_unprivileged_userns=0")
-    } else if is("kernel/unprivileged_userns_clone", "0") {
-        // A patch of Debian's.
-        Some("sysctl -w kernel.unprivileged_userns_clone=1")
-    } else {
-        None
-    }
-}
-
 /// Installs packages, as root.
 pub fn install(context: &Context, family: Family, packages: &BTreeSet<&'static str>) -> Result<()> {
     let path = std::env::var("PATH").unwrap_or_default();
@@ -241,16 +221,5 @@ mod tests {
     #[test]
     fn a_whole_machine_needs_no_line() {
         assert_eq!(lines_of(Family::Debian, &[], None), [""; 0]);
-    }
-
-    #[test]
-    fn the_setting_that_forbids_namespaces_is_named() {
-        let with = |file: &'static str, value: &'static str| {
-            setting_among(move |asked| (asked == file).then(|| format!("{value}\n")))
-        };
-        assert!(with("user/max_user_namespaces", "0").unwrap().contains("max_user_namespaces="));
-        assert_eq!(with("user/max_user_namespaces", "4096"), None);
-        assert!(with("kernel/apparmor_restrict_unprivileged_userns", "1").unwrap().ends_with("=0"));
-        assert!(with("kernel/unprivileged_userns_clone", "0").unwrap().ends_with("=1"));
     }
 }

@@ -1,8 +1,8 @@
 //! Looking for one thing.
 
-use super::repair;
 use super::tool::Tool;
 use crate::context::Context;
+use crate::namespaces;
 use crate::process;
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
@@ -125,13 +125,11 @@ fn library(context: &Context, name: &str) -> Result<String> {
 }
 
 fn namespaces(context: &Context) -> Result<String> {
-    let shell = context.shell()?;
     process::find("unshare").context("cannot be asked for without unshare")?;
-    let unshare = process::Program::new(context, cmd!(shell, "unshare --map-root-user --net true"));
-    if unshare.succeeds() {
+    if namespaces::are_allowed(context)? {
         return Ok("allowed".to_owned());
     }
-    match repair::setting() {
+    match namespaces::setting() {
         Some(_) => bail!("forbidden by a setting of the kernel's"),
         None => bail!("not allowed; a container needs --security-opt seccomp=unconfined"),
     }

@@ -3,6 +3,7 @@
 use super::check::Check;
 use crate::context::Context;
 use crate::k3s::Build;
+use crate::namespaces;
 use crate::process::{self, Program};
 use crate::step::Outputs;
 use crate::target::Target;
@@ -70,14 +71,7 @@ pub fn conditions(context: &Context, target: &Target) -> Result<String> {
             format!("run by {}", path.file_name().unwrap_or_default().to_string_lossy())
         }
     };
-    Ok(if has_namespaces(context)? { emulator } else { emulator + ", but for the server" })
-}
-
-/// Whether anybody may have users and a network of their own.
-fn has_namespaces(context: &Context) -> Result<bool> {
-    let shell = context.shell()?;
-    let (status, ..) = Program::new(context, cmd!(shell, "unshare --map-root-user --net true")).capture()?;
-    Ok(status.success())
+    Ok(if namespaces::are_allowed(context)? { emulator } else { emulator + ", but for the server" })
 }
 
 /// What runs a program of the target: nothing on its own kind of machine, qemu elsewhere.
@@ -139,7 +133,7 @@ fn unpacked(data: &Path) -> Result<(PathBuf, String)> {
 /// `k3s server` gets past the checks at its start, which `--version` does not reach: between v1.30 and
 /// v1.35 it ends at once unless it was built with Kubernetes' own Go.
 fn server_starts(build: &Build, emulator: &Emulator, data: &Path) -> Result<Check> {
-    if !has_namespaces(build.context)? {
+    if !namespaces::are_allowed(build.context)? {
         // In the chroot of a build service, for instance, and where a security module forbids them.
         build
             .context

@@ -1,0 +1,50 @@
+//! Namespaces of users, by which anybody may be root where nothing of this machine's is: the server is started
+//! in one for its check, and tests install packages in one.
+
+use crate::context::Context;
+use crate::process::Program;
+use anyhow::Result;
+use fs_err as fs;
+use xshell::cmd;
+
+/// Whether anybody may have users and a network of their own here.
+pub fn are_allowed(context: &Context) -> Result<bool> {
+    let shell = context.shell()?;
+    Ok(Program::new(context, cmd!(shell, "unshare --map-root-user --net true")).succeeds())
+}
+
+/// The command that allows user namespaces, as root; none where it is not a setting that forbids them.
+pub fn setting() -> Option<&'static str> {
+    setting_among(|file| fs::read_to_string(format!("/proc/sys/{file}")).ok())
+}
+
+fn setting_among(read: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
+    let is = |file: &str, value: &str| read(file).is_some_and(|text| text.trim() == value);
+    if is("user/max_user_namespaces", "0") {
+        Some("sysctl -w user.max_user_namespaces=10000")
+    } else if is("kernel/apparmor_restrict_unprivileged_userns", "1") {
+        // Ubuntu since 23.10.
+        Some("sysctl -w kernel.apparmor_restrict_unprivileged_userns=0")
+    } else if is("kernel/unprivileged_userns_clone", "0") {
+        // A patch of Debian's.
+        Some("sysctl -w kernel.unprivileged_userns_clone=1")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_setting_that_forbids_namespaces_is_named() {
+        let with = |file: &'static str, value: &'static str| {
+            setting_among(move |asked| (asked == file).then(|| format!("{value}\n")))
+        };
+        assert!(with("user/max_user_namespaces", "0").unwrap().contains("max_user_namespaces="));
+        assert_eq!(with("user/max_user_namespaces", "4096"), None);
+        assert!(with("kernel/apparmor_restrict_unprivileged_userns", "1").unwrap().ends_with("=0"));
+        assert!(with("kernel/unprivileged_userns_clone", "0").unwrap().ends_with("=1"));
+    }
+}
