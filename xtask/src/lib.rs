@@ -28,7 +28,8 @@ pub mod tree;
 
 // The stations: a release, its checkout and what that says; patches; the pause program and its image;
 // the parts of k3s, the bundle and the binary; the product that is left in target/dist; its
-// packages.
+// packages; the machine on which all of it is proved.
+pub mod boot;
 pub mod image;
 pub mod k3s;
 pub mod patch;

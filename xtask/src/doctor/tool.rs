@@ -1,5 +1,6 @@
 //! The tools that commands fetch by themselves, without root, into the cache or through rustup.
 
+use crate::boot::guest::Guest;
 use crate::context::{Context, Network};
 use crate::image;
 use crate::process::{self, Program};
@@ -20,6 +21,8 @@ pub enum Tool {
     /// A component of Rust, by the name of its cargo command.
     Component(&'static str),
     Crane,
+    /// The machine that is booted.
+    Guest,
 }
 
 impl Tool {
@@ -38,6 +41,10 @@ impl Tool {
                 Ok(format!("{version} {}", rust.triple))
             }
             Tool::Component(name) => component(context, name),
+            Tool::Guest => {
+                let guest = Guest::get(context)?;
+                Ok(format!("{} {}", guest.about.distribution, guest.folder.display()))
+            }
             Tool::Crane => {
                 Ok(format!("{} {}", context.pins.crane.version, image::crane::crane(context)?.display()))
             }
@@ -47,7 +54,7 @@ impl Tool {
     /// Whether this machine has what fetching it takes, but for the network.
     pub fn can_be_fetched(self, offline: &Context) -> bool {
         match self {
-            Tool::Go => debian::is_here(),
+            Tool::Go | Tool::Guest => debian::is_here(),
             Tool::Zig => debian::is_here() || has_pip(offline),
             Tool::Core(_) => debian::is_here() || process::find("rustup").is_some(),
             Tool::Component(_) => process::find("rustup").is_some(),
