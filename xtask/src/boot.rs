@@ -23,6 +23,7 @@ pub mod page;
 pub mod payload;
 pub mod proof;
 pub mod record;
+pub mod registry;
 pub mod run;
 pub mod shell;
 pub mod skipped;

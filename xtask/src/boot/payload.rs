@@ -5,6 +5,7 @@ use super::disk;
 use super::guest::Guest;
 use super::milestone;
 use super::proof::Proof;
+use super::registry;
 use super::stub;
 use super::subject::Subject;
 use crate::context::Context;
@@ -36,16 +37,38 @@ pub fn make(
     folder: &Path,
 ) -> Result<PathBuf> {
     let content = folder.join("payload");
-    fs::create_dir(&content)?;
+    gather(context, guest, subject, proof, &content)?;
+    if afterwards == Afterwards::Stay {
+        fs::write(content.join("stay"), "")?;
+    }
+    let disk = write(context, &content)?;
+    fs::remove_dir_all(&content)?;
+    Ok(disk)
+}
+
+/// Makes a disk of what was gathered, beside its folder.
+pub fn write(context: &Context, content: &Path) -> Result<PathBuf> {
+    let file = content.with_extension("ext4");
+    disk::write(context, content, "payload", disk::size_for(content)?, &file)?;
+    Ok(file)
+}
+
+/// Gathers all files of a proof in a new folder.
+pub fn gather(
+    context: &Context,
+    guest: &Guest,
+    subject: &Subject,
+    proof: Proof,
+    content: &Path,
+) -> Result<()> {
+    fs::create_dir(content)?;
     fs::write(content.join("say.sh"), SAY)?;
     fs::write(content.join("cluster.sh"), CLUSTER)?;
     fs::write(content.join("run.sh"), proof.script())?;
     fs::write(content.join("limits"), milestone::limits(&proof.milestones()))?;
-    if afterwards == Afterwards::Stay {
-        fs::write(content.join("stay"), "")?;
-    }
     let image = busybox::archive(super::target()?, &fs::read(guest.busybox())?)?;
     fs::write(content.join("busybox.tar"), image)?;
+    registry::lay_out(&content.join("registry"))?;
     if let Some(reference) = subject.pause_image() {
         fs::write(content.join("pause-image"), reference.to_owned() + "\n")?;
     }
@@ -53,18 +76,15 @@ pub fn make(
         Proof::Alone => {
             fs::copy(subject.binary()?, content.join("k3s"))?;
         }
-        Proof::Sample | Proof::Packages => {
+        Proof::Sample | Proof::Packages | Proof::Cure => {
             let packages = content.join("packages");
             fs::create_dir(&packages)?;
             for package in subject.packages()? {
                 let name = package.file_name().context("a package is a file")?;
                 fs::copy(package, packages.join(name))?;
             }
-            stub::build(context, &guest.paths()?, &content)?;
+            stub::build(context, &guest.paths()?, content)?;
         }
     }
-    let file = folder.join("payload.ext4");
-    disk::write(context, &content, "payload", disk::size_for(&content)?, &file)?;
-    fs::remove_dir_all(&content)?;
-    Ok(file)
+    Ok(())
 }

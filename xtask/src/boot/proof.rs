@@ -11,6 +11,8 @@ pub enum Proof {
     Packages,
     /// The binary alone, with no file but the image of the pods.
     Alone,
+    /// What the package with the pause image cures, and that it does.
+    Cure,
 }
 
 const SAMPLE: &[Milestone] = &[
@@ -25,25 +27,33 @@ const SAMPLE: &[Milestone] = &[
 
 const PACKAGES: &[Milestone] = &[
     milestone("packages", 180, "rpm has installed the packages with their scriptlets"),
-    milestone("k3s", 400, "the packaged unit has started k3s"),
-    milestone("node", 300, "the node is Ready"),
-    milestone("pod", 300, "a pod is Running"),
-    milestone("logs", 60, "kubectl logs tells what it has written"),
-    milestone("exec", 60, "kubectl exec runs a command in it"),
-    milestone("service", 240, "a service answers from a second pod"),
-    milestone("sandbox", 60, "its sandbox is our pause, under the patched name, as user 65535"),
-    milestone("restart", 400, "k3s has been restarted, and the pod runs on"),
-    milestone("deletion", 120, "the pod is deleted within its grace period"),
-    milestone("killall", 180, "k3s-killall.sh has left no process, mount, interface or rule"),
+    milestone("k3s", 800, "the packaged unit has started k3s"),
+    milestone("node", 600, "the node is Ready"),
+    milestone("pod", 600, "a pod is Running"),
+    milestone("logs", 120, "kubectl logs tells what it has written"),
+    milestone("exec", 120, "kubectl exec runs a command in it"),
+    milestone("service", 500, "a service answers from a second pod"),
+    milestone("sandbox", 120, "its sandbox is our pause, under the patched name, as user 65535"),
+    milestone("restart", 800, "k3s has been restarted, and the pod runs on"),
+    milestone("deletion", 240, "the pod is deleted within its grace period"),
+    milestone("killall", 300, "k3s-killall.sh has left no process, mount, interface or rule"),
     milestone("removed", 120, "the packages are gone and the data is there"),
 ];
 
 const ALONE: &[Milestone] = &[
-    milestone("k3s", 400, "the binary runs as a server, with no package installed"),
-    milestone("node", 300, "the node is Ready"),
-    milestone("pod", 300, "a pod is Running"),
-    milestone("sandbox", 60, "its sandbox is the pause inside the binary"),
-    milestone("registry", 600, "the same under a system default registry that does not exist"),
+    milestone("k3s", 800, "the binary runs as a server, with no package installed"),
+    milestone("node", 600, "the node is Ready"),
+    milestone("pod", 600, "a pod is Running"),
+    milestone("sandbox", 120, "its sandbox is the pause inside the binary"),
+    milestone("registry", 1500, "the same under a system default registry that does not exist"),
+];
+
+const CURE: &[Milestone] = &[
+    milestone("packages", 180, "rpm has installed k3s, which is told to ask for another pause image"),
+    milestone("k3s", 800, "the packaged unit has started it"),
+    milestone("node", 600, "the node is Ready"),
+    milestone("refused", 800, "the pod waits, since a registry has that image for other platforms only"),
+    milestone("cured", 1200, "the package with the pause image is in, and the same pod runs"),
 ];
 
 impl Proof {
@@ -53,6 +63,7 @@ impl Proof {
             Proof::Sample => "sample",
             Proof::Packages => "packages",
             Proof::Alone => "alone",
+            Proof::Cure => "cure",
         }
     }
 
@@ -62,6 +73,7 @@ impl Proof {
             Proof::Sample => "the sample's packages and pause image",
             Proof::Packages => "the packages, from installation to removal",
             Proof::Alone => "the binary alone",
+            Proof::Cure => "the cure for a k3s whose pause image has no riscv64 build",
         }
     }
 
@@ -71,6 +83,7 @@ impl Proof {
             Proof::Sample => SAMPLE,
             Proof::Packages => PACKAGES,
             Proof::Alone => ALONE,
+            Proof::Cure => CURE,
         };
         BOOT.iter().chain(own).copied().collect()
     }
@@ -81,6 +94,7 @@ impl Proof {
             Proof::Sample => include_str!("guest/sample.sh"),
             Proof::Packages => include_str!("guest/packages.sh"),
             Proof::Alone => include_str!("guest/alone.sh"),
+            Proof::Cure => include_str!("guest/cure.sh"),
         }
     }
 }

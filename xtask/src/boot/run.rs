@@ -119,8 +119,9 @@ pub fn follow(machine: &Listening, milestones: &[Milestone], progress: &Progress
         running.doing(milestone.what);
         let reached = course.outcome.reached.len();
         while course.outcome.reached.len() == reached && course.outcome.failure.is_none() {
-            // The guest keeps most limits by itself, since it has the evidence.
-            let left = (milestone.limit + GRACE).saturating_sub(since.elapsed());
+            // Once it runs, the guest keeps the limits by itself, since it has the evidence.
+            let grace = if reached == 0 { Duration::ZERO } else { GRACE };
+            let left = (milestone.limit + grace).saturating_sub(since.elapsed());
             match machine.next(left) {
                 Heard::Line(line) => course.hear(line::parse(&line), begun.elapsed().as_secs_f64()),
                 Heard::Silence => {

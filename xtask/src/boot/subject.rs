@@ -52,6 +52,16 @@ impl Subject {
         Ok(Subject { version: format!("v{version}"), packages, ..Subject::default() })
     }
 
+    /// The same under the version of the product that the packages in this folder were made of, where they still
+    /// lie where `cargo xtask rpm` has put them: a package has to spell some versions in another way.
+    pub fn of_product(self, dist: &Path, folder: &Path) -> Subject {
+        let below = || -> Option<String> {
+            let (dist, folder) = (fs::canonicalize(dist).ok()?, fs::canonicalize(folder).ok()?);
+            Some(folder.strip_prefix(dist).ok()?.iter().next()?.to_string_lossy().into_owned())
+        };
+        Subject { version: below().unwrap_or_else(|| self.version.clone()), ..self }
+    }
+
     /// A k3s binary for the guest's architecture; of what version it is, the manifest beside it tells.
     pub fn of_binary(file: &Path) -> Result<Subject> {
         let bytes = fs::File::open(file)?;
@@ -79,9 +89,10 @@ impl Subject {
         if self.version.ends_with(SAMPLE) {
             return vec![Proof::Sample];
         }
-        let packages = (!self.packages.is_empty()).then_some(Proof::Packages);
+        let of_packages: &[Proof] =
+            if self.packages.is_empty() { &[] } else { &[Proof::Packages, Proof::Cure] };
         let alone = self.binary.is_some().then_some(Proof::Alone);
-        packages.into_iter().chain(alone).collect()
+        of_packages.iter().copied().chain(alone).collect()
     }
 
     pub fn packages(&self) -> Result<&[PathBuf]> {

@@ -85,16 +85,26 @@ impl Args {
         doctor::require(&context, Purpose::Boot, TOOLS)?;
         let size = Size { memory: self.memory, cpus: self.cpus };
         let (context, subject) = match (&self.rpm, &self.binary) {
-            (Some(folder), _) => (context, Subject::packages_in(folder)?),
+            (Some(folder), _) => {
+                let subject = Subject::packages_in(folder)?.of_product(&context.dist, folder);
+                (context, subject)
+            }
             (None, Some(file)) => (context, Subject::of_binary(file)?),
             (None, None) => self.made(context)?,
         };
         let guest = Guest::get(&context)?;
         let mut record = Record::new(&subject.version, &guest.about, &size);
-        let folder = context.dist.join(&subject.version).join("boot");
-        let making = making(&folder)?;
+        let (_claim, scratch) = claimed(&context)?;
+        let run = Run {
+            context: &context,
+            guest: &guest,
+            subject: &subject,
+            size: &size,
+            args: &self,
+            scratch: scratch.path(),
+        };
+        let making = tempfile::tempdir_in(scratch.path())?;
         for proof in subject.proofs() {
-            let run = Run { context: &context, guest: &guest, subject: &subject, size: &size, args: &self };
             record.proofs.push(Proved::new(proof, run.prove(proof, making.path())?));
             if record.failure().is_some() {
                 break;
@@ -102,7 +112,8 @@ impl Args {
         }
         fs::write(making.path().join("boot.json"), serde_json::to_vec_pretty(&record)?)?;
         fs::write(making.path().join("report.html"), page::page(&record).html())?;
-        product::replace(making, &folder)?;
+        let folder = context.dist.join(&subject.version).join("boot");
+        appear(&context, making, &folder)?;
         tell(&record, &folder)
     }
 
@@ -138,12 +149,14 @@ struct Run<'a> {
     subject: &'a Subject,
     size: &'a Size,
     args: &'a Args,
+    /// Where its machines run, one after another.
+    scratch: &'a Path,
 }
 
 impl Run<'_> {
     /// Boots a machine for a proof, in a folder of its own, and puts its console's log beside the record.
     fn prove(&self, proof: Proof, record: &Path) -> Result<Outcome> {
-        let (_claim, folder) = claimed(self.context)?;
+        let folder = tempfile::tempdir_in(self.scratch)?;
         let afterwards = if self.args.keep || self.args.shell { Afterwards::Stay } else { Afterwards::Off };
         let payload =
             payload::make(self.context, self.guest, self.subject, proof, afterwards, folder.path())?;
@@ -161,26 +174,31 @@ impl Run<'_> {
     }
 }
 
-/// A folder for one machine, held while it runs. What killed runs have left is cleared away.
-fn claimed(context: &Context) -> Result<(Claim, tempfile::TempDir)> {
+/// Where boots run, and what two of them hold while they come and go.
+fn place(context: &Context) -> (PathBuf, PathBuf) {
     let all = context.work.join("boot");
-    fs::create_dir_all(&all)?;
-    let _one = Claim::on(context, &all.join("claim"))?;
+    (all.clone(), all.join("claim"))
+}
+
+/// A folder for one run, held while it lasts. What killed runs have left is cleared away.
+fn claimed(context: &Context) -> Result<(Claim, tempfile::TempDir)> {
+    let (all, claim) = place(context);
+    let _one_at_a_time = Claim::on(context, &claim)?;
     for entry in fs::read_dir(&all)? {
         let path = entry?.path();
         if path.is_dir() && Claim::is_free(&path.join("claim"))? {
             fs::remove_dir_all(path)?;
         }
     }
-    let folder = tempfile::Builder::new().prefix("machine-").tempdir_in(&all)?;
+    let folder = tempfile::Builder::new().prefix("run-").tempdir_in(&all)?;
     Ok((Claim::on(context, &folder.path().join("claim"))?, folder))
 }
 
-/// A folder for a record in the making, beside its place.
-fn making(folder: &Path) -> Result<tempfile::TempDir> {
-    let parent = folder.parent().unwrap_or(folder);
-    fs::create_dir_all(parent)?;
-    Ok(tempfile::Builder::new().prefix(".making-boot-").tempdir_in(parent)?)
+/// Lets a record take the place of an older one.
+fn appear(context: &Context, making: tempfile::TempDir, folder: &Path) -> Result<()> {
+    let _one_at_a_time = Claim::on(context, &place(context).1)?;
+    fs::create_dir_all(folder.parent().unwrap_or(folder))?;
+    product::replace(making, folder)
 }
 
 /// What was proved, or the error that tells what was not.

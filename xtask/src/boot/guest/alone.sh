@@ -6,7 +6,7 @@
 # start ARGUMENT...: by a unit that systemd makes for the occasion, since no package brings one.
 start() {
     systemd-run --unit=k3s --service-type=notify --property=KillMode=process --property=Delegate=yes \
-        --property=TimeoutStartSec=0 k3s server "$@"
+        --property=TimeoutStartSec=infinity k3s server "$@"
 }
 
 start_k3s() {
@@ -29,7 +29,7 @@ start_with_registry() {
     kubectl delete pod web --now --wait=true
     systemctl stop k3s
     start --system-default-registry=registry.invalid
-    wait_for is_ready
+    wait_for node_answers
     run_web
     sandbox_of web
     case $image in

@@ -2,7 +2,8 @@
 
 kubectl() { k3s kubectl "$@"; }
 
-# What a server without a registry is told: addons, whose images there are none of, are left out.
+# What a server without a registry is told: addons, whose images there are none of, are left out, and what
+# would install them.
 configure() {
     mkdir -p /etc/rancher/k3s /var/lib/rancher/k3s/agent/images
     cat >/etc/rancher/k3s/config.yaml <<'YAML'
@@ -12,26 +13,25 @@ disable:
   - metrics-server
   - servicelb
   - traefik
+disable-helm-controller: true
 YAML
     cp /proof/busybox.tar /var/lib/rancher/k3s/agent/images/
 }
 
-is_ready() { kubectl get nodes --no-headers | grep -qw Ready; }
+# A kubectl that waits costs little; one that is started every second would leave nothing for k3s, since each
+# start takes seconds under emulation.
+waits() { kubectl wait --timeout=1h "$@"; }
+node_answers() { waits --for=condition=Ready node --all; }
+in_phase() { waits "--for=jsonpath={.status.phase}=$2" "pod/$1"; }
 
 node_is_ready() {
-    wait_for is_ready
-    fact k3s-rss "$(resident k3s-server)"
+    wait_for node_answers
+    fact k3s-rss "$(awk '/^VmRSS:/ { print $2, $3 }' "/proc/$(systemctl show --property MainPID --value k3s)/status")"
 }
-
-# resident NAME: of the process that calls itself so, and of no child.
-resident() { ps -eo rss,args | awk -v name="$1" 'index($0, "awk") == 0 && ($2 ~ name || $2 " " $3 ~ name) { if ($1 > most) most = $1 } END { print most, "KiB" }'; }
-
-has_account() { kubectl get serviceaccount default; }
-is_in_phase() { [ "$(kubectl get pod "$1" --output 'jsonpath={.status.phase}')" = "$2" ]; }
 
 # run_pod NAME COMMAND: of busybox's image, with a label of its name.
 run_pod() {
-    wait_for has_account
+    waits --for=create serviceaccount/default
     kubectl apply --filename - <<YAML
 apiVersion: v1
 kind: Pod
@@ -41,7 +41,7 @@ metadata:
 spec:
   restartPolicy: Never
   automountServiceAccountToken: false
-  terminationGracePeriodSeconds: 30
+  terminationGracePeriodSeconds: 60
   containers:
     - name: busybox
       image: docker.io/proof/busybox:1
@@ -53,17 +53,16 @@ YAML
 # A web server that ends when it is told to: without a handler, process 1 would not hear of SIGTERM.
 run_web() {
     run_pod web 'trap "exit 0" TERM; httpd -p 8080 -h /www; echo serving; while :; do sleep 1; done'
-    wait_for is_in_phase web Running
+    in_phase web Running
 }
 
 # sandbox_of POD: its process, image and memory, held against the patched name.
 sandbox_of() {
     id=$(k3s crictl pods --name "$1" --quiet | head -n 1)
-    k3s crictl inspectp "$id" >/run/sandbox.json
-    pid=$(sed -n 's/^ *"pid": \([0-9]*\),*$/\1/p' /run/sandbox.json | head -n 1)
+    image=$(k3s ctr containers list | awk -v id="$id" '$1 == id { print $2 }')
+    pid=$(k3s ctr tasks list | awk -v id="$id" '$1 == id { print $2 }')
     [ "$(readlink "/proc/$pid/exe")" = /pause ]
     [ "$(awk '/^Uid:/ { print $3 }' "/proc/$pid/status")" = 65535 ]
-    image=$(sed -n 's/^ *"image": "\([^"]*\)",*$/\1/p' /run/sandbox.json | head -n 1)
     fact sandbox-image "$image"
     fact pause-rss "$(awk '/^VmRSS:/ { print $2, $3 }' "/proc/$pid/status")"
 }

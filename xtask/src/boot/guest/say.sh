@@ -20,9 +20,9 @@ give_up() {
     evidence commands 25 <"$trace"
     journalctl --boot --no-pager --output=short-monotonic 2>&1 | evidence journal 60
     ps -eo pid,ppid,user,rss,args 2>&1 | evidence processes 60
-    if command -v k3s >/dev/null && systemctl --quiet is-active k3s; then
-        k3s kubectl describe pods 2>&1 | evidence describe 80
-        k3s kubectl get nodes,pods --all-namespaces --output=wide 2>&1 | evidence cluster 40
+    if [ -e /etc/rancher/k3s/k3s.yaml ]; then
+        timeout 50 k3s kubectl describe pods 2>&1 | evidence describe 80
+        timeout 50 k3s kubectl get nodes,pods --all-namespaces --output=wide 2>&1 | evidence cluster 40
     fi
     finish
 }

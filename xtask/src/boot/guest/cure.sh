@@ -1,0 +1,47 @@
+#!/bin/sh
+# The cure, both halves, with a k3s that asks for the pause image which unmodified k3s asks for.
+. /proof/say.sh
+. /proof/cluster.sh
+
+install_k3s() {
+    rpm_install /proof/distro-stub.rpm
+    rpm_install /proof/packages/k3s-[0-9]*.rpm
+}
+
+start_k3s() {
+    network
+    configure
+    echo 'pause-image: rancher/mirrored-pause:3.6' >>/etc/rancher/k3s/config.yaml
+    cat >/etc/rancher/k3s/registries.yaml <<'YAML'
+mirrors:
+  docker.io:
+    endpoint: ["http://127.0.0.1:5000"]
+YAML
+    busybox httpd -p 127.0.0.1:5000 -h /proof/registry -c /proof/registry/httpd.conf
+    systemctl start k3s
+}
+
+# A pod that does not start for another reason would show nothing.
+is_refused() { kubectl describe pod web | grep -q 'no match for platform in manifest' || { sleep 10; false; }; }
+
+meet_the_defect() {
+    run_pod web 'sleep 1000'
+    wait_for is_refused
+    [ "$(kubectl get pod web --output 'jsonpath={.status.phase}')" = Pending ]
+}
+
+cure() {
+    rpm_install /proof/packages/k3s-pause-image-*.rpm
+    systemctl restart k3s
+    in_phase web Running
+    sandbox_of web
+    [ "$image" = docker.io/rancher/mirrored-pause:3.6 ] || [ "$image" = rancher/mirrored-pause:3.6 ]
+}
+
+step systemd is_systemd
+step packages install_k3s
+step k3s start_k3s
+step node node_is_ready
+step refused meet_the_defect
+step cured cure
+finish
