@@ -24,6 +24,7 @@ pub mod payload;
 pub mod proof;
 pub mod record;
 pub mod registry;
+pub mod rootfs;
 pub mod run;
 pub mod shell;
 pub mod skipped;

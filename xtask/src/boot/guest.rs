@@ -26,18 +26,18 @@ pub struct About {
     pub distribution: String,
     /// The kernel's release, as `uname -r` prints it.
     pub kernel: String,
-    /// Each package's file, which names its version.
+    /// Each package's file, which names its version; none where the root file system is the user's own.
     pub packages: Vec<String>,
 }
 
-const KERNEL: &str = "kernel";
-const INITRD: &str = "initrd";
-const DISK: &str = "disk.ext4";
+pub(super) const KERNEL: &str = "kernel";
+pub(super) const INITRD: &str = "initrd";
+pub(super) const DISK: &str = "disk.ext4";
 const ABOUT: &str = "about.json";
 const PATHS: &str = "paths";
 
 /// How large the guest takes its disk to be, in bytes. The file has holes: it takes what is in it.
-const SIZE: u64 = 8 << 30;
+pub(super) const SIZE: u64 = 8 << 30;
 
 /// Starts the proof that the payload brings, once the guest is up.
 const UNIT: &str = include_str!("guest/proof.service");
@@ -104,9 +104,13 @@ impl Guest {
         self.folder.join("busybox")
     }
 
-    /// Every path of the guest, without the leading slash.
-    pub fn paths(&self) -> Result<BTreeSet<String>> {
-        Ok(fs::read_to_string(self.folder.join(PATHS))?.lines().map(str::to_owned).collect())
+    /// Every path of the guest, without the leading slash; unknown where its own rpm knows what it has.
+    pub fn paths(&self) -> Result<Option<BTreeSet<String>>> {
+        let file = self.folder.join(PATHS);
+        if !file.is_file() {
+            return Ok(None);
+        }
+        Ok(Some(fs::read_to_string(file)?.lines().map(str::to_owned).collect()))
     }
 }
 
@@ -117,12 +121,7 @@ fn assemble(context: &Context, fetched: &Fetched, folder: &Path) -> Result<()> {
     let root = making.path().join("root");
     debian::unpack(context, &links_first(&fetched.files), &root)?;
     let modules = skipped::complete(context, &root)?;
-    fs::write(root.join("etc/fstab"), FSTAB)?;
-    let units = root.join("etc/systemd/system");
-    fs::create_dir_all(units.join("multi-user.target.wants"))?;
-    fs::write(units.join("proof.service"), UNIT)?;
-    fs::os::unix::fs::symlink("../proof.service", units.join("multi-user.target.wants/proof.service"))?;
-
+    add_unit(&root)?;
     let guest = making.path().join("guest");
     fs::create_dir(&guest)?;
     let release = modules.file_name().context("modules lie in the folder of their kernel")?.to_string_lossy();
@@ -144,6 +143,17 @@ fn assemble(context: &Context, fetched: &Fetched, folder: &Path) -> Result<()> {
     };
     fs::write(guest.join(ABOUT), serde_json::to_vec_pretty(&about)?)?;
     fs::rename(&guest, folder)?;
+    Ok(())
+}
+
+/// Adds what starts the proof to a root.
+pub(super) fn add_unit(root: &Path) -> Result<()> {
+    fs::create_dir_all(root.join("proof"))?;
+    fs::write(root.join("etc/fstab"), FSTAB)?;
+    let units = root.join("etc/systemd/system");
+    fs::create_dir_all(units.join("multi-user.target.wants"))?;
+    fs::write(units.join("proof.service"), UNIT)?;
+    fs::os::unix::fs::symlink("../proof.service", units.join("multi-user.target.wants/proof.service"))?;
     Ok(())
 }
 

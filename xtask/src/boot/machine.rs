@@ -48,6 +48,8 @@ pub const SOCKET: &str = "console.sock";
 /// What the kernel and systemd are told.
 const COMMAND_LINE: &[&str] = &[
     "console=ttyS0",
+    // Colours would stand in the console's log as escape sequences (systemd(1), `TERM`).
+    "TERM=dumb",
     // A panic ends the machine, which -no-reboot keeps from starting anew.
     "panic=-1",
     "systemd.unit=multi-user.target",

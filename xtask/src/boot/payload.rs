@@ -68,6 +68,8 @@ pub fn gather(
     fs::write(content.join("limits"), milestone::limits(&proof.milestones()))?;
     let image = busybox::archive(super::target()?, &fs::read(guest.busybox())?)?;
     fs::write(content.join("busybox.tar"), image)?;
+    // The server of the registry, in a distribution without a busybox.
+    fs::copy(guest.busybox(), content.join("busybox"))?;
     registry::lay_out(&content.join("registry"))?;
     if let Some(reference) = subject.pause_image() {
         fs::write(content.join("pause-image"), reference.to_owned() + "\n")?;
@@ -83,7 +85,10 @@ pub fn gather(
                 let name = package.file_name().context("a package is a file")?;
                 fs::copy(package, packages.join(name))?;
             }
-            stub::build(context, &guest.paths()?, content)?;
+            // A distribution whose rpm knows its own packages needs nobody to stand for it.
+            if let Some(paths) = guest.paths()? {
+                stub::build(context, &paths, content)?;
+            }
         }
     }
     Ok(())

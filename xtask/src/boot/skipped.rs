@@ -21,9 +21,7 @@ pub fn complete(context: &Context, root: &Path) -> Result<PathBuf> {
 
 /// base-files' postinst makes the folders that are not to be owned by a package.
 fn folders(root: &Path) -> Result<()> {
-    for folder in
-        ["var/log", "var/tmp", "var/lib/rpm", "var/lib/rancher", "usr/local/bin", "mnt", "opt", "proof"]
-    {
+    for folder in ["var/log", "var/tmp", "var/lib/rpm", "var/lib/rancher", "usr/local/bin", "mnt", "opt"] {
         fs::create_dir_all(root.join(folder))?;
     }
     for open in ["tmp", "var/tmp"] {

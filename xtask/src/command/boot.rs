@@ -9,7 +9,7 @@ use crate::boot::proof::Proof;
 use crate::boot::record::{Proved, Record};
 use crate::boot::run::{self, Outcome};
 use crate::boot::subject::Subject;
-use crate::boot::{self, page, shell};
+use crate::boot::{self, page, rootfs, shell};
 use crate::claim::Claim;
 use crate::context::Context;
 use crate::doctor::{self, Purpose};
@@ -52,6 +52,10 @@ pub struct Args {
     ])]
     pub binary: Option<PathBuf>,
 
+    /// A folder with a root file system, such as openEuler's, in place of Debian's packages
+    #[arg(long, value_name = "PATH", help_heading = HEADING)]
+    pub rootfs: Option<PathBuf>,
+
     /// Leave the machine running afterwards, with a shell on its console, until it is switched off
     #[arg(long, help_heading = HEADING)]
     pub keep: bool,
@@ -83,6 +87,7 @@ impl Args {
             shell::require_terminal()?;
         }
         doctor::require(&context, Purpose::Boot, TOOLS)?;
+        self.rootfs.as_deref().map(rootfs::require).transpose()?;
         let size = Size { memory: self.memory, cpus: self.cpus };
         let (context, subject) = match (&self.rpm, &self.binary) {
             (Some(folder), _) => {
@@ -92,9 +97,14 @@ impl Args {
             (None, Some(file)) => (context, Subject::of_binary(file)?),
             (None, None) => self.made(context)?,
         };
-        let guest = Guest::get(&context)?;
-        let mut record = Record::new(&subject.version, &guest.about, &size);
         let (_claim, scratch) = claimed(&context)?;
+        let mut guest = Guest::get(&context)?;
+        if let Some(root) = &self.rootfs {
+            let folder = scratch.path().join("guest");
+            fs::create_dir(&folder)?;
+            guest = rootfs::guest(&context, &guest, root, &folder)?;
+        }
+        let mut record = Record::new(&subject.version, &guest.about, &size);
         let run = Run {
             context: &context,
             guest: &guest,

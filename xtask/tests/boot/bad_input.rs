@@ -69,6 +69,14 @@ fn a_folder_without_packages_and_too_little_memory_are_refused() {
 }
 
 #[test]
+fn a_folder_that_is_no_root_file_system_is_refused() {
+    let place = place();
+    fs::create_dir_all(place.path("empty")).unwrap();
+    let told = place.fails(["boot", "--sample", "--rootfs", place.path("empty").to_str().unwrap()]);
+    assert!(told.contains("is no folder with a root file system that systemd starts"), "{told}");
+}
+
+#[test]
 fn a_shell_needs_a_terminal() {
     let told = place().fails(["boot", "--sample", "--shell"]);
     assert!(told.contains("--shell needs a terminal"), "{told}");

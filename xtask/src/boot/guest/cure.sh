@@ -4,7 +4,7 @@
 . /proof/cluster.sh
 
 install_k3s() {
-    rpm_install /proof/distro-stub.rpm
+    install_stub
     rpm_install /proof/packages/k3s-[0-9]*.rpm
 }
 
@@ -17,7 +17,7 @@ mirrors:
   docker.io:
     endpoint: ["http://127.0.0.1:5000"]
 YAML
-    busybox httpd -p 127.0.0.1:5000 -h /proof/registry -c /proof/registry/httpd.conf
+    /proof/busybox httpd -p 127.0.0.1:5000 -h /proof/registry -c /proof/registry/httpd.conf
     systemctl start k3s
 }
 

@@ -4,7 +4,7 @@
 . /proof/cluster.sh
 
 install_packages() {
-    rpm_install /proof/distro-stub.rpm
+    install_stub
     rpm_install /proof/packages/*.rpm
     rpm --verify k3s k3s-cli k3s-pause-image
     ! systemctl --quiet is-enabled k3s.service

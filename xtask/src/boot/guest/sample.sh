@@ -7,7 +7,7 @@ ctr() { /run/ctr --namespace k8s.io "$@"; }
 
 install_packages() {
     cp /usr/bin/ctr /run/ctr
-    rpm_install /proof/distro-stub.rpm
+    install_stub
     rpm_install /proof/packages/*.rpm
     rpm --verify k3s k3s-cli k3s-pause-image
     # The preset disables: installing starts nothing.
