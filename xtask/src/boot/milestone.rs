@@ -23,8 +23,8 @@ pub const GRACE: Duration = Duration::from_secs(150);
 
 /// What every boot begins with.
 pub const BOOT: [Milestone; 2] = [
-    milestone("kernel", 120, "the kernel runs and has found its disk"),
-    milestone("systemd", 180, "systemd is process 1"),
+    milestone("kernel", 300, "the kernel runs and has found its disk"),
+    milestone("systemd", 400, "systemd is process 1"),
 ];
 
 /// What the guest's watchdog reads: a name and seconds, one a line.

@@ -16,7 +16,7 @@ pub enum Proof {
 }
 
 const SAMPLE: &[Milestone] = &[
-    milestone("packages", 120, "rpm has installed the packages with their scriptlets"),
+    milestone("packages", 300, "rpm has installed the packages with their scriptlets"),
     milestone("units", 120, "systemd has started the packaged units"),
     milestone("containerd", 120, "the guest's containerd has taken the pause image in"),
     milestone("pause", 60, "pause is process 1 of a container, as user 65535"),
@@ -26,7 +26,7 @@ const SAMPLE: &[Milestone] = &[
 ];
 
 const PACKAGES: &[Milestone] = &[
-    milestone("packages", 180, "rpm has installed the packages with their scriptlets"),
+    milestone("packages", 300, "rpm has installed the packages with their scriptlets"),
     milestone("k3s", 800, "the packaged unit has started k3s"),
     milestone("node", 600, "the node is Ready"),
     milestone("pod", 600, "a pod is Running"),
@@ -35,7 +35,7 @@ const PACKAGES: &[Milestone] = &[
     milestone("service", 500, "a service answers from a second pod"),
     milestone("sandbox", 120, "its sandbox is our pause, under the patched name, as user 65535"),
     milestone("restart", 800, "k3s has been restarted, and the pod runs on"),
-    milestone("deletion", 240, "the pod is deleted within its grace period"),
+    milestone("deletion", 300, "the pod is deleted within its grace period"),
     milestone("killall", 300, "k3s-killall.sh has left no process, mount, interface or rule"),
     milestone("removed", 120, "the packages are gone and the data is there"),
 ];
@@ -49,7 +49,7 @@ const ALONE: &[Milestone] = &[
 ];
 
 const CURE: &[Milestone] = &[
-    milestone("packages", 180, "rpm has installed k3s, which is told to ask for another pause image"),
+    milestone("packages", 300, "rpm has installed k3s, which is told to ask for another pause image"),
     milestone("k3s", 800, "the packaged unit has started it"),
     milestone("node", 600, "the node is Ready"),
     milestone("refused", 800, "the pod waits, since a registry has that image for other platforms only"),

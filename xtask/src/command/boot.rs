@@ -52,6 +52,10 @@ pub struct Args {
     ])]
     pub binary: Option<PathBuf>,
 
+    /// Only this proof [default: all that there can be]
+    #[arg(long, value_name = "PROOF", value_enum, help_heading = HEADING)]
+    pub proof: Option<Proof>,
+
     /// A folder with a root file system, such as openEuler's, in place of Debian's packages
     #[arg(long, value_name = "PATH", help_heading = HEADING)]
     pub rootfs: Option<PathBuf>,
@@ -97,6 +101,9 @@ impl Args {
             (None, Some(file)) => (context, Subject::of_binary(file)?),
             (None, None) => self.made(context)?,
         };
+        let mut proofs = subject.proofs();
+        proofs.retain(|proof| self.proof.is_none_or(|only| only == *proof));
+        ensure!(!proofs.is_empty(), "nothing of k3s {} can be proved that way", subject.version);
         let (_claim, scratch) = claimed(&context)?;
         let mut guest = Guest::get(&context)?;
         if let Some(root) = &self.rootfs {
@@ -114,7 +121,7 @@ impl Args {
             scratch: scratch.path(),
         };
         let making = tempfile::tempdir_in(scratch.path())?;
-        for proof in subject.proofs() {
+        for proof in proofs {
             record.proofs.push(Proved::new(proof, run.prove(proof, making.path())?));
             if record.failure().is_some() {
                 break;

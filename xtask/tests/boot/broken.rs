@@ -51,7 +51,7 @@ fn a_kernel_that_panics_ends_the_machine_and_the_console_tells_why() {
     let real = Guest::get(&context).unwrap();
     let guest = guest(folder.path(), &fs::read(real.kernel()).unwrap());
     let payload = guest.disk();
-    let outcome = follow(&context, &guest, &payload, folder.path(), &[milestone("kernel", 120)]);
+    let outcome = follow(&context, &guest, &payload, folder.path(), &[milestone("kernel", 300)]);
     assert_eq!(outcome.failure.unwrap().reason, "the machine has ended");
     let console = fs::read_to_string(folder.path().join("console.log")).unwrap();
     assert!(console.contains("Kernel panic"), "{console}");
@@ -76,7 +76,8 @@ fn a_full_disk_is_told_in_the_words_of_what_could_not_write() {
     let payload = payload::write(&context, &content).unwrap();
     let outcome = follow(&context, &guest, &payload, folder.path(), &Proof::Sample.milestones());
     let failure = outcome.failure.unwrap();
-    assert_eq!(failure.milestone, "packages");
+    let console = fs::read_to_string(folder.path().join("console.log")).unwrap();
+    assert_eq!(failure.milestone, "packages", "{failure:?}\n{console}");
     let told = format!("{failure:?}");
     assert!(told.contains("No space left on device") || told.contains("needs"), "{told}");
 }

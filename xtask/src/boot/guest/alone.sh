@@ -10,7 +10,7 @@ start() {
 }
 
 start_k3s() {
-    ! rpm --query k3s
+    not rpm --query k3s
     cp /proof/k3s /usr/local/bin/k3s
     chmod 755 /usr/local/bin/k3s
     network

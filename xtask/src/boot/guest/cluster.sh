@@ -29,7 +29,8 @@ node_is_ready() {
     fact k3s-rss "$(awk '/^VmRSS:/ { print $2, $3 }' "/proc/$(systemctl show --property MainPID --value k3s)/status")"
 }
 
-# run_pod NAME COMMAND: of busybox's image, with a label of its name.
+# run_pod NAME COMMAND: of busybox's image, with a label of its name. The grace period is longer than even a busy
+# emulator takes, and far shorter than the limit of the milestone that waits for it.
 run_pod() {
     waits --for=create serviceaccount/default
     kubectl apply --filename - <<YAML
@@ -41,7 +42,7 @@ metadata:
 spec:
   restartPolicy: Never
   automountServiceAccountToken: false
-  terminationGracePeriodSeconds: 60
+  terminationGracePeriodSeconds: 120
   containers:
     - name: busybox
       image: docker.io/proof/busybox:1

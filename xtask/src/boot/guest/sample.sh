@@ -11,8 +11,8 @@ install_packages() {
     rpm_install /proof/packages/*.rpm
     rpm --verify k3s k3s-cli k3s-pause-image
     # The preset disables: installing starts nothing.
-    ! systemctl --quiet is-enabled k3s.service
-    ! systemctl --quiet is-active k3s.service
+    not systemctl --quiet is-enabled k3s.service
+    not systemctl --quiet is-active k3s.service
     [ "$(k3s --version | head -n 1)" = "$(/usr/bin/k3s --version | head -n 1)" ]
 }
 
@@ -29,9 +29,9 @@ start_units() {
     echo 'OPTIONS="--server https://127.0.0.1:6443 --token proof"' >>/etc/sysconfig/k3s-agent
     unit k3s-agent
     # Either, never both.
-    ! systemctl --quiet is-active k3s
+    not systemctl --quiet is-active k3s
     systemctl stop k3s-agent
-    ! systemctl --quiet is-failed k3s-agent
+    not systemctl --quiet is-failed k3s-agent
 }
 
 import_pause() {
@@ -80,8 +80,9 @@ remove_packages() {
     unit k3s
     echo kept >/var/lib/rancher/k3s/server/proof
     rpm --erase k3s-pause-image k3s-cli k3s
-    [ ! -e /usr/bin/k3s ] && [ ! -e /usr/lib/systemd/system/k3s.service ]
-    ! systemctl --quiet is-active k3s
+    [ ! -e /usr/bin/k3s ]
+    [ ! -e /usr/lib/systemd/system/k3s.service ]
+    not systemctl --quiet is-active k3s
     [ "$(cat /var/lib/rancher/k3s/server/proof)" = kept ]
 }
 

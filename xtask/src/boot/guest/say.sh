@@ -5,6 +5,9 @@ set -eu
 say() { printf '%s\n' "$*" >/dev/hvc0; }
 fact() { say "fact $*"; }
 
+# not COMMAND...: fails where the command succeeds. The shell's own `!` is passed over by set -e.
+not() { ! "$@"; }
+
 # wait_for COMMAND...: until it succeeds. The milestone's limit ends it.
 wait_for() {
     until "$@"; do sleep 1; done
