@@ -117,7 +117,16 @@ impl Guest {
 /// Makes a guest in a folder that appears whole.
 fn assemble(context: &Context, fetched: &Fetched, folder: &Path) -> Result<()> {
     let parent = folder.parent().context("a guest has a folder")?;
-    let making = tempfile::Builder::new().prefix(".making-").tempdir_in(parent)?;
+    let name = folder.file_name().context("a guest has a name")?.to_string_lossy();
+    let prefix = format!(".making-{name}-");
+    for entry in fs::read_dir(parent)? {
+        let entry = entry?;
+        // What killed runs have left of the same guest; whoever makes one holds its claim.
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    let making = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent)?;
     let root = making.path().join("root");
     debian::unpack(context, &links_first(&fetched.files), &root)?;
     let modules = skipped::complete(context, &root)?;

@@ -1,7 +1,7 @@
 //! What is proved: packages, a binary, or both, of one version.
 
-use crate::product::elf;
 use crate::product::manifest::Manifest;
+use crate::product::{MANIFEST, elf};
 use crate::rpm::found;
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
@@ -52,14 +52,19 @@ impl Subject {
         Ok(Subject { version: format!("v{version}"), packages, ..Subject::default() })
     }
 
-    /// The same under the version of the product that the packages in this folder were made of, where they still
-    /// lie where `cargo xtask rpm` has put them: a package has to spell some versions in another way.
-    pub fn of_product(self, dist: &Path, folder: &Path) -> Subject {
-        let below = || -> Option<String> {
+    /// The same with what the product tells that the packages in this folder were made of, where they still lie
+    /// where `cargo xtask rpm` has put them: its version, which a package may have to spell in another way, and
+    /// the pause image's name.
+    pub fn of_product(self, dist: &Path, folder: &Path) -> Result<Subject> {
+        let below = || -> Option<PathBuf> {
             let (dist, folder) = (fs::canonicalize(dist).ok()?, fs::canonicalize(folder).ok()?);
-            Some(folder.strip_prefix(dist).ok()?.iter().next()?.to_string_lossy().into_owned())
+            Some(folder.strip_prefix(dist).ok()?.iter().next()?.into())
         };
-        Subject { version: below().unwrap_or_else(|| self.version.clone()), ..self }
+        let Some(version) = below() else { return Ok(self) };
+        let manifest = dist.join(&version).join(super::target()?.go).join(MANIFEST);
+        let manifest = manifest.is_file().then(|| Manifest::read(&manifest)).transpose()?;
+        let version = version.to_string_lossy().into_owned();
+        Ok(Subject { version, pause_image: manifest.map(|manifest| manifest.pause_image), ..self })
     }
 
     /// A k3s binary for the guest's architecture; of what version it is, the manifest beside it tells.
@@ -68,7 +73,7 @@ impl Subject {
         let headers = object::ReadCache::new(bytes.into_file());
         elf::check(&headers, super::target()?.elf_machine)
             .with_context(|| format!("{} is no k3s that could be booted on riscv64", file.display()))?;
-        let manifest = file.parent().map(|folder| folder.join("manifest.json"));
+        let manifest = file.parent().map(|folder| folder.join(MANIFEST));
         let manifest = manifest.filter(|manifest| manifest.is_file());
         let manifest = manifest.map(|manifest| Manifest::read(&manifest)).transpose()?;
         Ok(Subject {

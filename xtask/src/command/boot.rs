@@ -95,7 +95,7 @@ impl Args {
         let size = Size { memory: self.memory, cpus: self.cpus };
         let (context, subject) = match (&self.rpm, &self.binary) {
             (Some(folder), _) => {
-                let subject = Subject::packages_in(folder)?.of_product(&context.dist, folder);
+                let subject = Subject::packages_in(folder)?.of_product(&context.dist, folder)?;
                 (context, subject)
             }
             (None, Some(file)) => (context, Subject::of_binary(file)?),
