@@ -3,10 +3,10 @@
 use super::packages::{self, Fetched};
 use super::{disk, initrd, skipped};
 use crate::claim::Claim;
-use crate::context::Context;
+use crate::context::{Context, Network};
 use crate::digest::Digest;
 use crate::toolchain::debian;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -65,6 +65,9 @@ impl Guest {
         let made = || context.pins.debian.guests.iter().map(|suite| folder(suite)).find(|path| path.is_dir());
         if let Some(folder) = made() {
             return Guest::open(folder);
+        }
+        if context.network == Network::Forbidden {
+            bail!("Debian's riscv64 packages are not in the cache, and --offline forbids fetching them");
         }
         let _claim = Claim::on(context, &all.join(format!("{}.claim", key.short())))?;
         if let Some(folder) = made() {

@@ -5,7 +5,7 @@
 
 # start ARGUMENT...: by a unit that systemd makes for the occasion, since no package brings one.
 start() {
-    systemd-run --unit=k3s --service-type=notify --property=KillMode=process --property=Delegate=yes \
+    systemd-run --unit=k3s --collect --service-type=notify --property=KillMode=process --property=Delegate=yes \
         --property=TimeoutStartSec=infinity k3s server "$@"
 }
 
