@@ -48,6 +48,14 @@ impl Claim {
     }
 }
 
+impl Claim {
+    /// Whether nobody holds `file`, or there is none.
+    pub fn is_free(file: &Path) -> Result<bool> {
+        let Ok(open) = fs::File::open(file) else { return Ok(true) };
+        Ok(Flock::lock(open.into_file(), FlockArg::LockExclusiveNonblock).is_ok())
+    }
+}
+
 /// Leaves word of who holds the claim, for those who will wait.
 fn say_who(mut file: &std::fs::File) -> std::io::Result<()> {
     file.set_len(0)?;

@@ -1,6 +1,6 @@
 //! The command line. Each command's own options stand in its file.
 
-use crate::command::{bench, build, bump, cache, doctor, images, patch, pause, release, rpm, test};
+use crate::command::{bench, boot, build, bump, cache, doctor, images, patch, pause, release, rpm, test};
 use crate::context::{Context, Network};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
   cargo xtask build --sample                the whole pipeline on a small k3s of our own, in a minute
   cargo xtask build --k3s v1.35             the newest v1.35 release for riscv64
   cargo xtask rpm --k3s v1.35               its packages for openEuler, and their repository
+  cargo xtask boot --k3s v1.35              both proved on a booted riscv64 machine
   cargo xtask pause --for-installed-k3s     the one file that cures a k3s that is installed already")]
 pub struct Cli {
     #[command(subcommand)]
@@ -32,6 +33,7 @@ pub enum Command {
     Build(build::Args),
     Patch(patch::Args),
     Rpm(rpm::Args),
+    Boot(boot::Args),
     Release(release::Args),
     Pause(pause::Args),
     Images(images::Args),
@@ -51,6 +53,7 @@ impl Cli {
             Command::Build(args) => args.run(context),
             Command::Patch(args) => args.run(context),
             Command::Rpm(args) => args.run(context),
+            Command::Boot(args) => args.run(context),
             Command::Release(args) => args.run(context),
             Command::Pause(args) => args.run(&context),
             Command::Images(args) => args.run(context),

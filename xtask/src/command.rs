@@ -1,6 +1,7 @@
 //! One file for each command of the command line.
 
 pub mod bench;
+pub mod boot;
 pub mod build;
 pub mod bump;
 pub mod cache;

@@ -8,8 +8,10 @@ pub mod repair;
 pub mod search;
 pub mod tool;
 
-use crate::context::Context;
+use crate::context::{Context, Network};
+use anyhow::{Result, bail};
 use needs::{NEEDS, Need};
+use repair::Family;
 use search::Finding;
 
 /// A command that has needs of its own.
@@ -80,4 +82,19 @@ pub fn needs(purpose: Option<Purpose>) -> impl Iterator<Item = &'static Need> {
 /// Looks for everything, given a context that is forbidden the network.
 pub fn examine(offline: &Context, purpose: Option<Purpose>) -> Vec<Diagnosis> {
     needs(purpose).map(|need| Diagnosis { need, finding: need.search.look(offline) }).collect()
+}
+
+/// Makes sure that these needs of a command are met; the error ends with the line that installs the rest.
+pub fn require(context: &Context, purpose: Purpose, names: &[&str]) -> Result<()> {
+    let offline = Context::new(Some(context.jobs), Network::Forbidden)?;
+    let needs = NEEDS.iter().filter(|need| names.contains(&need.name));
+    let found = needs.map(|need| Diagnosis { need, finding: need.search.look(&offline) });
+    let missing: Vec<Diagnosis> =
+        found.filter(|diagnosis| !matches!(diagnosis.finding, Finding::Found(_))).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let tools: Vec<&str> = missing.iter().map(|diagnosis| diagnosis.need.name).collect();
+    let lines = repair::lines(Family::here(), &missing, None, Some(purpose));
+    bail!("not found: {}; this repairs it:\n{}", tools.join(", "), lines.join("\n"))
 }

@@ -31,7 +31,9 @@ pub mod workspace;
 
 // The stations: a release, its checkout and what that says; patches; the pause program and its image;
 // the parts of k3s, the bundle and the binary; the product that is left in target/dist; what it
-// took from elsewhere, for those who build it again; its packages; the release that carries them.
+// took from elsewhere, for those who build it again; its packages; the machine on which all of it is
+// proved; the release that carries it.
+pub mod boot;
 pub mod image;
 pub mod k3s;
 pub mod patch;

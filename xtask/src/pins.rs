@@ -60,6 +60,9 @@ pub struct SourcePin {
 #[serde(deny_unknown_fields)]
 pub struct DebianPin {
     pub suite: String,
+    /// The releases a booted guest may be made of, best first: the next serves where a mirror's index of
+    /// packages does not agree with the release's signature.
+    pub guests: Vec<String>,
     pub why: String,
 }
 

@@ -79,6 +79,48 @@ pub struct Usage {
     pub peak_kib: u64,
 }
 
+/// A program that runs on while its output is read. Dropped, it is ended with all that it started.
+#[must_use = "a program that nobody listens to is ended"]
+pub struct Listening {
+    lines: std::sync::mpsc::Receiver<String>,
+    line: Option<UnixStream>,
+    child: std::process::Child,
+    /// It is removed with the program, which may read it late.
+    _input: tempfile::NamedTempFile,
+}
+
+/// What comes of listening for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// A line, without its end.
+    Line(String),
+    /// Nothing was said in that time.
+    Silence,
+    /// The program has closed its output, as it does when it ends.
+    End,
+}
+
+impl Listening {
+    /// The next line, waited for no longer than this.
+    pub fn next(&self, patience: Duration) -> Heard {
+        use std::sync::mpsc::RecvTimeoutError;
+        match self.lines.recv_timeout(patience) {
+            Ok(line) => Heard::Line(line),
+            Err(RecvTimeoutError::Timeout) => Heard::Silence,
+            Err(RecvTimeoutError::Disconnected) => Heard::End,
+        }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        // The guard takes a closed line for the end of this process, and ends its group.
+        drop(self.line.take());
+        // It was started by us, so that waiting for it can fail only if somebody else has waited already.
+        let _ = self.child.wait();
+    }
+}
+
 impl<'a> Program<'a> {
     /// Takes over the program and arguments of an xshell command.
     pub fn new(context: &'a Context, command: xshell::Cmd<'_>) -> Program<'a> {
@@ -210,6 +252,30 @@ impl<'a> Program<'a> {
         clock.join().map_err(|_| anyhow::anyhow!("the clock of {self} panicked"))?;
         child.wait().with_context(|| format!("waiting for {self}"))?;
         Ok(watched)
+    }
+
+    /// Starts the program, whose standard output is then heard line by line while it runs on; messages go to
+    /// the log.
+    pub fn listen(self) -> Result<Listening> {
+        let (line, theirs) = UnixStream::pair().context("making the line to a program's guard")?;
+        let input = self.input_file()?;
+        let messages = self.output_file()?;
+        let mut command = self.guarded(theirs, &input);
+        command.stdout(Stdio::piped()).stderr(Stdio::from(messages));
+        let mut child = command.spawn().with_context(|| format!("cannot start {self}"))?;
+        drop(command);
+        let output = child.stdout.take().context("a piped output can be read")?;
+        let (said, lines) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for text in std::io::BufRead::split(std::io::BufReader::new(output), b'\n').map_while(Result::ok)
+            {
+                let text = String::from_utf8_lossy(&text).trim_end_matches('\r').to_owned();
+                if said.send(text).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Listening { lines, line: Some(line), child, _input: input })
     }
 
     /// The guard's command line, with everything but its output.

@@ -100,7 +100,8 @@ fn beside(build: &Build, tree: &Path, folder: &Path) -> Result<Vec<String>> {
     Ok(vec![finished::LICENSE.to_owned(), finished::CHECK_CONFIG.to_owned()])
 }
 
-pub(crate) const MANIFEST: &str = "manifest.json";
+/// What a product tells of itself, in its folder.
+pub const MANIFEST: &str = "manifest.json";
 pub(crate) const SUMS: &str = "SHA256SUMS";
 const REPORT: &str = "report.html";
 

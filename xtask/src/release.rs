@@ -17,7 +17,7 @@ use crate::claim::Claim;
 use crate::context::Context;
 use crate::product::{self, Product, SUMS};
 use crate::rpm::Published;
-use crate::rpm::naming::Dist;
+use crate::rpm::naming::{Dist, SOURCE_PACKAGE};
 use crate::rpm::sign::Key;
 use crate::target::Target;
 use crate::tree;
@@ -124,8 +124,8 @@ pub fn faults_of_packages(parts: &[Part]) -> Result<Faults> {
 /// Whether there is a source package among files.
 fn without_source(names: &[String]) -> Faults {
     let mut faults = Faults::default();
-    if !names.iter().any(|name| name.ends_with(assets::SOURCE_PACKAGE)) {
-        let suffix = assets::SOURCE_PACKAGE;
+    if !names.iter().any(|name| name.ends_with(SOURCE_PACKAGE)) {
+        let suffix = SOURCE_PACKAGE;
         faults.shortcomings.push(format!("the packages come without their source, k3s-*{suffix}"));
     }
     faults

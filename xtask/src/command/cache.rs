@@ -25,6 +25,7 @@ impl Args {
             (context.cache.join("git"), "git objects"),
             (context.cache.join("tools"), "zig, crane and what else was fetched to be run"),
             (context.cache.join("apt"), "Debian's packages"),
+            (context.cache.join("guests"), "machines to be booted, which have holes"),
             (context.cache.join("zig"), "C libraries that zig has compiled"),
             (context.cache.join("go-build"), "Go's build cache"),
             (context.cache.join("sample-modules"), "the sample's modules"),
@@ -50,11 +51,14 @@ impl Args {
     }
 }
 
+/// What the files of a folder take on the disk, which for a file with holes is less than its length.
 fn size(folder: &Path) -> Result<u64> {
+    use std::os::unix::fs::MetadataExt;
     let mut total = 0;
     for entry in walkdir::WalkDir::new(folder).into_iter().filter_map(Result::ok) {
         if entry.file_type().is_file() {
-            total += entry.metadata()?.len();
+            // Counted in units of 512 bytes (stat(2), `st_blocks`).
+            total += entry.metadata()?.blocks() * 512;
         }
     }
     Ok(total)

@@ -102,7 +102,11 @@ pub static NEEDS: &[Need] = &[
     // The booted machine.
     need("qemu-system-riscv64", &[Boot], "is the machine that is booted",
         program(&["qemu-system-riscv64"]), package("qemu-system-misc", "qemu-system-riscv")),
-    need("mke2fs", &[Boot], "makes its file system", asked(&["mke2fs"], &["-V"]), package("e2fsprogs", "e2fsprogs")),
+    need("mke2fs", &[Boot], "makes its disks", asked(&["mke2fs"], &["-V"]), package("e2fsprogs", "e2fsprogs")),
+    need("depmod", &[Boot], "tells how its kernel's modules depend on each other",
+        program(&["depmod"]), package("kmod", "kmod")),
+    need("Debian's packages", &[Boot], "are what it is made of", Search::Tool(Tool::Guest),
+        package("apt debian-archive-keyring dpkg", "apt dpkg")),
 
     // The tests.
     need("rustfmt", &[Test], "holds the sources against their one form",

@@ -1,5 +1,6 @@
 //! The tools that commands fetch by themselves, without root, into the cache or through rustup.
 
+use crate::boot::guest::Guest;
 use crate::context::{Context, Network};
 use crate::image;
 use crate::process::{self, Program};
@@ -22,6 +23,8 @@ pub enum Tool {
     Crane,
     Actionlint,
     Zizmor,
+    /// The machine that is booted.
+    Guest,
 }
 
 impl Tool {
@@ -40,6 +43,10 @@ impl Tool {
                 Ok(format!("{version} {}", rust.triple))
             }
             Tool::Component(name) => component(context, name),
+            Tool::Guest => {
+                let guest = Guest::get(context)?;
+                Ok(format!("{} {}", guest.about.distribution, guest.folder.display()))
+            }
             Tool::Crane => {
                 Ok(format!("{} {}", context.pins.crane.version, image::crane::crane(context)?.display()))
             }
@@ -56,7 +63,7 @@ impl Tool {
     /// Whether this machine has what fetching it takes, but for the network.
     pub fn can_be_fetched(self, offline: &Context) -> bool {
         match self {
-            Tool::Go => debian::is_here(),
+            Tool::Go | Tool::Guest => debian::is_here(),
             Tool::Zig | Tool::Zizmor => debian::is_here() || has_pip(offline),
             Tool::Core(_) => debian::is_here() || process::find("rustup").is_some(),
             Tool::Component(_) => process::find("rustup").is_some(),

@@ -5,7 +5,7 @@ use crate::digest::Digest;
 use crate::image::{Compression, PauseImage, docker_archive, installed};
 use crate::product::finished::{CHECK_CONFIG, LICENSE, NOTICES};
 use crate::product::{MANIFEST, Product, SUMS};
-use crate::rpm::naming::Dist;
+use crate::rpm::naming::{Dist, SOURCE_PACKAGE};
 use crate::rpm::repository::REPO_FILE;
 use crate::rpm::sign::PUBLIC_KEY;
 use crate::target::Target;
@@ -13,8 +13,6 @@ use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use std::path::Path;
 
-/// How the name of a source package ends.
-pub const SOURCE_PACKAGE: &str = ".src.rpm";
 /// How the name of every package ends.
 const PACKAGE: &str = ".rpm";
 

@@ -2,6 +2,7 @@
 
 use super::{Manner, Release, SUMS, assets};
 use crate::product::manifest::Manifest;
+use crate::rpm::naming::SOURCE_PACKAGE;
 use crate::rpm::repository::REPO_FILE;
 use crate::target::Target;
 use indicatif::HumanBytes;
@@ -128,7 +129,7 @@ fn what(release: &Release, name: &str) -> String {
         "check-config.sh" => "upstream's check of a kernel",
         super::REHEARSAL => "why this is no release",
         REPO_FILE => "makes dnf know the repository",
-        name if name.ends_with(assets::SOURCE_PACKAGE) => "source package: builds the same without a network",
+        name if name.ends_with(SOURCE_PACKAGE) => "source package: builds the same without a network",
         name if name.ends_with(".rpm") => "package",
         _ => "the key that signatures are verified with",
     };

@@ -44,6 +44,9 @@ pub struct Nevra {
     pub arch: String,
 }
 
+/// How the name of a source package's file ends.
+pub const SOURCE_PACKAGE: &str = ".src.rpm";
+
 impl Nevra {
     pub fn file_name(&self) -> String {
         format!("{self}.rpm")

@@ -2,6 +2,7 @@
 
 use super::Packaging;
 use super::marked::{self, Form, Value};
+use super::naming::SOURCE_PACKAGE;
 use super::sign::{Key, PUBLIC_KEY};
 use super::sources::Topdir;
 use crate::process::Program;
@@ -62,7 +63,7 @@ fn index(packaging: &Packaging, folder: &Path, topdir: &Topdir) -> Result<()> {
     let time = packaging.time().to_string();
     let shell = packaging.context.shell()?;
     let options = ["--quiet", "--no-database", "--general-compress-type=gz", "--set-timestamp-to-revision"];
-    let sources = "*.src.rpm";
+    let sources = format!("*{SOURCE_PACKAGE}");
     let command = cmd!(shell, "createrepo_c {options...} --excludes {sources} --revision {time} {folder}");
     Program::new(packaging.context, command)
         .env("HOME", &topdir.path)

@@ -23,15 +23,15 @@ pub struct Apt<'a> {
 }
 
 impl<'a> Apt<'a> {
-    /// Prepares apt for the pinned Debian release and some architectures, and fetches its lists.
-    pub fn open(context: &'a Context, architectures: &[&str]) -> Result<Apt<'a>> {
+    /// Prepares apt for a Debian release and some architectures, the first of which it takes for the machine's,
+    /// and fetches its lists.
+    pub fn open(context: &'a Context, suite: &str, architectures: &[&str]) -> Result<Apt<'a>> {
         if !is_here() {
             bail!("this host has no apt with Debian's archive keyring ({KEYRING})");
         }
-        let suite = &context.pins.debian.suite;
         let folder = context.cache.join("apt").join(format!("{suite}-{}", architectures.join("-")));
         let claim = Claim::on(context, &folder.with_extension("lock"))?;
-        for part in ["lists/partial", "cache/archives/partial", "preferences.d"] {
+        for part in ["lists/partial", "cache/archives/partial", "none/partial", "preferences.d"] {
             fs::create_dir_all(folder.join(part))?;
         }
         let apt = Apt { context, folder, _claim: claim };
@@ -69,8 +69,12 @@ impl<'a> Apt<'a> {
     /// the files.
     pub fn packages(&self, names: &[&str]) -> Result<Vec<PathBuf>> {
         let shell = self.context.shell()?;
-        let install =
-            cmd!(shell, "apt-get install --quiet --yes --no-install-recommends --print-uris {names...}");
+        // apt leaves out what it has already, so that it is asked with a cache in which there is nothing.
+        let none = format!("Dir::Cache::archives={}", self.folder.join("none").display());
+        let install = cmd!(
+            shell,
+            "apt-get install --quiet --yes --no-install-recommends --print-uris --option {none} {names...}"
+        );
         let uris = self.program(install).read()?;
         let files: BTreeSet<String> = uris
             .lines()
@@ -132,7 +136,7 @@ pub fn lend(context: &Context, name: &str, architectures: &[&str], packages: &[&
         bail!("Debian's {name} is not in the cache, and --offline forbids fetching it");
     }
     let running = context.progress.step(format!("fetch {name}"));
-    let apt = Apt::open(context, architectures)?;
+    let apt = Apt::open(context, suite, architectures)?;
     if !folder.is_dir() {
         unpack(context, &apt.packages(packages)?, &folder)?;
     }
@@ -190,7 +194,7 @@ fn debian_sites(targets: &str) -> BTreeSet<String> {
 pub fn or_source(context: &Context, download: &Download, package: &str) -> Result<PathBuf> {
     let Err(error) = download.get(context) else { return Ok(download.path(context)) };
     let lent = || -> Result<PathBuf> {
-        let folder = Apt::open(context, &["amd64"])?.source(package)?;
+        let folder = Apt::open(context, &context.pins.debian.suite, &["amd64"])?.source(package)?;
         for entry in fs::read_dir(&folder)? {
             let file = entry?.path();
             if crate::digest::Digest::of_file(&file)? == download.sha256 {

@@ -66,7 +66,9 @@ impl Rebuild {
     fn again(&self) -> Output {
         let tree = self.tree();
         for made in ["cache", "target/work", "target/dist"] {
-            fs::remove_dir_all(tree.join(made)).unwrap();
+            if tree.join(made).exists() {
+                fs::remove_dir_all(tree.join(made)).unwrap();
+            }
         }
         let below = tree.strip_prefix(self.build()).unwrap().to_string_lossy().into_owned();
         self.run(&format!(

@@ -1,0 +1,40 @@
+//! A release proved on a booted riscv64 machine before anyone installs it.
+//!
+//! ```text
+//! Debian's packages ─► guest: kernel, initrd, disk ─┐
+//! product, packages ─► proof ─► payload: a disk ────┴► machine ─► run ─► record, page
+//! ```
+//!
+//! The guest is made without root and boots without a network. What is proved stands in `boot/guest/*.sh`,
+//! which the guest's systemd runs from the payload; each milestone they reach is one line on a console of
+//! their own, which the host reads.
+
+pub mod busybox;
+pub mod cpio;
+pub mod disk;
+pub mod guest;
+pub mod initrd;
+pub mod line;
+pub mod machine;
+pub mod milestone;
+pub mod modules;
+pub mod packages;
+pub mod page;
+pub mod payload;
+pub mod proof;
+pub mod record;
+pub mod registry;
+pub mod rootfs;
+pub mod run;
+pub mod shell;
+pub mod skipped;
+pub mod stub;
+pub mod subject;
+
+use crate::target::Target;
+use anyhow::Result;
+
+/// The architecture of the machine that is booted.
+pub fn target() -> Result<&'static Target> {
+    Target::named("riscv64")
+}

@@ -1,0 +1,49 @@
+//! The image of the pods: the busybox of the guest's own distribution, so that no registry is asked for one.
+
+use crate::image::content::{Blob, append};
+use crate::target::Target;
+use anyhow::{Context as _, Result};
+use serde_json::json;
+
+/// The name under which pods ask for it.
+pub const NAME: &str = "docker.io/proof/busybox:1";
+
+/// What busybox stands for in it; it acts by the name it is called by.
+const APPLETS: &[&str] = &["cat", "echo", "httpd", "id", "sh", "sleep", "wget"];
+
+/// What the web server of the proof answers.
+pub const ANSWER: &str = "answered by the pod";
+
+/// A docker-archive with one static program (moby, image/spec/v1.2.md).
+pub fn archive(target: &Target, program: &[u8]) -> Result<Vec<u8>> {
+    let mut tar = tar::Builder::new(Vec::new());
+    append(&mut tar, "bin/busybox", 0o755, program)?;
+    for applet in APPLETS {
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_mode(0o777);
+        header.set_size(0);
+        header.set_mtime(0);
+        tar.append_link(&mut header, format!("bin/{applet}"), "busybox")?;
+    }
+    append(&mut tar, "www/index.html", 0o644, format!("{ANSWER}\n").as_bytes())?;
+    let layer = Blob::new("application/vnd.oci.image.layer.v1.tar", tar.into_inner()?);
+    let config = Blob::json(
+        "application/vnd.oci.image.config.v1+json",
+        &json!({
+            "created": "1970-01-01T00:00:00Z",
+            "architecture": target.go,
+            "os": "linux",
+            "config": {"Env": ["PATH=/bin"], "Cmd": ["sh"]},
+            "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", layer.digest)]},
+        }),
+    );
+    let (config_name, layer_name) =
+        (format!("{}.json", config.digest), format!("{}/layer.tar", layer.digest));
+    let manifest = json!([{"Config": config_name, "RepoTags": [NAME], "Layers": [layer_name]}]);
+    let mut archive = tar::Builder::new(Vec::new());
+    append(&mut archive, "manifest.json", 0o644, manifest.to_string().as_bytes())?;
+    append(&mut archive, &config_name, 0o644, &config.bytes)?;
+    append(&mut archive, &layer_name, 0o644, &layer.bytes)?;
+    archive.into_inner().context("ending the image of busybox")
+}

@@ -1,0 +1,206 @@
+//! The guest: a kernel, its initrd and a disk, made once of a distribution's packages and never written to.
+
+use super::packages::{self, Fetched};
+use super::{disk, initrd, skipped};
+use crate::claim::Claim;
+use crate::context::{Context, Network};
+use crate::digest::Digest;
+use crate::toolchain::debian;
+use anyhow::{Context as _, Result, bail, ensure};
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// An assembled guest.
+#[derive(Debug)]
+pub struct Guest {
+    pub folder: PathBuf,
+    pub about: About,
+}
+
+/// What a guest is made of, for the record.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct About {
+    /// `Debian trixie`.
+    pub distribution: String,
+    /// The kernel's release, as `uname -r` prints it.
+    pub kernel: String,
+    /// Each package's file, which names its version; none where the root file system is the user's own.
+    pub packages: Vec<String>,
+}
+
+pub(super) const KERNEL: &str = "kernel";
+pub(super) const INITRD: &str = "initrd";
+pub(super) const DISK: &str = "disk.ext4";
+const ABOUT: &str = "about.json";
+const PATHS: &str = "paths";
+
+/// How large the guest takes its disk to be, in bytes. The file has holes: it takes what is in it.
+pub(super) const SIZE: u64 = 8 << 30;
+
+/// Starts the proof that the payload brings, once the guest is up.
+const UNIT: &str = include_str!("guest/proof.service");
+const FSTAB: &str = "LABEL=payload /proof ext4 ro 0 0\n";
+
+/// What decides how a guest is made: whatever of it is changed makes another one.
+const RECIPE: [&str; 9] = [
+    include_str!("cpio.rs"),
+    include_str!("disk.rs"),
+    include_str!("guest.rs"),
+    include_str!("guest/init.sh"),
+    include_str!("guest/proof.service"),
+    include_str!("initrd.rs"),
+    include_str!("modules.rs"),
+    include_str!("packages.rs"),
+    include_str!("skipped.rs"),
+];
+
+impl Guest {
+    /// The guest of the best release there is one of, assembled now or by an earlier run.
+    pub fn get(context: &Context) -> Result<Guest> {
+        let key = Digest::of(RECIPE.join("\n"));
+        let all = context.cache.join("guests");
+        let folder = |suite: &str| all.join(format!("{suite}-{}", key.short()));
+        let made = || context.pins.debian.guests.iter().map(|suite| folder(suite)).find(|path| path.is_dir());
+        if let Some(folder) = made() {
+            return Guest::open(folder);
+        }
+        if context.network == Network::Forbidden {
+            bail!("Debian's riscv64 packages are not in the cache, and --offline forbids fetching them");
+        }
+        let _claim = Claim::on(context, &all.join(format!("{}.claim", key.short())))?;
+        if let Some(folder) = made() {
+            return Guest::open(folder);
+        }
+        let running = context.progress.step("guest");
+        running.doing("fetching its packages");
+        let fetched = packages::fetch(context)?;
+        running.doing("unpacking its packages");
+        let folder = folder(&fetched.suite);
+        assemble(context, &fetched, &folder).context("assembling the guest")?;
+        let guest = Guest::open(folder)?;
+        running.done(format!("{}, Linux {}", guest.about.distribution, guest.about.kernel));
+        Ok(guest)
+    }
+
+    fn open(folder: PathBuf) -> Result<Guest> {
+        let about = serde_json::from_slice(&fs::read(folder.join(ABOUT))?)
+            .with_context(|| format!("reading {}", folder.join(ABOUT).display()))?;
+        Ok(Guest { folder, about })
+    }
+
+    pub fn kernel(&self) -> PathBuf {
+        self.folder.join(KERNEL)
+    }
+
+    pub fn initrd(&self) -> PathBuf {
+        self.folder.join(INITRD)
+    }
+
+    pub fn disk(&self) -> PathBuf {
+        self.folder.join(DISK)
+    }
+
+    /// The static busybox of the guest's distribution.
+    pub fn busybox(&self) -> PathBuf {
+        self.folder.join("busybox")
+    }
+
+    /// Every path of the guest, without the leading slash; unknown where its own rpm knows what it has.
+    pub fn paths(&self) -> Result<Option<BTreeSet<String>>> {
+        let file = self.folder.join(PATHS);
+        if !file.is_file() {
+            return Ok(None);
+        }
+        Ok(Some(fs::read_to_string(file)?.lines().map(str::to_owned).collect()))
+    }
+}
+
+/// Makes a guest in a folder that appears whole.
+fn assemble(context: &Context, fetched: &Fetched, folder: &Path) -> Result<()> {
+    let parent = folder.parent().context("a guest has a folder")?;
+    let name = folder.file_name().context("a guest has a name")?.to_string_lossy();
+    let prefix = format!(".making-{name}-");
+    for entry in fs::read_dir(parent)? {
+        let entry = entry?;
+        // What killed runs have left of the same guest; whoever makes one holds its claim.
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    let making = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent)?;
+    let root = making.path().join("root");
+    debian::unpack(context, &links_first(&fetched.files), &root)?;
+    let modules = skipped::complete(context, &root)?;
+    add_unit(&root)?;
+    let guest = making.path().join("guest");
+    fs::create_dir(&guest)?;
+    let release = modules.file_name().context("modules lie in the folder of their kernel")?.to_string_lossy();
+    fs::copy(kernel(&root, &modules, &release)?, guest.join(KERNEL))?;
+    fs::write(guest.join(INITRD), initrd::make(&root, &modules)?)?;
+    fs::copy(root.join("usr/bin/busybox"), guest.join("busybox"))?;
+    fs::write(guest.join(PATHS), paths(&root)?)?;
+    disk::write(context, &root, "guest", SIZE, &guest.join(DISK))?;
+    let mut names: Vec<String> = fetched
+        .files
+        .iter()
+        .filter_map(|file| Some(file.file_name()?.to_string_lossy().into_owned()))
+        .collect();
+    names.sort();
+    let about = About {
+        distribution: format!("Debian {}", fetched.suite),
+        kernel: release.into_owned(),
+        packages: names,
+    };
+    fs::write(guest.join(ABOUT), serde_json::to_vec_pretty(&about)?)?;
+    fs::rename(&guest, folder)?;
+    Ok(())
+}
+
+/// Adds what starts the proof to a root.
+pub(super) fn add_unit(root: &Path) -> Result<()> {
+    fs::create_dir_all(root.join("proof"))?;
+    fs::write(root.join("etc/fstab"), FSTAB)?;
+    let units = root.join("etc/systemd/system");
+    fs::create_dir_all(units.join("multi-user.target.wants"))?;
+    fs::write(units.join("proof.service"), UNIT)?;
+    fs::os::unix::fs::symlink("../proof.service", units.join("multi-user.target.wants/proof.service"))?;
+    Ok(())
+}
+
+/// Puts base-files before all others: its links `/bin` and `/lib` have to be there before anything that is
+/// unpacked through them.
+fn links_first(packages: &[PathBuf]) -> Vec<PathBuf> {
+    let is_base = |path: &&PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("base-files_"))
+    };
+    let (base, others): (Vec<&PathBuf>, Vec<&PathBuf>) = packages.iter().partition(is_base);
+    base.into_iter().chain(others).cloned().collect()
+}
+
+/// The kernel's image, which lies beside its modules in newer packages.
+fn kernel(root: &Path, modules: &Path, release: &str) -> Result<PathBuf> {
+    let places = [
+        modules.join("vmlinuz"),
+        root.join(format!("boot/vmlinux-{release}")),
+        root.join(format!("boot/vmlinuz-{release}")),
+    ];
+    let found = places.into_iter().find(|path| path.is_file());
+    let found = found.with_context(|| format!("the guest has modules of Linux {release}, but no kernel"))?;
+    // qemu starts an image whose header is that of Documentation/arch/riscv/boot-image-header.rst, and takes a
+    // compressed one for something else, which then hangs without a word.
+    let header = fs::read(&found)?;
+    ensure!(header.get(0x38..0x3c) == Some(b"RSC\x05"), "{} is no plain riscv64 kernel", found.display());
+    Ok(found)
+}
+
+fn paths(root: &Path) -> Result<String> {
+    let mut text = String::new();
+    for entry in walkdir::WalkDir::new(root).min_depth(1).sort_by_file_name() {
+        let entry = entry?;
+        text.push_str(&entry.path().strip_prefix(root)?.to_string_lossy());
+        text.push('\n');
+    }
+    Ok(text)
+}

@@ -1,0 +1,103 @@
+#!/bin/sh
+# The packages of a real k3s, from their installation to their removal.
+. /proof/say.sh
+. /proof/cluster.sh
+
+install_packages() {
+    install_stub
+    rpm_install /proof/packages/*.rpm
+    rpm --verify k3s k3s-cli k3s-pause-image
+    not systemctl --quiet is-enabled k3s.service
+    not systemctl --quiet is-active k3s.service
+}
+
+start_k3s() {
+    network
+    configure
+    # This proof is of the pause inside k3s. The package of the cure has its own.
+    rpm --erase k3s-pause-image
+    [ "$(systemctl show --property FragmentPath --value k3s)" = /usr/lib/systemd/system/k3s.service ]
+    [ -z "$(systemctl show --property DropInPaths --value k3s)" ]
+    systemctl enable k3s
+    systemctl start k3s
+}
+
+tells_of_serving() { [ "$(kubectl logs web)" = serving ]; }
+answers() { [ "$(kubectl exec web -- cat /www/index.html)" = 'answered by the pod' ]; }
+
+ask_service() {
+    kubectl apply --filename - <<'YAML'
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: web}
+  ports: [{port: 80, targetPort: 8080}]
+YAML
+    address=$(kubectl get service web --output 'jsonpath={.spec.clusterIP}')
+    run_pod client "until wget -q -O - http://$address/ 2>/dev/null; do sleep 1; done"
+    in_phase client Succeeded
+    [ "$(kubectl logs client)" = 'answered by the pod' ]
+}
+
+look_at_sandbox() {
+    sandbox_of web
+    [ ! -e /proof/pause-image ] || [ "${image#docker.io/}" = "$(cat /proof/pause-image)" ]
+    fact guest-memory-used "$(awk '/^MemTotal/ { t = $2 } /^MemAvailable/ { print t - $2, "KiB" }' /proc/meminfo)"
+}
+
+container() { kubectl get pod web --output 'jsonpath={.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}'; }
+
+restart_k3s() {
+    before=$(container)
+    systemctl restart k3s
+    wait_for node_answers
+    in_phase web Running
+    [ "$(container)" = "$before" ]
+    # The sandbox is the process it was.
+    [ "$(readlink "/proc/$pid/exe")" = /pause ]
+}
+
+delete_pod() {
+    begin=$(cut -d . -f 1 /proc/uptime)
+    kubectl delete pod web --wait=true
+    took=$(($(cut -d . -f 1 /proc/uptime) - begin))
+    fact deletion-seconds "$took"
+    [ "$took" -lt 120 ]
+}
+
+left_over() {
+    ps -eo args | grep -E '^/pause$|containerd-shim|^/usr/bin/k3s|k3s-server|^containerd ' | grep -v grep || :
+    grep -E ' (/run/k3s|/run/netns/cni-|/var/lib/kubelet/pods)' /proc/mounts || :
+    ls /sys/class/net | grep -E '^(cni0|flannel|veth)' || :
+    { iptables-save; ip6tables-save; } | grep -E 'KUBE-|CNI-|FLANNEL|flannel' || :
+}
+
+kill_all() {
+    run_pod other 'sleep 1000'
+    in_phase other Running
+    k3s-killall.sh
+    left_over >/run/left
+    [ ! -s /run/left ] || { cat /run/left >&2; false; }
+}
+
+remove_packages() {
+    rpm --erase k3s-cli k3s
+    [ ! -e /usr/bin/k3s ]
+    [ -s /var/lib/rancher/k3s/server/db/state.db ]
+}
+
+step systemd is_systemd
+step packages install_packages
+step k3s start_k3s
+step node node_is_ready
+step pod run_web
+step logs wait_for tells_of_serving
+step exec answers
+step service ask_service
+step sandbox look_at_sandbox
+step restart restart_k3s
+step deletion delete_pod
+step killall kill_all
+step removed remove_packages
+finish

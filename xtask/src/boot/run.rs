@@ -1,0 +1,209 @@
+//! A run: one machine followed from milestone to milestone.
+
+use super::line::{self, Said};
+use super::milestone::{GRACE, Milestone};
+use crate::process::{Heard, Listening};
+use crate::progress::Progress;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// What came of a run.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Outcome {
+    pub reached: Vec<Reached>,
+    /// What was measured or seen, in the order in which it was told.
+    pub facts: Vec<(String, String)>,
+    /// Memory in use over time: seconds since power-on, and KiB.
+    pub memory: Vec<(f64, u64)>,
+    /// The memory the guest's kernel has to give, in KiB.
+    pub memory_total: u64,
+    pub failure: Option<Failure>,
+}
+
+/// A milestone, and when it was reached.
+#[derive(Clone, Debug, Serialize)]
+pub struct Reached {
+    pub name: &'static str,
+    pub what: &'static str,
+    /// Seconds since power-on, by the host's clock.
+    pub at: f64,
+}
+
+/// The milestone that was not reached, and all that is known of why.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Failure {
+    pub milestone: String,
+    pub what: String,
+    pub reason: String,
+    /// Last lines of the journal and the like, by their names.
+    pub evidence: BTreeMap<String, Vec<String>>,
+}
+
+/// How far a run has come: what is heard goes in, and what has become of it is read off.
+pub struct Course<'a> {
+    milestones: &'a [Milestone],
+    outcome: Outcome,
+    over: bool,
+}
+
+impl<'a> Course<'a> {
+    pub fn new(milestones: &'a [Milestone]) -> Course<'a> {
+        Course { milestones, outcome: Outcome::default(), over: false }
+    }
+
+    /// The milestone that comes next.
+    pub fn next(&self) -> Option<&'a Milestone> {
+        self.milestones.get(self.outcome.reached.len())
+    }
+
+    /// Whether nothing more is to come.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Takes in what the guest has said, so many seconds after power-on.
+    pub fn hear(&mut self, said: Said, at: f64) {
+        match said {
+            Said::Mark(name) => match self.next() {
+                Some(Milestone { name: next, what, .. }) if *next == name => {
+                    self.outcome.reached.push(Reached { name: next, what, at });
+                }
+                _ => self.fail(format!("the guest tells of {name:?}, which is not what comes next")),
+            },
+            Said::Fact(name, value) => self.outcome.facts.push((name, value)),
+            Said::Memory { total, available } => {
+                self.outcome.memory_total = total;
+                self.outcome.memory.push((at, total.saturating_sub(available)));
+            }
+            Said::Fail(reason) => self.fail(reason),
+            Said::Evidence(name, text) => {
+                if let Some(failure) = &mut self.outcome.failure {
+                    failure.evidence.entry(name).or_default().push(text);
+                }
+            }
+            Said::Done => {
+                if self.next().is_some() {
+                    self.fail("the guest says that it is done".to_owned());
+                }
+                self.over = true;
+            }
+            Said::Other(_) => {}
+        }
+    }
+
+    /// Notes why the next milestone is not reached; what is said first, holds.
+    pub fn fail(&mut self, reason: String) {
+        let next = self.next();
+        self.outcome.failure.get_or_insert_with(|| Failure {
+            milestone: next.map_or("end", |milestone| milestone.name).to_owned(),
+            what: next.map_or("everything is proved", |milestone| milestone.what).to_owned(),
+            reason,
+            evidence: BTreeMap::new(),
+        });
+    }
+
+    fn end(mut self, reason: String) -> Outcome {
+        self.fail(reason);
+        self.outcome
+    }
+}
+
+/// Follows a machine to its end, or until it exceeds a limit, with a progress line for each milestone.
+pub fn follow(machine: &Listening, milestones: &[Milestone], progress: &Progress) -> Outcome {
+    let begun = Instant::now();
+    let mut course = Course::new(milestones);
+    let mut since = begun;
+    while let Some(milestone) = course.next() {
+        let running = progress.step(format!("boot: {}", milestone.name));
+        running.doing(milestone.what);
+        let reached = course.outcome.reached.len();
+        while course.outcome.reached.len() == reached && course.outcome.failure.is_none() {
+            // Once it runs, the guest keeps the limits by itself, since it has the evidence.
+            let grace = if reached == 0 { Duration::ZERO } else { GRACE };
+            let left = (milestone.limit + grace).saturating_sub(since.elapsed());
+            match machine.next(left) {
+                Heard::Line(line) => course.hear(line::parse(&line), begun.elapsed().as_secs_f64()),
+                Heard::Silence => {
+                    let limit = milestone.limit.as_secs();
+                    return course.end(format!("the machine has not come this far within {limit} s"));
+                }
+                Heard::End => return course.end("the machine has ended".to_owned()),
+            }
+        }
+        if course.outcome.failure.is_some() {
+            drop(running);
+            break;
+        }
+        since = Instant::now();
+        running.done(format!("{} ({:.0} s after power-on)", milestone.what, begun.elapsed().as_secs_f64()));
+    }
+    collect(machine, course, begun)
+}
+
+/// Hears the guest out: facts and evidence may follow the last milestone or a failure.
+fn collect(machine: &Listening, mut course: Course, begun: Instant) -> Outcome {
+    let end = Instant::now() + GRACE;
+    while !course.is_over() {
+        match machine.next(end.saturating_duration_since(Instant::now())) {
+            Heard::Line(line) => course.hear(line::parse(&line), begun.elapsed().as_secs_f64()),
+            Heard::Silence | Heard::End => {
+                return course.end("the machine ended without a word".to_owned());
+            }
+        }
+    }
+    course.outcome
+}
+
+/// Waits for a machine that is kept to be switched off.
+pub fn keep(machine: &Listening) {
+    while machine.next(Duration::from_secs(3600)) != Heard::End {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::milestone::milestone;
+
+    const TWO: [Milestone; 2] = [milestone("one", 1, "the first"), milestone("two", 1, "the second")];
+
+    fn after(lines: &[&str]) -> (Outcome, bool) {
+        let mut course = Course::new(&TWO);
+        for (second, text) in lines.iter().enumerate() {
+            course.hear(line::parse(text), second as f64);
+        }
+        (course.outcome.clone(), course.is_over())
+    }
+
+    #[test]
+    fn a_run_that_reaches_everything_has_no_failure() {
+        let (outcome, over) = after(&["mark one", "memory 100 60", "fact rss 12 KiB", "mark two", "done"]);
+        assert!(over && outcome.failure.is_none());
+        assert_eq!(outcome.reached.iter().map(|reached| reached.at).collect::<Vec<_>>(), [0.0, 3.0]);
+        assert_eq!((outcome.memory, outcome.memory_total), (vec![(1.0, 40)], 100));
+        assert_eq!(outcome.facts, [("rss".to_owned(), "12 KiB".to_owned())]);
+    }
+
+    #[test]
+    fn what_failed_is_told_with_its_evidence() {
+        let lines = ["mark one", "| journal before", "fail no node", "| journal a", "| journal b", "done"];
+        let (outcome, over) = after(&lines);
+        let failure = outcome.failure.unwrap();
+        assert!(over);
+        assert_eq!((failure.milestone.as_str(), failure.reason.as_str()), ("two", "no node"));
+        assert_eq!(failure.evidence["journal"], ["a", "b"]);
+    }
+
+    #[test]
+    fn a_guest_that_skips_a_milestone_or_ends_early_has_failed() {
+        for lines in [&["mark two"][..], &["mark one", "done"], &["mark one", "mark one"], &["done"]] {
+            assert!(after(lines).0.failure.is_some(), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_reason_holds() {
+        let (outcome, _) = after(&["fail first", "fail second"]);
+        assert_eq!(outcome.failure.unwrap().reason, "first");
+    }
+}

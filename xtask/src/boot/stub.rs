@@ -1,0 +1,71 @@
+//! The package that stands for the guest's distribution in rpm's eyes.
+
+use crate::context::Context;
+use crate::process::Program;
+use crate::rpm::marked;
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use xshell::cmd;
+
+/// Packages of an rpm distribution, each with a program by which it is known to be there.
+const PROVIDED: &[(&str, &str)] = &[
+    ("conntrack-tools", "conntrack"),
+    ("coreutils", "ls"),
+    ("ethtool", "ethtool"),
+    ("findutils", "find"),
+    ("gawk", "gawk"),
+    ("grep", "grep"),
+    ("ipset", "ipset"),
+    ("iproute", "ip"),
+    ("iptables", "iptables"),
+    ("kmod", "modprobe"),
+    ("sed", "sed"),
+    ("socat", "socat"),
+    ("systemd", "systemctl"),
+    ("util-linux", "mount"),
+    ("/bin/sh", "sh"),
+];
+
+/// The names that a root with these paths provides.
+fn provides(paths: &BTreeSet<String>) -> Vec<&'static str> {
+    let there = |program: &str| {
+        ["usr/bin", "usr/sbin", "bin", "sbin"]
+            .iter()
+            .any(|folder| paths.contains(&format!("{folder}/{program}")))
+    };
+    PROVIDED.iter().filter(|(_, program)| there(program)).map(|(name, _)| *name).collect()
+}
+
+/// Builds the package, which provides what really is in a guest with these paths, into a folder.
+pub fn build(context: &Context, paths: &BTreeSet<String>, folder: &Path) -> Result<PathBuf> {
+    let spec = fs::read_to_string(context.root.join("rpm/distro-stub.spec"))?;
+    let lines: Vec<String> = provides(paths).iter().map(|name| format!("Provides: {name}")).collect();
+    let scratch = tempfile::tempdir_in(folder)?;
+    let file = scratch.path().join("distro-stub.spec");
+    fs::write(&file, marked::replace(&spec, &lines)?)?;
+    let topdir = format!("_topdir {}", scratch.path().display());
+    let shell = context.shell()?;
+    Program::new(context, cmd!(shell, "rpmbuild -bb --target noarch --define {topdir} {file}"))
+        .env("HOME", scratch.path())
+        .log("boot-stub")
+        .run()
+        .context("packaging the stub of the guest's distribution")?;
+    let made = scratch.path().join("RPMS/noarch/distro-stub-1-1.noarch.rpm");
+    let package = folder.join("distro-stub.rpm");
+    fs::rename(made, &package)?;
+    Ok(package)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_there_is_provided() {
+        let paths = ["usr/sbin/iptables", "usr/bin/sh", "usr/share/doc/socat"];
+        let provided = provides(&paths.map(str::to_owned).into());
+        assert_eq!(provided, ["iptables", "/bin/sh"]);
+    }
+}

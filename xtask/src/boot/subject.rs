@@ -1,0 +1,120 @@
+//! What is proved: packages, a binary, or both, of one version.
+
+use crate::product::manifest::Manifest;
+use crate::product::{MANIFEST, elf};
+use crate::rpm::found;
+use crate::rpm::naming::SOURCE_PACKAGE;
+use anyhow::{Context as _, Result, bail, ensure};
+use fs_err as fs;
+use std::path::{Path, PathBuf};
+
+use super::proof::Proof;
+
+/// Something to be proved.
+#[derive(Clone, Debug, Default)]
+pub struct Subject {
+    /// The folder below `target/dist` that the record goes into.
+    pub version: String,
+    packages: Vec<PathBuf>,
+    binary: Option<PathBuf>,
+    pause_image: Option<String>,
+}
+
+/// The end of the sample's version (see [`crate::upstream::release::Origin`]).
+const SAMPLE: &str = ".sample";
+
+impl Subject {
+    /// The packages in a folder, each read whole and for the guest's architecture.
+    pub fn packages_in(folder: &Path) -> Result<Subject> {
+        let mut packages = Vec::new();
+        let mut version = None;
+        let mut entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+        entries.sort_by_key(|entry| entry.file_name());
+        for path in entries.iter().map(|entry| entry.path()) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if !name.ends_with(".rpm") || name.ends_with(SOURCE_PACKAGE) {
+                continue;
+            }
+            let nevra = found::read(&path)?.nevra;
+            let arch = super::target()?.rpm;
+            ensure!(
+                [arch, "noarch"].contains(&nevra.arch.as_str()),
+                "{} is for {}, and what is booted is {arch}",
+                path.display(),
+                nevra.arch
+            );
+            if nevra.name == "k3s" {
+                version = Some(nevra.version);
+            }
+            packages.push(path);
+        }
+        let version = version.with_context(|| {
+            format!("there is no package of k3s in {}; cargo xtask rpm makes one", folder.display())
+        })?;
+        Ok(Subject { version: format!("v{version}"), packages, ..Subject::default() })
+    }
+
+    /// The same with what the product tells that the packages in this folder were made of, where they still lie
+    /// where `cargo xtask rpm` has put them: its version, which a package may have to spell in another way, and
+    /// the pause image's name.
+    pub fn of_product(self, dist: &Path, folder: &Path) -> Result<Subject> {
+        let below = || -> Option<PathBuf> {
+            let (dist, folder) = (fs::canonicalize(dist).ok()?, fs::canonicalize(folder).ok()?);
+            Some(folder.strip_prefix(dist).ok()?.iter().next()?.into())
+        };
+        let Some(version) = below() else { return Ok(self) };
+        let manifest = dist.join(&version).join(super::target()?.go).join(MANIFEST);
+        let manifest = manifest.is_file().then(|| Manifest::read(&manifest)).transpose()?;
+        let version = version.to_string_lossy().into_owned();
+        Ok(Subject { version, pause_image: manifest.map(|manifest| manifest.pause_image), ..self })
+    }
+
+    /// A k3s binary for the guest's architecture; of what version it is, the manifest beside it tells.
+    pub fn of_binary(file: &Path) -> Result<Subject> {
+        let bytes = fs::File::open(file)?;
+        let headers = object::ReadCache::new(bytes.into_file());
+        elf::check(&headers, super::target()?.elf_machine)
+            .with_context(|| format!("{} is no k3s that could be booted on riscv64", file.display()))?;
+        let manifest = file.parent().map(|folder| folder.join(MANIFEST));
+        let manifest = manifest.filter(|manifest| manifest.is_file());
+        let manifest = manifest.map(|manifest| Manifest::read(&manifest)).transpose()?;
+        Ok(Subject {
+            version: manifest.as_ref().map_or("unknown".to_owned(), |manifest| manifest.k3s.clone()),
+            binary: Some(file.to_owned()),
+            pause_image: manifest.map(|manifest| manifest.pause_image),
+            ..Subject::default()
+        })
+    }
+
+    /// Both, under the binary's version.
+    pub fn with_packages_of(self, packages: Subject) -> Subject {
+        Subject { packages: packages.packages, ..self }
+    }
+
+    /// What is to be proved of it.
+    pub fn proofs(&self) -> Vec<Proof> {
+        if self.version.ends_with(SAMPLE) {
+            return vec![Proof::Sample];
+        }
+        let of_packages: &[Proof] =
+            if self.packages.is_empty() { &[] } else { &[Proof::Packages, Proof::Cure] };
+        let alone = self.binary.is_some().then_some(Proof::Alone);
+        of_packages.iter().copied().chain(alone).collect()
+    }
+
+    pub fn packages(&self) -> Result<&[PathBuf]> {
+        match self.packages.as_slice() {
+            [] => bail!("there are no packages of k3s {}", self.version),
+            packages => Ok(packages),
+        }
+    }
+
+    pub fn binary(&self) -> Result<&Path> {
+        self.binary.as_deref().with_context(|| format!("there is no binary of k3s {}", self.version))
+    }
+
+    /// The pause image's patched name, where it is known.
+    pub fn pause_image(&self) -> Option<&str> {
+        self.pause_image.as_deref()
+    }
+}

@@ -1,0 +1,83 @@
+//! Guests that do not come up, or have no room: each tells its milestone, within its limit.
+
+use crate::machine::{self, context, folder, follow, milestone, running_below};
+use crate::place::Place;
+use fs_err as fs;
+use std::path::Path;
+use xtask::boot::guest::{About, Guest};
+use xtask::boot::payload;
+use xtask::boot::proof::Proof;
+use xtask::boot::subject::Subject;
+
+/// A guest of files that are no guest's.
+fn guest(folder: &Path, kernel: &[u8]) -> Guest {
+    fs::write(folder.join("kernel"), kernel).unwrap();
+    fs::write(folder.join("initrd"), "no archive").unwrap();
+    fs::write(folder.join("disk.ext4"), [0; 4096]).unwrap();
+    let about = About { distribution: "none".into(), kernel: "none".into(), packages: vec![] };
+    Guest { folder: folder.to_owned(), about }
+}
+
+/// A kernel that jumps to itself for ever (The RISC-V Instruction Set Manual, `jal x0, 0`), with the header of
+/// an image.
+fn hanging() -> Vec<u8> {
+    let mut image = vec![0; 4096];
+    image[..4].copy_from_slice(&0x0000_006f_u32.to_le_bytes());
+    image[0x38..0x3c].copy_from_slice(b"RSC\x05");
+    image
+}
+
+#[test]
+fn a_guest_that_never_boots_is_given_up_at_its_limit_and_no_machine_is_left() {
+    let Some(_turn) = machine::turn("a guest that never boots") else { return };
+    let folder = folder();
+    let context = context(&folder);
+    let guest = guest(folder.path(), &hanging());
+    let payload = guest.disk();
+    let outcome = follow(&context, &guest, &payload, folder.path(), &[milestone("kernel", 5)]);
+    let failure = outcome.failure.unwrap();
+    assert_eq!(failure.milestone, "kernel");
+    assert_eq!(failure.reason, "the machine has not come this far within 5 s");
+    let console = fs::read_to_string(folder.path().join("console.log")).unwrap();
+    assert!(console.contains("OpenSBI"), "the firmware at least has said something: {console}");
+    assert_eq!(running_below(folder.path()), [0; 0]);
+}
+
+#[test]
+fn a_kernel_that_panics_ends_the_machine_and_the_console_tells_why() {
+    let Some(_turn) = machine::turn("a kernel that panics") else { return };
+    let folder = folder();
+    let context = context(&folder);
+    let real = Guest::get(&context).unwrap();
+    let guest = guest(folder.path(), &fs::read(real.kernel()).unwrap());
+    let payload = guest.disk();
+    let outcome = follow(&context, &guest, &payload, folder.path(), &[milestone("kernel", 300)]);
+    assert_eq!(outcome.failure.unwrap().reason, "the machine has ended");
+    let console = fs::read_to_string(folder.path().join("console.log")).unwrap();
+    assert!(console.contains("Kernel panic"), "{console}");
+}
+
+#[test]
+fn a_full_disk_is_told_in_the_words_of_what_could_not_write() {
+    let Some(_turn) = machine::turn("a full disk inside") else { return };
+    let place = Place::new();
+    place.succeeds(["rpm", "--sample"]);
+    let packages = place.dist().join("v0.35.0+k3s1.sample/rpm/oe2403/riscv64");
+    let folder = folder();
+    let context = context(&folder);
+    let guest = Guest::get(&context).unwrap();
+    let subject = Subject::packages_in(&packages).unwrap();
+    let content = folder.path().join("payload");
+    payload::gather(&context, &guest, &subject, Proof::Sample, &content).unwrap();
+    let script = fs::read_to_string(content.join("run.sh")).unwrap();
+    let fill = "fallocate --length \"$(df --output=avail --block-size=1 / | tail -n 1)\" /full || :\n\
+                dd if=/dev/zero of=/fuller bs=4k || :\nstep packages ";
+    fs::write(content.join("run.sh"), script.replace("step packages ", fill)).unwrap();
+    let payload = payload::write(&context, &content).unwrap();
+    let outcome = follow(&context, &guest, &payload, folder.path(), &Proof::Sample.milestones());
+    let failure = outcome.failure.unwrap();
+    let console = fs::read_to_string(folder.path().join("console.log")).unwrap();
+    assert_eq!(failure.milestone, "packages", "{failure:?}\n{console}");
+    let told = format!("{failure:?}");
+    assert!(told.contains("No space left on device") || told.contains("needs"), "{told}");
+}

@@ -1,0 +1,40 @@
+//! A boot that is ended early leaves no machine running, however it is ended.
+
+use crate::machine;
+use crate::place::Place;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+/// Far longer than it takes the kernel to end a process.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn neither_ctrl_c_nor_being_killed_leaves_a_machine() {
+    let Some(_turn) = machine::turn("a boot that is ended early") else { return };
+    let place = Place::new();
+    for signal in [Signal::SIGINT, Signal::SIGKILL] {
+        let mut command = place.xtask(["boot", "--sample"]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = String::new();
+        for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+            said.push_str(&line.unwrap());
+            said.push('\n');
+            if said.contains("boot: kernel") {
+                break;
+            }
+        }
+        let running = machine::running_below(&place.path("target"));
+        assert_eq!(running.len(), 1, "one machine runs\n{said}");
+        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+        child.wait().unwrap();
+        let begun = Instant::now();
+        while !machine::running_below(&place.path("target")).is_empty() {
+            assert!(begun.elapsed() < PATIENCE, "the machine outlives {signal}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert!(!place.dist().join("v0.35.0+k3s1.sample/boot").exists(), "no record was left");
+    }
+}

@@ -1,0 +1,73 @@
+//! Machines for these tests, one at a time: two of them would wait for each other's processor.
+
+use crate::{needs, place};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use xtask::boot::guest::Guest;
+use xtask::boot::machine::{self, Memory, Size};
+use xtask::boot::milestone::Milestone;
+use xtask::boot::run::{self, Outcome};
+use xtask::context::Context;
+
+/// What it takes to boot.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("qemu-system-riscv64", "qemu-system-misc"),
+    ("mke2fs", "e2fsprogs"),
+    ("depmod", "kmod"),
+    ("rpmbuild", "rpm"),
+    ("apt-get", "apt"),
+    ("dpkg-deb", "dpkg"),
+];
+
+/// The right to boot, where this machine can, until it is dropped.
+pub fn turn(what: &str) -> Option<MutexGuard<'static, ()>> {
+    static TURN: Mutex<()> = Mutex::new(());
+    needs::programs(what, PROGRAMS).then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The real cache, with everything that is written in a folder of the test's own.
+pub fn context(folder: &tempfile::TempDir) -> Context {
+    let below = |name: &str| folder.path().join(name);
+    Context { work: below("work"), dist: below("dist"), logs: below("logs"), ..place::context() }
+}
+
+pub fn folder() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("boot-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
+
+/// A machine as small as it may be.
+pub fn size() -> Size {
+    Size { memory: Memory(2048), cpus: 2 }
+}
+
+/// Boots a guest with a payload, and what comes of it.
+pub fn follow(
+    context: &Context,
+    guest: &Guest,
+    payload: &std::path::Path,
+    folder: &std::path::Path,
+    milestones: &[Milestone],
+) -> Outcome {
+    let machine = machine::start(context, guest, payload, &size(), folder).unwrap();
+    run::follow(&machine, milestones, &context.progress)
+}
+
+pub fn milestone(name: &'static str, seconds: u64) -> Milestone {
+    Milestone { name, what: "what is awaited", limit: Duration::from_secs(seconds) }
+}
+
+/// The process IDs of machines that run in a folder or below it.
+pub fn running_below(folder: &std::path::Path) -> Vec<i32> {
+    let folder = std::fs::canonicalize(folder).unwrap();
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
+        let command = std::fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
+        let place: Option<PathBuf> = std::fs::read_link(entry.path().join("cwd")).ok();
+        if command.starts_with("qemu-system-riscv64\0") && place.is_some_and(|at| at.starts_with(&folder)) {
+            found.push(pid);
+        }
+    }
+    found
+}
