@@ -42,13 +42,13 @@ pub struct Args {
 
     /// The packages in this folder, instead of building them
     #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = [
-        "k3s", "source", "sample", "binary", "pause_image", "patches", "no_builtin_pause", "charts", "k3s_root", "level",
+        "k3s", "source", "vendored", "sample", "binary", "pause_image", "patches", "no_builtin_pause", "charts", "k3s_root", "level",
     ])]
     pub rpm: Option<PathBuf>,
 
     /// This k3s, alone, instead of building one
     #[arg(long, value_name = "PATH", help_heading = HEADING, conflicts_with_all = [
-        "k3s", "source", "sample", "pause_image", "patches", "no_builtin_pause", "charts", "k3s_root", "level",
+        "k3s", "source", "vendored", "sample", "pause_image", "patches", "no_builtin_pause", "charts", "k3s_root", "level",
     ])]
     pub binary: Option<PathBuf>,
 
