@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use xtask::boot::guest::Guest;
 use xtask::doctor::needs::{NEEDS, Need, Remedy};
 use xtask::doctor::repair::Family;
 use xtask::doctor::search::Search;
@@ -50,6 +51,10 @@ impl Machine {
             std::fs::create_dir_all(program.parent().unwrap()).unwrap();
             std::fs::write(program, "").unwrap();
         }
+        let guest = machine.folder.path().join("target/cache/guests").join(Guest::name("trixie"));
+        std::fs::create_dir_all(&guest).unwrap();
+        let about = r#"{ "distribution": "Debian trixie", "kernel": "6.12", "packages": [] }"#;
+        std::fs::write(guest.join("about.json"), about).unwrap();
         machine
     }
 

@@ -57,11 +57,15 @@ const RECIPE: [&str; 9] = [
 ];
 
 impl Guest {
+    /// What the folder of a release's guest is called, in the cache's `guests`.
+    pub fn name(suite: &str) -> String {
+        format!("{suite}-{}", Digest::of(RECIPE.join("\n")).short())
+    }
+
     /// The guest of the best release there is one of, assembled now or by an earlier run.
     pub fn get(context: &Context) -> Result<Guest> {
-        let key = Digest::of(RECIPE.join("\n"));
         let all = context.cache.join("guests");
-        let folder = |suite: &str| all.join(format!("{suite}-{}", key.short()));
+        let folder = |suite: &str| all.join(Guest::name(suite));
         let made = || context.pins.debian.guests.iter().map(|suite| folder(suite)).find(|path| path.is_dir());
         if let Some(folder) = made() {
             return Guest::open(folder);
@@ -69,7 +73,7 @@ impl Guest {
         if context.network == Network::Forbidden {
             bail!("Debian's riscv64 packages are not in the cache, and --offline forbids fetching them");
         }
-        let _claim = Claim::on(context, &all.join(format!("{}.claim", key.short())))?;
+        let _claim = Claim::on(context, &all.join("claim"))?;
         if let Some(folder) = made() {
             return Guest::open(folder);
         }
