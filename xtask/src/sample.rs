@@ -37,7 +37,7 @@ impl Layout {
 /// The time of everything in the sample: 2025-01-01.
 const TIME: i64 = 1_735_689_600;
 
-/// Lays the sample out below `target/work/sample/` and chooses it.
+/// Lays the sample out, as a step of its own, and chooses it.
 pub fn prepare(context: Context, layout: Layout) -> Result<Chosen> {
     let sample = context.root.join("sample");
     // A module of the sample changes without a new version, which Go would take for an attack.

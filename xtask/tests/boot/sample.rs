@@ -38,7 +38,7 @@ fn the_sample_is_installed_started_and_removed_and_its_pause_holds_a_container()
     assert!(page.contains("its orphans are reaped") && page.contains("memory in use, sample"), "{page}");
 
     // The record is all that is left, and the guest, which is not written to.
-    let left: Vec<_> = fs::read_dir(place.path("target/work/boot")).unwrap().collect();
+    let left: Vec<_> = fs::read_dir(place.work().join("boot")).unwrap().collect();
     assert_eq!(left.len(), 1, "only the claim stays: {left:?}");
     assert_eq!(machine::running_below(&place.path("target")), [0; 0]);
 }

@@ -29,7 +29,7 @@ fn what_is_wrong_with_the_command_line_is_said_before_anything_is_done() {
         // Where nothing answers, so that going on would fail in another way.
         let told = place.fails(["--offline", "build", "--k3s", "v0.0.1+k3s1"].iter().chain(options));
         assert!(told.contains(why), "{options:?}: {why:?} is missing: {told}");
-        assert!(!place.path("target/work").exists(), "{options:?}");
+        assert!(!place.work().exists(), "{options:?}");
     }
 }
 
@@ -65,7 +65,7 @@ fn a_patch_that_bites_never_or_twice_stops_the_build_and_counts() {
         let told = place.fails(["build", "--sample", "--patches", folder.to_str().unwrap()]);
         assert!(told.contains("own.json") && told.contains(why), "{why:?} is missing: {told}");
         assert!(told.contains("main.go"), "{told}");
-        assert!(!place.path("target/work/riscv64/server").exists(), "compiling was begun");
+        assert!(!place.work().join("riscv64/server").exists(), "compiling was begun");
     }
 }
 
@@ -132,7 +132,7 @@ fn a_repository_whose_parts_are_missing_is_an_error_and_no_panic() {
     let place = Place::new();
     let context = xtask::context::Context {
         root: place.path("nothing"),
-        work: place.path("target/work"),
+        work: place.work(),
         dist: place.dist(),
         logs: place.path("target/logs"),
         ..super::place::context()

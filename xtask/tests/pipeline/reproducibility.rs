@@ -31,7 +31,7 @@ fn a_clone_elsewhere_builds_the_same_bytes() {
     for layout in ["embed", "bindata"] {
         let context = Context {
             root: root.clone(),
-            work: place.path("target/work"),
+            work: place.work(),
             dist: place.dist(),
             logs: place.path("target/logs"),
             jobs: 1,

@@ -71,7 +71,7 @@ pub fn build(place: &Place, options: &[&str]) -> Product {
 
 /// The result of a step of a shared product, which holds this file.
 pub fn result(arch: &str, step: &str, file: impl AsRef<Path>) -> PathBuf {
-    let steps = std::fs::read_dir(place().path("target/work").join(arch).join(step)).unwrap();
+    let steps = std::fs::read_dir(place().work().join(arch).join(step)).unwrap();
     let folders = steps.map(|entry| entry.unwrap().path());
     let mut found = folders.filter(|folder| folder.join(file.as_ref()).exists());
     found.next().unwrap_or_else(|| panic!("no result of {step} holds {}", file.as_ref().display()))

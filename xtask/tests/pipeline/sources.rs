@@ -381,8 +381,7 @@ fn a_release_is_built_over_http_then_locked_then_without_a_network() {
 /// The folder in which the sample keeps its mirror of downloads and its proxy of modules.
 fn lay_out(place: &Place) -> PathBuf {
     place.succeeds(["images", "--sample"]);
-    let steps =
-        std::fs::read_dir(place.path("target/work/sample")).unwrap().map(|entry| entry.unwrap().path());
+    let steps = std::fs::read_dir(place.work().join("sample")).unwrap().map(|entry| entry.unwrap().path());
     let laid_out = steps.filter(|path| path.join("mirror").is_dir()).last().unwrap();
     let kept = place.path("laid-out");
     std::fs::rename(laid_out, &kept).unwrap();

@@ -144,7 +144,7 @@ fn unpacks(binary: &Path) -> (bool, String, Vec<String>) {
 fn the_wrapper_and_our_own_check_refuse_the_same_bundles() {
     let place = Place::new();
     let context = xtask::context::Context {
-        work: place.path("target/work"),
+        work: place.work(),
         dist: place.dist(),
         logs: place.path("target/logs"),
         ..place::context()

@@ -36,6 +36,11 @@ impl Place {
         self.folder.path().join(name)
     }
 
+    /// Where the results of steps are.
+    pub fn work(&self) -> PathBuf {
+        self.path("target").join("work")
+    }
+
     pub fn dist(&self) -> PathBuf {
         self.path("target/dist")
     }
