@@ -4,6 +4,12 @@
 //! started in, keeps its full output in a log, shows the tail of it when it fails, and never outlives
 //! us: see [`guard`].
 
+mod guard;
+mod listening;
+
+pub use guard::{GUARD, guard};
+pub use listening::{Heard, Listening, Watched};
+
 use crate::context::Context;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
@@ -15,7 +21,6 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::time::Duration;
 
 /// Lines of a failed program's output that are shown at the terminal; the log has the rest.
 const TAIL: usize = 25;
@@ -64,61 +69,11 @@ pub struct Program<'a> {
     input: Option<Vec<u8>>,
 }
 
-/// What a watched program had said when it was ended.
-#[derive(Clone, Debug)]
-pub struct Watched {
-    /// Whether the awaited line came.
-    pub found: bool,
-    pub text: String,
-}
-
 /// What a finished program used, as the kernel counted it for the program and all its children.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
     /// Largest resident size of any one process, in KiB (getrusage(2), `ru_maxrss`).
     pub peak_kib: u64,
-}
-
-/// A program that runs on while its output is read. Dropped, it is ended with all that it started.
-#[must_use = "a program that nobody listens to is ended"]
-pub struct Listening {
-    lines: std::sync::mpsc::Receiver<String>,
-    line: Option<UnixStream>,
-    child: std::process::Child,
-    /// It is removed with the program, which may read it late.
-    _input: tempfile::NamedTempFile,
-}
-
-/// What comes of listening for a while.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
-    /// A line, without its end.
-    Line(String),
-    /// Nothing was said in that time.
-    Silence,
-    /// The program has closed its output, as it does when it ends.
-    End,
-}
-
-impl Listening {
-    /// The next line, waited for no longer than this.
-    pub fn next(&self, patience: Duration) -> Heard {
-        use std::sync::mpsc::RecvTimeoutError;
-        match self.lines.recv_timeout(patience) {
-            Ok(line) => Heard::Line(line),
-            Err(RecvTimeoutError::Timeout) => Heard::Silence,
-            Err(RecvTimeoutError::Disconnected) => Heard::End,
-        }
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        // The guard takes a closed line for the end of this process, and ends its group.
-        drop(self.line.take());
-        // It was started by us, so that waiting for it can fail only if somebody else has waited already.
-        let _ = self.child.wait();
-    }
 }
 
 impl<'a> Program<'a> {
@@ -221,68 +176,11 @@ impl<'a> Program<'a> {
         Ok((status, stdout, messages))
     }
 
-    /// Runs until a line of its output holds `wanted`, then ends it with all that it started.
-    ///
-    /// It is ended as well when it has said nothing of the kind within `limit`.
-    pub fn watch(self, wanted: &str, limit: Duration) -> Result<Watched> {
-        let (reader, writer) = std::io::pipe().context("making a pipe for a program's output")?;
-        let (line, theirs) = UnixStream::pair().context("making the line to a program's guard")?;
-        let input = self.input_file()?;
-        let mut command = self.guarded(theirs, &input);
-        command.stdout(Stdio::from(writer.try_clone()?)).stderr(Stdio::from(writer));
-        let mut child = command.spawn().with_context(|| format!("cannot start {self}"))?;
-        drop(command);
-        // The guard ends its group when our end of the line is closed: by this clock, or by us below.
-        let (stop, stopped) = std::sync::mpsc::channel::<()>();
-        let clock = std::thread::spawn(move || {
-            let _ = stopped.recv_timeout(limit);
-            drop(line);
-        });
-        let mut watched = Watched { found: false, text: String::new() };
-        for text in std::io::BufRead::lines(std::io::BufReader::new(reader)) {
-            let text = text.with_context(|| format!("reading the output of {self}"))?;
-            watched.text.push_str(&text);
-            watched.text.push('\n');
-            if text.contains(wanted) {
-                watched.found = true;
-                break;
-            }
-        }
-        drop(stop);
-        clock.join().map_err(|_| anyhow::anyhow!("the clock of {self} panicked"))?;
-        child.wait().with_context(|| format!("waiting for {self}"))?;
-        Ok(watched)
-    }
-
-    /// Starts the program, whose standard output is then heard line by line while it runs on; messages go to
-    /// the log.
-    pub fn listen(self) -> Result<Listening> {
-        let (line, theirs) = UnixStream::pair().context("making the line to a program's guard")?;
-        let input = self.input_file()?;
-        let messages = self.output_file()?;
-        let mut command = self.guarded(theirs, &input);
-        command.stdout(Stdio::piped()).stderr(Stdio::from(messages));
-        let mut child = command.spawn().with_context(|| format!("cannot start {self}"))?;
-        drop(command);
-        let output = child.stdout.take().context("a piped output can be read")?;
-        let (said, lines) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            for text in std::io::BufRead::split(std::io::BufReader::new(output), b'\n').map_while(Result::ok)
-            {
-                let text = String::from_utf8_lossy(&text).trim_end_matches('\r').to_owned();
-                if said.send(text).is_err() {
-                    break;
-                }
-            }
-        });
-        Ok(Listening { lines, line: Some(line), child, _input: input })
-    }
-
     /// The guard's command line, with everything but its output.
     fn guarded(&self, line: UnixStream, input: &tempfile::NamedTempFile) -> Command {
         let mut command = Command::new(&self.context.guard);
         command.arg(GUARD).args(&self.argv).current_dir(&self.dir).env_clear().envs(&self.environment);
-        command.env(INPUT, input.path()).stdin(Stdio::from(OwnedFd::from(line)));
+        command.env(guard::INPUT, input.path()).stdin(Stdio::from(OwnedFd::from(line)));
         command
     }
 
@@ -385,53 +283,6 @@ fn find_in(name: &str, path: &OsStr) -> Option<PathBuf> {
     let executable =
         |file: &Path| file.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
     std::env::split_paths(path).map(|folder| folder.join(name)).find(|file| executable(file))
-}
-
-/// The hidden first argument under which this program is its own guard.
-pub const GUARD: &str = "__guard";
-/// Names the file that becomes the guarded program's standard input.
-const INPUT: &str = "XTASK_GUARD_INPUT";
-
-/// Runs a program so that it and all its descendants end when the one who asked for it ends, however
-/// that happens (Ctrl-C, kill -9, a panic).
-///
-/// The guard leads a process group of its own and holds one end of a socket whose other end is the
-/// parent's. When the parent is gone the socket reads as ended, and the guard kills the whole group:
-/// go's compilers and linkers too, which a parent-death signal (prctl(2)) would not reach, since it
-/// is not inherited. A terminal's Ctrl-C reaches only the parent. When the program ends first, its
-/// peak resident size goes back over the socket.
-pub fn guard(argv: &[OsString]) -> Result<std::process::ExitCode> {
-    use nix::sys::{resource, signal};
-    use nix::unistd::Pid;
-    nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0)).context("leading a process group")?;
-    let line = UnixStream::from(std::os::fd::AsFd::as_fd(&std::io::stdin()).try_clone_to_owned()?);
-    let mut parent = line.try_clone()?;
-    std::thread::spawn(move || {
-        let mut nothing = [0];
-        while matches!(parent.read(&mut nothing), Ok(n) if n > 0) {}
-        // Ending the group ends this process with it, so there is nobody to tell of a failure.
-        let _ = signal::killpg(nix::unistd::getpgrp(), signal::Signal::SIGKILL);
-    });
-    let input = fs::File::open(std::env::var_os(INPUT).context("a guard is started by xtask only")?)?;
-    let mut command = Command::new(&argv[0]);
-    command.args(&argv[1..]).env_remove(INPUT).stdin(input.into_file());
-    let mut line = line;
-    let status = match command.status() {
-        Ok(status) => status,
-        Err(error) => {
-            writeln!(line, "cannot start: {error}")?;
-            return Ok(std::process::ExitCode::FAILURE);
-        }
-    };
-    let usage =
-        resource::getrusage(resource::UsageWho::RUSAGE_CHILDREN).context("asking what a program used")?;
-    write!(line, "{}", usage.max_rss())?;
-    if let Some(number) = status.signal() {
-        // Ending by the same signal tells the parent what happened; core dumps are not wanted twice.
-        let signal = signal::Signal::try_from(number).context("a signal of the kernel's")?;
-        signal::raise(signal).context("passing on a signal")?;
-    }
-    Ok(u8::try_from(status.code().unwrap_or(1)).map_or(std::process::ExitCode::FAILURE, Into::into))
 }
 
 #[cfg(test)]

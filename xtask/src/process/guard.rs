@@ -1,0 +1,56 @@
+//! What keeps a program that we run from outliving us.
+
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+
+/// The hidden first argument under which this program is its own guard.
+pub const GUARD: &str = "__guard";
+/// Names the file that becomes the guarded program's standard input.
+pub(super) const INPUT: &str = "XTASK_GUARD_INPUT";
+
+/// Runs a program so that it and all its descendants end when the one who asked for it ends, however
+/// that happens (Ctrl-C, kill -9, a panic).
+///
+/// The guard leads a process group of its own and holds one end of a socket whose other end is the
+/// parent's. When the parent is gone the socket reads as ended, and the guard kills the whole group:
+/// go's compilers and linkers too, which a parent-death signal (prctl(2)) would not reach, since it
+/// is not inherited. A terminal's Ctrl-C reaches only the parent. When the program ends first, its
+/// peak resident size goes back over the socket.
+pub fn guard(argv: &[OsString]) -> Result<std::process::ExitCode> {
+    use nix::sys::{resource, signal};
+    use nix::unistd::Pid;
+    nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0)).context("leading a process group")?;
+    let line = UnixStream::from(std::os::fd::AsFd::as_fd(&std::io::stdin()).try_clone_to_owned()?);
+    let mut parent = line.try_clone()?;
+    std::thread::spawn(move || {
+        let mut nothing = [0];
+        while matches!(parent.read(&mut nothing), Ok(n) if n > 0) {}
+        // Ending the group ends this process with it, so there is nobody to tell of a failure.
+        let _ = signal::killpg(nix::unistd::getpgrp(), signal::Signal::SIGKILL);
+    });
+    let input = fs::File::open(std::env::var_os(INPUT).context("a guard is started by xtask only")?)?;
+    let mut command = Command::new(&argv[0]);
+    command.args(&argv[1..]).env_remove(INPUT).stdin(input.into_file());
+    let mut line = line;
+    let status = match command.status() {
+        Ok(status) => status,
+        Err(error) => {
+            writeln!(line, "cannot start: {error}")?;
+            return Ok(std::process::ExitCode::FAILURE);
+        }
+    };
+    let usage =
+        resource::getrusage(resource::UsageWho::RUSAGE_CHILDREN).context("asking what a program used")?;
+    write!(line, "{}", usage.max_rss())?;
+    if let Some(number) = status.signal() {
+        // Ending by the same signal tells the parent what happened; core dumps are not wanted twice.
+        let signal = signal::Signal::try_from(number).context("a signal of the kernel's")?;
+        signal::raise(signal).context("passing on a signal")?;
+    }
+    Ok(u8::try_from(status.code().unwrap_or(1)).map_or(std::process::ExitCode::FAILURE, Into::into))
+}

@@ -1,0 +1,113 @@
+//! Programs that are heard while they run.
+
+use super::Program;
+use anyhow::{Context as _, Result};
+use std::io::{BufRead, BufReader, PipeReader};
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// What a watched program had said when it was ended.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// Whether the awaited line came.
+    pub found: bool,
+    pub text: String,
+}
+
+/// A program that runs on while its output is read. Dropped, it is ended with all that it started.
+#[must_use = "a program that nobody listens to is ended"]
+pub struct Listening {
+    lines: Receiver<String>,
+    line: Option<UnixStream>,
+    child: std::process::Child,
+    /// It is removed with the program, which may read it late.
+    _input: tempfile::NamedTempFile,
+}
+
+/// What comes of listening for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// A line, without its end.
+    Line(String),
+    /// Nothing was said in that time.
+    Silence,
+    /// The program has closed its output, as it does when it ends.
+    End,
+}
+
+impl Listening {
+    /// The next line, waited for no longer than this.
+    pub fn next(&self, patience: Duration) -> Heard {
+        match self.lines.recv_timeout(patience) {
+            Ok(line) => Heard::Line(line),
+            Err(RecvTimeoutError::Timeout) => Heard::Silence,
+            Err(RecvTimeoutError::Disconnected) => Heard::End,
+        }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        // The guard takes a closed line for the end of this process, and ends its group.
+        drop(self.line.take());
+        // It was started by us, so that waiting for it can fail only if somebody else has waited already.
+        let _ = self.child.wait();
+    }
+}
+
+impl Program<'_> {
+    /// Starts the program, whose standard output is then heard line by line while it runs on; messages go to
+    /// the log.
+    pub fn listen(self) -> Result<Listening> {
+        let (reader, writer) = pipe()?;
+        let messages = self.output_file()?;
+        self.heard(reader, Stdio::from(writer), Stdio::from(messages))
+    }
+
+    /// Runs until a line of its output or messages holds `wanted`, then ends it with all that it started.
+    ///
+    /// It is ended as well when it has said nothing of the kind within `limit`.
+    pub fn watch(self, wanted: &str, limit: Duration) -> Result<Watched> {
+        let (reader, writer) = pipe()?;
+        let messages = writer.try_clone().context("sharing the pipe for a program's output")?;
+        let program = self.heard(reader, Stdio::from(writer), Stdio::from(messages))?;
+        let end = Instant::now() + limit;
+        let mut watched = Watched { found: false, text: String::new() };
+        while let Heard::Line(line) = program.next(end.saturating_duration_since(Instant::now())) {
+            watched.text.push_str(&line);
+            watched.text.push('\n');
+            if line.contains(wanted) {
+                watched.found = true;
+                break;
+            }
+        }
+        Ok(watched)
+    }
+
+    /// Starts the program with these two to write to, and reads the lines that come out of the pipe.
+    fn heard(&self, reader: PipeReader, stdout: Stdio, stderr: Stdio) -> Result<Listening> {
+        let (line, theirs) = UnixStream::pair().context("making the line to a program's guard")?;
+        let input = self.input_file()?;
+        let mut command = self.guarded(theirs, &input);
+        command.stdout(stdout).stderr(stderr);
+        let child = command.spawn().with_context(|| format!("cannot start {self}"))?;
+        // It holds this side's copies of the pipe, which would never end.
+        drop(command);
+        let (said, lines) = channel();
+        std::thread::spawn(move || {
+            for text in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
+                let text = String::from_utf8_lossy(&text).trim_end_matches('\r').to_owned();
+                if said.send(text).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Listening { lines, line: Some(line), child, _input: input })
+    }
+}
+
+fn pipe() -> Result<(PipeReader, std::io::PipeWriter)> {
+    std::io::pipe().context("making a pipe for a program's output")
+}
