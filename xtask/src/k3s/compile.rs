@@ -108,18 +108,8 @@ impl Compile {
         dir: &Path,
         settings: &[(&'static str, String)],
     ) -> Result<Vec<Package>> {
-        let mut arguments =
-            ["list", "-mod=readonly", "-deps", "-f", PACKAGE_LINE].map(str::to_owned).to_vec();
-        arguments.extend(self.arguments.iter().cloned());
-        let list = build
-            .go
-            .command(build.context, &arguments)?
-            .dir(dir)
-            .envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())))
-            .envs(settings.iter().map(|(name, value)| (*name, value.as_str())))
-            .env("GOCACHE", go_cache(build))
-            .read()?;
-        Ok(list.lines().filter_map(Package::parse).collect())
+        let environment = self.environment.iter().map(|(name, value)| (*name, value.as_str()));
+        Package::list(build, dir, &self.arguments, environment, settings)
     }
 
     /// Runs the build in `dir`, with modules as its go.mod and go.sum say, or without modules at all.
@@ -173,11 +163,32 @@ pub struct Package {
 }
 
 /// What [`Package`] is read from: a line for each package that is not Go's own.
-pub const PACKAGE_LINE: &str =
+const PACKAGE_LINE: &str =
     "{{if not .Standard}}{{.Dir}}{{range .EmbedFiles}}{{printf \"\\t\"}}{{.}}{{end}}{{end}}";
 
 impl Package {
-    pub fn parse(line: &str) -> Option<Package> {
+    /// Lists what `go build` with these arguments would compile, with modules from where the settings say.
+    pub fn list<'e>(
+        build: &Build,
+        dir: &Path,
+        arguments: &[String],
+        environment: impl IntoIterator<Item = (&'e str, &'e str)>,
+        settings: &[(&'static str, String)],
+    ) -> Result<Vec<Package>> {
+        let list = ["list", "-mod=readonly", "-deps", "-f", PACKAGE_LINE].map(str::to_owned);
+        let arguments: Vec<String> = list.into_iter().chain(arguments.iter().cloned()).collect();
+        let list = build
+            .go
+            .command(build.context, &arguments)?
+            .dir(dir)
+            .envs(environment)
+            .envs(settings.iter().map(|(name, value)| (*name, value.as_str())))
+            .env("GOCACHE", go_cache(build))
+            .read()?;
+        Ok(list.lines().filter_map(Package::parse).collect())
+    }
+
+    fn parse(line: &str) -> Option<Package> {
         let mut words = line.split('\t');
         let folder = words.next().filter(|folder| !folder.is_empty())?;
         Some(Package { folder: folder.into(), embedded: words.map(PathBuf::from).collect() })

@@ -1,6 +1,6 @@
 //! The tree that is compiled: upstream's files, patched, with its assets in place.
 
-use super::compile::{PACKAGE_LINE, Package, go_cache};
+use super::compile::{Package, go_cache};
 use super::{Build, Part, charts, pause_image};
 use crate::patch::Values;
 use crate::step::{Outputs, STAMP, Step};
@@ -92,17 +92,8 @@ pub fn generator_packages(
     folder: &Path,
     settings: &[(&'static str, String)],
 ) -> Result<Vec<Package>> {
-    let arguments = ["list", "-mod=readonly", "-deps", "-f", PACKAGE_LINE, GENERATOR].map(str::to_owned);
-    let list = build
-        .go
-        .command(build.context, &arguments)?
-        .dir(folder)
-        .env("CGO_ENABLED", "0")
-        .env("GOCACHE", go_cache(build))
-        .envs(settings.iter().map(|(name, value)| (*name, value.as_str())))
-        .read()
-        .context("listing the packages of upstream's generator")?;
-    Ok(list.lines().filter_map(Package::parse).collect())
+    Package::list(build, folder, &[GENERATOR.to_owned()], [("CGO_ENABLED", "0")], settings)
+        .context("listing the packages of upstream's generator")
 }
 
 /// Runs upstream's generator, a program of the host, which turns folders into Go files.
