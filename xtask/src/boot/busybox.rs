@@ -1,8 +1,9 @@
 //! The image of the pods: the busybox of the guest's own distribution, so that no registry is asked for one.
 
 use crate::image::content::{Blob, append};
+use crate::image::docker_archive;
 use crate::target::Target;
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::json;
 
 /// The name under which pods ask for it.
@@ -38,12 +39,5 @@ pub fn archive(target: &Target, program: &[u8]) -> Result<Vec<u8>> {
             "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", layer.digest)]},
         }),
     );
-    let (config_name, layer_name) =
-        (format!("{}.json", config.digest), format!("{}/layer.tar", layer.digest));
-    let manifest = json!([{"Config": config_name, "RepoTags": [NAME], "Layers": [layer_name]}]);
-    let mut archive = tar::Builder::new(Vec::new());
-    append(&mut archive, "manifest.json", 0o644, manifest.to_string().as_bytes())?;
-    append(&mut archive, &config_name, 0o644, &config.bytes)?;
-    append(&mut archive, &layer_name, 0o644, &layer.bytes)?;
-    archive.into_inner().context("ending the image of busybox")
+    docker_archive::plain(&config, &layer, &[NAME.to_owned()])
 }

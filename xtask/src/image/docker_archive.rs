@@ -1,7 +1,7 @@
 //! The docker-archive: one tar that `docker load`, `podman load`, `ctr images import` and k3s' own
 //! `agent/images` take (moby, image/spec/v1.2.md, "Combined Image JSON + Filesystem Changeset Format").
 
-use crate::image::content::{PauseImage, append};
+use crate::image::content::{Blob, PauseImage, append};
 use crate::image::reference::Reference;
 use anyhow::{Context as _, Result};
 use serde_json::json;
@@ -29,22 +29,24 @@ impl Compression {
 
 /// One image under all of these names, each in the form containerd looks it up by.
 pub fn archive(image: &PauseImage, names: &[Reference], compression: Compression) -> Result<Vec<u8>> {
-    let config = format!("{}.json", image.config.digest);
-    let layer = format!("{}/layer.tar", image.layer.digest);
-    let manifest = json!([{
-        "Config": config,
-        "RepoTags": names.iter().map(Reference::normalised).collect::<Vec<_>>(),
-        "Layers": [layer],
-    }]);
-    let mut archive = tar::Builder::new(Vec::new());
-    append(&mut archive, "manifest.json", 0o644, manifest.to_string().as_bytes())?;
-    append(&mut archive, &config, 0o644, &image.config.bytes)?;
-    append(&mut archive, &layer, 0o644, &image.layer.bytes)?;
-    let tar = archive.into_inner().context("ending the docker-archive")?;
+    let names: Vec<String> = names.iter().map(Reference::normalised).collect();
+    let tar = plain(&image.config, &image.layer, &names)?;
     match compression {
         Compression::None => Ok(tar),
         Compression::Zstd => zstd_compressed(&tar),
     }
+}
+
+/// An image of one layer under names that are in the form containerd looks them up by.
+pub fn plain(config: &Blob, layer: &Blob, names: &[String]) -> Result<Vec<u8>> {
+    let config_name = format!("{}.json", config.digest);
+    let layer_name = format!("{}/layer.tar", layer.digest);
+    let manifest = json!([{"Config": config_name, "RepoTags": names, "Layers": [layer_name]}]);
+    let mut archive = tar::Builder::new(Vec::new());
+    append(&mut archive, "manifest.json", 0o644, manifest.to_string().as_bytes())?;
+    append(&mut archive, &config_name, 0o644, &config.bytes)?;
+    append(&mut archive, &layer_name, 0o644, &layer.bytes)?;
+    archive.into_inner().context("ending the docker-archive")
 }
 
 /// One worker makes the same bytes as any number of them, but not as none (zstd.h, `ZSTD_c_nbWorkers`).
