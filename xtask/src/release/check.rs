@@ -12,7 +12,7 @@ use crate::rpm::naming::rpm_version;
 use crate::target::Target;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// A folder that is whole.
@@ -50,6 +50,7 @@ pub fn folder(folder: &Path) -> Result<Checked> {
         product(folder, manifest, &sums)
             .with_context(|| format!("looking at what is for {}", manifest.arch))?;
     }
+    packages(folder, &manifests)?;
     let rehearsal = folder.join(REHEARSAL);
     let rehearsal = if rehearsal.is_file() { Some(fs::read_to_string(rehearsal)?) } else { None };
     Ok(Checked { manifests, files, rehearsal })
@@ -93,14 +94,23 @@ fn product(folder: &Path, manifest: &Manifest, sums: &BTreeMap<String, Digest>) 
     let archive = sums.keys().find(|name| name.starts_with("repository-") && name.ends_with(&suffix));
     let archive = archive.with_context(|| format!("the repository for {} is missing", target.rpm))?;
     repository(folder, archive, target, sums).with_context(|| format!("reading {archive}"))?;
+    Ok(())
+}
 
-    let version = rpm_version(&manifest.k3s.parse()?, &manifest.commit, manifest.source_date_epoch)?;
+/// The packages, each looked at once: they are whole, and of the version of every product.
+fn packages(folder: &Path, manifests: &[Manifest]) -> Result<()> {
+    let versions = manifests
+        .iter()
+        .map(|manifest| rpm_version(&manifest.k3s.parse()?, &manifest.commit, manifest.source_date_epoch));
+    let versions = versions.collect::<Result<BTreeSet<_>>>()?;
     for name in assets::packages(folder)? {
         let package = folder.join(&name);
         assets::payload(&package)?;
         let header = ::rpm::PackageMetadata::open(&package).with_context(|| format!("reading {name}"))?;
         let found = header.get_version()?;
-        ensure!(found == version, "{name} is a package of {found}, and not of {version}");
+        for version in &versions {
+            ensure!(found == version, "{name} is a package of {found}, and not of {version}");
+        }
     }
     Ok(())
 }
