@@ -176,7 +176,7 @@ fn shipped<'a>(build: &'a Build, parts: &'a [Part]) -> Vec<(&'a Part, String)> {
 }
 
 /// The text of `SHA256SUMS`, as sha256sum(1) checks it.
-fn sums(folder: &Path, files: &[String]) -> Result<String> {
+pub(crate) fn sums(folder: &Path, files: &[String]) -> Result<String> {
     let mut names: Vec<&String> = files.iter().collect();
     names.sort();
     names.into_iter().map(|name| Ok(format!("{}  {name}\n", Digest::of_file(&folder.join(name))?))).collect()

@@ -41,15 +41,11 @@ pub struct Args {
     pub options: BuildOptions,
 
     /// The packages in this folder, instead of building them
-    #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = [
-        "k3s", "source", "vendored", "sample", "binary", "pause_image", "patches", "no_builtin_pause", "charts", "k3s_root", "level",
-    ])]
+    #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = ["k3s", "binary"], conflicts_with_all = build::NO_BUILD)]
     pub rpm: Option<PathBuf>,
 
     /// This k3s, alone, instead of building one
-    #[arg(long, value_name = "PATH", help_heading = HEADING, conflicts_with_all = [
-        "k3s", "source", "vendored", "sample", "pause_image", "patches", "no_builtin_pause", "charts", "k3s_root", "level",
-    ])]
+    #[arg(long, value_name = "PATH", help_heading = HEADING, conflicts_with = "k3s", conflicts_with_all = build::NO_BUILD)]
     pub binary: Option<PathBuf>,
 
     /// Only this proof [default: all that there can be]
@@ -138,8 +134,8 @@ impl Args {
     fn made(&self, context: Context) -> Result<(Context, Subject)> {
         let target = boot::target()?;
         let chosen = self.choice.find(context)?;
-        let product = build::make(&chosen, target, &self.options)?;
-        let rebuild = rpm::rebuild(&self.choice, &self.options, &chosen, target)?;
+        let (build, product) = build::make(&chosen, target, &self.options)?;
+        let rebuild = rpm::rebuild(&self.choice, &self.options, &build)?;
         let context = chosen.context;
         let product = Product::open(&product.folder, target)?;
         let packager = Packager {

@@ -39,6 +39,19 @@ pub struct Args {
     pub dry_run: bool,
 }
 
+/// The options that say of what and how a k3s is built: whoever brings what is finished has no use for them.
+pub const NO_BUILD: [&str; 9] = [
+    "source",
+    "vendored",
+    "sample",
+    "pause_image",
+    "patches",
+    "no_builtin_pause",
+    "charts",
+    "k3s_root",
+    "level",
+];
+
 /// What a person can choose about a build
 #[derive(Clone, Debug, clap::Args)]
 pub struct BuildOptions {
@@ -103,8 +116,12 @@ impl Args {
     }
 }
 
-/// Builds what was chosen, or finds it built.
-pub fn make(chosen: &Chosen, target: &'static Target, options: &BuildOptions) -> Result<Product> {
+/// Builds what was chosen, or finds it built, and gives it back with all that was known of it beforehand.
+pub fn make<'a>(
+    chosen: &'a Chosen,
+    target: &'static Target,
+    options: &BuildOptions,
+) -> Result<(Build<'a>, Product)> {
     let _claim = Claim::on(&chosen.context, &chosen.claim_file(target.go))?;
     let build = prepare(chosen, target, options)?;
     let (outputs, timings) = plan(&build)?
@@ -112,7 +129,7 @@ pub fn make(chosen: &Chosen, target: &'static Target, options: &BuildOptions) ->
         .with_context(|| format!("building k3s {} for {}", build.source.version, target.go))?;
     let product = Product::publish(&build, &outputs, &timings)?;
     product::report::say(&build, &product);
-    Ok(product)
+    Ok((build, product))
 }
 
 fn plan<'a>(build: &'a Build<'a>) -> Result<Plan<'a>> {

@@ -6,6 +6,7 @@ use crate::image::content::Blob;
 use crate::image::push::{self, Transport};
 use crate::image::{self, Compression, PauseImage, Reference, installed, layout};
 use crate::target::Target;
+use crate::tree::shown;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use indicatif::HumanCount;
@@ -211,12 +212,6 @@ fn tell(folder: &Path, rows: &[Row], names: &[Reference], images: &[PauseImage],
 
 /// Where k3s looks for images (k3s, pkg/agent/config/config.go, `Images`), under its default data folder.
 const AIRGAP_IMAGES: &str = "/var/lib/rancher/k3s/agent/images";
-
-/// The folder as the person would type it here.
-fn shown(folder: &Path) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    folder.strip_prefix(here).unwrap_or(folder).display().to_string()
-}
 
 fn push(
     context: &Context,

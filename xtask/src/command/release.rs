@@ -2,7 +2,7 @@
 
 use super::build::{self, BuildOptions, Choose};
 use super::choice::Choice;
-use super::rpm::{self, HEADING, PackageOptions, Packager, shown};
+use super::rpm::{self, HEADING, PackageOptions, Packager};
 use crate::context::Context;
 use crate::error::story;
 use crate::lock::{Adding, Lock};
@@ -12,6 +12,7 @@ use crate::release::faults::{self, Faults};
 use crate::release::{Manner, Part, Release, assets, check, faults_of_packages, github};
 use crate::rpm::naming::rpm_version;
 use crate::target::Target;
+use crate::tree::shown;
 use crate::upstream::chosen::Chosen;
 use anyhow::{Context as _, Result};
 use indicatif::HumanBytes;
@@ -196,7 +197,7 @@ impl Making {
     fn build(&self, chosen: &Chosen, targets: &[&'static Target]) -> Result<Vec<Finished>> {
         rpm_version(&chosen.source.version, &chosen.source.commit.id, chosen.source.time)?;
         let products = targets.iter().map(|target| {
-            let product = build::make(chosen, target, &self.options_for(target))?;
+            let (_, product) = build::make(chosen, target, &self.options_for(target))?;
             // Whoever may have changed a file since, it is not published.
             Ok((*target, Product::open(&product.folder, target)?))
         });
@@ -239,7 +240,9 @@ impl Making {
         for (target, product) in products {
             let rebuild = match ground {
                 Ground::Chosen(chosen) if parts.is_empty() => {
-                    Some(rpm::rebuild(&self.choice, &self.options_for(target), chosen, target)?)
+                    let options = self.options_for(target);
+                    let build = build::prepare(chosen, target, &options)?;
+                    Some(rpm::rebuild(&self.choice, &options, &build)?)
                 }
                 _ => None,
             };

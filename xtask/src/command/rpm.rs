@@ -3,13 +3,14 @@
 use super::build::{self, BuildOptions};
 use super::choice::Choice;
 use crate::context::Context;
+use crate::k3s::Build;
 use crate::product::Product;
 use crate::rpm::naming::{Dist, rpm_version};
 use crate::rpm::sign::Key;
 use crate::rpm::source_package::Rebuild;
 use crate::rpm::{Packaging, Published, repository, tools};
 use crate::target::Target;
-use crate::upstream::chosen::Chosen;
+use crate::tree::shown;
 use crate::upstream::version::Version;
 use crate::vendoring;
 use anyhow::{Context as _, Result, ensure};
@@ -30,9 +31,7 @@ pub struct Args {
     pub options: BuildOptions,
 
     /// A finished product, instead of building one
-    #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = [
-        "source", "sample", "vendored", "pause_image", "patches", "no_builtin_pause", "charts", "k3s_root", "level",
-    ])]
+    #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = build::NO_BUILD)]
     pub product: Option<PathBuf>,
 
     #[command(flatten)]
@@ -124,8 +123,8 @@ impl Args {
             None => {
                 let chosen = self.choice.find(context)?;
                 rpm_version(&chosen.source.version, &chosen.source.commit.id, chosen.source.time)?;
-                let product = build::make(&chosen, target, &self.options)?;
-                let rebuild = rebuild(&self.choice, &self.options, &chosen, target)?;
+                let (build, product) = build::make(&chosen, target, &self.options)?;
+                let rebuild = rebuild(&self.choice, &self.options, &build)?;
                 // Whoever may have changed a file since, it does not go into a package.
                 (chosen.context, Product::open(&product.folder, target)?, Some(rebuild))
             }
@@ -146,18 +145,12 @@ impl Args {
 }
 
 /// How a product is built again from a source package, given all that chose it.
-pub fn rebuild(
-    choice: &Choice,
-    options: &BuildOptions,
-    chosen: &Chosen,
-    target: &'static Target,
-) -> Result<Rebuild> {
+pub fn rebuild(choice: &Choice, options: &BuildOptions, build: &Build) -> Result<Rebuild> {
     let vendored = match &choice.vendored {
         Some(folder) => folder.clone(),
-        None => vendoring::gather::run(&build::prepare(chosen, target, options)?)
-            .context("gathering the sources of the source package")?,
+        None => vendoring::gather::run(build).context("gathering the sources of the source package")?,
     };
-    Ok(Rebuild { vendored, options: options.words(&chosen.context)?, patches: options.patches.clone() })
+    Ok(Rebuild { vendored, options: options.words(build.context)?, patches: options.patches.clone() })
 }
 
 /// What was written where, and what to do with it.
@@ -180,10 +173,4 @@ fn tell(published: &Published) {
     if published.source.is_none() {
         println!("  no source package: a finished product does not tell what it was built from");
     }
-}
-
-/// The folder as the person would type it here.
-pub fn shown(folder: &Path) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    folder.strip_prefix(here).unwrap_or(folder).display().to_string()
 }

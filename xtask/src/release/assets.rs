@@ -4,7 +4,8 @@ use super::Part;
 use crate::digest::Digest;
 use crate::image::{Compression, PauseImage, docker_archive, installed};
 use crate::product::finished::{CHECK_CONFIG, LICENSE, NOTICES};
-use crate::product::{MANIFEST, Product, SUMS};
+use crate::product::{self, MANIFEST, Product, SUMS};
+use crate::rpm::found;
 use crate::rpm::naming::{Dist, SOURCE_PACKAGE};
 use crate::rpm::repository::REPO_FILE;
 use crate::rpm::sign::PUBLIC_KEY;
@@ -120,9 +121,8 @@ pub fn payload(package: &Path) -> Result<String> {
 /// The same, of a package that is read from somewhere else.
 pub fn payload_in(reader: impl std::io::Read) -> Result<String> {
     let package = ::rpm::Package::parse(&mut std::io::BufReader::new(reader))?;
-    let digests = package.check_digests()?;
     ensure!(
-        digests.header_sha256.is_verified() && digests.payload_sha256.is_verified(),
+        found::is_undamaged(&package)?,
         "the package is damaged: its header or payload has not the digest it names"
     );
     let tag = ::rpm::IndexTag::RPMTAG_PAYLOADSHA256;
@@ -189,8 +189,8 @@ pub fn sizes(folder: &Path) -> Result<Vec<(String, u64)>> {
 
 /// The text of `SHA256SUMS`: all files but itself and its signature.
 pub fn sums(folder: &Path) -> Result<String> {
-    let names = names(folder)?.into_iter().filter(|name| !name.starts_with(SUMS));
-    names.map(|name| Ok(format!("{}  {name}\n", Digest::of_file(&folder.join(&name))?))).collect()
+    let names: Vec<String> = names(folder)?.into_iter().filter(|name| !name.starts_with(SUMS)).collect();
+    product::sums(folder, &names)
 }
 
 #[cfg(test)]

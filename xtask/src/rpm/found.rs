@@ -58,12 +58,17 @@ const RELATIONS: [(Relation, Tags); 6] = [
     ),
 ];
 
+/// Whether header and payload have the digests that a package names.
+pub fn is_undamaged(package: &::rpm::Package) -> Result<bool> {
+    let digests = package.check_digests()?;
+    Ok(digests.header_sha256.is_verified() && digests.payload_sha256.is_verified())
+}
+
 /// Opens a package whose own digests are right.
 fn open(path: &Path) -> Result<::rpm::Package> {
     let package = ::rpm::Package::open(path).with_context(|| format!("{} is no package", path.display()))?;
-    let digests = package.check_digests()?;
     ensure!(
-        digests.header_sha256.is_verified() && digests.payload_sha256.is_verified(),
+        is_undamaged(&package)?,
         "{} is damaged: its header or payload has not the digest it names",
         path.display()
     );
