@@ -1,9 +1,13 @@
 //! Measurements, always of two things side by side in one run, printed as a ratio.
 
+pub mod boot;
 pub mod build;
 pub mod emulated;
 pub mod pause;
 pub mod rpm;
+pub mod sqlite;
+
+use anyhow::Result;
 
 /// One comparison.
 pub struct Row {
@@ -11,6 +15,43 @@ pub struct Row {
     pub ours: f64,
     pub theirs: f64,
     pub unit: &'static str,
+}
+
+/// Does two things in turns, so many times each, and begins with the other one every time: what a machine does
+/// besides meets both.
+pub fn in_turns<T>(
+    pairs: usize,
+    mut ours: impl FnMut() -> Result<T>,
+    mut theirs: impl FnMut() -> Result<T>,
+) -> Result<Vec<(T, T)>> {
+    let mut done = Vec::new();
+    for number in 0..pairs {
+        done.push(if number % 2 == 0 {
+            let first = ours()?;
+            (first, theirs()?)
+        } else {
+            let first = theirs()?;
+            (ours()?, first)
+        });
+    }
+    Ok(done)
+}
+
+/// Every pair of figures as a row, which shows how far they spread, and the two medians.
+pub fn rows(what: &str, unit: &'static str, pairs: &[(f64, f64)]) -> Vec<Row> {
+    let row = |what: String, (ours, theirs): (f64, f64)| Row { what, ours, theirs, unit };
+    let each = pairs.iter().enumerate().map(|(index, pair)| row(format!("{what}, pair {}", index + 1), *pair));
+    each.chain([row(format!("{what}, median"), medians(pairs))]).collect()
+}
+
+/// The middle ones of an odd number of pairs, each side by itself.
+pub fn medians(pairs: &[(f64, f64)]) -> (f64, f64) {
+    let median = |mut figures: Vec<f64>| {
+        figures.sort_by(f64::total_cmp);
+        figures[figures.len() / 2]
+    };
+    let (ours, theirs) = pairs.iter().copied().unzip();
+    (median(ours), median(theirs))
 }
 
 /// Prints comparisons as a table: what, ours, what it is held against, and ours divided by that.

@@ -30,6 +30,7 @@ pub mod shell;
 pub mod skipped;
 pub mod stub;
 pub mod subject;
+pub mod trial;
 
 use crate::target::Target;
 use anyhow::Result;

@@ -1,6 +1,6 @@
 //! Packaging beside rpmbuild alone, and what each way to compress a package costs whom.
 
-use super::Row;
+use super::{Row, in_turns};
 use crate::command::rpm::PackageOptions;
 use crate::context::Context;
 use crate::process::Program;
@@ -55,19 +55,13 @@ pub fn run(context: &Context, folder: &Path, options: &PackageOptions) -> Result
 fn beside_rpmbuild(packaging: &Packaging, place: &Path) -> Result<()> {
     let topdir = Topdir::new(place.join("alone"))?;
     sources::lay_out(packaging, &topdir)?;
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..RUNS {
-        theirs.push(spent(|| build::run(packaging, &topdir).map(drop))?);
-        ours.push(spent(|| whole_command(packaging, &place.join("ours")))?);
-    }
-    let row = |what: String, ours: f64, theirs: f64| Row { what, ours, theirs, unit: "s" };
-    let mut rows = Vec::new();
-    for (index, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
-        rows.push(row(format!("pair {}, by the clock", index + 1), ours.clock, theirs.clock));
-    }
-    for (what, figure) in FIGURES {
-        rows.push(row(format!("median, {what}"), median(&ours, figure), median(&theirs, figure)));
-    }
+    let ours = || spent(|| whole_command(packaging, &place.join("ours")));
+    let pairs = in_turns(RUNS, ours, || spent(|| build::run(packaging, &topdir).map(drop)))?;
+    let figures = |figure: Figure| -> Vec<(f64, f64)> {
+        pairs.iter().map(|(ours, theirs)| (figure(ours), figure(theirs))).collect()
+    };
+    let rows: Vec<Row> =
+        FIGURES.into_iter().flat_map(|(what, figure)| super::rows(what, "s", &figures(figure))).collect();
     super::print("xtask rpm", "rpmbuild", &rows);
     Ok(())
 }
@@ -167,11 +161,4 @@ fn of_programs() -> Result<f64> {
 
 fn least(mut work: impl FnMut() -> Result<()>) -> Result<f64> {
     (0..RUNS).try_fold(f64::INFINITY, |least, _| Ok(least.min(spent(&mut work)?.processor)))
-}
-
-/// The middle one of an odd number of figures.
-fn median(runs: &[Spent], figure: Figure) -> f64 {
-    let mut figures: Vec<f64> = runs.iter().map(figure).collect();
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }

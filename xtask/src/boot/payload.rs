@@ -75,7 +75,7 @@ pub fn gather(
         fs::write(content.join("pause-image"), reference.to_owned() + "\n")?;
     }
     match proof {
-        Proof::Alone => {
+        Proof::Alone | Proof::Bundled => {
             fs::copy(subject.binary()?, content.join("k3s"))?;
         }
         Proof::Sample | Proof::Packages | Proof::Cure => {

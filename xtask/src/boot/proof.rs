@@ -11,6 +11,8 @@ pub enum Proof {
     Packages,
     /// The binary alone, with no file but the image of the pods.
     Alone,
+    /// The user space that a binary brings along, with the distribution's out of reach.
+    Bundled,
     /// What the package with the pause image cures, and that it does.
     Cure,
 }
@@ -48,6 +50,14 @@ const ALONE: &[Milestone] = &[
     milestone("registry", 1500, "the same under a system default registry that does not exist"),
 ];
 
+const BUNDLED: &[Milestone] = &[
+    milestone("k3s", 800, "the binary runs as a server, on a machine without iptables, conntrack and mount"),
+    milestone("node", 600, "the node is Ready"),
+    milestone("pod", 600, "a pod is Running"),
+    milestone("service", 500, "a service answers from a second pod"),
+    milestone("bundled", 120, "rules and mounts were made by the programs of k3s-root"),
+];
+
 const CURE: &[Milestone] = &[
     milestone("packages", 300, "rpm has installed k3s, which is told to ask for another pause image"),
     milestone("k3s", 800, "the packaged unit has started it"),
@@ -63,6 +73,7 @@ impl Proof {
             Proof::Sample => "sample",
             Proof::Packages => "packages",
             Proof::Alone => "alone",
+            Proof::Bundled => "bundled",
             Proof::Cure => "cure",
         }
     }
@@ -73,6 +84,7 @@ impl Proof {
             Proof::Sample => "the sample's packages and pause image",
             Proof::Packages => "the packages, from installation to removal",
             Proof::Alone => "the binary alone",
+            Proof::Bundled => "the user space inside the binary (k3s-root), with the machine's out of reach",
             Proof::Cure => "the cure for a k3s whose pause image has no riscv64 build",
         }
     }
@@ -83,6 +95,7 @@ impl Proof {
             Proof::Sample => SAMPLE,
             Proof::Packages => PACKAGES,
             Proof::Alone => ALONE,
+            Proof::Bundled => BUNDLED,
             Proof::Cure => CURE,
         };
         BOOT.iter().chain(own).copied().collect()
@@ -94,6 +107,7 @@ impl Proof {
             Proof::Sample => include_str!("guest/sample.sh"),
             Proof::Packages => include_str!("guest/packages.sh"),
             Proof::Alone => include_str!("guest/alone.sh"),
+            Proof::Bundled => include_str!("guest/bundled.sh"),
             Proof::Cure => include_str!("guest/cure.sh"),
         }
     }

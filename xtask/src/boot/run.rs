@@ -112,6 +112,29 @@ impl<'a> Course<'a> {
 /// Follows a machine to its end, or until it exceeds a limit, with a progress line for each milestone.
 pub fn follow(machine: &Listening, milestones: &[Milestone], progress: &Progress) -> Outcome {
     let begun = Instant::now();
+    match reach(machine, milestones, progress, begun) {
+        Ok(course) => collect(machine, course, begun),
+        Err(outcome) => outcome,
+    }
+}
+
+/// Follows a machine as far as these milestones go, whatever comes after them.
+pub fn follow_until(machine: &Listening, milestones: &[Milestone], progress: &Progress) -> Outcome {
+    let begun = Instant::now();
+    match reach(machine, milestones, progress, begun) {
+        Ok(course) if course.outcome.failure.is_some() => collect(machine, course, begun),
+        Ok(course) => course.outcome,
+        Err(outcome) => outcome,
+    }
+}
+
+/// Waits for one milestone after the other; a machine that has nothing more to tell has come to its end.
+fn reach<'m>(
+    machine: &Listening,
+    milestones: &'m [Milestone],
+    progress: &Progress,
+    begun: Instant,
+) -> Result<Course<'m>, Outcome> {
     let mut course = Course::new(milestones);
     let mut since = begun;
     while let Some(milestone) = course.next() {
@@ -126,9 +149,9 @@ pub fn follow(machine: &Listening, milestones: &[Milestone], progress: &Progress
                 Heard::Line(line) => course.hear(line::parse(&line), begun.elapsed().as_secs_f64()),
                 Heard::Silence => {
                     let limit = milestone.limit.as_secs();
-                    return course.end(format!("the machine has not come this far within {limit} s"));
+                    return Err(course.end(format!("the machine has not come this far within {limit} s")));
                 }
-                Heard::End => return course.end("the machine has ended".to_owned()),
+                Heard::End => return Err(course.end("the machine has ended".to_owned())),
             }
         }
         if course.outcome.failure.is_some() {
@@ -138,7 +161,7 @@ pub fn follow(machine: &Listening, milestones: &[Milestone], progress: &Progress
         since = Instant::now();
         running.done(format!("{} ({:.0} s after power-on)", milestone.what, begun.elapsed().as_secs_f64()));
     }
-    collect(machine, course, begun)
+    Ok(course)
 }
 
 /// Hears the guest out: facts and evidence may follow the last milestone or a failure.

@@ -17,7 +17,17 @@ pub struct Subject {
     pub version: String,
     packages: Vec<PathBuf>,
     binary: Option<PathBuf>,
+    /// What the manifest beside the binary tells of its user space.
+    user_space: Option<UserSpace>,
     pause_image: Option<String>,
+}
+
+/// Whose iptables, conntrack, mount and so on a binary uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum UserSpace {
+    /// It brings k3s-root along.
+    Own,
+    Distribution,
 }
 
 /// The end of the sample's version (see [`crate::upstream::release::Origin`]).
@@ -81,6 +91,7 @@ impl Subject {
         Ok(Subject {
             version: manifest.as_ref().map_or("unknown".to_owned(), |manifest| manifest.k3s.clone()),
             binary: Some(file.to_owned()),
+            user_space: manifest.as_ref().map(UserSpace::of),
             pause_image: manifest.map(|manifest| manifest.pause_image),
             ..Subject::default()
         })
@@ -99,7 +110,8 @@ impl Subject {
         let of_packages: &[Proof] =
             if self.packages.is_empty() { &[] } else { &[Proof::Packages, Proof::Cure] };
         let alone = self.binary.is_some().then_some(Proof::Alone);
-        of_packages.iter().copied().chain(alone).collect()
+        let bundled = (self.user_space == Some(UserSpace::Own)).then_some(Proof::Bundled);
+        of_packages.iter().copied().chain(alone).chain(bundled).collect()
     }
 
     pub fn packages(&self) -> Result<&[PathBuf]> {
@@ -116,5 +128,11 @@ impl Subject {
     /// The pause image's patched name, where it is known.
     pub fn pause_image(&self) -> Option<&str> {
         self.pause_image.as_deref()
+    }
+}
+
+impl UserSpace {
+    fn of(manifest: &Manifest) -> UserSpace {
+        if manifest.lacks("k3s-root") { UserSpace::Distribution } else { UserSpace::Own }
     }
 }

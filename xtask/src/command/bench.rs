@@ -37,13 +37,15 @@ enum What {
         #[command(flatten)]
         options: PackageOptions,
     },
+    /// Boots of k3s beside one whose SQLite is not optimised, as upstream's flags have it; takes an hour
+    Boot(Box<Chosen>),
     /// The commands of a build and nothing else, one after another
     #[command(hide = true)]
-    Bare(Box<Bare>),
+    Bare(Box<Chosen>),
 }
 
 #[derive(Clone, Debug, clap::Args)]
-struct Bare {
+struct Chosen {
     #[command(flatten)]
     choice: Choice,
     #[command(flatten)]
@@ -57,8 +59,12 @@ impl Args {
             What::Emulated => bench::emulated::run(&context),
             What::Build { arguments } => bench::build::run(&context, &arguments),
             What::Rpm { product, options } => bench::rpm::run(&context, &product, &options),
-            What::Bare(bare) => {
-                let Bare { choice, options } = *bare;
+            What::Boot(chosen) => {
+                let Chosen { choice, options } = *chosen;
+                bench::boot::run(&choice.find(context)?, &options)
+            }
+            What::Bare(chosen) => {
+                let Chosen { choice, options } = *chosen;
                 let chosen = choice.find(context)?;
                 let build = build::prepare(&chosen, Target::named(&options.arch)?, &options)?;
                 // Upstream's scripts end with the binary; the checks of the product are ours.

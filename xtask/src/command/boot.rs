@@ -5,13 +5,13 @@ use super::choice::Choice;
 use super::rpm::{self, Packager};
 use crate::boot::guest::Guest;
 use crate::boot::machine::{self, Memory, Size};
-use crate::boot::payload::{self, Afterwards};
+use crate::boot::payload::Afterwards;
 use crate::boot::proof::Proof;
 use crate::boot::record::{Proved, Record};
 use crate::boot::run::{self, Outcome};
 use crate::boot::subject::Subject;
+use crate::boot::trial::{self, Room, Testbed};
 use crate::boot::{self, page, rootfs, shell};
-use crate::claim::Claim;
 use crate::context::Context;
 use crate::doctor::{self, Purpose};
 use crate::product::{self, Product};
@@ -100,25 +100,19 @@ impl Args {
         let mut proofs = subject.proofs();
         proofs.retain(|proof| self.proof.is_none_or(|only| only == *proof));
         ensure!(!proofs.is_empty(), "nothing of k3s {} can be proved that way", subject.version);
-        let (_claim, scratch) = claimed(&context)?;
+        let room = Room::take(&context)?;
         let mut guest = Guest::get(&context)?;
         if let Some(root) = &self.rootfs {
-            let folder = scratch.path().join("guest");
+            let folder = room.path().join("guest");
             fs::create_dir(&folder)?;
             guest = rootfs::guest(&context, &guest, root, &folder)?;
         }
         let mut record = Record::new(&subject.version, &guest.about, &size);
-        let run = Run {
-            context: &context,
-            guest: &guest,
-            subject: &subject,
-            size: &size,
-            args: &self,
-            scratch: scratch.path(),
-        };
-        let making = tempfile::tempdir_in(scratch.path())?;
+        let making = tempfile::tempdir_in(room.path())?;
+        let testbed = Testbed { context: &context, guest, size, room };
         for proof in proofs {
-            record.proofs.push(Proved::new(proof, run.prove(proof, making.path())?));
+            let outcome = self.prove(proof, &testbed, &subject, making.path())?;
+            record.proofs.push(Proved::new(proof, outcome));
             if record.failure().is_some() {
                 break;
             }
@@ -128,6 +122,29 @@ impl Args {
         let folder = context.dist.join(&subject.version).join("boot");
         appear(&context, making, &folder)?;
         tell(&record, &folder)
+    }
+
+    /// Boots a machine for a proof, and puts its console's log beside the record.
+    fn prove(
+        &self,
+        proof: Proof,
+        testbed: &Testbed,
+        subject: &Subject,
+        record: &Path,
+    ) -> Result<Outcome> {
+        let progress = &testbed.context.progress;
+        let afterwards = if self.keep || self.shell { Afterwards::Stay } else { Afterwards::Off };
+        let trial = testbed.begin(subject, proof, afterwards)?;
+        let outcome = run::follow(&trial.machine, &proof.milestones(), progress);
+        fs::copy(trial.console(), record.join(format!("console-{}.log", proof.name())))?;
+        if self.shell {
+            shell::lend(trial.folder())?;
+        } else if self.keep {
+            let socket = trial.folder().join(machine::SOCKET);
+            progress.say(format!("the machine runs on; its console is {}", socket.display()));
+            run::keep(&trial.machine);
+        }
+        Ok(outcome)
     }
 
     /// Builds what was chosen, and its packages.
@@ -151,61 +168,9 @@ impl Args {
     }
 }
 
-/// Everything one proof needs.
-struct Run<'a> {
-    context: &'a Context,
-    guest: &'a Guest,
-    subject: &'a Subject,
-    size: &'a Size,
-    args: &'a Args,
-    /// Where its machines run, one after another.
-    scratch: &'a Path,
-}
-
-impl Run<'_> {
-    /// Boots a machine for a proof, in a folder of its own, and puts its console's log beside the record.
-    fn prove(&self, proof: Proof, record: &Path) -> Result<Outcome> {
-        let folder = tempfile::tempdir_in(self.scratch)?;
-        let afterwards = if self.args.keep || self.args.shell { Afterwards::Stay } else { Afterwards::Off };
-        let payload =
-            payload::make(self.context, self.guest, self.subject, proof, afterwards, folder.path())?;
-        let machine = machine::start(self.context, self.guest, &payload, self.size, folder.path())?;
-        let outcome = run::follow(&machine, &proof.milestones(), &self.context.progress);
-        fs::copy(folder.path().join(machine::CONSOLE), record.join(format!("console-{}.log", proof.name())))?;
-        if self.args.shell {
-            shell::lend(folder.path())?;
-        } else if self.args.keep {
-            let socket = folder.path().join(machine::SOCKET);
-            self.context.progress.say(format!("the machine runs on; its console is {}", socket.display()));
-            run::keep(&machine);
-        }
-        Ok(outcome)
-    }
-}
-
-/// Where boots run, and what two of them hold while they come and go.
-fn place(context: &Context) -> (PathBuf, PathBuf) {
-    let all = context.work.join("boot");
-    (all.clone(), all.join("claim"))
-}
-
-/// A folder for one run, held while it lasts. What killed runs have left is cleared away.
-fn claimed(context: &Context) -> Result<(Claim, tempfile::TempDir)> {
-    let (all, claim) = place(context);
-    let _one_at_a_time = Claim::on(context, &claim)?;
-    for entry in fs::read_dir(&all)? {
-        let path = entry?.path();
-        if path.is_dir() && Claim::is_free(&path.join("claim"))? {
-            fs::remove_dir_all(path)?;
-        }
-    }
-    let folder = tempfile::Builder::new().prefix("run-").tempdir_in(&all)?;
-    Ok((Claim::on(context, &folder.path().join("claim"))?, folder))
-}
-
 /// Lets a record take the place of an older one.
 fn appear(context: &Context, making: tempfile::TempDir, folder: &Path) -> Result<()> {
-    let _one_at_a_time = Claim::on(context, &place(context).1)?;
+    let _one_at_a_time = trial::claim(context)?;
     fs::create_dir_all(folder.parent().unwrap_or(folder))?;
     product::replace(making, folder)
 }

@@ -5,7 +5,7 @@ use crate::claim::Claim;
 use crate::context::Context;
 use crate::error;
 use crate::image::reference::Reference;
-use crate::k3s::{Build, Options, Part};
+use crate::k3s::{Build, Optimisation, Options, Part};
 use crate::patch::PatchSet;
 use crate::product::{self, Product};
 use crate::step::Plan;
@@ -182,6 +182,7 @@ pub fn prepare<'a>(chosen: &'a Chosen, target: &'static Target, options: &BuildO
         charts: options.charts.into(),
         root: options.k3s_root.into(),
         level: options.level.clone(),
+        c: Optimisation::Ours,
     };
     let patches = options.patches(context)?;
     let any_go = AnyGo::find(context, chosen.stand_ins.as_ref())?;

@@ -218,7 +218,7 @@ impl Making {
         let options = &self.options;
         let pause_image = options.pause_image.as_deref().unwrap_or(&pins.pause_image.reference);
         let yes_or_no = |yes: bool| if yes { "inside" } else { "not inside" }.to_owned();
-        let has = |part: &str| yes_or_no(!manifest.incomplete.iter().any(|lacking| lacking == part));
+        let has = |part: &str| yes_or_no(!manifest.lacks(part));
         let pairs = [
             ("k3s", manifest.k3s.clone(), chosen.source.version.to_string()),
             ("its commit", manifest.commit.clone(), chosen.source.commit.id.clone()),

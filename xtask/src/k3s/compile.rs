@@ -1,8 +1,8 @@
 //! One `go build` of ours: upstream's tags and flags, our environment.
 
-use super::Build;
+use super::{Build, Optimisation};
 use crate::digest::Digest;
-use crate::toolchain::zig::CFLAGS;
+use crate::toolchain::zig::{CFLAGS, UNOPTIMISED};
 use crate::upstream::script::GoBuild;
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
@@ -70,12 +70,17 @@ impl Compile {
         }
         environment.push(("CGO_ENABLED", if c == C::None { "0" } else { "1" }.to_owned()));
         if c != C::None {
-            let cflags = format!("{} {CFLAGS}", flags.cflags).trim().to_owned();
+            // Where upstream sets no flags, Go's own optimise as ours do.
+            let ours = match build.options.c {
+                Optimisation::Upstream if !flags.cflags.is_empty() => UNOPTIMISED,
+                Optimisation::Upstream | Optimisation::Ours => CFLAGS,
+            };
+            let cflags = format!("{} {ours}", flags.cflags).trim().to_owned();
             environment.push(("CC", format!("zig cc -target {}", build.target.zig)));
             environment.push(("CXX", format!("zig c++ -target {}", build.target.zig)));
             environment.push(("CGO_CFLAGS", cflags.clone()));
             environment.push(("CGO_CXXFLAGS", cflags));
-            environment.push(("CGO_LDFLAGS", CFLAGS.to_owned()));
+            environment.push(("CGO_LDFLAGS", ours.to_owned()));
         }
         let arguments = vec![
             "-trimpath".to_owned(),

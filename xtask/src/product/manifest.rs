@@ -58,6 +58,11 @@ pub struct PatchEntry {
 }
 
 impl Manifest {
+    /// Whether this part of a whole k3s is missing.
+    pub fn lacks(&self, part: &str) -> bool {
+        self.incomplete.iter().any(|lacking| lacking == part)
+    }
+
     /// Writes down a build.
     pub fn of(
         build: &Build,

@@ -106,7 +106,7 @@ fn pause_image(packaging: &Packaging) -> Result<Vec<u8>> {
 /// What the marked places of the spec are filled with.
 fn values(packaging: &Packaging) -> BTreeMap<&'static str, Value> {
     let manifest = &packaging.product.manifest;
-    let has = |part: &str| if manifest.incomplete.iter().any(|lacking| lacking == part) { "0" } else { "1" };
+    let has = |part: &str| if manifest.lacks(part) { "0" } else { "1" };
     let tool = |name: &str| manifest.tools.get(name).map_or("0", String::as_str).to_owned();
     let rust = tool("rustc").split(' ').nth(1).unwrap_or("0").to_owned();
     let licenses: Vec<&str> = manifest.third_party.licenses.iter().map(String::as_str).collect();

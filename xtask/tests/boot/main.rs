@@ -10,4 +10,6 @@ mod bad_input;
 mod broken;
 mod endings;
 mod machine;
+mod rootfs;
 mod sample;
+mod scripts;

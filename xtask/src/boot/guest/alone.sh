@@ -3,32 +3,19 @@
 . /proof/say.sh
 . /proof/cluster.sh
 
-# start ARGUMENT...: by a unit that systemd makes for the occasion, since no package brings one.
-start() {
-    systemd-run --unit=k3s --collect --service-type=notify --property=KillMode=process --property=Delegate=yes \
-        --property=TimeoutStartSec=infinity k3s server "$@"
-}
-
 start_k3s() {
-    not rpm --query k3s
-    cp /proof/k3s /usr/local/bin/k3s
-    chmod 755 /usr/local/bin/k3s
+    put_binary
     network
     configure
     [ "$(ls /var/lib/rancher/k3s/agent/images)" = busybox.tar ]
-    start
-}
-
-look_at_sandbox() {
-    sandbox_of web
-    [ ! -e /proof/pause-image ] || [ "${image#docker.io/}" = "$(cat /proof/pause-image)" ]
+    serve
 }
 
 # Every system image is asked for there, and nobody answers.
 start_with_registry() {
     kubectl delete pod web --now --wait=true
     systemctl stop k3s
-    start --system-default-registry=registry.invalid
+    serve --system-default-registry=registry.invalid
     wait_for node_answers
     run_web
     sandbox_of web

@@ -2,6 +2,19 @@
 
 kubectl() { k3s kubectl "$@"; }
 
+# The binary of the payload, where no package brings one.
+put_binary() {
+    not rpm --query k3s
+    cp /proof/k3s /usr/local/bin/k3s
+    chmod 755 /usr/local/bin/k3s
+}
+
+# serve ARGUMENT...: a server by a unit that systemd makes for the occasion.
+serve() {
+    systemd-run --unit=k3s --collect --service-type=notify --property=KillMode=process --property=Delegate=yes \
+        --property=TimeoutStartSec=infinity /usr/local/bin/k3s server "$@"
+}
+
 # What a server without a registry is told: addons, whose images there are none of, are left out, and what
 # would install them.
 configure() {
@@ -29,8 +42,9 @@ node_is_ready() {
     fact k3s-rss "$(awk '/^VmRSS:/ { print $2, $3 }' "/proc/$(systemctl show --property MainPID --value k3s)/status")"
 }
 
-# run_pod NAME COMMAND: of busybox's image, with a label of its name. The grace period is longer than even a busy
-# emulator takes, and far shorter than the limit of the milestone that waits for it.
+# run_pod NAME COMMAND: of busybox's image, with a label of its name, and with a volume in memory, which the kubelet
+# has the program mount(8) make. The grace period is longer than even a busy emulator takes, and far shorter than the
+# limit of the milestone that waits for it.
 run_pod() {
     waits --for=create serviceaccount/default
     kubectl apply --filename - <<YAML
@@ -48,6 +62,8 @@ spec:
       image: docker.io/proof/busybox:1
       imagePullPolicy: Never
       command: [sh, -c, '$2']
+      volumeMounts: [{name: memory, mountPath: /memory}]
+  volumes: [{name: memory, emptyDir: {medium: Memory}}]
 YAML
 }
 
@@ -66,4 +82,26 @@ sandbox_of() {
     [ "$(awk '/^Uid:/ { print $3 }' "/proc/$pid/status")" = 65535 ]
     fact sandbox-image "$image"
     fact pause-rss "$(awk '/^VmRSS:/ { print $2, $3 }' "/proc/$pid/status")"
+}
+
+# A sandbox of the patched name, where that is known.
+look_at_sandbox() {
+    sandbox_of web
+    [ ! -e /proof/pause-image ] || [ "${image#docker.io/}" = "$(cat /proof/pause-image)" ]
+}
+
+# From a second pod: by the address of a service, which rules of iptables lead to the first.
+ask_service() {
+    kubectl apply --filename - <<'YAML'
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: web}
+  ports: [{port: 80, targetPort: 8080}]
+YAML
+    address=$(kubectl get service web --output 'jsonpath={.spec.clusterIP}')
+    run_pod client "until wget -q -O - http://$address/ 2>/dev/null; do sleep 1; done"
+    in_phase client Succeeded
+    [ "$(kubectl logs client)" = 'answered by the pod' ]
 }

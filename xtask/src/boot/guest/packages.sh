@@ -25,24 +25,8 @@ start_k3s() {
 tells_of_serving() { [ "$(kubectl logs web)" = serving ]; }
 answers() { [ "$(kubectl exec web -- cat /www/index.html)" = 'answered by the pod' ]; }
 
-ask_service() {
-    kubectl apply --filename - <<'YAML'
-apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec:
-  selector: {app: web}
-  ports: [{port: 80, targetPort: 8080}]
-YAML
-    address=$(kubectl get service web --output 'jsonpath={.spec.clusterIP}')
-    run_pod client "until wget -q -O - http://$address/ 2>/dev/null; do sleep 1; done"
-    in_phase client Succeeded
-    [ "$(kubectl logs client)" = 'answered by the pod' ]
-}
-
-look_at_sandbox() {
-    sandbox_of web
-    [ ! -e /proof/pause-image ] || [ "${image#docker.io/}" = "$(cat /proof/pause-image)" ]
+look_around() {
+    look_at_sandbox
     fact guest-memory-used "$(awk '/^MemTotal/ { t = $2 } /^MemAvailable/ { print t - $2, "KiB" }' /proc/meminfo)"
 }
 
@@ -67,9 +51,9 @@ delete_pod() {
 }
 
 left_over() {
-    ps -eo args | grep -E '^/pause$|containerd-shim|^/usr/bin/k3s|k3s-server|^containerd ' | grep -v grep || :
+    pgrep --list-full --full '^/pause$|containerd-shim|^/usr/bin/k3s|k3s-server|^containerd ' || :
     grep -E ' (/run/k3s|/run/netns/cni-|/var/lib/kubelet/pods)' /proc/mounts || :
-    ls /sys/class/net | grep -E '^(cni0|flannel|veth)' || :
+    ip -brief link show | grep -E '^(cni0|flannel|veth)' || :
     { iptables-save; ip6tables-save; } | grep -E 'KUBE-|CNI-|FLANNEL|flannel' || :
 }
 
@@ -95,7 +79,7 @@ step pod run_web
 step logs wait_for tells_of_serving
 step exec answers
 step service ask_service
-step sandbox look_at_sandbox
+step sandbox look_around
 step restart restart_k3s
 step deletion delete_pod
 step killall kill_all

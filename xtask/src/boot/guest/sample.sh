@@ -62,7 +62,7 @@ reap_orphans() {
     # Their parent ends at once, and they belong to the first process of their namespace.
     nsenter --target "$pid" --pid sh -c 'sleep 1000 & sleep 1000 & sleep 1000 &'
     wait_for has_children 3
-    kill $(children)
+    children | xargs kill
     # An orphan that nobody reaps would stay, as a zombie.
     wait_for has_children 0
 }

@@ -1,0 +1,87 @@
+//! Trials: machines that are switched on for one proof each, in folders that go away with them.
+
+use super::guest::Guest;
+use super::machine::{self, Size};
+use super::payload::{self, Afterwards};
+use super::proof::Proof;
+use super::subject::Subject;
+use crate::claim::Claim;
+use crate::context::Context;
+use crate::process::Listening;
+use anyhow::Result;
+use fs_err as fs;
+use std::path::{Path, PathBuf};
+
+/// What all machines of one run have in common.
+pub struct Testbed<'a> {
+    pub context: &'a Context,
+    pub guest: Guest,
+    pub size: Size,
+    pub room: Room,
+}
+
+impl Testbed<'_> {
+    /// Makes the payload of a proof and switches a machine on with it.
+    pub fn begin(&self, subject: &Subject, proof: Proof, afterwards: Afterwards) -> Result<Trial> {
+        let Testbed { context, guest, size, room } = self;
+        let folder = tempfile::tempdir_in(room.path())?;
+        let payload = payload::make(context, guest, subject, proof, afterwards, folder.path())?;
+        let machine = machine::start(context, guest, &payload, size, folder.path())?;
+        Ok(Trial { machine, folder })
+    }
+}
+
+/// A machine that is on. Dropped, it is switched off, and its folder is cleared away.
+pub struct Trial {
+    // Before the folder, since what stands first is dropped first.
+    pub machine: Listening,
+    folder: tempfile::TempDir,
+}
+
+impl Trial {
+    /// Everything that kernel and systemd have written.
+    pub fn console(&self) -> PathBuf {
+        self.folder.path().join(machine::CONSOLE)
+    }
+
+    /// Where the machine runs.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// Where the machines of one run are, one after another, held while it lasts.
+#[derive(Debug)]
+pub struct Room {
+    _claim: Claim,
+    folder: tempfile::TempDir,
+}
+
+impl Room {
+    /// Takes a new one, and clears away what killed runs have left of theirs.
+    pub fn take(context: &Context) -> Result<Room> {
+        let all = place(context);
+        let _one_at_a_time = claim(context)?;
+        for entry in fs::read_dir(&all)? {
+            let path = entry?.path();
+            if path.is_dir() && Claim::is_free(&path.join("claim"))? {
+                fs::remove_dir_all(path)?;
+            }
+        }
+        let folder = tempfile::Builder::new().prefix("run-").tempdir_in(&all)?;
+        Ok(Room { _claim: Claim::on(context, &folder.path().join("claim"))?, folder })
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+fn place(context: &Context) -> PathBuf {
+    context.work.join("boot")
+}
+
+/// What two runs hold while one of them comes or goes.
+pub fn claim(context: &Context) -> Result<Claim> {
+    Claim::on(context, &place(context).join("claim"))
+}
