@@ -40,7 +40,8 @@ pub fn in_turns<T>(
 /// Every pair of figures as a row, which shows how far they spread, and the two medians.
 pub fn rows(what: &str, unit: &'static str, pairs: &[(f64, f64)]) -> Vec<Row> {
     let row = |what: String, (ours, theirs): (f64, f64)| Row { what, ours, theirs, unit };
-    let each = pairs.iter().enumerate().map(|(index, pair)| row(format!("{what}, pair {}", index + 1), *pair));
+    let each =
+        pairs.iter().enumerate().map(|(index, pair)| row(format!("{what}, pair {}", index + 1), *pair));
     each.chain([row(format!("{what}, median"), medians(pairs))]).collect()
 }
 

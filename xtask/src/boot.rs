@@ -35,6 +35,9 @@ pub mod trial;
 use crate::target::Target;
 use anyhow::Result;
 
+/// What it takes to boot, by the names in doctor's table.
+pub const TOOLS: &[&str] = &["qemu-system-riscv64", "mke2fs", "depmod", "Debian's packages"];
+
 /// The architecture of the machine that is booted.
 pub fn target() -> Result<&'static Target> {
     Target::named("riscv64")

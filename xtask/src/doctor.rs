@@ -84,13 +84,14 @@ pub fn examine(offline: &Context, purpose: Option<Purpose>) -> Vec<Diagnosis> {
     needs(purpose).map(|need| Diagnosis { need, finding: need.search.look(offline) }).collect()
 }
 
-/// Makes sure that these needs of a command are met; the error ends with the line that installs the rest.
+/// Makes sure that these needs of a command are met, or can be fetched by it; the error ends with the line that
+/// installs the rest.
 pub fn require(context: &Context, purpose: Purpose, names: &[&str]) -> Result<()> {
     let offline = Context::new(Some(context.jobs), Network::Forbidden)?;
     let needs = NEEDS.iter().filter(|need| names.contains(&need.name));
     let found = needs.map(|need| Diagnosis { need, finding: need.search.look(&offline) });
-    let missing: Vec<Diagnosis> =
-        found.filter(|diagnosis| !matches!(diagnosis.finding, Finding::Found(_))).collect();
+    let is_missing = |finding: &Finding| matches!(finding, Finding::OffPath(_) | Finding::Missing(_));
+    let missing: Vec<Diagnosis> = found.filter(|diagnosis| is_missing(&diagnosis.finding)).collect();
     if missing.is_empty() {
         return Ok(());
     }

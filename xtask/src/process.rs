@@ -177,10 +177,11 @@ impl<'a> Program<'a> {
     }
 
     /// The guard's command line, with everything but its output.
-    fn guarded(&self, line: UnixStream, input: &tempfile::NamedTempFile) -> Command {
+    fn guarded(&self, line: UnixStream, input: Option<&tempfile::NamedTempFile>) -> Command {
         let mut command = Command::new(&self.context.guard);
         command.arg(GUARD).args(&self.argv).current_dir(&self.dir).env_clear().envs(&self.environment);
-        command.env(guard::INPUT, input.path()).stdin(Stdio::from(OwnedFd::from(line)));
+        let input = input.map_or(Path::new("/dev/null"), |file| file.path());
+        command.env(guard::INPUT, input).stdin(Stdio::from(OwnedFd::from(line)));
         command
     }
 
@@ -193,7 +194,7 @@ impl<'a> Program<'a> {
     ) -> Result<(ExitStatus, Usage)> {
         let (mut ours, theirs) = UnixStream::pair().context("making the line to a program's guard")?;
         let input = self.input_file()?;
-        let mut command = self.guarded(theirs, &input);
+        let mut command = self.guarded(theirs, input.as_ref());
         command.stdout(stdout).stderr(stderr);
         let mut child = command.spawn().with_context(|| format!("cannot start {self}"))?;
         // The command holds our copy of the guard's end of the line; the guard's own must be the last.
@@ -210,11 +211,13 @@ impl<'a> Program<'a> {
         Ok((status, Usage { peak_kib: report.trim().parse().unwrap_or(0) }))
     }
 
-    fn input_file(&self) -> Result<tempfile::NamedTempFile> {
+    /// The text of the standard input, in a file that is removed with the value.
+    fn input_file(&self) -> Result<Option<tempfile::NamedTempFile>> {
+        let Some(text) = &self.input else { return Ok(None) };
         let mut file =
             tempfile::NamedTempFile::new().context("making a scratch file for a program's input")?;
-        file.write_all(self.input.as_deref().unwrap_or_default())?;
-        Ok(file)
+        file.write_all(text)?;
+        Ok(Some(file))
     }
 
     /// The file that collects the output: the log, or a scratch file where there is none.

@@ -5,6 +5,7 @@ pub mod go;
 pub mod go_tool;
 pub mod module_cache;
 pub mod python;
+pub mod qemu;
 pub mod rust;
 pub mod wheel;
 pub mod workflow_lint;

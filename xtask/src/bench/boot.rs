@@ -13,25 +13,25 @@ use crate::boot::trial::{Room, Testbed};
 use crate::boot::{self, page};
 use crate::claim::Claim;
 use crate::command::build::{self, BuildOptions};
+use crate::doctor::{self, Purpose};
 use crate::k3s::{Build, Optimisation};
-use crate::process;
 use crate::step::Plan;
 use crate::upstream::chosen::Chosen;
-use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 
 /// How many pairs of boots there are.
 const PAIRS: usize = 5;
 
-/// The last milestone that is awaited, and the one before it that is told as well.
+/// The milestones that are told; the second is the last that is awaited.
 const NODE: &str = "node";
 const POD: &str = "pod";
 
 /// Measures both on what was chosen.
 pub fn run(chosen: &Chosen, options: &BuildOptions) -> Result<()> {
     let (context, target) = (&chosen.context, boot::target()?);
-    let emulator = process::find("qemu-riscv64-static")
-        .ok_or_else(|| anyhow!("qemu-riscv64-static is not here\n  cargo xtask doctor --fix --for bench"))?;
+    doctor::require(context, Purpose::Bench, &[boot::TOOLS, &["qemu-riscv64"]].concat())?;
+    ensure!(options.arch == target.go, "what is measured is booted, and that is a riscv64 machine");
     let claim = Claim::on(context, &chosen.claim_file(target.go))?;
     let mut build = build::prepare(chosen, target, options)?;
     ensure!(
@@ -44,7 +44,7 @@ pub fn run(chosen: &Chosen, options: &BuildOptions) -> Result<()> {
     build.options.c = Optimisation::Upstream;
     let theirs = make(&build, &room.path().join("theirs"))?;
     drop(claim);
-    let mut rows = sqlite::compare(&build, &emulator, &ours.insert, &theirs.insert)?;
+    let mut rows = sqlite::compare(&build, &ours.insert, &theirs.insert)?;
     let size = Size { memory: Memory(4096), cpus: 2 };
     let testbed = Testbed { context, guest: Guest::get(context)?, size, room };
     rows.extend(boots(&testbed, &Subject::of_binary(&ours.k3s)?, &Subject::of_binary(&theirs.k3s)?)?);

@@ -3,8 +3,10 @@
 
 use super::Row;
 use crate::context::Context;
-use crate::process::{self, Program};
+use crate::process::Program;
+use crate::target::Target;
 use crate::toolchain::go::{AnyGo, Go};
+use crate::toolchain::qemu;
 use anyhow::{Result, anyhow, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
@@ -27,8 +29,7 @@ pub fn run(context: &Context) -> Result<()> {
         .ok_or_else(|| anyhow!("{} has no root", go.program.display()))?
         .to_owned();
     let host = root.join("pkg/tool").join(format!("linux_{}", host_arch()?)).join("compile");
-    let emulator = process::find("qemu-riscv64-static")
-        .ok_or_else(|| anyhow!("qemu-riscv64-static is not here\n  cargo xtask doctor --fix --for bench"))?;
+    let emulator = qemu::require(Target::named("riscv64")?)?;
     let sources = sources(&root.join("src/unicode"))?;
     let (mut ours, mut theirs) = (f64::INFINITY, f64::INFINITY);
     let scratch = tempfile::tempdir()?;
@@ -48,7 +49,7 @@ pub fn run(context: &Context) -> Result<()> {
 }
 
 fn host_arch() -> Result<&'static str> {
-    crate::target::Target::host()
+    Target::host()
         .map(|target| target.go)
         .ok_or_else(|| anyhow!("this host is not in the table of architectures"))
 }

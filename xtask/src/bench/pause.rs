@@ -6,7 +6,8 @@ use crate::context::Context;
 use crate::image::{Compression, PauseImage, Reference, docker_archive};
 use crate::process::{self, Program};
 use crate::target::{TARGETS, Target};
-use anyhow::{Context as _, Result, anyhow, ensure};
+use crate::toolchain::qemu;
+use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -75,9 +76,7 @@ fn archive(target: &'static Target, program: &Path) -> Result<f64> {
 /// one when it neither joins nor chains them.
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 fn instructions(context: &Context, target: &Target, program: &Path) -> Result<f64> {
-    let emulator = format!("qemu-{}-static", target.qemu);
-    let emulator = process::find(&emulator)
-        .ok_or_else(|| anyhow!("{emulator} is not here\n  cargo xtask doctor --fix --for bench"))?;
+    let emulator = qemu::require(target)?;
     let log = tempfile::NamedTempFile::new()?;
     let path = log.path();
     let shell = context.shell()?;

@@ -4,6 +4,7 @@ use super::Row;
 use crate::k3s::Build;
 use crate::k3s::compile::{C, Compile, Flags, Modules};
 use crate::process::Program;
+use crate::toolchain::qemu;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,8 @@ pub fn compile(build: &Build, tree: &Path, folder: &Path) -> Result<PathBuf> {
 }
 
 /// Runs the two in turns.
-pub fn compare(build: &Build, emulator: &Path, ours: &Path, theirs: &Path) -> Result<Vec<Row>> {
+pub fn compare(build: &Build, ours: &Path, theirs: &Path) -> Result<Vec<Row>> {
+    let emulator = &qemu::require(build.target)?;
     let seconds = |program: &Path| -> Result<f64> {
         let shell = build.context.shell()?;
         let told = Program::new(build.context, cmd!(shell, "{emulator} {program}")).read()?;

@@ -68,7 +68,9 @@ impl Guest {
         let folder = |suite: &str| all.join(Guest::name(suite));
         let made = || context.pins.debian.guests.iter().map(|suite| folder(suite)).find(|path| path.is_dir());
         if let Some(folder) = made() {
-            return Guest::open(folder);
+            let guest = Guest::open(folder)?;
+            guest.tell_of_stand_in(context);
+            return Ok(guest);
         }
         if context.network == Network::Forbidden {
             bail!("Debian's riscv64 packages are not in the cache, and --offline forbids fetching them");
@@ -86,6 +88,18 @@ impl Guest {
         let guest = Guest::open(folder)?;
         running.done(format!("{}, Linux {}", guest.about.distribution, guest.about.kernel));
         Ok(guest)
+    }
+
+    /// Says so where it is not of the release that is asked first, which could lend none when it was made.
+    fn tell_of_stand_in(&self, context: &Context) {
+        let first = context.pins.debian.guests.first().map(|suite| format!("Debian {suite}"));
+        if let Some(first) = first.filter(|first| *first != self.about.distribution) {
+            context.progress.say(format!(
+                "the guest is {}, as {first} could not lend one; to ask it again, remove {}",
+                self.about.distribution,
+                self.folder.display()
+            ));
+        }
     }
 
     fn open(folder: PathBuf) -> Result<Guest> {

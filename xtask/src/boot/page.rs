@@ -13,11 +13,21 @@ pub fn page(record: &Record) -> Page {
     });
     let mut sections: Vec<Section> = record.proofs.iter().flat_map(proved).collect();
     sections.push(section("The guest", "", Body::Facts(guest(record))));
+    let files = record.files.iter().map(|(name, sum)| Fact::code(name, sum.as_str())).collect();
+    sections.push(section("What was booted", "The SHA-256 sum of each file.", Body::Facts(files)));
     Page {
         kind: "boot report".to_owned(),
         title: format!("k3s {}", record.k3s),
         lead: match failed {
-            None => "Everything was proved on a booted riscv64 machine.".to_owned(),
+            None if record.left_out.is_empty() => {
+                "Everything was proved on a booted riscv64 machine.".to_owned()
+            }
+            None => {
+                format!(
+                    "Proved on a booted riscv64 machine, but not this time: {}.",
+                    record.left_out.join(", ")
+                )
+            }
             Some((_, failure)) => format!("Not proved: {}.", failure.what),
         },
         labels: labels.into_iter().collect(),

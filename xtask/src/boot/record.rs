@@ -4,7 +4,11 @@ use super::guest::About;
 use super::machine::Size;
 use super::proof::Proof;
 use super::run::{Failure, Outcome};
+use super::subject::Subject;
+use crate::digest::Digest;
+use anyhow::Result;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Everything there is to say of the proofs of one version.
 #[derive(Clone, Debug, Serialize)]
@@ -14,7 +18,11 @@ pub struct Record {
     /// In MiB.
     pub memory: u32,
     pub cpus: u8,
+    /// The packages and the binary that were proved, by their names.
+    pub files: BTreeMap<String, Digest>,
     pub proofs: Vec<Proved>,
+    /// What could be proved of these files and was not, by choice or since something before it had failed.
+    pub left_out: Vec<&'static str>,
 }
 
 /// One proof, and what came of it.
@@ -26,21 +34,23 @@ pub struct Proved {
     pub outcome: Outcome,
 }
 
-impl Proved {
-    pub fn new(proof: Proof, outcome: Outcome) -> Proved {
-        Proved { name: proof.name(), what: proof.what(), outcome }
-    }
-}
-
 impl Record {
-    pub fn new(version: &str, guest: &About, size: &Size) -> Record {
-        Record {
-            k3s: version.to_owned(),
+    pub fn new(subject: &Subject, guest: &About, size: &Size) -> Result<Record> {
+        Ok(Record {
+            k3s: subject.version.clone(),
             guest: guest.clone(),
             memory: size.memory.0,
             cpus: size.cpus,
+            files: subject.digests()?,
             proofs: Vec::new(),
-        }
+            left_out: subject.proofs().into_iter().map(Proof::name).collect(),
+        })
+    }
+
+    /// Takes in what came of a proof.
+    pub fn add(&mut self, proof: Proof, outcome: Outcome) {
+        self.left_out.retain(|name| *name != proof.name());
+        self.proofs.push(Proved { name: proof.name(), what: proof.what(), outcome });
     }
 
     /// The failure that ended it, with the name of the proof.

@@ -1,12 +1,12 @@
 //! A guest with a root file system of the user's, openEuler's for instance, under Debian's kernel.
 
-use super::disk;
 use super::guest::{self, About, DISK, Guest, INITRD, KERNEL};
+use super::{disk, skipped};
 use crate::context::Context;
 use crate::process::Program;
-use crate::tree;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use xshell::cmd;
 
@@ -27,18 +27,19 @@ pub fn guest(context: &Context, base: &Guest, root: &Path, folder: &Path) -> Res
     let running = context.progress.step("root file system");
     running.doing("copying it");
     let copy = folder.join("root");
-    tree::copy(root, &copy)?;
+    take_over(context, root, &copy)?;
     let modules = copy.join("usr/lib/modules");
     if modules.exists() {
         fs::remove_dir_all(&modules)?;
     }
     let (shell, disk) = (context.shell()?, base.disk());
-    let request = format!("rdump /usr/lib/modules {}", copy.join("usr/lib").display());
-    Program::new(context, cmd!(shell, "debugfs -R {request} {disk}"))
+    Program::new(context, cmd!(shell, "debugfs").args(["-R", "rdump /usr/lib/modules ."]).arg(disk))
+        .dir(copy.join("usr/lib"))
         .log("boot-guest")
         .run()
         .context("taking the modules out of the guest's disk")?;
     ensure!(modules.join(&base.about.kernel).is_dir(), "the guest's disk has no modules of its kernel");
+    skipped::names(&copy)?;
     guest::add_unit(&copy)?;
     running.doing("making a disk of it");
     disk::write(context, &copy, "guest", guest::SIZE, &folder.join(DISK))?;
@@ -53,6 +54,38 @@ pub fn guest(context: &Context, base: &Guest, root: &Path, folder: &Path) -> Res
     };
     running.done(&about.distribution);
     Ok(Guest { folder: folder.to_owned(), about })
+}
+
+/// What the guest's kernel and systemd fill by themselves.
+const FILLED: [&str; 5] = ["dev", "proc", "run", "sys", "tmp"];
+
+/// Copies a root with modes and links, and as root with owners as well. Somebody else needs a namespace for files
+/// that not even their owner may read, such as /etc/shadow.
+fn take_over(context: &Context, root: &Path, copy: &Path) -> Result<()> {
+    fs::create_dir(copy)?;
+    for name in FILLED {
+        fs::create_dir(copy.join(name))?;
+    }
+    fs::set_permissions(copy.join("tmp"), std::fs::Permissions::from_mode(0o1777))?;
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        if !FILLED.iter().any(|filled| entry.file_name() == *filled) {
+            entries.push(entry.path());
+        }
+    }
+    let words: &[&str] = if nix::unistd::geteuid().is_root() {
+        &["cp", "--archive"]
+    } else {
+        &["unshare", "--map-root-user", "cp", "--archive", "--no-preserve=ownership"]
+    };
+    let (first, rest) = words.split_first().context("a command has a first word")?;
+    let shell = context.shell()?;
+    Program::new(context, cmd!(shell, "{first} {rest...} --target-directory {copy} {entries...}"))
+        .log("boot-guest")
+        .run()
+        .with_context(|| format!("copying {}", root.display()))?;
+    Ok(())
 }
 
 /// What a distribution calls itself (os-release(5)).

@@ -1,7 +1,7 @@
 //! A run: one machine followed from milestone to milestone.
 
 use super::line::{self, Said};
-use super::milestone::{GRACE, Milestone};
+use super::milestone::{BOOT, GRACE, Milestone};
 use crate::process::{Heard, Listening};
 use crate::progress::Progress;
 use serde::Serialize;
@@ -44,6 +44,7 @@ pub struct Failure {
 pub struct Course<'a> {
     milestones: &'a [Milestone],
     outcome: Outcome,
+    /// Nothing more is to come.
     over: bool,
 }
 
@@ -55,11 +56,6 @@ impl<'a> Course<'a> {
     /// The milestone that comes next.
     pub fn next(&self) -> Option<&'a Milestone> {
         self.milestones.get(self.outcome.reached.len())
-    }
-
-    /// Whether nothing more is to come.
-    pub fn is_over(&self) -> bool {
-        self.over
     }
 
     /// Takes in what the guest has said, so many seconds after power-on.
@@ -97,81 +93,86 @@ impl<'a> Course<'a> {
         let next = self.next();
         self.outcome.failure.get_or_insert_with(|| Failure {
             milestone: next.map_or("end", |milestone| milestone.name).to_owned(),
-            what: next.map_or("everything is proved", |milestone| milestone.what).to_owned(),
+            what: next.map_or("the guest says that it is done", |milestone| milestone.what).to_owned(),
             reason,
             evidence: BTreeMap::new(),
         });
     }
 
-    fn end(mut self, reason: String) -> Outcome {
-        self.fail(reason);
-        self.outcome
+    /// Notes that the machine has ended, and what qemu has said of it.
+    fn fail_for_good(&mut self, machine: &Listening) {
+        self.fail("the machine has ended".to_owned());
+        let words = machine.last_words().unwrap_or_else(|error| format!("{error:#}"));
+        if let Some(failure) = self.outcome.failure.as_mut().filter(|_| !words.is_empty()) {
+            failure.evidence.insert("qemu".to_owned(), words.lines().map(str::to_owned).collect());
+        }
     }
 }
 
 /// Follows a machine to its end, or until it exceeds a limit, with a progress line for each milestone.
 pub fn follow(machine: &Listening, milestones: &[Milestone], progress: &Progress) -> Outcome {
     let begun = Instant::now();
-    match reach(machine, milestones, progress, begun) {
-        Ok(course) => collect(machine, course, begun),
-        Err(outcome) => outcome,
-    }
+    collect(machine, reach(machine, milestones, progress, begun), begun)
 }
 
 /// Follows a machine as far as these milestones go, whatever comes after them.
 pub fn follow_until(machine: &Listening, milestones: &[Milestone], progress: &Progress) -> Outcome {
     let begun = Instant::now();
-    match reach(machine, milestones, progress, begun) {
-        Ok(course) if course.outcome.failure.is_some() => collect(machine, course, begun),
-        Ok(course) => course.outcome,
-        Err(outcome) => outcome,
-    }
+    let course = reach(machine, milestones, progress, begun);
+    if course.outcome.failure.is_some() { collect(machine, course, begun) } else { course.outcome }
 }
 
-/// Waits for one milestone after the other; a machine that has nothing more to tell has come to its end.
+/// Waits for one milestone after the other, up to the last or to a failure.
 fn reach<'m>(
     machine: &Listening,
     milestones: &'m [Milestone],
     progress: &Progress,
     begun: Instant,
-) -> Result<Course<'m>, Outcome> {
+) -> Course<'m> {
     let mut course = Course::new(milestones);
     let mut since = begun;
     while let Some(milestone) = course.next() {
         let running = progress.step(format!("boot: {}", milestone.name));
         running.doing(milestone.what);
         let reached = course.outcome.reached.len();
+        // Once the proof runs, the guest keeps the limits by itself, since it has the evidence.
+        let grace = if reached < BOOT.len() { Duration::ZERO } else { GRACE };
+        let limit = milestone.limit + grace;
         while course.outcome.reached.len() == reached && course.outcome.failure.is_none() {
-            // Once it runs, the guest keeps the limits by itself, since it has the evidence.
-            let grace = if reached == 0 { Duration::ZERO } else { GRACE };
-            let left = (milestone.limit + grace).saturating_sub(since.elapsed());
-            match machine.next(left) {
+            match machine.next(limit.saturating_sub(since.elapsed())) {
                 Heard::Line(line) => course.hear(line::parse(&line), begun.elapsed().as_secs_f64()),
                 Heard::Silence => {
-                    let limit = milestone.limit.as_secs();
-                    return Err(course.end(format!("the machine has not come this far within {limit} s")));
+                    course.fail(format!("the machine has not come this far within {} s", limit.as_secs()));
+                    course.over = true;
                 }
-                Heard::End => return Err(course.end("the machine has ended".to_owned())),
+                Heard::End => {
+                    course.fail_for_good(machine);
+                    course.over = true;
+                }
             }
         }
         if course.outcome.failure.is_some() {
-            drop(running);
             break;
         }
         since = Instant::now();
         running.done(format!("{} ({:.0} s after power-on)", milestone.what, begun.elapsed().as_secs_f64()));
     }
-    Ok(course)
+    course
 }
 
 /// Hears the guest out: facts and evidence may follow the last milestone or a failure.
 fn collect(machine: &Listening, mut course: Course, begun: Instant) -> Outcome {
     let end = Instant::now() + GRACE;
-    while !course.is_over() {
+    while !course.over {
         match machine.next(end.saturating_duration_since(Instant::now())) {
             Heard::Line(line) => course.hear(line::parse(&line), begun.elapsed().as_secs_f64()),
-            Heard::Silence | Heard::End => {
-                return course.end("the machine ended without a word".to_owned());
+            Heard::Silence => {
+                course.fail(format!("it has said nothing of it within {} s", GRACE.as_secs()));
+                course.over = true;
+            }
+            Heard::End => {
+                course.fail_for_good(machine);
+                course.over = true;
             }
         }
     }
@@ -195,7 +196,7 @@ mod tests {
         for (second, text) in lines.iter().enumerate() {
             course.hear(line::parse(text), second as f64);
         }
-        (course.outcome.clone(), course.is_over())
+        (course.outcome.clone(), course.over)
     }
 
     #[test]

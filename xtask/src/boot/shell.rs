@@ -3,9 +3,10 @@
 use super::machine::SOCKET;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{self, SetArg, Termios};
 use std::io::{IsTerminal, Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -25,24 +26,29 @@ pub fn lend(folder: &Path) -> Result<()> {
     let place = format!("/proc/self/fd/{}/{SOCKET}", opened.file().as_raw_fd());
     let console = UnixStream::connect(place).context("reaching the guest's console")?;
     let _raw = Raw::begin()?;
-    let mut typed = console.try_clone()?;
-    std::thread::spawn(move || {
-        let mut buffer = [0; 256];
-        while let Ok(count @ 1..) = std::io::stdin().read(&mut buffer) {
-            if buffer[..count].contains(&LEAVE) || typed.write_all(&buffer[..count]).is_err() {
-                break;
+    let (stdin, mut stdout) = (std::io::stdin(), std::io::stdout());
+    let mut buffer = [0; 4096];
+    loop {
+        let mut ready =
+            [PollFd::new(stdin.as_fd(), PollFlags::POLLIN), PollFd::new(console.as_fd(), PollFlags::POLLIN)];
+        poll(&mut ready, PollTimeout::NONE).context("waiting for the terminal and the guest's console")?;
+        let [typed, written] = ready.map(|descriptor| descriptor.any().unwrap_or(true));
+        if written {
+            match (&console).read(&mut buffer)? {
+                0 => return Ok(()),
+                count => stdout.write_all(&buffer[..count])?,
+            }
+            stdout.flush()?;
+        }
+        if typed {
+            // Not by way of the standard library's buffer, of whose content poll would not know.
+            match nix::unistd::read(&stdin, &mut buffer).context("reading from the terminal")? {
+                0 => return Ok(()),
+                count if buffer[..count].contains(&LEAVE) => return Ok(()),
+                count => (&console).write_all(&buffer[..count])?,
             }
         }
-        // Reading ends too, and with it the loan.
-        let _ = typed.shutdown(std::net::Shutdown::Both);
-    });
-    let mut written = console;
-    let mut buffer = [0; 4096];
-    while let Ok(count @ 1..) = written.read(&mut buffer) {
-        std::io::stdout().write_all(&buffer[..count])?;
-        std::io::stdout().flush()?;
     }
-    Ok(())
 }
 
 /// A terminal that passes on every key, Ctrl-C too, and is put right again when this is dropped.

@@ -16,6 +16,7 @@ pub fn complete(context: &Context, root: &Path) -> Result<PathBuf> {
     users(root)?;
     alternatives(root)?;
     names(root)?;
+    name_services(root)?;
     modules(context, root)
 }
 
@@ -56,20 +57,30 @@ fn alternatives(root: &Path) -> Result<()> {
     link(root, "usr/bin/sh", "dash")
 }
 
-/// The installer's work, not a package's: what the machine is called. An empty machine-id lets systemd make one
-/// for this boot, and without the file it would take the boot for the first and enable every unit
-/// (machine-id(5)).
-fn names(root: &Path) -> Result<()> {
+/// The installer's work, not a package's: what the machine is called, and that it has no name server. An empty
+/// machine-id lets systemd make one for this boot; without the file it would take the boot for the first and enable
+/// every unit (machine-id(5)).
+pub(super) fn names(root: &Path) -> Result<()> {
     for (file, text) in [
         ("hostname", "guest\n"),
         ("hosts", "127.0.0.1 localhost\n10.0.2.15 guest\n"),
-        ("nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n"),
         ("machine-id", ""),
         ("resolv.conf", ""),
     ] {
-        fs::write(root.join("etc").join(file), text)?;
+        let file = root.join("etc").join(file);
+        // It may be a link, which would be followed out of this root.
+        if file.symlink_metadata().is_ok() {
+            fs::remove_file(&file)?;
+        }
+        fs::write(file, text)?;
     }
     Ok(())
+}
+
+/// base-files' postinst copies its own, by whose absence the C library would ask services that are not there.
+fn name_services(root: &Path) -> Result<()> {
+    let services = "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n";
+    Ok(fs::write(root.join("etc/nsswitch.conf"), services)?)
 }
 
 /// The kernel's postinst runs depmod, without whose files modprobe finds nothing.

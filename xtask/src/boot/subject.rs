@@ -1,11 +1,13 @@
 //! What is proved: packages, a binary, or both, of one version.
 
+use crate::digest::Digest;
 use crate::product::manifest::Manifest;
 use crate::product::{MANIFEST, elf};
 use crate::rpm::found;
 use crate::rpm::naming::SOURCE_PACKAGE;
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::proof::Proof;
@@ -100,6 +102,40 @@ impl Subject {
     /// Both, under the binary's version.
     pub fn with_packages_of(self, packages: Subject) -> Subject {
         Subject { packages: packages.packages, ..self }
+    }
+
+    /// The same, of copies in a new folder: a later build may put other files in the place of these.
+    pub fn copied(self, folder: &Path) -> Result<Subject> {
+        fs::create_dir(folder)?;
+        let copy = |file: &PathBuf| -> Result<PathBuf> {
+            let place = folder.join(file.file_name().context("a package and a binary are files")?);
+            fs::copy(file, &place)?;
+            Ok(place)
+        };
+        Ok(Subject {
+            packages: self.packages.iter().map(copy).collect::<Result<_>>()?,
+            binary: self.binary.as_ref().map(copy).transpose()?,
+            ..self
+        })
+    }
+
+    /// The sum of each file, by its name.
+    pub fn digests(&self) -> Result<BTreeMap<String, Digest>> {
+        let digest = |file: &PathBuf| {
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            Ok((name, Digest::of_file(file)?))
+        };
+        self.packages.iter().chain(&self.binary).map(digest).collect()
+    }
+
+    /// Why the user space inside the binary is not to be proved, where there is a binary.
+    pub fn without_bundled(&self) -> Option<&'static str> {
+        self.binary.as_ref()?;
+        match self.user_space {
+            Some(UserSpace::Own) => None,
+            Some(UserSpace::Distribution) => Some("there is no k3s-root inside"),
+            None => Some("no manifest.json beside the binary tells whether k3s-root is inside"),
+        }
     }
 
     /// What is to be proved of it.

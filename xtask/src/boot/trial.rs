@@ -53,8 +53,9 @@ impl Trial {
 /// Where the machines of one run are, one after another, held while it lasts.
 #[derive(Debug)]
 pub struct Room {
-    _claim: Claim,
+    // Cleared away before it is free: whoever comes meanwhile does not clear it as well.
     folder: tempfile::TempDir,
+    _claim: Claim,
 }
 
 impl Room {
@@ -69,7 +70,8 @@ impl Room {
             }
         }
         let folder = tempfile::Builder::new().prefix("run-").tempdir_in(&all)?;
-        Ok(Room { _claim: Claim::on(context, &folder.path().join("claim"))?, folder })
+        let _claim = Claim::on(context, &folder.path().join("claim"))?;
+        Ok(Room { folder, _claim })
     }
 
     pub fn path(&self) -> &Path {
@@ -81,7 +83,7 @@ fn place(context: &Context) -> PathBuf {
     context.work.join("boot")
 }
 
-/// What two runs hold while one of them comes or goes.
+/// What a run holds while it takes its room, or while its record takes the place of another's.
 pub fn claim(context: &Context) -> Result<Claim> {
     Claim::on(context, &place(context).join("claim"))
 }

@@ -7,7 +7,7 @@ use crate::boot::guest::Guest;
 use crate::boot::machine::{self, Memory, Size};
 use crate::boot::payload::Afterwards;
 use crate::boot::proof::Proof;
-use crate::boot::record::{Proved, Record};
+use crate::boot::record::Record;
 use crate::boot::run::{self, Outcome};
 use crate::boot::subject::Subject;
 use crate::boot::trial::{self, Room, Testbed};
@@ -22,9 +22,6 @@ use std::path::{Path, PathBuf};
 
 /// Where the help lists the options that only this command has.
 const HEADING: &str = "The boot";
-
-/// What it takes, by the names in doctor's table.
-const TOOLS: &[&str] = &["qemu-system-riscv64", "mke2fs", "depmod"];
 
 /// Prove a release on a booted riscv64 machine: packages, pods, and the binary alone
 #[derive(Clone, Debug, clap::Args)]
@@ -86,7 +83,7 @@ impl Args {
         if self.shell {
             shell::require_terminal()?;
         }
-        doctor::require(&context, Purpose::Boot, TOOLS)?;
+        doctor::require(&context, Purpose::Boot, &self.tools())?;
         self.rootfs.as_deref().map(rootfs::require).transpose()?;
         let size = Size { memory: self.memory, cpus: self.cpus };
         let (context, subject) = match (&self.rpm, &self.binary) {
@@ -97,22 +94,20 @@ impl Args {
             (None, Some(file)) => (context, Subject::of_binary(file)?),
             (None, None) => self.made(context)?,
         };
-        let mut proofs = subject.proofs();
-        proofs.retain(|proof| self.proof.is_none_or(|only| only == *proof));
-        ensure!(!proofs.is_empty(), "nothing of k3s {} can be proved that way", subject.version);
+        let proofs = self.proofs(&context, &subject)?;
         let room = Room::take(&context)?;
+        let subject = subject.copied(&room.path().join("subject"))?;
         let mut guest = Guest::get(&context)?;
         if let Some(root) = &self.rootfs {
             let folder = room.path().join("guest");
             fs::create_dir(&folder)?;
             guest = rootfs::guest(&context, &guest, root, &folder)?;
         }
-        let mut record = Record::new(&subject.version, &guest.about, &size);
+        let mut record = Record::new(&subject, &guest.about, &size)?;
         let making = tempfile::tempdir_in(room.path())?;
         let testbed = Testbed { context: &context, guest, size, room };
         for proof in proofs {
-            let outcome = self.prove(proof, &testbed, &subject, making.path())?;
-            record.proofs.push(Proved::new(proof, outcome));
+            record.add(proof, self.prove(proof, &testbed, &subject, making.path())?);
             if record.failure().is_some() {
                 break;
             }
@@ -125,26 +120,47 @@ impl Args {
     }
 
     /// Boots a machine for a proof, and puts its console's log beside the record.
-    fn prove(
-        &self,
-        proof: Proof,
-        testbed: &Testbed,
-        subject: &Subject,
-        record: &Path,
-    ) -> Result<Outcome> {
+    fn prove(&self, proof: Proof, testbed: &Testbed, subject: &Subject, record: &Path) -> Result<Outcome> {
         let progress = &testbed.context.progress;
         let afterwards = if self.keep || self.shell { Afterwards::Stay } else { Afterwards::Off };
         let trial = testbed.begin(subject, proof, afterwards)?;
         let outcome = run::follow(&trial.machine, &proof.milestones(), progress);
-        fs::copy(trial.console(), record.join(format!("console-{}.log", proof.name())))?;
+        // A machine that could not be switched on has no console.
+        if trial.console().is_file() {
+            fs::copy(trial.console(), record.join(format!("console-{}.log", proof.name())))?;
+        }
         if self.shell {
-            shell::lend(trial.folder())?;
+            if let Err(error) = shell::lend(trial.folder()) {
+                progress.say(format!("there is no shell: {error:#}"));
+            }
         } else if self.keep {
             let socket = trial.folder().join(machine::SOCKET);
             progress.say(format!("the machine runs on; its console is {}", socket.display()));
             run::keep(&trial.machine);
         }
         Ok(outcome)
+    }
+
+    /// What it takes, by the names in doctor's table.
+    fn tools(&self) -> Vec<&'static str> {
+        let mut names = boot::TOOLS.to_vec();
+        // Even finished packages are met by one that stands for the guest's distribution.
+        names.extend(self.binary.is_none().then_some("rpmbuild"));
+        names.extend((self.binary.is_none() && self.rpm.is_none()).then_some("createrepo_c"));
+        names.extend((!nix::unistd::geteuid().is_root()).then_some("user namespaces"));
+        names
+    }
+
+    /// What is to be proved, in order; what is not, is told.
+    fn proofs(&self, context: &Context, subject: &Subject) -> Result<Vec<Proof>> {
+        let reason = subject.without_bundled();
+        if let Some(reason) = reason.filter(|_| self.proof.is_none_or(|only| only == Proof::Bundled)) {
+            context.progress.say(format!("not proved: {}, since {reason}", Proof::Bundled.what()));
+        }
+        let mut proofs = subject.proofs();
+        proofs.retain(|proof| self.proof.is_none_or(|only| only == *proof));
+        ensure!(!proofs.is_empty(), "nothing of k3s {} can be proved that way", subject.version);
+        Ok(proofs)
     }
 
     /// Builds what was chosen, and its packages.

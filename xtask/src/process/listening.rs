@@ -2,7 +2,7 @@
 
 use super::Program;
 use anyhow::{Context as _, Result};
-use std::io::{BufRead, BufReader, PipeReader};
+use std::io::{BufRead, BufReader, PipeReader, Read, Seek, SeekFrom};
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -22,8 +22,15 @@ pub struct Listening {
     lines: Receiver<String>,
     line: Option<UnixStream>,
     child: std::process::Child,
+    messages: Option<Messages>,
     /// It is removed with the program, which may read it late.
-    _input: tempfile::NamedTempFile,
+    _input: Option<tempfile::NamedTempFile>,
+}
+
+/// The log that a program's messages go to, and where they begin in it.
+struct Messages {
+    log: std::fs::File,
+    begin: u64,
 }
 
 /// What comes of listening for a while.
@@ -46,6 +53,24 @@ impl Listening {
             Err(RecvTimeoutError::Disconnected) => Heard::End,
         }
     }
+
+    /// What the program has written besides, given that it has ended, or why it could not be started.
+    pub fn last_words(&self) -> Result<String> {
+        let mut words = String::new();
+        if let Some(mut line) = self.line.as_ref() {
+            line.read_to_string(&mut words).context("reading a guard's report")?;
+        }
+        // Of a program that was started, the guard reports the peak of its memory only.
+        if !words.starts_with("cannot start") {
+            words.clear();
+        }
+        if let Some(Messages { log, begin }) = &self.messages {
+            let mut log = log;
+            log.seek(SeekFrom::Start(*begin)).context("looking for a program's messages")?;
+            log.read_to_string(&mut words).context("reading a program's messages")?;
+        }
+        Ok(words)
+    }
 }
 
 impl Drop for Listening {
@@ -62,8 +87,11 @@ impl Program<'_> {
     /// the log.
     pub fn listen(self) -> Result<Listening> {
         let (reader, writer) = pipe()?;
-        let messages = self.output_file()?;
-        self.heard(reader, Stdio::from(writer), Stdio::from(messages))
+        let mut log = self.output_file()?;
+        let begin = log.seek(SeekFrom::End(0))?;
+        let mut heard = self.heard(reader, Stdio::from(writer), Stdio::from(log.try_clone()?))?;
+        heard.messages = Some(Messages { log, begin });
+        Ok(heard)
     }
 
     /// Runs until a line of its output or messages holds `wanted`, then ends it with all that it started.
@@ -90,7 +118,7 @@ impl Program<'_> {
     fn heard(&self, reader: PipeReader, stdout: Stdio, stderr: Stdio) -> Result<Listening> {
         let (line, theirs) = UnixStream::pair().context("making the line to a program's guard")?;
         let input = self.input_file()?;
-        let mut command = self.guarded(theirs, &input);
+        let mut command = self.guarded(theirs, input.as_ref());
         command.stdout(stdout).stderr(stderr);
         let child = command.spawn().with_context(|| format!("cannot start {self}"))?;
         // It holds this side's copies of the pipe, which would never end.
@@ -104,7 +132,7 @@ impl Program<'_> {
                 }
             }
         });
-        Ok(Listening { lines, line: Some(line), child, _input: input })
+        Ok(Listening { lines, line: Some(line), child, messages: None, _input: input })
     }
 }
 

@@ -4,9 +4,10 @@ use super::check::Check;
 use crate::context::Context;
 use crate::k3s::Build;
 use crate::namespaces;
-use crate::process::{self, Program};
+use crate::process::Program;
 use crate::step::Outputs;
 use crate::target::Target;
+use crate::toolchain::qemu;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
@@ -82,8 +83,7 @@ impl Emulator {
         if Target::host() == Some(target) {
             return Some(Emulator(None));
         }
-        let names = [format!("qemu-{}-static", target.qemu), format!("qemu-{}", target.qemu)];
-        names.iter().find_map(|name| process::find(name)).map(|path| Emulator(Some(path)))
+        qemu::find(target).map(|path| Emulator(Some(path)))
     }
 
     fn program<'a>(&self, context: &'a Context, program: &Path, arguments: &[&str]) -> Result<Program<'a>> {

@@ -83,7 +83,7 @@ pub struct GitSettings {
 pub enum Reach {
     /// Over the network, which may be forbidden.
     Network,
-    /// Between folders of this machine (the sample).
+    /// Between our own folders on this machine (the sample, a source package).
     ThisMachine,
 }
 
@@ -205,10 +205,20 @@ fn fetch(context: &Context, git: &GitSettings, repository: &Path, url: &str, ref
         .with_context(|| format!("cannot fetch {url}"))
 }
 
-/// `git` with the user's configuration and ours above it, never asking at a terminal: it runs in a
-/// process group that has none.
+/// `git`, never asking at a terminal: it runs in a process group that has none. Over the network it has the
+/// user's configuration with ours above it; between our own folders, another address of the user's for the same
+/// repository would lead elsewhere.
 fn program<'a>(context: &'a Context, git: &GitSettings, command: xshell::Cmd<'_>) -> Program<'a> {
-    let theirs: usize = std::env::var("GIT_CONFIG_COUNT").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
+    let (program, theirs) = match git.reach {
+        Reach::Network => {
+            let theirs = std::env::var("GIT_CONFIG_COUNT").ok().and_then(|count| count.parse().ok());
+            (Program::new(context, command).inherit("GIT_", PLACES), theirs.unwrap_or(0))
+        }
+        Reach::ThisMachine => {
+            let nobodys = [("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")];
+            (Program::new(context, command).envs(nobodys), 0)
+        }
+    };
     let ours = git.configuration.iter().enumerate().flat_map(|(index, (key, value))| {
         let index = theirs + index;
         [
@@ -216,8 +226,7 @@ fn program<'a>(context: &'a Context, git: &GitSettings, command: xshell::Cmd<'_>
             (format!("GIT_CONFIG_VALUE_{index}"), value.clone()),
         ]
     });
-    Program::new(context, command)
-        .inherit("GIT_", PLACES)
+    program
         .envs(ours)
         .env("GIT_CONFIG_COUNT", (theirs + git.configuration.len()).to_string())
         .env("GIT_TERMINAL_PROMPT", "0")

@@ -43,7 +43,11 @@ fn make(folder: &tempfile::TempDir, root: &Path) {
     fs::write(name, "PRETTY_NAME=\"A distribution of our own\"\n").unwrap();
     let package = stub::build(&context, &guest.paths().unwrap().unwrap(), folder.path()).unwrap();
     let mut rpm = Command::new("unshare");
-    rpm.args(["--map-root-user", "rpm", "--root"]).arg(root).args(["--install", "--force-debian", "--nodigest"]);
+    rpm.args(["--map-root-user", "rpm", "--root"]).arg(root).args([
+        "--install",
+        "--force-debian",
+        "--nodigest",
+    ]);
     run(rpm.arg(package));
 }
 

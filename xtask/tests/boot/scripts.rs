@@ -18,7 +18,8 @@ fn shellcheck_finds_nothing_in_what_the_guest_runs() {
         return;
     }
     for proof in Proof::value_variants() {
-        let script = READ.iter().fold(proof.script().to_owned(), |text, (line, read)| text.replace(line, read));
+        let script =
+            READ.iter().fold(proof.script().to_owned(), |text, (line, read)| text.replace(line, read));
         assert!(!script.contains("\n. "), "{} reads something else", proof.name());
         assert_eq!(shellcheck(&script), "", "{}", proof.name());
     }

@@ -226,6 +226,17 @@ fn a_server_that_does_not_answer_is_named() {
     assert!(told.contains(&format!("cannot fetch {UPSTREAM}")) && told.contains("127.0.0.1"), "{told}");
 }
 
+#[test]
+fn the_sample_comes_from_here_wherever_the_user_leads_git() {
+    let mut place = Place::new();
+    place.set("GIT_CONFIG_COUNT", "1");
+    place.set("GIT_CONFIG_KEY_0", "url.http://127.0.0.1:1/.insteadOf");
+    // As long an address as the sample's own setting has, or git would take that one.
+    place.set("GIT_CONFIG_VALUE_0", "https://github.com/rancher/plugins");
+    let told = place.succeeds(["build", "--sample", "--dry-run"]);
+    assert!(told.contains("github.com/rancher/plugins"), "{told}");
+}
+
 /// Every file and folder with all that writing to it would change.
 fn state(folder: &Path) -> BTreeMap<PathBuf, (u64, u32, i64, i64, i64)> {
     let entries = walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap);

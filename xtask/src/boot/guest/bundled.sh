@@ -11,9 +11,8 @@ start_k3s() {
     put_binary
     network
     configure
-    for program in $THEIRS; do
-        while place=$(command -v "$program"); do rm "$place"; done
-    done
+    # shellcheck disable=SC2086
+    take_away $THEIRS
     serve
 }
 

@@ -2,9 +2,19 @@
 
 kubectl() { k3s kubectl "$@"; }
 
+# take_away PROGRAM...: of the distribution's, nothing is left to be found by these names.
+take_away() {
+    for program; do
+        # Before it is asked again, the shell has to forget where it has found a program.
+        while place=$(hash -r && command -v "$program"); do rm "$place"; done
+    done
+}
+
 # The binary of the payload, where no package brings one.
 put_binary() {
-    not rpm --query k3s
+    [ "$(rpm --query k3s)" = 'package k3s is not installed' ]
+    # k3s would take them, were they missing inside.
+    take_away containerd containerd-shim-runc-v2 ctr runc
     cp /proof/k3s /usr/local/bin/k3s
     chmod 755 /usr/local/bin/k3s
 }
@@ -37,6 +47,9 @@ waits() { kubectl wait --timeout=1h "$@"; }
 node_answers() { waits --for=condition=Ready node --all; }
 in_phase() { waits "--for=jsonpath={.status.phase}=$2" "pod/$1"; }
 
+# There is no --for=create before Kubernetes 1.31.
+has_account() { kubectl get serviceaccount default || { sleep 10; false; }; }
+
 node_is_ready() {
     wait_for node_answers
     fact k3s-rss "$(awk '/^VmRSS:/ { print $2, $3 }' "/proc/$(systemctl show --property MainPID --value k3s)/status")"
@@ -46,7 +59,7 @@ node_is_ready() {
 # has the program mount(8) make. The grace period is longer than even a busy emulator takes, and far shorter than the
 # limit of the milestone that waits for it.
 run_pod() {
-    waits --for=create serviceaccount/default
+    wait_for has_account
     kubectl apply --filename - <<YAML
 apiVersion: v1
 kind: Pod
@@ -73,21 +86,27 @@ run_web() {
     in_phase web Running
 }
 
-# sandbox_of POD: its process, image and memory, held against the patched name.
+# sandbox_of POD: its process, image and memory. It is pause, run by what k3s has brought along.
 sandbox_of() {
     id=$(k3s crictl pods --name "$1" --quiet | head -n 1)
     image=$(k3s ctr containers list | awk -v id="$id" '$1 == id { print $2 }')
     pid=$(k3s ctr tasks list | awk -v id="$id" '$1 == id { print $2 }')
     [ "$(readlink "/proc/$pid/exe")" = /pause ]
+    shim=$(readlink "/proc/$(awk '/^PPid:/ { print $2 }' "/proc/$pid/status")/exe")
+    [ "${shim#/var/lib/rancher/k3s/data/}" != "$shim" ]
     [ "$(awk '/^Uid:/ { print $3 }' "/proc/$pid/status")" = 65535 ]
     fact sandbox-image "$image"
     fact pause-rss "$(awk '/^VmRSS:/ { print $2, $3 }' "/proc/$pid/status")"
 }
 
-# A sandbox of the patched name, where that is known.
+# A sandbox of the patched name, where the host knows that from the product.
 look_at_sandbox() {
     sandbox_of web
-    [ ! -e /proof/pause-image ] || [ "${image#docker.io/}" = "$(cat /proof/pause-image)" ]
+    if [ -e /proof/pause-image ]; then
+        [ "${image#docker.io/}" = "$(cat /proof/pause-image)" ]
+    else
+        fact not-compared 'the name of the pause image: no manifest.json tells it'
+    fi
 }
 
 # From a second pod: by the address of a service, which rules of iptables lead to the first.

@@ -32,10 +32,18 @@ look_around() {
 
 container() { kubectl get pod web --output 'jsonpath={.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}'; }
 
+# When the kubelet has last said that it lives.
+beat() { kubectl get lease guest --namespace kube-node-lease --output 'jsonpath={.spec.renewTime}'; }
+beats_again() { [ "$(beat)" != "$last" ] || { sleep 5; false; }; }
+
 restart_k3s() {
     before=$(container)
     systemctl restart k3s
-    wait_for node_answers
+    # The API server remembers the node as Ready and the pod as Running: only what is newer than the end of the old
+    # kubelet is said by the new one.
+    last=$(beat)
+    wait_for beats_again
+    wait_for answers
     in_phase web Running
     [ "$(container)" = "$before" ]
     # The sandbox is the process it was.
@@ -50,19 +58,32 @@ delete_pod() {
     [ "$took" -lt 120 ]
 }
 
-left_over() {
+# What killall is to leave nothing of.
+processes() {
     pgrep --list-full --full '^/pause$|containerd-shim|^/usr/bin/k3s|k3s-server|^containerd ' || :
-    grep -E ' (/run/k3s|/run/netns/cni-|/var/lib/kubelet/pods)' /proc/mounts || :
-    ip -brief link show | grep -E '^(cni0|flannel|veth)' || :
-    { iptables-save; ip6tables-save; } | grep -E 'KUBE-|CNI-|FLANNEL|flannel' || :
+    grep --files-with-matches kubepods /proc/[0-9]*/cgroup 2>/dev/null || :
+}
+mounts() { grep -E ' (/run/k3s|/run/netns/cni-|/var/lib/kubelet/pods)' /proc/mounts || :; }
+interfaces() { ip -brief link show | grep -E '^(cni0|flannel|veth)' || :; }
+rules() {
+    iptables-save >/run/rules
+    ip6tables-save >>/run/rules
+    grep -E 'KUBE-|CNI-|FLANNEL|flannel' /run/rules || :
 }
 
 kill_all() {
     run_pod other 'sleep 1000'
     in_phase other Running
+    # What cannot be seen before would not be missed afterwards.
+    for kind in processes mounts interfaces rules; do
+        found=$($kind)
+        [ -n "$found" ]
+    done
     k3s-killall.sh
-    left_over >/run/left
-    [ ! -s /run/left ] || { cat /run/left >&2; false; }
+    for kind in processes mounts interfaces rules; do
+        found=$($kind)
+        [ -z "$found" ]
+    done
 }
 
 remove_packages() {

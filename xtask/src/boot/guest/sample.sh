@@ -13,7 +13,7 @@ install_packages() {
     # The preset disables: installing starts nothing.
     not systemctl --quiet is-enabled k3s.service
     not systemctl --quiet is-active k3s.service
-    [ "$(k3s --version | head -n 1)" = "$(/usr/bin/k3s --version | head -n 1)" ]
+    [ "$(k3s --version | awk 'NR == 1 { print $3 }')" = "v$(rpm --query --queryformat '%{VERSION}' k3s)" ]
 }
 
 # unit NAME: systemd takes it from the package, unchanged, and hears from it that it is ready.
@@ -63,8 +63,9 @@ reap_orphans() {
     nsenter --target "$pid" --pid sh -c 'sleep 1000 & sleep 1000 & sleep 1000 &'
     wait_for has_children 3
     children | xargs kill
-    # An orphan that nobody reaps would stay, as a zombie.
+    # An orphan that nobody reaps would stay, as a zombie, and one without its first process would be gone too.
     wait_for has_children 0
+    is_in_state RUNNING
 }
 
 end_pause() {

@@ -45,17 +45,20 @@ step() {
     name=$1
     shift
     limit=$(sed -n "s/^$name //p" /proof/limits)
-    # The shell runs no trap while it waits for a command, so that the watchdog itself has to tell.
-    ({ set +x; } 2>/dev/null && sleep "$limit" && give_up "it was not done within $limit s") &
+    # The shell runs no trap while it waits for a command, so that the watchdog itself has to tell. The shell is
+    # stopped first, or the proof would go on behind its back.
+    ({ set +x; } 2>/dev/null && sleep "$limit" && kill -STOP $$ && give_up "it was not done within $limit s") &
     watchdog=$!
     "$@"
     kill "$watchdog"
+    watchdog=
     say "mark $name"
 }
 
 # A command that fails ends the shell, wherever it stands.
 ended() {
     { set +x; } 2>/dev/null
+    [ -z "$watchdog" ] || kill "$watchdog" || :
     [ -n "$finished" ] || give_up "this failed: $(grep -vx '+ ended' "$trace" | tail -n 2 | tr '\n' ' ')"
 }
 
@@ -96,7 +99,7 @@ network() {
 }
 
 finished=
-name=begin
+watchdog=
 trace=/run/proof.trace
 exec 2>"$trace"
 set -x
