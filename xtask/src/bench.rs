@@ -73,3 +73,30 @@ pub fn print(ours: &str, theirs: &str, rows: &[Row]) {
 fn figure(value: f64, unit: &str) -> String {
     if value.fract() == 0.0 { format!("{value} {unit}") } else { format!("{value:.2} {unit}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    #[test]
+    fn turns_begin_with_the_other_one_each_time() {
+        let order = RefCell::new(String::new());
+        let said = |word: &'static str| {
+            order.borrow_mut().push_str(word);
+            Ok(word)
+        };
+        let pairs = in_turns(3, || said("o"), || said("t")).unwrap();
+        assert_eq!(*order.borrow(), "ottoot");
+        assert!(pairs.iter().all(|pair| *pair == ("o", "t")), "{pairs:?}");
+    }
+
+    #[test]
+    fn every_pair_is_shown_and_the_median_of_each_side() {
+        let rows = rows("boot", "s", &[(3.0, 10.0), (1.0, 30.0), (2.0, 20.0)]);
+        let shown: Vec<_> = rows.iter().map(|row| (row.what.as_str(), row.ours, row.theirs)).collect();
+        assert_eq!(shown[0], ("boot, pair 1", 3.0, 10.0));
+        assert_eq!(shown[3], ("boot, median", 2.0, 20.0));
+        assert_eq!(shown.len(), 4);
+    }
+}

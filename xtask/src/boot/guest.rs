@@ -1,13 +1,20 @@
 //! The guest: a kernel, its initrd and a disk, made once of a distribution's packages and never written to.
 
-use super::packages::{self, Fetched};
-use super::{disk, initrd, skipped};
+pub mod cpio;
+pub mod initrd;
+pub mod modules;
+pub mod packages;
+pub mod rootfs;
+pub mod skipped;
+
+use super::disk;
 use crate::claim::Claim;
 use crate::context::{Context, Network};
 use crate::digest::Digest;
 use crate::toolchain::debian;
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
+use packages::Fetched;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -30,14 +37,14 @@ pub struct About {
     pub packages: Vec<String>,
 }
 
-pub(super) const KERNEL: &str = "kernel";
-pub(super) const INITRD: &str = "initrd";
-pub(super) const DISK: &str = "disk.ext4";
+const KERNEL: &str = "kernel";
+const INITRD: &str = "initrd";
+const DISK: &str = "disk.ext4";
 const ABOUT: &str = "about.json";
 const PATHS: &str = "paths";
 
 /// How large the guest takes its disk to be, in bytes. The file has holes: it takes what is in it.
-pub(super) const SIZE: u64 = 8 << 30;
+const SIZE: u64 = 8 << 30;
 
 /// Starts the proof that the payload brings, once the guest is up.
 const UNIT: &str = include_str!("guest/proof.service");
@@ -45,15 +52,15 @@ const FSTAB: &str = "LABEL=payload /proof ext4 ro 0 0\n";
 
 /// What decides how a guest is made: whatever of it is changed makes another one.
 const RECIPE: [&str; 9] = [
-    include_str!("cpio.rs"),
+    include_str!("guest/cpio.rs"),
     include_str!("disk.rs"),
     include_str!("guest.rs"),
     include_str!("guest/init.sh"),
     include_str!("guest/proof.service"),
-    include_str!("initrd.rs"),
-    include_str!("modules.rs"),
-    include_str!("packages.rs"),
-    include_str!("skipped.rs"),
+    include_str!("guest/initrd.rs"),
+    include_str!("guest/modules.rs"),
+    include_str!("guest/packages.rs"),
+    include_str!("guest/skipped.rs"),
 ];
 
 impl Guest {
@@ -88,6 +95,12 @@ impl Guest {
         let guest = Guest::open(folder)?;
         running.done(format!("{}, Linux {}", guest.about.distribution, guest.about.kernel));
         Ok(guest)
+    }
+
+    /// A guest made now, of packages that are fetched where the cache lacks them, in a new folder.
+    pub fn make(context: &Context, folder: &Path) -> Result<Guest> {
+        assemble(context, &packages::fetch(context)?, folder).context("assembling the guest")?;
+        Guest::open(folder.to_owned())
     }
 
     /// Says so where it is not of the release that is asked first, which could lend none when it was made.
@@ -177,7 +190,7 @@ fn assemble(context: &Context, fetched: &Fetched, folder: &Path) -> Result<()> {
 }
 
 /// Adds what starts the proof to a root.
-pub(super) fn add_unit(root: &Path) -> Result<()> {
+fn add_unit(root: &Path) -> Result<()> {
     fs::create_dir_all(root.join("proof"))?;
     fs::write(root.join("etc/fstab"), FSTAB)?;
     let units = root.join("etc/systemd/system");

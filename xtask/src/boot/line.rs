@@ -1,4 +1,4 @@
-//! What the guest says on the console of the proof, one line at a time; see `guest/say.sh`.
+//! What the guest says on the console of the proof, one line at a time; see `proof/say.sh`.
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -127,7 +127,27 @@ pub fn story(failure: &Failure) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::boot::guest::About;
+    use crate::boot::proof::Proof;
     use crate::boot::run::Reached;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn what_was_not_proved_this_time_is_named() {
+        let about = About { distribution: "Debian".into(), kernel: "6".into(), packages: vec![] };
+        let mut record = Record {
+            k3s: "v0.35.0+k3s1.sample".to_owned(),
+            guest: about,
+            memory: 2048,
+            cpus: 2,
+            files: BTreeMap::new(),
+            proofs: vec![],
+            left_out: vec!["sample"],
+        };
+        assert!(page(&record).lead.ends_with("but not this time: sample."));
+        record.add(Proof::Sample, Outcome::default());
+        assert_eq!(page(&record).lead, "Everything was proved on a booted riscv64 machine.");
+    }
 
     #[test]
     fn what_failed_is_the_last_bar() {

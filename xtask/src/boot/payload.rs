@@ -1,12 +1,13 @@
 //! The payload: a second disk with what one proof needs besides the guest.
 
-use super::busybox;
+pub mod busybox;
+pub mod registry;
+pub mod stub;
+
 use super::disk;
 use super::guest::Guest;
 use super::milestone;
 use super::proof::Proof;
-use super::registry;
-use super::stub;
 use super::subject::Subject;
 use crate::context::Context;
 use anyhow::{Context as _, Result};
@@ -14,9 +15,9 @@ use fs_err as fs;
 use std::path::{Path, PathBuf};
 
 /// How a proof tells the host what it does.
-const SAY: &str = include_str!("guest/say.sh");
+const SAY: &str = include_str!("proof/say.sh");
 /// What the proofs of a real k3s share.
-const CLUSTER: &str = include_str!("guest/cluster.sh");
+const CLUSTER: &str = include_str!("proof/cluster.sh");
 
 /// What becomes of the machine when the proof is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What is proved, each on a guest of its own: the milestones on the host's side of `guest/*.sh`.
+//! What is proved, each on a guest of its own: the milestones on the host's side of `proof/*.sh`.
 
 use super::milestone::{BOOT, Milestone, milestone};
 
@@ -104,11 +104,11 @@ impl Proof {
     /// What the guest runs.
     pub fn script(self) -> &'static str {
         match self {
-            Proof::Sample => include_str!("guest/sample.sh"),
-            Proof::Packages => include_str!("guest/packages.sh"),
-            Proof::Alone => include_str!("guest/alone.sh"),
-            Proof::Bundled => include_str!("guest/bundled.sh"),
-            Proof::Cure => include_str!("guest/cure.sh"),
+            Proof::Sample => include_str!("proof/sample.sh"),
+            Proof::Packages => include_str!("proof/packages.sh"),
+            Proof::Alone => include_str!("proof/alone.sh"),
+            Proof::Bundled => include_str!("proof/bundled.sh"),
+            Proof::Cure => include_str!("proof/cure.sh"),
         }
     }
 }

@@ -172,3 +172,45 @@ impl UserSpace {
         if manifest.lacks("k3s-root") { UserSpace::Distribution } else { UserSpace::Own }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binary(user_space: Option<UserSpace>) -> Subject {
+        let binary = Some(PathBuf::from("k3s-riscv64"));
+        Subject { version: "v1.35.0+k3s1".to_owned(), binary, user_space, ..Subject::default() }
+    }
+
+    #[test]
+    fn the_user_space_of_a_binary_is_proved_where_it_is_inside_and_otherwise_told() {
+        let own = binary(Some(UserSpace::Own));
+        assert_eq!(own.proofs(), [Proof::Alone, Proof::Bundled]);
+        assert_eq!(own.without_bundled(), None);
+        for lacking in [binary(Some(UserSpace::Distribution)), binary(None)] {
+            assert_eq!(lacking.proofs(), [Proof::Alone]);
+            assert!(lacking.without_bundled().is_some_and(|reason| reason.contains("k3s-root")));
+        }
+    }
+
+    #[test]
+    fn packages_are_proved_with_their_cure_and_the_sample_in_its_own_way() {
+        let packages = vec![PathBuf::from("k3s.rpm")];
+        let packages = Subject { version: "v1.35.0+k3s1".to_owned(), packages, ..Subject::default() };
+        assert_eq!(packages.proofs(), [Proof::Packages, Proof::Cure]);
+        assert_eq!(packages.without_bundled(), None);
+        let sample = Subject { version: "v0.35.0+k3s1.sample".to_owned(), ..binary(None) };
+        assert_eq!(sample.proofs(), [Proof::Sample]);
+    }
+
+    #[test]
+    fn copies_stay_what_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("k3s-riscv64");
+        fs::write(&file, "first").unwrap();
+        let subject = Subject { binary: Some(file.clone()), ..Subject::default() };
+        let copied = subject.copied(&folder.path().join("copies")).unwrap();
+        fs::write(&file, "second").unwrap();
+        assert_eq!(copied.digests().unwrap()["k3s-riscv64"], Digest::of("first"));
+    }
+}

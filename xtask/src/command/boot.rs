@@ -3,7 +3,7 @@
 use super::build::{self, BuildOptions};
 use super::choice::Choice;
 use super::rpm::{self, Packager};
-use crate::boot::guest::Guest;
+use crate::boot::guest::{Guest, rootfs};
 use crate::boot::machine::{self, Memory, Size};
 use crate::boot::payload::Afterwards;
 use crate::boot::proof::Proof;
@@ -11,7 +11,7 @@ use crate::boot::record::Record;
 use crate::boot::run::{self, Outcome};
 use crate::boot::subject::Subject;
 use crate::boot::trial::{self, Room, Testbed};
-use crate::boot::{self, page, rootfs, shell};
+use crate::boot::{self, page, shell};
 use crate::context::Context;
 use crate::doctor::{self, Purpose};
 use crate::product::{self, Product};

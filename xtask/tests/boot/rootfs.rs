@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 use xtask::boot::guest::Guest;
-use xtask::boot::stub;
+use xtask::boot::payload::stub;
 
 #[test]
 fn a_root_file_system_of_ones_own_is_booted_and_its_own_rpm_knows_what_is_there() {

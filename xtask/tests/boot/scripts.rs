@@ -8,8 +8,8 @@ use xtask::boot::proof::Proof;
 
 /// What every script reads first, in its order.
 const READ: [(&str, &str); 2] = [
-    (". /proof/say.sh\n", include_str!("../../src/boot/guest/say.sh")),
-    (". /proof/cluster.sh\n", include_str!("../../src/boot/guest/cluster.sh")),
+    (". /proof/say.sh\n", include_str!("../../src/boot/proof/say.sh")),
+    (". /proof/cluster.sh\n", include_str!("../../src/boot/proof/cluster.sh")),
 ];
 
 #[test]

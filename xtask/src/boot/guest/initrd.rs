@@ -13,7 +13,7 @@ const NEEDED: &[&str] = &["virtio_mmio", "virtio_blk", "virtio_console", "ext4"]
 const ASKED_FOR_BY_NAME: &[&str] = &["crc32c_generic"];
 
 /// Process 1 until the disk is mounted.
-const INIT: &str = include_str!("guest/init.sh");
+const INIT: &str = include_str!("init.sh");
 
 /// Packs busybox, the modules and the script for a guest's root, whose kernel's modules lie in `modules`.
 pub fn make(root: &Path, modules: &Path) -> Result<Vec<u8>> {

@@ -77,7 +77,7 @@ pub fn fetch(context: &Context) -> Result<Fetched> {
 }
 
 fn from(context: &Context, suite: &str) -> Result<Vec<PathBuf>> {
-    Apt::open(context, suite, &[super::target()?.debian])?.packages(PACKAGES)
+    Apt::open(context, suite, &[crate::boot::target()?.debian])?.packages(PACKAGES)
 }
 
 /// What apt complains of first, or else the error itself.

@@ -1,7 +1,7 @@
 //! A guest with a root file system of the user's, openEuler's for instance, under Debian's kernel.
 
-use super::guest::{self, About, DISK, Guest, INITRD, KERNEL};
-use super::{disk, skipped};
+use super::{self as guest, About, DISK, Guest, INITRD, KERNEL, skipped};
+use crate::boot::disk;
 use crate::context::Context;
 use crate::process::Program;
 use anyhow::{Context as _, Result, ensure};
