@@ -14,7 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[test]
 fn neither_ctrl_c_nor_being_killed_leaves_a_machine() {
     let Some(_turn) = machine::turn("a boot that is ended early") else { return };
-    let place = Place::new();
+    let mut place = Place::new();
+    let elsewhere = machine::elsewhere(&mut place);
     for signal in [Signal::SIGINT, Signal::SIGKILL] {
         let mut command = place.xtask(["boot", "--sample"]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -36,5 +37,6 @@ fn neither_ctrl_c_nor_being_killed_leaves_a_machine() {
             std::thread::sleep(Duration::from_millis(50));
         }
         assert!(!place.dist().join("v0.35.0+k3s1.sample/boot").exists(), "no record was left");
+        assert_eq!(machine::files_in(&elsewhere), [""; 0], "{signal} leaves something outside of target/");
     }
 }

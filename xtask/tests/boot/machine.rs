@@ -1,7 +1,8 @@
 //! Machines for these tests, one at a time: two of them would wait for each other's processor.
 
+use crate::place::Place;
 use crate::{needs, place};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use xtask::boot::guest::Guest;
@@ -45,8 +46,8 @@ pub fn size() -> Size {
 pub fn follow(
     context: &Context,
     guest: &Guest,
-    payload: &std::path::Path,
-    folder: &std::path::Path,
+    payload: &Path,
+    folder: &Path,
     milestones: &[Milestone],
 ) -> Outcome {
     let machine = machine::start(context, guest, payload, &size(), folder).unwrap();
@@ -58,7 +59,7 @@ pub fn milestone(name: &'static str, seconds: u64) -> Milestone {
 }
 
 /// The process IDs of machines that run in a folder or below it.
-pub fn running_below(folder: &std::path::Path) -> Vec<i32> {
+pub fn running_below(folder: &Path) -> Vec<i32> {
     let folder = std::fs::canonicalize(folder).unwrap();
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
@@ -70,4 +71,18 @@ pub fn running_below(folder: &std::path::Path) -> Vec<i32> {
         }
     }
     found
+}
+
+/// Has everything that is run in a place keep its scratch files in a folder which nothing else uses.
+pub fn elsewhere(place: &mut Place) -> PathBuf {
+    let folder = place.path("elsewhere");
+    std::fs::create_dir(&folder).unwrap();
+    place.set("TMPDIR", &folder);
+    folder
+}
+
+/// The names of what is in a folder.
+pub fn files_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }

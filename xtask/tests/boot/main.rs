@@ -10,6 +10,7 @@ mod bad_input;
 mod broken;
 mod endings;
 mod machine;
+mod rooms;
 mod rootfs;
 mod sample;
 mod scripts;

@@ -8,7 +8,8 @@ use serde_json::Value;
 #[test]
 fn the_sample_is_installed_started_and_removed_and_its_pause_holds_a_container() {
     let Some(_turn) = machine::turn("the sample on a booted machine") else { return };
-    let place = Place::new();
+    let mut place = Place::new();
+    let elsewhere = machine::elsewhere(&mut place);
     let told = place.succeeds(["boot", "--sample", "--memory", "2G"]);
     let folder = place.dist().join("v0.35.0+k3s1.sample/boot");
     assert!(told.contains("pause-rss") && told.contains(folder.to_str().unwrap()), "{told}");
@@ -41,4 +42,5 @@ fn the_sample_is_installed_started_and_removed_and_its_pause_holds_a_container()
     let left: Vec<_> = fs::read_dir(place.work().join("boot")).unwrap().collect();
     assert_eq!(left.len(), 1, "only the claim stays: {left:?}");
     assert_eq!(machine::running_below(&place.path("target")), [0; 0]);
+    assert_eq!(machine::files_in(&elsewhere), [""; 0], "something was left outside of target/");
 }

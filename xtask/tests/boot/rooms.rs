@@ -1,0 +1,24 @@
+//! Runs beside each other, and after those that were killed.
+
+use crate::machine::{context, folder};
+use fs_err as fs;
+use xtask::boot::trial::Room;
+
+#[test]
+fn a_run_clears_away_what_killed_runs_have_left_and_nothing_of_those_that_go_on() {
+    let folder = folder();
+    let context = context(&folder);
+    let first = Room::take(&context).unwrap();
+    let dead = context.work.join("boot/run-dead");
+    fs::create_dir(&dead).unwrap();
+    // Its process is gone, and with it the hold on this file.
+    fs::write(dead.join("claim"), "4194304\n").unwrap();
+
+    let second = Room::take(&context).unwrap();
+    assert!(!dead.exists());
+    assert!(first.path().is_dir() && second.path().is_dir() && first.path() != second.path());
+
+    let (left, stays) = (first.path().to_owned(), second.path().to_owned());
+    drop(first);
+    assert!(!left.exists() && stays.is_dir());
+}
