@@ -46,9 +46,7 @@ impl Claim {
         say_who(&lock).with_context(|| format!("writing {}", file.display()))?;
         Ok(Claim { _lock: lock })
     }
-}
 
-impl Claim {
     /// Whether nobody holds `file`, or there is none.
     pub fn is_free(file: &Path) -> Result<bool> {
         let Ok(open) = fs::File::open(file) else { return Ok(true) };

@@ -3,6 +3,7 @@
 use crate::pins::Pins;
 use crate::progress::Progress;
 use anyhow::{Context as _, Result};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The immutable context of one run, passed by reference to everything.
@@ -46,12 +47,8 @@ impl Context {
             .parent()
             .context("xtask lies below the repository")?
             .to_owned();
-        let target = match std::env::var_os("CARGO_TARGET_DIR") {
-            Some(dir) => root.join(dir),
-            None => root.join("target"),
-        };
-        let cache =
-            std::env::var_os("K3S_XTASK_CACHE").map_or_else(|| target.join("cache"), |dir| root.join(dir));
+        let target = root.join(set("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()));
+        let cache = set("K3S_XTASK_CACHE").map_or_else(|| target.join("cache"), |dir| root.join(dir));
         Ok(Context {
             work: target.join("work"),
             dist: target.join("dist"),
@@ -62,9 +59,8 @@ impl Context {
             progress: Progress::new(),
             jobs: jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
             network,
-            lock_file: root
-                .join(std::env::var_os("K3S_XTASK_LOCK").unwrap_or_else(|| "k3s.lock.json".into())),
-            mirror: std::env::var("K3S_XTASK_MIRROR").ok().filter(|url| !url.is_empty()),
+            lock_file: root.join(set("K3S_XTASK_LOCK").unwrap_or_else(|| "k3s.lock.json".into())),
+            mirror: set("K3S_XTASK_MIRROR").and_then(|url| url.into_string().ok()),
             root,
         })
     }
@@ -83,4 +79,9 @@ impl Context {
     pub fn shell(&self) -> Result<xshell::Shell> {
         xshell::Shell::new().context("the current folder is gone")
     }
+}
+
+/// An environment variable that is set to something; an empty one says no more than one that is not there.
+fn set(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }

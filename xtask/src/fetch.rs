@@ -192,6 +192,19 @@ enum Failure {
     Final(anyhow::Error),
 }
 
+impl Failure {
+    fn of_request(error: ureq::Error) -> Failure {
+        match error {
+            ureq::Error::BadUri(_) | ureq::Error::InvalidProxyUrl | ureq::Error::Tls(_) => {
+                Failure::Final(error.into())
+            }
+            // rustls tells of a certificate that is not trusted as of data that is not valid.
+            ureq::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => Failure::Final(io.into()),
+            _ => Failure::Passing(error.into()),
+        }
+    }
+}
+
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Failure {
         // A full disk or a forbidden folder does not mend itself; a broken connection may.
@@ -204,13 +217,17 @@ impl From<std::io::Error> for Failure {
     }
 }
 
+/// How long a server may be silent, before its answer and in the middle of it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A client over rustls that trusts what the system trusts and takes the proxies of the environment.
 fn agent() -> ureq::Agent {
     use ureq::tls::{RootCerts, TlsConfig};
     ureq::Agent::config_builder()
         .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
         .timeout_connect(Some(Duration::from_secs(20)))
-        .timeout_recv_response(Some(Duration::from_secs(60)))
+        .timeout_recv_response(Some(PATIENCE))
+        .timeout_per_read(Some(PATIENCE))
         .http_status_as_error(false)
         .build()
         .into()
@@ -229,7 +246,7 @@ fn attempt(
     if have > 0 {
         request = request.header("Range", format!("bytes={have}-"));
     }
-    let mut response = request.call().map_err(|error| Failure::Passing(error.into()))?;
+    let mut response = request.call().map_err(Failure::of_request)?;
     let status = response.status().as_u16();
     match status {
         206 => {}

@@ -4,13 +4,15 @@
 //! again, or not at all. `build` adds what is not there yet and says so; `--locked` refuses instead;
 //! only `cargo xtask bump` changes an entry.
 
+use crate::claim::Claim;
 use crate::context::Context;
 use crate::digest::Digest;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Whether entries may be added.
@@ -42,9 +44,9 @@ struct Entries {
     files: BTreeMap<String, Digest>,
 }
 
-impl Lock {
-    /// Reads the lock file; one that is not there is empty.
-    pub fn open(path: &Path, adding: Adding) -> Result<Lock> {
+impl Entries {
+    /// Reads a lock file; one that is not there is empty.
+    fn read(path: &Path) -> Result<Entries> {
         let entries: Entries = match fs::read(path) {
             Ok(bytes) => {
                 serde_json::from_slice(&bytes).with_context(|| format!("reading {}", path.display()))?
@@ -62,7 +64,15 @@ impl Lock {
                 }
             }
         }
-        Ok(Lock { path: path.to_owned(), adding, entries: std::sync::Mutex::new(entries) })
+        Ok(entries)
+    }
+}
+
+impl Lock {
+    /// Reads the lock file; one that is not there is empty.
+    pub fn open(path: &Path, adding: Adding) -> Result<Lock> {
+        let entries = std::sync::Mutex::new(Entries::read(path)?);
+        Ok(Lock { path: path.to_owned(), adding, entries })
     }
 
     /// A lock that holds exactly these tags and files and refuses all others.
@@ -77,6 +87,23 @@ impl Lock {
         }
         entries.files.extend(files.map(|(url, sum)| (url.to_owned(), sum.clone())));
         Lock { path, adding: Adding::Forbidden, entries: std::sync::Mutex::new(entries) }
+    }
+
+    /// All tags of a repository that are locked.
+    pub fn tags(&self, url: &str) -> Vec<String> {
+        self.entries().tags.get(url).into_iter().flat_map(BTreeMap::keys).cloned().collect()
+    }
+
+    /// Refuses, where nothing may be added, what is not locked yet, before it is fetched.
+    pub fn require_adding(&self, what: &str) -> Result<()> {
+        if self.adding == Adding::Forbidden {
+            bail!(
+                "{} does not lock {what}, and --locked forbids adding it\n  \
+                 Run the same command once without --locked and commit the lock file.",
+                self.path.display()
+            );
+        }
+        Ok(())
     }
 
     /// The commit a tag is locked to.
@@ -99,7 +126,8 @@ impl Lock {
                 self.path.display()
             ),
             None => self.add(context, &format!("{tag} of {url}"), found, |entries| {
-                entries.tags.entry(url.to_owned()).or_default().insert(tag.to_owned(), found.to_owned());
+                let tags = entries.tags.entry(url.to_owned()).or_default();
+                tags.entry(tag.to_owned()).or_insert_with(|| found.to_owned()) == found
             }),
         }
     }
@@ -107,50 +135,63 @@ impl Lock {
     /// Adds the sum of a file that no tree names.
     pub fn add_file(&self, context: &Context, url: &str, sum: &Digest) -> Result<()> {
         self.add(context, url, sum.as_str(), |entries| {
-            entries.files.insert(url.to_owned(), sum.clone());
+            entries.files.entry(url.to_owned()).or_insert_with(|| sum.clone()) == sum
         })
     }
 
     /// Forgets a tag, so that its next use is a first use (`cargo xtask bump`).
-    pub fn forget(&self, tag: &str) -> Result<Vec<String>> {
+    pub fn forget(&self, context: &Context, tag: &str) -> Result<Vec<String>> {
         let mut forgotten = Vec::new();
-        let mut entries = self.entries();
-        for (url, tags) in &mut entries.tags {
-            if let Some(commit) = tags.remove(tag) {
-                forgotten.push(format!("{url} {tag} {commit}"));
+        self.change(context, |entries| {
+            for (url, tags) in &mut entries.tags {
+                if let Some(commit) = tags.remove(tag) {
+                    forgotten.push(format!("{url} {tag} {commit}"));
+                }
             }
-        }
-        self.write(&entries)?;
+            Ok(())
+        })?;
         Ok(forgotten)
     }
 
+    /// Adds an entry and says so; `agrees` puts it where there is none and tells whether it is this one.
     fn add(
         &self,
         context: &Context,
         what: &str,
         value: &str,
-        change: impl FnOnce(&mut Entries),
+        agrees: impl FnOnce(&mut Entries) -> bool,
     ) -> Result<()> {
-        match self.adding {
-            Adding::Forbidden => bail!(
-                "{} does not lock {what}, and --locked forbids adding it\n  \
-                 Run the same command once without --locked and commit the lock file.",
-                self.path.display()
-            ),
-            Adding::Unsaid => change(&mut self.entries()),
-            Adding::Allowed => {
-                let mut entries = self.entries();
-                change(&mut entries);
-                self.write(&entries)?;
-                context.progress.say(format!("locked {what} at {value} ({})", self.path.display()));
-            }
+        self.require_adding(what)?;
+        if self.adding == Adding::Unsaid {
+            agrees(&mut self.entries());
+            return Ok(());
         }
+        self.change(context, |entries| {
+            ensure!(agrees(entries), "another build has just locked {what} at something else than {value}");
+            Ok(())
+        })?;
+        context.progress.say(format!("locked {what} at {value} ({})", self.path.display()));
+        Ok(())
+    }
+
+    /// Changes the file as it is now: another build may have added to it since it was read.
+    fn change(&self, context: &Context, change: impl FnOnce(&mut Entries) -> Result<()>) -> Result<()> {
+        let name = format!("lock-{}", Digest::of(self.path.as_os_str().as_encoded_bytes()).short());
+        let _claim = Claim::on(context, &context.work.join("claims").join(name))?;
+        let mut entries = Entries::read(&self.path)?;
+        change(&mut entries)?;
+        self.write(&entries)?;
+        *self.entries() = entries;
         Ok(())
     }
 
     fn write(&self, entries: &Entries) -> Result<()> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder)
+        // To be read by everybody who may read the folder, unlike other scratch files.
+        let permissions = std::fs::Permissions::from_mode(0o644);
+        let mut file = tempfile::Builder::new()
+            .permissions(permissions)
+            .tempfile_in(folder)
             .with_context(|| format!("cannot write {}", self.path.display()))?;
         serde_json::to_writer_pretty(&mut file, entries)?;
         writeln!(file)?;

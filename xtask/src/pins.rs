@@ -103,11 +103,6 @@ impl Pins {
             .context("xtask/pins.json: pause_image")?;
         Ok(pins)
     }
-
-    /// The text itself, which takes part in the hash of every step that uses a pin.
-    pub fn text() -> &'static str {
-        TEXT
-    }
 }
 
 #[cfg(test)]

@@ -57,7 +57,10 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
             include_str!("product/third_party.rs"),
         ],
         needs: vec!["binary", "bundle", "server", "shim", "runc", "cni", "pause", "pause-image", "tree"],
-        inputs: vec![format!("incomplete {:?}, {conditions}", build.incomplete())],
+        inputs: vec![
+            format!("origin {:?}", build.source.origin),
+            format!("incomplete {:?}, {conditions}", build.incomplete()),
+        ],
         run: Box::new(move |folder, outputs| {
             let parts = parts(build, outputs)?;
             let checks = checks(build, outputs, &parts).context("the product is not what it should be")?;

@@ -104,10 +104,6 @@ impl Running<'_> {
         self.bar.set_position(so_far);
     }
 
-    pub fn elapsed(&self) -> Duration {
-        self.started.elapsed()
-    }
-
     /// Ends the step well; `note` is what there is to say of the result.
     pub fn done(mut self, note: impl std::fmt::Display) {
         self.finish("✓", &note.to_string());

@@ -12,6 +12,7 @@ use crate::digest::Digest;
 use anyhow::{Context as _, Result, anyhow, bail};
 use fs_err as fs;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex};
 use std::time::Instant;
@@ -116,7 +117,10 @@ impl<'a> Plan<'a> {
                     while let Some((index, outputs)) = self.next(&state, &changed) {
                         let step = &self.steps[index];
                         let begin = began.elapsed().as_secs_f64();
-                        let result = self.produce(context, folder, step, &outputs);
+                        // A step that panics has failed; the others would wait for it for ever.
+                        let produce = AssertUnwindSafe(|| self.produce(context, folder, step, &outputs));
+                        let result = catch_unwind(produce)
+                            .unwrap_or_else(|_| Err(anyhow!("it panicked, as told above; please report it")));
                         let mut state = state.lock().expect("no step panics while it holds the state");
                         match result {
                             Ok((path, kept)) => {

@@ -20,11 +20,19 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
         let target = to.join(entry.path().strip_prefix(from)?);
         if entry.file_type().is_dir() {
             fs::create_dir_all(&target)?;
-        } else if entry.file_type().is_symlink() {
-            fs::os::unix::fs::symlink(fs::read_link(entry.path())?, &target)?;
         } else {
-            fs::copy(entry.path(), &target)?;
+            copy_one(entry.path(), &target)?;
         }
+    }
+    Ok(())
+}
+
+/// Copies a file with its mode, or a link as the link that it is.
+pub fn copy_one(from: &Path, to: &Path) -> Result<()> {
+    if from.is_symlink() {
+        fs::os::unix::fs::symlink(fs::read_link(from)?, to)?;
+    } else {
+        fs::copy(from, to)?;
     }
     Ok(())
 }
@@ -47,18 +55,22 @@ pub fn digest(folder: &Path) -> Result<Digest> {
     let mut lines = Vec::new();
     for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
         let entry = entry.with_context(|| format!("reading {}", folder.display()))?;
-        let path = entry.path();
-        let holds = if entry.file_type().is_symlink() {
-            format!("-> {}", fs::read_link(path)?.display())
-        } else if entry.file_type().is_file() {
-            let program = entry.metadata()?.permissions().mode() & 0o100 != 0;
-            format!("{} {program}", Digest::of_file(path)?)
-        } else {
-            continue;
-        };
-        lines.push(format!("{} {holds}", path.strip_prefix(folder)?.display()));
+        if !entry.file_type().is_dir() {
+            let name = entry.path().strip_prefix(folder)?.display();
+            lines.push(format!("{name} {}", content(entry.path())?));
+        }
     }
     Ok(Digest::of(lines.join("\n")))
+}
+
+/// What git would keep of one file or link: whither it leads, or its sum and whether it is a program.
+pub fn content(path: &Path) -> Result<String> {
+    let metadata = fs::symlink_metadata(path)?;
+    Ok(if metadata.is_symlink() {
+        format!("-> {}", fs::read_link(path)?.display())
+    } else {
+        format!("{} {}", Digest::of_file(path)?, metadata.permissions().mode() & 0o100 != 0)
+    })
 }
 
 #[cfg(test)]

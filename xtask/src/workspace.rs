@@ -15,7 +15,8 @@ use xshell::cmd;
 /// Where a person's own patches lie in a copy of this repository.
 pub const OWN_PATCHES: &str = "own-patches";
 
-/// The files of this repository that git does not ignore, as they are now, by their paths from its root.
+/// The files of this repository that git knows, as they are now, by their paths from its root. What git does not
+/// know is nobody else's to get: notes, keys, binaries that were put here for a while.
 fn files(context: &Context) -> Result<BTreeSet<PathBuf>> {
     let root = &context.root;
     let repository = git2::Repository::open(root).with_context(|| {
@@ -25,11 +26,6 @@ fn files(context: &Context) -> Result<BTreeSet<PathBuf>> {
         )
     })?;
     let mut found: BTreeSet<PathBuf> = repository.index()?.iter().map(|entry| path(&entry.path)).collect();
-    let mut options = git2::StatusOptions::new();
-    options.include_untracked(true).recurse_untracked_dirs(true);
-    for entry in repository.statuses(Some(&mut options))?.iter() {
-        found.insert(path(entry.path_bytes()));
-    }
     found.retain(|path| root.join(path).symlink_metadata().is_ok());
     Ok(found)
 }
@@ -42,7 +38,7 @@ fn path(bytes: &[u8]) -> PathBuf {
 pub fn digest(context: &Context, patches: Option<&Path>) -> Result<Digest> {
     let mut lines = Vec::new();
     for path in files(context)? {
-        lines.push(format!("{} {}", path.display(), Digest::of_file(&context.root.join(&path))?));
+        lines.push(format!("{} {}", path.display(), tree::content(&context.root.join(&path))?));
     }
     if let Some(patches) = patches {
         lines.push(tree::digest(patches)?.to_string());
@@ -55,7 +51,7 @@ pub fn copy(context: &Context, patches: Option<&Path>, into: &Path) -> Result<()
     for path in files(context)? {
         let place = into.join(&path);
         fs::create_dir_all(place.parent().unwrap_or(into))?;
-        fs::copy(context.root.join(path), place)?;
+        tree::copy_one(&context.root.join(path), &place)?;
     }
     match patches {
         Some(patches) => tree::copy(patches, &into.join(OWN_PATCHES)),

@@ -14,7 +14,7 @@ pub struct Args {
 
 impl Args {
     pub fn run(self, context: &Context) -> Result<()> {
-        let forgotten = Lock::open(&context.lock_file, Adding::Allowed)?.forget(&self.k3s)?;
+        let forgotten = Lock::open(&context.lock_file, Adding::Allowed)?.forget(context, &self.k3s)?;
         if forgotten.is_empty() {
             bail!("{} locks no tag {}", context.lock_file.display(), self.k3s);
         }

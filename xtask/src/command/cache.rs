@@ -1,7 +1,8 @@
 //! `cargo xtask cache`: what target/ holds, and room for new.
 
+use crate::claim::Claim;
 use crate::context::Context;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use fs_err as fs;
 use indicatif::HumanBytes;
 use std::path::Path;
@@ -18,37 +19,60 @@ pub struct Args {
     all: bool,
 }
 
+/// What lies in the cache, by its folders. Nothing else in it is ours to remove.
+const CACHED: [(&str, &str); 9] = [
+    ("downloads", "downloads, by sum"),
+    ("git", "git objects"),
+    ("tools", "zig, crane and what else was fetched to be run"),
+    ("apt", "Debian's packages"),
+    ("guests", "machines to be booted, which have holes"),
+    ("zig", "C libraries that zig has compiled"),
+    ("go-build", "Go's build cache"),
+    ("sample-modules", "the sample's modules"),
+    ("vendored-modules", "modules of source packages"),
+];
+
 impl Args {
     pub fn run(self, context: &Context) -> Result<()> {
-        let rows = [
-            (context.cache.join("downloads"), "downloads, by sum"),
-            (context.cache.join("git"), "git objects"),
-            (context.cache.join("tools"), "zig, crane and what else was fetched to be run"),
-            (context.cache.join("apt"), "Debian's packages"),
-            (context.cache.join("guests"), "machines to be booted, which have holes"),
-            (context.cache.join("zig"), "C libraries that zig has compiled"),
-            (context.cache.join("go-build"), "Go's build cache"),
-            (context.cache.join("sample-modules"), "the sample's modules"),
-            (context.work.clone(), "results of steps"),
-            (context.logs.clone(), "logs"),
-            (context.dist.clone(), "products"),
-        ];
-        for (path, what) in &rows {
+        let cached = CACHED.map(|(name, what)| (context.cache.join(name), what));
+        let made = [(context.work.clone(), "results of steps"), (context.logs.clone(), "logs")];
+        let products = [(context.dist.clone(), "products")];
+        for (path, what) in cached.iter().chain(&made).chain(&products) {
             println!("{:>10}  {:<46} {}", HumanBytes(size(path)?).to_string(), what, path.display());
         }
-        if self.prune {
-            let removed = if self.all {
-                vec![&context.work, &context.logs, &context.cache]
-            } else {
-                vec![&context.work, &context.logs]
-            };
-            for path in removed {
-                remove(path)?;
-                println!("removed {}", path.display());
-            }
+        if !self.prune {
+            return Ok(());
+        }
+        let removed: Vec<_> =
+            if self.all { made.iter().chain(&cached).collect() } else { made.iter().collect() };
+        for (path, _) in &removed {
+            require_unused(path)?;
+        }
+        for (path, _) in removed.into_iter().filter(|(path, _)| path.exists()) {
+            remove(path)?;
+            println!("removed {}", path.display());
         }
         Ok(())
     }
+}
+
+/// Refuses to take anything away from a run that goes on.
+fn require_unused(folder: &Path) -> Result<()> {
+    let is_claim = |path: &Path| {
+        path.file_name().is_some_and(|name| name == "claim")
+            || path.extension().is_some_and(|end| end == "claim")
+            || path.parent().is_some_and(|parent| parent.ends_with("claims"))
+    };
+    for entry in walkdir::WalkDir::new(folder).max_depth(4).into_iter().filter_map(Result::ok) {
+        if entry.file_type().is_file() && is_claim(entry.path()) && !Claim::is_free(entry.path())? {
+            bail!(
+                "{} is in use by process {}; nothing was removed",
+                folder.display(),
+                fs::read_to_string(entry.path())?.trim()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// What the files of a folder take on the disk, which for a file with holes is less than its length.

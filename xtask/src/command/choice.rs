@@ -27,7 +27,8 @@ pub struct Choice {
     #[arg(long = "ref", value_name = "REF", requires = "source")]
     pub reference: Option<String>,
 
-    /// The version that --source is to bear [default: its tag, or one made of its commit]
+    /// The version that --source is to bear [default: its tag, where k3s.lock.json knows it as upstream's, or one
+    /// made of its commit]
     #[arg(long = "as", value_name = "VERSION", requires = "source")]
     pub version: Option<Version>,
 

@@ -68,6 +68,7 @@ pub fn downloads(build: &Build) -> Result<Vec<Download>> {
             download.require_offline(build.context)?;
             return Ok(download);
         }
+        build.lock.require_adding(url)?;
         let download =
             fetch::first_use(build.context, &name, url).map_err(|error| anyhow!("{error:#}{hint}"))?;
         build.lock.add_file(build.context, url, &download.sha256)?;

@@ -49,6 +49,7 @@ pub fn download(build: &Build) -> Result<Option<Download>> {
         download.require_offline(build.context)?;
         return Ok(Some(download));
     }
+    build.lock.require_adding(url)?;
     let hint = "\n  Without it: --k3s-root none makes a k3s that relies on the host's iptables, conntrack and mount.";
     let download = fetch::first_use(build.context, &name, url).map_err(|error| anyhow!("{error:#}{hint}"))?;
     build.lock.add_file(build.context, url, &download.sha256)?;

@@ -19,7 +19,15 @@ pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
     let values = Values { pause_image: build.options.pause_image.clone(), parts: BTreeMap::new() };
     Step {
         name: "tree",
-        recipe: &[include_str!("tree.rs")],
+        recipe: &[
+            include_str!("tree.rs"),
+            include_str!("../patch/apply.rs"),
+            include_str!("../patch/diff.rs"),
+            include_str!("../patch/edit.rs"),
+            include_str!("../patch/image.rs"),
+            include_str!("../patch/set.rs"),
+            include_str!("../patch/tree.rs"),
+        ],
         needs: vec!["pause-image", "charts"],
         inputs: vec![
             format!("k3s {} {}", build.source.version, build.source.commit.id),

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use indicatif::HumanBytes;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// One thing that was looked at and found right.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,13 +59,18 @@ fn size(part: &Part) -> Result<u64> {
 fn build_paths(build: &Build) -> Vec<String> {
     let context = build.context;
     let home = std::env::var("HOME").unwrap_or_default();
-    let mut paths: Vec<String> = [&context.root, &context.cache, &context.work]
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
-    // A home such as `/` or `/root` stands in programs for reasons of their own.
-    paths.extend(["go/pkg/mod", ".cargo/registry"].map(|folder| format!("{home}/{folder}")));
-    paths
+    // Folders in them, since a folder such as /src, /cache or /root stands in programs for reasons of their own.
+    let below = [
+        context.root.join("pause/src"),
+        context.work.join(build.target.go),
+        context.cache.join("go-build"),
+        context.cache.join("tools"),
+        context.cache.join("zig"),
+        Path::new(&home).join(".cargo/registry"),
+        build.any_go.module_cache().folder,
+    ];
+    let known = below.iter().filter(|path| path.is_absolute());
+    known.map(|path| path.display().to_string()).collect()
 }
 
 fn bundle_is_whole(build: &Build, part: &Part) -> Result<Check> {

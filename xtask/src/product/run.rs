@@ -118,7 +118,8 @@ fn unpacks_itself(build: &Build, emulator: &Emulator, outputs: &Outputs, data: &
 fn unpacked(data: &Path) -> Result<(PathBuf, String)> {
     for entry in walkdir::WalkDir::new(data).max_depth(5) {
         let path = entry?.into_path();
-        if path.ends_with("bin/k3s") && !path.to_string_lossy().contains("-tmp") {
+        let below = path.strip_prefix(data)?;
+        if path.ends_with("bin/k3s") && !below.to_string_lossy().contains("-tmp") {
             let sum = path
                 .ancestors()
                 .nth(2)

@@ -3,7 +3,7 @@
 use super::checkout::{self, Commit, GitSettings};
 use super::gomod::GoMod;
 use super::version::{Version, kubernetes_numbers};
-use crate::context::Context;
+use crate::context::{Context, Network};
 use crate::lock::Lock;
 use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ pub struct Source {
 pub fn find(context: &Context, lock: &Lock, git: &GitSettings, wanted: &Wanted) -> Result<Source> {
     match wanted {
         Wanted::Release(name) => {
-            let version = release_named(context, git, name)?;
+            let version = release_named(context, lock, git, name)?;
             let commit = checkout::tag(context, lock, git, UPSTREAM, &version.to_string())?;
             require_k3s(&commit, UPSTREAM)?;
             let time = checkout::time(&commit)?;
@@ -56,17 +56,22 @@ pub fn find(context: &Context, lock: &Lock, git: &GitSettings, wanted: &Wanted) 
         }
         Wanted::Tree { location, reference, version } => {
             let commit = tree(context, git, location, reference.as_deref())?;
-            let version = tree_version(&commit, location, version.as_ref())?;
+            let version = tree_version(lock, &commit, location, version.as_ref())?;
             let time = checkout::time(&commit)?;
             Ok(Source { commit, version, origin: Origin::Tree, time, location: location.clone() })
         }
     }
 }
 
-/// The version that `v1.33.0+k3s1`, `v1.33` or `stable` means.
-fn release_named(context: &Context, git: &GitSettings, name: &str) -> Result<Version> {
+/// The version that `v1.33.0+k3s1`, `v1.33` or `stable` means; without a network, among those that are locked.
+fn release_named(context: &Context, lock: &Lock, git: &GitSettings, name: &str) -> Result<Version> {
     if let Ok(version) = name.parse() {
         return Ok(version);
+    }
+    if context.network == Network::Forbidden {
+        return newest(&lock.tags(UPSTREAM), name).with_context(|| {
+            format!("--offline forbids asking {UPSTREAM} for its tags, and none that is locked is of {name}")
+        });
     }
     let known = checkout::remote_tags(context, git, UPSTREAM)?;
     newest(&known, name)
@@ -97,9 +102,11 @@ fn tree(context: &Context, git: &GitSettings, location: &str, reference: Option<
     Ok(Commit { repository, id })
 }
 
-/// The version of a tree: the one that was given, a release tag on its commit, or one made of
+/// The version of a tree: the one that was given, an upstream tag on its commit, or one made of
 /// Kubernetes' version and the commit, as upstream's scripts make it.
-fn tree_version(commit: &Commit, location: &str, given: Option<&Version>) -> Result<Version> {
+///
+/// Anybody can put a tag of that name on a commit; it is upstream's where the lock file says the same.
+fn tree_version(lock: &Lock, commit: &Commit, location: &str, given: Option<&Version>) -> Result<Version> {
     let gomod = GoMod::parse(&require_k3s(commit, location)?);
     let kubernetes = gomod.resolve_any(&["k8s.io/kubernetes"]).context("reading go.mod")?;
     let numbers = kubernetes_numbers(&kubernetes.version)?;
@@ -110,8 +117,9 @@ fn tree_version(commit: &Commit, location: &str, given: Option<&Version>) -> Res
         return Ok(version.clone());
     }
     let tags = checkout::tags_at(commit)?;
+    let upstreams = tags.iter().filter(|tag| lock.commit(UPSTREAM, tag).as_deref() == Some(&*commit.id));
     let tagged =
-        tags.iter().filter_map(|tag| tag.parse().ok()).filter(|v: &Version| v.kubernetes == numbers).max();
+        upstreams.filter_map(|tag| tag.parse().ok()).filter(|v: &Version| v.kubernetes == numbers).max();
     Ok(tagged.unwrap_or_else(|| Version::of_commit(numbers, &commit.id)))
 }
 

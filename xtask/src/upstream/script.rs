@@ -44,7 +44,6 @@ pub struct GoBuild {
     pub package: Option<String>,
     pub tags: Vec<String>,
     pub ldflags: String,
-    pub cgo: bool,
     pub cgo_cflags: String,
 }
 
@@ -195,14 +194,15 @@ pub fn file_name(url: &str) -> &str {
 }
 
 fn go_build(words: &[&str]) -> Result<GoBuild> {
-    let [cgo, cgo_cflags, words @ ..] = words else { bail!("a go build without its environment: {words:?}") };
+    let [_cgo, cgo_cflags, words @ ..] = words else {
+        bail!("a go build without its environment: {words:?}")
+    };
     let value = |text: &str| text.split_once('=').map_or(String::new(), |(_, value)| value.to_owned());
     let mut build = GoBuild {
         output: String::new(),
         package: None,
         tags: Vec::new(),
         ldflags: String::new(),
-        cgo: value(cgo) == "1",
         cgo_cflags: value(cgo_cflags),
     };
     let mut words = words.iter();
@@ -250,7 +250,6 @@ mod tests {
             package: Some(package.to_owned()),
             tags: Vec::new(),
             ldflags: String::new(),
-            cgo: false,
             cgo_cflags: String::new(),
         };
         let builds = vec![build("bin/k3s", "./cmd/server"), build("dist/artifacts/k3s", "./cmd/k3s")];

@@ -33,6 +33,7 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
 
     let (shim, runc) = (&build.facts.containerd, &build.facts.runc);
     let mut inputs = vec![
+        format!("origin {:?}", build.source.origin),
         format!("module {} {}", shim.path, shim.version),
         format!("module {} {}", runc.path, runc.version),
     ];

@@ -234,7 +234,7 @@ fn the_sample_comes_from_here_wherever_the_user_leads_git() {
     // As long an address as the sample's own setting has, or git would take that one.
     place.set("GIT_CONFIG_VALUE_0", "https://github.com/rancher/plugins");
     let told = place.succeeds(["build", "--sample", "--dry-run"]);
-    assert!(told.contains("github.com/rancher/plugins"), "{told}");
+    assert!(told.contains("\ncni\n    plugins "), "{told}");
 }
 
 /// Every file and folder with all that writing to it would change.
@@ -351,7 +351,8 @@ fn a_release_is_built_over_http_then_locked_then_without_a_network() {
     let second = said(&place, &["build", "--k3s", TAG, "--locked"]);
     assert!(!second.contains("locked "), "{second}");
     std::fs::remove_dir_all(place.path("target")).unwrap();
-    said(&place, &["--offline", "build", "--k3s", TAG]);
+    // Without a network, a line means the newest of its tags that are locked.
+    said(&place, &["--offline", "build", "--k3s", "v0.35"]);
     assert_eq!(product(String::new()).sums(), sums);
     assert_eq!(files.requests().len() + upstream.server.requests().len(), asked);
 
@@ -381,12 +382,18 @@ fn a_release_is_built_over_http_then_locked_then_without_a_network() {
     std::fs::remove_dir_all(&git).unwrap();
     std::fs::rename(place.path("git"), &git).unwrap();
 
-    // The commit is what is built, not its name.
+    // The same commit of a tree bears the same version, and is no release for that.
     let source = upstream.folder.path().join("k3s");
-    let version = "v0.35.0+k3s9";
-    said(&place, &["build", "--source", source.to_str().unwrap(), "--ref", TAG, "--as", version]);
-    let manifest = Product::read(place.dist().join(version).join("riscv64"), String::new()).manifest;
+    let of_tree = ["build", "--source", source.to_str().unwrap(), "--ref", TAG];
+    said(&place, &of_tree);
+    let manifest = product(String::new()).manifest;
     assert_eq!((manifest.origin.as_str(), manifest.commit), ("tree", upstream.commit(TAG)));
+
+    // A tag of somebody else's making gives no version.
+    upstream.move_tag(TAG);
+    let plan = place.succeeds(of_tree.iter().copied().chain(["--dry-run"]));
+    let version = format!("k3s v0.35.0+k3s-{}", &upstream.commit(TAG)[..8]);
+    assert!(plan.contains(&version), "{version} is missing: {plan}");
 }
 
 /// The folder in which the sample keeps its mirror of downloads and its proxy of modules.
