@@ -65,6 +65,11 @@ impl Context {
         })
     }
 
+    /// Where the tools lie that were fetched to be run, which machines of several kinds may share.
+    pub fn tools(&self) -> PathBuf {
+        self.cache.join("tools").join(std::env::consts::ARCH)
+    }
+
     /// The same run with downloads from another place.
     pub fn with_mirror(self, mirror: String) -> Context {
         Context { mirror: Some(mirror), ..self }

@@ -3,6 +3,7 @@
 use crate::boot::guest::Guest;
 use crate::context::{Context, Network};
 use crate::image;
+use crate::pins::WheelPin;
 use crate::process::{self, Program};
 use crate::target::Target;
 use crate::toolchain::rust::Rust;
@@ -64,7 +65,8 @@ impl Tool {
     pub fn can_be_fetched(self, offline: &Context) -> bool {
         match self {
             Tool::Go | Tool::Guest => debian::is_here(),
-            Tool::Zig | Tool::Zizmor => debian::is_here() || has_pip(offline),
+            Tool::Zig => has_wheel(offline, &offline.pins.zig),
+            Tool::Zizmor => has_wheel(offline, &offline.pins.zizmor),
             Tool::Core(_) => debian::is_here() || process::find("rustup").is_some(),
             Tool::Component(_) => process::find("rustup").is_some(),
             Tool::Crane | Tool::Actionlint => {
@@ -72,6 +74,11 @@ impl Tool {
             }
         }
     }
+}
+
+/// Whether a wheel is pinned for this kind of machine, and there is something to fetch it with.
+fn has_wheel(context: &Context, pin: &WheelPin) -> bool {
+    pin.wheels.contains_key(std::env::consts::ARCH) && (debian::is_here() || has_pip(context))
 }
 
 fn has_pip(context: &Context) -> bool {

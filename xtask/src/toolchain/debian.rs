@@ -128,7 +128,7 @@ pub fn is_here() -> bool {
 /// or by an earlier run.
 pub fn lend(context: &Context, name: &str, architectures: &[&str], packages: &[&str]) -> Result<PathBuf> {
     let suite = &context.pins.debian.suite;
-    let folder = context.cache.join("tools").join(format!("{name}-debian-{suite}"));
+    let folder = context.tools().join(format!("{name}-debian-{suite}"));
     if folder.is_dir() {
         return Ok(folder);
     }

