@@ -10,6 +10,7 @@ pub mod command;
 pub mod error;
 
 // What every station uses.
+pub mod address;
 pub mod archive;
 pub mod claim;
 pub mod context;

@@ -10,6 +10,7 @@ mod listening;
 pub use guard::{GUARD, guard};
 pub use listening::{Heard, Listening, Watched};
 
+use crate::address::without_credentials;
 use crate::context::Context;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
@@ -236,7 +237,7 @@ impl<'a> Program<'a> {
     /// The command line, its words cut off after so many characters.
     fn line(&self, longest: usize) -> String {
         let words = self.argv.iter().map(|word| {
-            let word = word.to_string_lossy();
+            let word = without_credentials(&word.to_string_lossy());
             match word.char_indices().nth(longest) {
                 Some((end, _)) => quoted(&word[..end]) + "…",
                 None => quoted(&word),

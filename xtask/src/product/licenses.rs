@@ -1,6 +1,6 @@
 //! Licence texts: which files hold them, which licences they are, and all of them in one document.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use fs_err as fs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -22,17 +22,21 @@ pub struct Component {
 }
 
 impl Component {
-    /// Reads the licence files in a component's folder.
+    /// Reads the licence files in a component's folder, which was there when the component was compiled.
     pub fn in_folder(name: &str, folder: &Path) -> Result<Component> {
+        ensure!(
+            folder.is_dir(),
+            "the licences of {name} cannot be read: {} is not there any more\n  \
+             cargo xtask cache --prune, and the same build fetches it again",
+            folder.display()
+        );
         let mut texts = Vec::new();
-        if folder.is_dir() {
-            for entry in walkdir::WalkDir::new(folder).max_depth(1).sort_by_file_name() {
-                let entry = entry?;
-                let file = entry.file_name().to_string_lossy();
-                if entry.file_type().is_file() && holds_a_license(&file) {
-                    let text = String::from_utf8_lossy(&fs::read(entry.path())?).replace("\r\n", "\n");
-                    texts.push((file.into_owned(), text));
-                }
+        for entry in walkdir::WalkDir::new(folder).max_depth(1).sort_by_file_name() {
+            let entry = entry?;
+            let file = entry.file_name().to_string_lossy();
+            if entry.file_type().is_file() && holds_a_license(&file) {
+                let text = String::from_utf8_lossy(&fs::read(entry.path())?).replace("\r\n", "\n");
+                texts.push((file.into_owned(), text));
             }
         }
         Ok(Component::of(name, texts))

@@ -9,6 +9,7 @@ pub mod terminal;
 
 use super::manifest::{FileEntry, Manifest};
 use super::{Product, check};
+use crate::address::without_credentials;
 use crate::k3s::Build;
 use crate::page::{Bar, Body, Change, Check, Fact, Figure, Label, Mark, Page, Section, Size, Tone, Verdict};
 use crate::page::{duration, size};
@@ -16,7 +17,7 @@ use crate::patch::Applied;
 use crate::step::Timing;
 use crate::target::Target;
 pub(crate) use caveat::unchecked;
-use caveat::{caveats, title, without_credentials};
+use caveat::{caveats, title};
 use std::collections::BTreeMap;
 use terminal::{Machine, Palette, Summary};
 

@@ -120,7 +120,8 @@ type Library = (Option<(String, String)>, Component);
 /// What is no Go module.
 fn libraries(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -> Result<Vec<Library>> {
     let go_root = build.go.program.ancestors().nth(2).map(PathBuf::from).unwrap_or_default();
-    let zig = build.zig.program.parent().map(PathBuf::from).unwrap_or_default();
+    // What is found on the search path may be a link to where zig and its libraries lie.
+    let zig = fs::canonicalize(&build.zig.program)?.parent().map(PathBuf::from).unwrap_or_default();
     let go = &build.go.version;
     let mut found = vec![
         (Some(("golang".to_owned(), go.clone())), Component::in_folder(&format!("Go {go}"), &go_root)?),

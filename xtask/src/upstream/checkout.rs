@@ -1,6 +1,7 @@
 //! Git: transfers by the user's own `git`, with its proxies, mirrors and credentials; everything
 //! else by libgit2, which touches no file that is not ours.
 
+use crate::address::without_credentials;
 use crate::claim::Claim;
 use crate::context::{Context, Network};
 use crate::digest::Digest;
@@ -60,7 +61,7 @@ pub fn tag(context: &Context, lock: &Lock, git: &GitSettings, url: &str, tag: &s
 pub fn reference(context: &Context, git: &GitSettings, url: &str, name: &str) -> Result<Commit> {
     let repository = cached_repository(git, url)?;
     let running = context.progress.step("fetch source");
-    running.doing(format!("{name} from {url}"));
+    running.doing(format!("{name} from {}", without_credentials(url)));
     let local = format!("refs/fetched/{}", Digest::of(name).short());
     fetch(context, git, &repository, url, &format!("+{name}:{local}"))?;
     let id = resolve(&repository, &local)?;
@@ -192,6 +193,7 @@ fn cached_repository(git: &GitSettings, url: &str) -> Result<PathBuf> {
 
 fn fetch(context: &Context, git: &GitSettings, repository: &Path, url: &str, refspec: &str) -> Result<()> {
     if context.network == Network::Forbidden && git.reach == Reach::Network {
+        let url = without_credentials(url);
         bail!("{refspec} of {url} is not in the cache, and --offline forbids fetching it");
     }
     let _claim = Claim::on(context, &repository.with_extension("claim"))?;
@@ -202,7 +204,7 @@ fn fetch(context: &Context, git: &GitSettings, repository: &Path, url: &str, ref
         .log("git")
         .run()
         .map(drop)
-        .with_context(|| format!("cannot fetch {url}"))
+        .with_context(|| format!("cannot fetch {}", without_credentials(url)))
 }
 
 /// `git`, never asking at a terminal: it runs in a process group that has none. Over the network it has the

@@ -1,5 +1,6 @@
 //! What a product is not, said wherever it is told of.
 
+use crate::address::without_credentials;
 use crate::product::check::Check;
 use crate::product::manifest::Manifest;
 
@@ -56,33 +57,4 @@ pub(super) fn caveats(manifest: &Manifest, location: &str) -> Vec<Caveat> {
 /// What was not looked at and why, if the manifest says so in place of a check.
 pub(crate) fn unchecked(check: &Check) -> Option<(&str, &str)> {
     Some((check.what.strip_prefix("NOT CHECKED: ")?, &check.seen))
-}
-
-/// An address as it may be shown: without the name and password that can stand before its host.
-pub(super) fn without_credentials(location: &str) -> String {
-    let Some((scheme, rest)) = location.split_once("://") else { return location.to_owned() };
-    let host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..host].rfind('@') {
-        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
-        None => location.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_shown_without_its_password() {
-        for (given, shown) in [
-            ("https://me:secret@host.example/k3s", "https://host.example/k3s"),
-            ("https://token@host.example", "https://host.example"),
-            ("https://me:p@ss@host.example/a@b", "https://host.example/a@b"),
-            ("https://host.example/a@b", "https://host.example/a@b"),
-            ("git@host.example:me/k3s", "git@host.example:me/k3s"),
-            ("../k3s", "../k3s"),
-        ] {
-            assert_eq!(without_credentials(given), shown);
-        }
-    }
 }
