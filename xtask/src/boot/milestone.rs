@@ -9,8 +9,8 @@ pub struct Milestone {
     pub name: &'static str,
     /// What holds then, for people.
     pub what: &'static str,
-    /// How long it may take after the one before it: twice what it took on two processors that were shared with
-    /// two other builds, which is about six times what it takes on two of its own.
+    /// How long it may take after the one before it: about twice what it took on two processors that another
+    /// machine was booted on beside it, and builds went on; with two of its own it takes a sixth of that.
     pub limit: Duration,
 }
 

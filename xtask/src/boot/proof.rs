@@ -29,41 +29,41 @@ const SAMPLE: &[Milestone] = &[
 
 const PACKAGES: &[Milestone] = &[
     milestone("packages", 300, "rpm has installed the packages with their scriptlets"),
-    milestone("k3s", 800, "the packaged unit has started k3s"),
+    milestone("k3s", 1200, "the packaged unit has started k3s"),
     milestone("node", 600, "the node is Ready"),
-    milestone("pod", 600, "a pod is Running"),
+    milestone("pod", 900, "a pod is Running"),
     milestone("logs", 120, "kubectl logs tells what it has written"),
     milestone("exec", 120, "kubectl exec runs a command in it"),
     milestone("service", 500, "a service answers from a second pod"),
     milestone("sandbox", 120, "its sandbox is our pause, under the patched name, as user 65535"),
-    milestone("restart", 800, "k3s has been restarted, and the pod runs on"),
+    milestone("restart", 1200, "k3s has been restarted, and the pod runs on"),
     milestone("deletion", 300, "the pod is deleted within its grace period"),
     milestone("killall", 300, "k3s-killall.sh has left no process, mount, interface or rule"),
     milestone("removed", 120, "the packages are gone and the data is there"),
 ];
 
 const ALONE: &[Milestone] = &[
-    milestone("k3s", 800, "the binary runs as a server, with no package installed"),
+    milestone("k3s", 1200, "the binary runs as a server, with no package installed"),
     milestone("node", 600, "the node is Ready"),
-    milestone("pod", 600, "a pod is Running"),
+    milestone("pod", 900, "a pod is Running"),
     milestone("sandbox", 120, "its sandbox is the pause inside the binary"),
-    milestone("registry", 1500, "the same under a system default registry that does not exist"),
+    milestone("registry", 2000, "the same under a system default registry that does not exist"),
 ];
 
 const BUNDLED: &[Milestone] = &[
-    milestone("k3s", 800, "the binary runs as a server, on a machine without iptables, conntrack and mount"),
+    milestone("k3s", 1200, "the binary runs as a server, on a machine without iptables, conntrack and mount"),
     milestone("node", 600, "the node is Ready"),
-    milestone("pod", 600, "a pod is Running"),
+    milestone("pod", 900, "a pod is Running"),
     milestone("service", 500, "a service answers from a second pod"),
     milestone("bundled", 120, "rules and mounts were made by the programs of k3s-root"),
 ];
 
 const CURE: &[Milestone] = &[
     milestone("packages", 300, "rpm has installed k3s, which is told to ask for another pause image"),
-    milestone("k3s", 800, "the packaged unit has started it"),
+    milestone("k3s", 1200, "the packaged unit has started it"),
     milestone("node", 600, "the node is Ready"),
     milestone("refused", 800, "the pod waits, since a registry has that image for other platforms only"),
-    milestone("cured", 1200, "the package with the pause image is in, and the same pod runs"),
+    milestone("cured", 1500, "the package with the pause image is in, and the same pod runs"),
 ];
 
 impl Proof {
