@@ -47,9 +47,6 @@ waits() { kubectl wait --timeout=1h "$@"; }
 node_answers() { waits --for=condition=Ready node --all; }
 in_phase() { waits "--for=jsonpath={.status.phase}=$2" "pod/$1"; }
 
-# There is no --for=create before Kubernetes 1.31.
-has_account() { kubectl get serviceaccount default || { sleep 10; false; }; }
-
 node_is_ready() {
     wait_for node_answers
     fact k3s-rss "$(awk '/^VmRSS:/ { print $2, $3 }' "/proc/$(systemctl show --property MainPID --value k3s)/status")"
@@ -58,9 +55,11 @@ node_is_ready() {
 # run_pod NAME COMMAND: of busybox's image, with a label of its name, and with a volume in memory, which the kubelet
 # has the program mount(8) make. The grace period is longer than even a busy emulator takes, and far shorter than the
 # limit of the milestone that waits for it.
-run_pod() {
-    wait_for has_account
-    kubectl apply --filename - <<YAML
+run_pod() { wait_for create_pod "$@"; }
+
+# It is refused as long as there is no service account, not even for a pod that does without.
+create_pod() {
+    kubectl apply --filename - <<YAML || { sleep 10; false; }
 apiVersion: v1
 kind: Pod
 metadata:
