@@ -28,6 +28,7 @@ const FORBIDDEN: &[&str] = &["dnf", "rpm", "yum", "curl", "wget", "semodule"];
 /// Packages of a distribution, each with a program by which it is known to be there.
 const DISTRIBUTION: &[(&str, &str)] = &[
     ("coreutils", "bin/ls"),
+    ("diffutils", "bin/cmp"),
     ("findutils", "bin/find"),
     ("gawk", "bin/awk"),
     ("grep", "bin/grep"),
