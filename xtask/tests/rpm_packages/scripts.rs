@@ -5,6 +5,7 @@ use crate::root::{Root, can_install};
 use fs_err as fs;
 use std::os::unix::fs::symlink;
 use std::process::{Command, Output};
+use xtask::rpm::found;
 
 const SETTINGS: &str = "/etc/sysconfig/k3s";
 const WANTED: &str = "/etc/systemd/system/multi-user.target.wants/k3s.service";
@@ -198,9 +199,9 @@ fn a_data_folder_that_cannot_be_k3s_is_not_emptied() {
     }
 }
 
-/// Starts a k3s of sleeping programs in a root that is the whole machine for those in it, ends it, and tells
-/// what is left. A shim is known by its arguments, everything else by the folder it runs from.
-const END_ALL: &str = r#"
+/// What the scripts below share: a root that is the whole machine for those in it, with programs that sleep. A
+/// program is called by a link, since busybox acts by the name it is called by, and runs from where that leads.
+const SLEEPERS: &str = r#"
 mount -t proc proc /proc
 data=/var/lib/rancher/k3s/data/$(printf 'a1%.0s' $(seq 32))/bin
 ours=/run/k3s/containerd/containerd.sock
@@ -208,26 +209,72 @@ mkdir -p $data /run/k3s/x /var/lib/kubelet/pods/u /mnt
 cp /bin/busybox $data/busybox
 # What a shim waits for does not come, so that it outlives its container.
 mkfifo /never
-$data/busybox sleep 1001 &
-setsid $data/busybox sh -c 'sleep 1002 & read x' shim -namespace k8s.io -address $ours -id one <>/never &
-setsid /bin/busybox sh -c 'sleep 1003 & read x' shim -namespace k8s.io -address $ours -id two <>/never &
-setsid /bin/busybox sh -c 'sleep 1004 & read x' shim -namespace moby -address /run/other.sock -id three -unlike $ours <>/never &
-sleep 1005 &
+# shim PROGRAM NUMBER SOCKET [ARGUMENT...]: with a container that sleeps.
+shim() {
+    program=$1 number=$2 socket=$3
+    shift 3
+    mkdir -p "${program%/*}" "/calls/$number"
+    [ -e "$program" ] || cp /bin/busybox "$program"
+    ln -s "$program" "/calls/$number/sh"
+    setsid "/calls/$number/sh" -c "/bin/busybox sleep 100$number & read x" shim -namespace k8s.io \
+        -address "$socket" -id one "$@" <>/never &
+}
 # The bracket keeps grep from finding itself.
 runs() { grep -qs "[1]00$1" /proc/[0-9]*/cmdline; }
-for _ in $(seq 100); do
-    runs 1 && runs 2 && runs 3 && runs 4 && runs 5 && break
-    sleep 0.1
-done
-for number in 1 2 3 4 5; do runs $number || echo "did not start: $number"; done
+all_run() {
+    for number; do
+        for _ in $(seq 100); do runs $number && break; sleep 0.1; done
+        runs $number || echo "did not start: $number"
+    done
+}
+what_is_left() {
+    for number in 1 2 3 4 5 6; do if runs $number; then echo "runs $number"; fi; done
+    sed 's/^[^ ]* \([^ ]*\) .*/mounted \1/' /proc/mounts | grep -E 'k3s|kubelet|mnt' || :
+}
+"#;
+
+/// Starts a k3s, ends it, and tells what is left.
+const END_ALL: &str = r#"
+moved=/moved/data/$(printf 'b2%.0s' $(seq 32))/bin
+$data/busybox sleep 1001 &
+shim $data/containerd-shim-runc-v2 2 $ours
+# The shim of another runtime, with the search path of the containerd that has started it.
+PATH=$data:$PATH shim /usr/bin/containerd-shim-kata-v2 3 $ours
+shim /usr/bin/containerd-shim-runc-v2 4 /run/other.sock -unlike $ours
+sleep 1005 &
+shim $moved/containerd-shim-runc-v2 6 $ours
+all_run 1 2 3 4 5 6
+# An upgrade replaces the programs, and k3s deletes the old ones.
+rm -r /moved
+mv /var/lib/kubelet '/srv/the kubelet' && ln -s '/srv/the kubelet' /var/lib/kubelet
 mount -t tmpfs t /run/k3s/x && mount -t tmpfs t /run/k3s/x && mount -t tmpfs t /var/lib/kubelet/pods/u
 mkdir /var/lib/kubelet/pods/u/deep && mount -t tmpfs t /var/lib/kubelet/pods/u/deep
 mount -t tmpfs t /mnt
 k3s-killall.sh
 echo "status $?"
-for number in 1 2 3 4 5; do if runs $number; then echo "runs $number"; fi; done
-sed 's/^[^ ]* \([^ ]*\) .*/mounted \1/' /proc/mounts | grep -E 'k3s|kubelet|mnt'
+what_is_left
 "#;
+
+/// Runs a script of [`SLEEPERS`] and returns what it says.
+#[track_caller]
+fn among_sleepers(root: &Root, script: &str) -> String {
+    for applet in ["mkfifo", "seq", "setsid"] {
+        let link = root.path("/bin").join(applet);
+        if !link.exists() {
+            symlink("busybox", link).unwrap();
+        }
+    }
+    fs::create_dir_all(root.path("/srv")).unwrap();
+    root.write("/script.sh", &format!("{SLEEPERS}{script}"));
+    told(alone(root, &["sh", "/script.sh"]).output().unwrap())
+}
+
+/// The lines that are not killall's own.
+fn facts(said: &str) -> Vec<&str> {
+    let facts =
+        |line: &&str| ["status ", "runs ", "mounted ", "did "].iter().any(|word| line.starts_with(word));
+    said.lines().filter(facts).collect()
+}
 
 #[test]
 fn killall_ends_k3s_with_its_pods_and_mounts_and_nobody_elses() {
@@ -235,14 +282,86 @@ fn killall_ends_k3s_with_its_pods_and_mounts_and_nobody_elses() {
         return;
     }
     let root = installed();
-    for applet in ["mkfifo", "seq", "setsid"] {
-        symlink("busybox", root.path("/bin").join(applet)).unwrap();
-    }
-    root.write("/end-all.sh", END_ALL);
-    let said = told(alone(&root, &["sh", "/end-all.sh"]).output().unwrap());
-    let lines: Vec<&str> = said.lines().filter(|line| !line.starts_with("k3s-killall")).collect();
-    assert_eq!(lines, ["status 0", "runs 4", "runs 5", "mounted /mnt"], "{said}");
+    let said = among_sleepers(&root, END_ALL);
+    assert_eq!(facts(&said), ["status 0", "runs 4", "runs 5", "mounted /mnt"], "{said}");
     assert!(root.read("/var/log/systemctl").contains("stop k3s.service k3s-*.service\n"));
+}
+
+#[test]
+fn killall_touches_nothing_while_another_kubernetes_runs() {
+    if !can_install("k3s-killall.sh beside another Kubernetes") {
+        return;
+    }
+    for (start, program) in [
+        (
+            "mkdir /calls; cp /bin/busybox /usr/bin/kubelet; ln -s /usr/bin/kubelet /calls/sleep; /calls/sleep 1002 &",
+            "/usr/bin/kubelet",
+        ),
+        (
+            "shim $rke2 2 $ours",
+            "/var/lib/rancher/rke2/data/v1.33.1-rke2r1-0a1b2c3d4e5f/bin/containerd-shim-runc-v2",
+        ),
+        (
+            "shim $rke2 2 /run/other.sock",
+            "/var/lib/rancher/rke2/data/v1.33.1-rke2r1-0a1b2c3d4e5f/bin/containerd-shim-runc-v2",
+        ),
+        ("shim $rke2 2 $ours", "/moved/data/v1.33.1-rke2r1-0a1b2c3d4e5f/bin/containerd-shim-runc-v2"),
+    ] {
+        let root = installed();
+        root.program("/usr/sbin/iptables-save", "#!/bin/sh\necho :KUBE-A - [0:0]\n");
+        root.program("/usr/sbin/iptables-restore", "#!/bin/sh\ncat >/restored\n");
+        let script = format!(
+            "rke2={program}\n$data/busybox sleep 1001 &\n{start}\nall_run 1 2\n\
+             mount -t tmpfs t /var/lib/kubelet/pods/u\nk3s-killall.sh 2>&1\necho \"status $?\"\nwhat_is_left\n"
+        );
+        fs::write(root.path("/var/log/systemctl"), "").unwrap();
+        let said = among_sleepers(&root, &script);
+        let kept = ["status 2", "runs 1", "runs 2", "mounted /var/lib/kubelet/pods/u"];
+        assert_eq!(facts(&said), kept, "{said}");
+        assert!(said.contains("another Kubernetes runs here") && said.contains(program), "{said}");
+        assert_eq!(root.read("/var/log/systemctl"), "");
+        assert!(!root.has("/restored"));
+    }
+}
+
+#[test]
+fn an_erase_ends_k3s_where_it_runs_and_leaves_a_machine_alone_where_it_does_not() {
+    if !can_install("what the removal ends") {
+        return;
+    }
+    let preun = &found::read(&former().k3s).unwrap().scriptlets["preun"];
+    let erased = |unit: bool, start: &str| {
+        let root = installed();
+        root.write("/preun.sh", preun);
+        if unit {
+            root.write("/run/active-k3s.service", "");
+        }
+        fs::write(root.path("/var/log/systemctl"), "").unwrap();
+        let script = format!(
+            "{start}\nmount -t tmpfs t /var/lib/kubelet/pods/u\nsh /preun.sh 0 2>&1\necho \"status $?\"\nwhat_is_left\n"
+        );
+        let said = among_sleepers(&root, &script);
+        (said, root.read("/var/log/systemctl"))
+    };
+    let kubelet = "mkdir /calls; cp /bin/busybox /usr/bin/kubelet; ln -s /usr/bin/kubelet /calls/sleep; /calls/sleep 1002 & all_run 2";
+    let k3s = "shim $data/containerd-shim-runc-v2 1 $ours; all_run 1";
+
+    let (said, systemctl) = erased(false, kubelet);
+    assert_eq!(facts(&said), ["status 0", "runs 2", "mounted /var/lib/kubelet/pods/u"], "{said}");
+    assert!(!said.contains("k3s-killall") && !systemctl.contains("stop"), "{said}{systemctl}");
+
+    let (said, systemctl) = erased(false, k3s);
+    assert_eq!(facts(&said), ["status 0"], "{said}");
+    assert!(systemctl.contains("stop k3s.service"), "{systemctl}");
+
+    let (said, systemctl) = erased(true, "");
+    assert_eq!(facts(&said), ["status 0"], "{said}");
+    assert!(systemctl.contains("stop k3s.service"), "{systemctl}");
+
+    let (said, systemctl) = erased(true, kubelet);
+    assert_eq!(facts(&said), ["status 0", "runs 2", "mounted /var/lib/kubelet/pods/u"], "{said}");
+    assert!(said.contains("another Kubernetes runs here"), "{said}");
+    assert!(systemctl.contains("disable k3s.service"), "the erase goes on: {systemctl}");
 }
 
 /// A program that is process 1 of a machine that consists of the root alone.
