@@ -8,6 +8,12 @@ use std::process::{Command, Output};
 use xtask::rpm::found;
 
 const SETTINGS: &str = "/etc/sysconfig/k3s";
+/// As upstream's installer writes them, in short.
+pub const UPSTREAMS_UNINSTALL: &str = "#!/bin/sh\nK3S_DATA_DIR=${K3S_DATA_DIR:-/var/lib/rancher/k3s}\n\
+    /usr/local/bin/k3s-killall.sh\nrm -rf /etc/rancher/k3s ${K3S_DATA_DIR}\n";
+pub const UPSTREAMS_KILLALL: &str =
+    "#!/bin/sh\nfor bin in /var/lib/rancher/k3s/data/**/bin/; do PATH=$PATH:$bin; done\n";
+
 const WANTED: &str = "/etc/systemd/system/multi-user.target.wants/k3s.service";
 
 fn installed() -> Root {
@@ -154,6 +160,21 @@ fn the_unit_of_1_24_2_is_set_aside_when_its_owner_asks() {
         root.has("/etc/systemd/system/k3s.service.saved") && !root.has("/etc/systemd/system/k3s.service")
     );
     assert_eq!(root.link(WANTED), "/usr/lib/systemd/system/k3s.service");
+}
+
+#[test]
+fn the_scripts_of_upstreams_installer_are_set_aside_and_nobody_elses() {
+    if !can_install("the takeover of old scripts") {
+        return;
+    }
+    let root = installed();
+    let (killall, uninstall) = ("/usr/local/bin/k3s-killall.sh", "/usr/local/bin/k3s-uninstall.sh");
+    root.program(uninstall, UPSTREAMS_UNINSTALL);
+    root.program(killall, "#!/bin/sh\necho a script of the administrator\n");
+    let done = told(install(&root, &["k3s-install.sh"]));
+    assert!(done.contains(&format!("{uninstall}.saved")) && !done.contains(killall), "{done}");
+    assert_eq!(root.read(&format!("{uninstall}.saved")), UPSTREAMS_UNINSTALL);
+    assert!(!root.has(uninstall) && root.has(killall));
 }
 
 #[test]
