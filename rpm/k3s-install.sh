@@ -124,6 +124,17 @@ set_old_unit_aside() {
     say "moved $old, which hid the packaged unit, to $old.saved; options in it are not taken over"
 }
 
+# Scripts of upstream's installer come before ours in PATH, and its k3s-uninstall.sh deletes without asking.
+set_old_scripts_aside() {
+    for script in k3s-killall.sh k3s-uninstall.sh k3s-agent-uninstall.sh; do
+        old=/usr/local/bin/$script
+        if [ ! -L "$old" ] && grep -qs -e K3S -e /var/lib/rancher/k3s "$old"; then
+            mv -f "$old" "$old.saved"
+            say "moved $old, of upstream's installer, to $old.saved: the package's scripts are in /usr/bin"
+        fi
+    done
+}
+
 start_unit() {
     if [ ! -d /run/systemd/system ]; then
         say "systemd does not run here: $unit starts at the next boot"
@@ -162,6 +173,7 @@ changes=
 write_settings "$file" "$settings"
 [ "${INSTALL_K3S_SKIP_ENABLE-}" != true ] || exit 0
 set_old_unit_aside
+set_old_scripts_aside
 say "enabling $unit"
 systemctl --quiet enable "$unit"
 [ "${INSTALL_K3S_SKIP_START-}" = true ] || start_unit

@@ -1,20 +1,38 @@
 #!/bin/sh
 # k3s-killall.sh: end k3s and every pod of it on this node, now.
 #
+# usage: k3s-killall.sh [--if-running]
+#     --if-running    do nothing unless a unit or a process of k3s runs
+#
 # Stops the units, ends the processes, and takes away the mounts, network interfaces and packet
 # filter rules that pods leave behind. Deletes no data: the next start of k3s brings the pods back.
-# Touches only the containerd inside k3s, not one given by --docker or
-# --container-runtime-endpoint, and not a rootless k3s.
+# Ends only the pods of the containerd inside k3s, not those of one given by --docker or
+# --container-runtime-endpoint, and not a rootless k3s. Refuses where another Kubernetes runs: nothing
+# tells whose a mount below /var/lib/kubelet, an interface or a rule is.
 #
-# Exit status: 0 when nothing of k3s is left, 1 when something could not be removed.
+# Exit status: 0 when nothing of k3s is left, 1 when something could not be removed, 2 when nothing was
+# touched.
 set -u
 
 SOCKET=/run/k3s/containerd/containerd.sock
 DATA=${K3S_DATA_DIR:-/var/lib/rancher/k3s}/data/current/bin
+# Where k3s unpacks itself, wherever its data directory may be; the name is a sha256. RKE2's is a version.
+UNPACKED='/.*/data/[0-9a-f]{64}/bin'
 # k3s itself prefers the host's tools to those it carries; so does this script.
 PATH=$PATH:$DATA:$DATA/aux
 
 say() { printf 'k3s-killall: %s\n' "$*"; }
+refuse() {
+    say "$*" >&2
+    exit 2
+}
+
+# Whether a unit of k3s runs, or is about to: one that fails is started again and again.
+units_run() {
+    [ -d /run/systemd/system ] &&
+        [ -n "$(systemctl list-units --no-legend --state=active,activating,reloading,deactivating \
+            k3s.service 'k3s-*.service')" ]
+}
 
 stop_units() {
     [ -d /run/systemd/system ] || return 0
@@ -22,27 +40,48 @@ stop_units() {
     systemctl stop k3s.service 'k3s-*.service' || say "systemctl could not stop every unit"
 }
 
-# Keeps the process ids of this host's own mount namespace: a k3s inside a container is not this one.
-of_this_host() {
-    while read -r pid; do
-        [ "$(readlink "/proc/$pid/ns/mnt")" != "$(readlink /proc/1/ns/mnt)" ] || echo "$pid"
+# running PATTERN: "ID PROGRAM" of each process of root's whose program matches. The file may be gone since,
+# after an upgrade of it; /proc says so behind its name.
+running() {
+    # shellcheck disable=SC2012 # one process for all of /proc; the only free text is the last field
+    ls -ln /proc/[0-9]*/exe 2>/dev/null |
+        sed -nE "s:^[^ ]+ +[0-9]+ +0 .* /proc/([0-9]+)/exe -> ($1)( \(deleted\))?\$:\1 \2:p" |
+        while read -r pid program; do
+            [ "$(readlink "/proc/$pid/ns/mnt")" != "$host" ] || echo "$pid $program"
+        done
+}
+
+# Process ids of what runs out of the directory k3s unpacks itself into.
+programs() { running "$UNPACKED/.*" | sed 's/ .*//'; }
+
+# Whether a process is k3s's own: it runs from k3s's directory or, as the shim of another runtime, was started
+# by a containerd that does, whose search path it has.
+is_ours() {
+    { readlink "/proc/$1/exe"; tr '\0' '\n' <"/proc/$1/environ" | grep '^PATH='; } 2>/dev/null |
+        grep -Eq "$UNPACKED"
+}
+
+# Process ids of what has the arguments of a shim at the socket that k3s uses, and RKE2 as well.
+at_our_socket() {
+    grep -lzxF -e "$SOCKET" /proc/[0-9]*/cmdline 2>/dev/null | while read -r file; do
+        process=${file%/cmdline}
+        case " $(tr '\0' ' ' 2>/dev/null <"$file")" in
+        *" -address $SOCKET "*)
+            [ "$(readlink "$process/ns/mnt")" != "$host" ] || echo "${process#/proc/}" ;;
+        esac
     done
 }
 
-# Process ids of programs that root runs out of the directory k3s unpacks itself into, whose name is a sha256.
-programs() {
-    # shellcheck disable=SC2012 # one process for all of /proc; the only free text is the last field
-    ls -ln /proc/[0-9]*/exe 2>/dev/null |
-        sed -nE 's:^[^ ]+ +[0-9]+ +0 .* /proc/([0-9]+)/exe -> /.*/data/[0-9a-f]{64}/bin/.*:\1:p' | of_this_host
-}
+# Process ids of k3s's shims, one a pod. They outlive k3s.
+shims() { at_our_socket | while read -r pid; do ! is_ours "$pid" || echo "$pid"; done; }
 
-# Process ids of the shims, one a pod. They outlive k3s; another containerd's shims name another socket.
-shims() {
-    grep -lzxF -e "$SOCKET" /proc/[0-9]*/cmdline 2>/dev/null | while read -r file; do
-        case " $(tr '\0' ' ' 2>/dev/null <"$file")" in
-        *" -address $SOCKET "*) file=${file#/proc/} && echo "${file%/cmdline}" ;;
-        esac
-    done | of_this_host
+# "ID PROGRAM" of what runs of another Kubernetes: a kubelet of its own, which k3s's is not; RKE2's programs;
+# a shim at our socket that is not ours, such as that of an RKE2 with its data elsewhere.
+others() {
+    running '/.*/kubelet|/.*/rke2/data/.*/bin/.*'
+    at_our_socket | while read -r pid; do
+        is_ours "$pid" || ! program=$(readlink "/proc/$pid/exe") || echo "$pid $program"
+    done
 }
 
 # Process ids of what runs from k3s's directory and is no shim: k3s itself, its containerd, tools.
@@ -85,11 +124,16 @@ end_processes() {
     kill_all shims
 }
 
+# A directory as /proc/self/mounts names it: where links lead, a blank as \040.
+as_mounted() { readlink -f "$1" | sed 's/ /\\040/g'; }
+
 # The mount points below k3s's directories, deepest first, as /proc writes them.
 mount_points() {
+    pods=$(as_mounted /var/lib/kubelet/pods) plugins=$(as_mounted /var/lib/kubelet/plugins)
     while read -r _ path _; do
         case $path in
-        /run/k3s/* | /run/netns/cni-* | /var/lib/kubelet/pods/* | /var/lib/kubelet/plugins/*)
+        /run/k3s/* | /run/netns/cni-* | "${pods:-/var/lib/kubelet/pods}"/* | \
+            "${plugins:-/var/lib/kubelet/plugins}"/*)
             printf '%s\n' "$path" ;;
         esac
     done </proc/self/mounts | sort -r
@@ -173,15 +217,25 @@ report_leftovers() {
     return 1
 }
 
-if [ "$(id -u)" -ne 0 ]; then
-    say "must be run by root: sudo $0" >&2
-    exit 1
-fi
+case $* in
+'' | --if-running) ;;
+*) refuse "unknown argument: $* (the only one is --if-running)" ;;
+esac
+[ "$(id -u)" -eq 0 ] || refuse "must be run by root: sudo $0"
 # Inside a chroot, such as an image being made, every process and interface in sight is the host's.
 if [ "$(stat -Lc %d:%i /proc/1/root 2>/dev/null)" != "$(stat -Lc %d:%i /)" ]; then
     say "not the root file system of a running machine: nothing to end"
     exit 0
 fi
+# The mount namespace of this host: a k3s inside a container is not this one.
+host=$(readlink /proc/1/ns/mnt)
+if [ "$*" = --if-running ] && ! units_run && [ -z "$(programs; shims)" ]; then
+    exit 0
+fi
+others=$(others)
+[ -z "$others" ] || refuse "nothing ended: another Kubernetes runs here, whose pods would lose mounts, network" \
+    "and rules; end it first (process id and program):
+$others"
 
 stop_units
 end_processes

@@ -7,11 +7,15 @@
 #
 # Nothing else deletes data: removing the packages leaves it all in place. The packages, in turn, stay
 # installed, and /etc/sysconfig/k3s* with them; `dnf remove k3s` takes them away, before or after.
-# A data directory other than k3s's own default is found in K3S_DATA_DIR, in /etc/sysconfig/k3s* or in
-# config.yaml.
+# A data directory other than k3s's own default is the one in K3S_DATA_DIR, else it is looked for where k3s
+# is told of it: in the options and variables of its units, and in config.yaml and config.yaml.d.
 set -u
 
 CONFIG=/etc/rancher/k3s
+DEFAULT=/var/lib/rancher/k3s
+# All that k3s makes in its data directory. What tells that it is k3s's comes last, so that a run which was
+# interrupted can be repeated.
+OWN='storage data agent server'
 
 say() { printf 'k3s-uninstall: %s\n' "$*"; }
 fail() {
@@ -19,37 +23,118 @@ fail() {
     exit 1
 }
 
-data_directory() {
-    if [ -n "${K3S_DATA_DIR-}" ]; then
-        echo "$K3S_DATA_DIR"
-        return
-    fi
-    configured=$(sed -nE \
-        -e "s:^(K3S_DATA_DIR=|data-dir\\: *)[\"']?([^\"'#]*[^\"'# ]).*:\\2:p" \
-        -e "s:^OPTIONS=.*--data-dir[= ]([^\"' \\]+).*:\\1:p" \
-        /etc/sysconfig/k3s /etc/sysconfig/k3s-agent "$CONFIG/config.yaml" "$CONFIG"/config.yaml.d/*.yaml \
-        2>/dev/null | tail -n 1)
-    echo "${configured:-/var/lib/rancher/k3s}"
+# The units in use or, where none is, both.
+units() {
+    used=$(for unit in k3s k3s-agent; do
+        ! systemctl --quiet is-enabled "$unit.service" 2>/dev/null &&
+            ! systemctl --quiet is-active "$unit.service" 2>/dev/null || echo "$unit"
+    done)
+    echo "${used:-k3s k3s-agent}"
 }
 
-refuse_what_cannot_be_k3s() {
-    case $1/ in
-    [!/]* | */../* | */./* | *[[:space:]]*)
-        fail "the data directory must be an absolute path without blanks: $1" ;;
+# What the administrator has written for a unit, in the order in which a later line wins: a unit in /etc, and
+# the packaged unit's EnvironmentFile=. Continued lines are joined, quotes and comments left out.
+written_for() {
+    for file in "/etc/systemd/system/$1.service" "/etc/systemd/system/$1.service.d"/*.conf "/etc/default/$1" \
+        "/etc/systemd/system/$1.service.env" "/etc/sysconfig/$1"; do
+        # A file may lack the end of its last line.
+        [ ! -f "$file" ] || { cat "$file" && echo; }
+    done | sed -e ':join' -e '/\\$/{N;s/\\\n/ /;b join' -e '}' -e '/^[[:space:]]*[#;]/d' -e "s/[\"'\\\\]//g"
+}
+
+# variable NAME: the values it is given in the standard input.
+variable() { sed -nE "s/^(Environment=(.*[[:space:]])?)?$1=//p" | sort -u; }
+
+# option NAMES: its value in the command line that the standard input makes, where the last one counts.
+option() {
+    awk '
+        sub(/^ExecStart=/, "") { command = $0 }
+        sub(/^(Environment=)?OPTIONS=/, "") { options = $0 }
+        END { print command (command == "" || command ~ /[$][{]?OPTIONS/ ? " " options : "") }' |
+        sed -nE "s/^(.*[[:space:]])?--?($1)([[:space:]]+|=)([^[:space:]]+).*/\4/p"
+}
+
+# configured FILE: what a config file and those in its folder say last. What is not understood stands for itself,
+# and is no path.
+configured() {
+    [ "$1" = "$CONFIG/config.yaml" ] || [ -r "$1" ] || echo "what $1 says, which cannot be read"
+    key="[\"']?data-dir[\"']?"
+    for file in "$1" "$1.d"/*; do
+        case $file in
+        "$1" | *.[yY][mM][lL] | *.[yY][aA][mM][lL]) ;;
+        *) continue ;;
+        esac
+        sed -nE "/^([^#]*[^#[:alnum:]_-])?${key}[+]?[[:space:]]*:|^[\"']?d[\"']?[[:space:]]*:/{
+            s|^${key}[[:space:]]*:[[:space:]]+([\"']?)(/[^\"'#[:space:]]*)\\1([[:space:]]+#.*)?[[:space:]]*\$|\\2|
+            p;}" "$file" 2>/dev/null
+        # A file may lack the end of its last line.
+        echo
+    done | grep . | tail -n 1
+}
+
+# The config files that units name.
+config_files() {
+    for unit in $units; do
+        named=$(written_for "$unit" | variable K3S_CONFIG_FILE)
+        printf '%s\n' "${named:-$(written_for "$unit" | option 'config|c')}"
+    done | sort -u | grep .
+}
+
+# Prints one line for each data directory that k3s is told to use. The command line wins over a config file. A
+# variable wins over both for one part of the data and loses for the other: there the two have to agree. Where
+# neither unit is in use, what is written for one counts more than that the other has the default.
+named_directories() {
+    units=$(units)
+    named=$(for unit in $units; do written_for "$unit" | option 'data-dir|d'; done)
+    [ -n "$named" ] || named=$({ config_files || echo "$CONFIG/config.yaml"; } |
+        while read -r file; do configured "$file"; done)
+    {
+        printf '%s\n' "$named"
+        for unit in $units; do written_for "$unit" | variable K3S_DATA_DIR; done
+    } | sed -e 's:\(.\)/*$:\1:' -e '/^$/d' | sort -u
+}
+
+data_directory() {
+    named=${K3S_DATA_DIR:-$(named_directories)}
+    case ${named:=$DEFAULT}/ in
+    *"$newline"*)
+        fail "more than one data directory is named, and which k3s has used cannot be told; run" \
+            "K3S_DATA_DIR=... $0 with the right one of:$newline$named"
+        ;;
+    // | [!/]* | */../* | */./* | *[[:space:]]*)
+        fail "this is no data directory, which is an absolute path without blanks; run K3S_DATA_DIR=... $0" \
+            "with the right one in place of: $named"
+        ;;
     esac
-    case ${1%/} in
-    '' | /bin | /boot | /dev | /etc | /home | /lib | /lib64 | /media | /mnt | /opt | /proc | /root | /run | /sbin | \
-        /srv | /sys | /tmp | /usr | /usr/* | /var | /var/lib | /var/lib/rancher)
-        fail "will not empty $1: set K3S_DATA_DIR to k3s's own data directory" ;;
-    esac
+    echo "${named%/}"
+}
+
+# What k3s has made in its data directory, as far as it is there.
+own_entries() {
+    for entry in $OWN; do
+        [ ! -e "$data/$entry" ] && [ ! -L "$data/$entry" ] || printf '%s\n' "$data/$entry"
+    done
+}
+
+# A directory with any other name than k3s's default could be anybody's, and `data` and `server` in it as well.
+# Where a config file names one in which nothing is left to delete, the rest can be deleted all the same.
+refuse_what_is_not_of_k3s() {
+    [ "$named" != "$DEFAULT" ] || return 0
+    [ -n "${K3S_DATA_DIR-}$(own_entries)" ] || return 0
+    for sign in "$data"/data/*/bin/k3s "$data/agent/k3scontroller.kubeconfig" \
+        "$data/server/tls/client-k3s-controller.crt"; do
+        [ ! -e "$sign" ] && [ ! -L "$sign" ] || return 0
+    done
+    fail "nothing deleted: no k3s has kept its data in $data, which holds nothing like data/*/bin/k3s;" \
+        "set K3S_DATA_DIR to k3s's own data directory"
 }
 
 # Deleting through a mount point would delete what is mounted there.
 refuse_mounts_below() {
     for directory in "$@"; do
         [ -d "$directory" ] || continue
-        mounted=$(awk -v below="$(readlink -f "$directory")/" \
-            'index($2, below) == 1 { printf " %s", $2 }' /proc/self/mounts)
+        mounted=$(below=$(readlink -f "$directory" | sed 's/ /\\040/g')/ awk \
+            'index($2, ENVIRON["below"]) == 1 { printf " %s", $2 }' /proc/self/mounts)
         [ -z "$mounted" ] || fail "k3s is stopped, nothing deleted: unmount first what is still mounted:$mounted"
     done
 }
@@ -63,26 +148,36 @@ is_packaged() {
     esac
 }
 
-# empty DIRECTORY: deletes what is in it, but for what is packaged. A subshell, since it calls itself.
-empty() (
+# delete PATH...: but for what is packaged. A subshell, since it calls itself.
+delete() (
     status=0
-    for entry in "$1"/* "$1"/.[!.]* "$1"/..?*; do
-        if is_packaged "$entry"; then
-            if [ -d "$entry" ] && [ ! -L "$entry" ]; then
-                empty "$entry" || status=1
-                # Succeeds where no package is left to own it.
-                rmdir -- "$entry" 2>/dev/null
-            fi
-        else
-            rm -rf -- "$entry" || status=1
+    for path in "$@"; do
+        if ! is_packaged "$path"; then
+            rm -rf -- "$path" || status=1
+        elif [ -d "$path" ] && [ ! -L "$path" ]; then
+            empty "$path" || status=1
+            # Succeeds where no package is left to own it.
+            rmdir -- "$path" 2>/dev/null
         fi
     done
     exit "$status"
 )
+empty() { delete "$1"/* "$1"/.[!.]* "$1"/..?*; }
+
+# What is left in the data directory is somebody else's, unless it is a package's.
+name_what_is_kept() {
+    for entry in "$data"/* "$data"/.[!.]* "$data"/..?*; do
+        [ ! -e "$entry" ] && [ ! -L "$entry" ] || is_packaged "$entry" || say "kept: $entry (not of k3s)"
+    done
+    for entry in "$CONFIG"/*; do
+        [ ! -e "$entry" ] || say "kept: $entry (--purge deletes it)"
+    done
+}
 
 ask() {
     say "this ends k3s on this node and deletes"
-    say "  $data (cluster state, certificates, images, local volumes)"
+    own=$(own_entries | tr '\n' ' ')
+    [ -z "$own" ] || say "  $own(cluster state, certificates, images, local volumes)"
     say "  /var/lib/kubelet, /run/k3s, /run/flannel, the CNI leases of k3s, $CONFIG/k3s.yaml"
     [ -z "$purge" ] || say "  everything else in $CONFIG, config.yaml and registries.yaml included"
     [ -z "$assume_yes" ] || return 0
@@ -92,6 +187,8 @@ ask() {
     [ "$answer" = yes ] || fail "nothing deleted"
 }
 
+newline='
+'
 assume_yes=
 purge=
 for argument in "$@"; do
@@ -103,16 +200,15 @@ for argument in "$@"; do
     esac
 done
 [ "$(id -u)" -eq 0 ] || fail "must be run by root: sudo $0 $*"
-named=$(data_directory)
-refuse_what_cannot_be_k3s "$named"
+named=$(data_directory) || exit 1
 data=$(readlink -f "$named")
 data=${data:-$named}
-refuse_what_cannot_be_k3s "$data"
+refuse_what_is_not_of_k3s
 ask
 
-K3S_DATA_DIR=$data /usr/bin/k3s-killall.sh || fail "nothing deleted: k3s-killall.sh left something behind"
-set -- "$data" /var/lib/kubelet /run/k3s /run/flannel /var/lib/cni/networks/cbr0 /var/lib/cni/flannel
-refuse_mounts_below "$@"
+K3S_DATA_DIR=$data /usr/bin/k3s-killall.sh || fail "nothing deleted: k3s-killall.sh has not ended all, see above"
+set -- /var/lib/kubelet /run/k3s /run/flannel /var/lib/cni/networks/cbr0 /var/lib/cni/flannel
+refuse_mounts_below "$data" "$@"
 for unit in k3s.service k3s-agent.service; do
     systemctl disable "$unit" 2>/dev/null
     systemctl reset-failed "$unit" 2>/dev/null
@@ -122,13 +218,15 @@ status=0
 for directory in "$@"; do
     [ -d "$directory" ] || continue
     empty "$directory" || status=1
-    # The data directory is the package's own.
-    [ "$directory" = "$data" ] || rmdir -- "$directory" 2>/dev/null
+    rmdir -- "$directory" 2>/dev/null
 done
+for entry in $OWN; do
+    delete "$data/$entry" || status=1
+done
+# The directory of the default name is the package's own.
+[ "$named" = "$DEFAULT" ] || rmdir -- "$data" 2>/dev/null
 rm -f "$CONFIG/k3s.yaml" || status=1
 [ -z "$purge" ] || empty "$CONFIG" || status=1
 [ "$status" -eq 0 ] || fail "not everything could be deleted"
-for entry in "$CONFIG"/*; do
-    [ ! -e "$entry" ] || say "kept: $entry (--purge deletes it)"
-done
+name_what_is_kept
 say "done; the packages are still installed (dnf remove k3s)"

@@ -65,6 +65,21 @@ fn systemd_has_nothing_to_say_of_the_installed_units() {
 }
 
 #[test]
+fn units_give_k3s_a_home_and_wait_for_each_other() {
+    let lines = |unit: &str| -> Vec<String> {
+        let text = fs::read_to_string(ours("rpm").join(unit)).unwrap();
+        text.lines().map(str::to_owned).collect()
+    };
+    for unit in ["k3s.service", "k3s-agent.service"] {
+        // systemd sets HOME for no other unit of the system's.
+        assert!(lines(unit).contains(&"User=root".to_owned()), "{unit}");
+        assert!(lines(unit).contains(&"After=network-online.target".to_owned()), "{unit}");
+    }
+    // An order on one side is enough for both, and on both sides would be a circle.
+    assert!(lines("k3s-agent.service").contains(&"After=k3s.service".to_owned()));
+}
+
+#[test]
 fn shellcheck_finds_nothing_in_scripts_and_scriptlets() {
     if !crate::lab::can_build("the scriptlets")
         || !needs::programs("what shellcheck says", &[("shellcheck", "shellcheck")])

@@ -1,8 +1,9 @@
 //! Those who come from openEuler's own k3s 1.24.2, and those who stay with it and want their pods to start.
 
-use crate::lab::{former, openeuler};
+use crate::lab::{former, openeuler, told};
 use crate::needs;
 use crate::root::{Root, can_install};
+use crate::scripts::{UPSTREAMS_KILLALL, UPSTREAMS_UNINSTALL};
 use crate::transactions::{data_is_kept, write_data};
 use fs_err as fs;
 use std::os::unix::fs::symlink;
@@ -12,7 +13,8 @@ const QEMU: (&str, &str) = ("qemu-riscv64-static", "qemu-user-static");
 const UNIT: &str = "[Service]\nType=notify\nExecStart=/usr/local/bin/k3s \\\n    server \\\n";
 const WANTED: &str = "/etc/systemd/system/multi-user.target.wants/k3s.service";
 
-/// A machine with 1.24.2 after `k3s-install.sh`, which wrote a unit and links that no package owns; k3s runs.
+/// A machine with 1.24.2 after `k3s-install.sh`, which wrote a unit, scripts and links that no package owns; k3s
+/// runs.
 fn with_1_24_2(root: Root) -> Root {
     root.install(&[openeuler()]);
     root.write("/etc/systemd/system/k3s.service", UNIT);
@@ -23,6 +25,8 @@ fn with_1_24_2(root: Root) -> Root {
     for command in ["kubectl", "crictl", "ctr"] {
         symlink("k3s", root.path("/usr/local/bin").join(command)).unwrap();
     }
+    root.program("/usr/local/bin/k3s-killall.sh", UPSTREAMS_KILLALL);
+    root.program("/usr/local/bin/k3s-uninstall.sh", UPSTREAMS_UNINSTALL);
     write_data(&root);
     root
 }
@@ -55,6 +59,22 @@ fn after_an_upgrade_from_1_24_2_its_unit_and_links_still_work() {
     assert!(!done.systemctl.contains("restart"), "{}", done.systemctl);
     assert!(!done.systemctl.contains("preset k3s.service"), "{}", done.systemctl);
     assert!(done.output.contains("UPGRADE.md"), "{}", done.output);
+    for script in ["k3s-killall.sh", "k3s-uninstall.sh"] {
+        assert!(
+            done.output.contains(&format!("/usr/local/bin/{script} is of upstream's")),
+            "{}",
+            done.output
+        );
+        assert!(root.has(&format!("/usr/local/bin/{script}")), "an administrator's script is not touched");
+    }
+
+    // Asked to take over, k3s-install.sh sets them aside, and the names mean the package's scripts.
+    told(root.run(&["k3s-install.sh"]));
+    let path = "PATH=/usr/local/bin:/usr/bin:/bin";
+    let found =
+        told(root.run(&["env", path, "sh", "-c", "command -v k3s-killall.sh; command -v k3s-uninstall.sh"]));
+    assert_eq!(found, "/usr/bin/k3s-killall.sh\n/usr/bin/k3s-uninstall.sh\n");
+    data_is_kept(&root);
 }
 
 #[test]

@@ -99,15 +99,33 @@ fn dnf_upgrades_from_1_24_2_to_ours() {
 }
 
 #[test]
-fn dnf_offers_the_cure_to_a_machine_that_keeps_its_own_k3s() {
+fn the_documented_cure_leaves_a_machine_its_own_k3s_also_at_the_next_upgrade() {
     if !can_solve("the cure by dnf") {
         return;
     }
-    let root = root(&[newer()]);
+    let documented = "dnf install /srv/k3s-riscv64/riscv64/k3s-pause-image-*.rpm";
+    for document in ["README.md", "rpm/README.package.md", "rpm/UPGRADE.md"] {
+        let text = fs::read_to_string(context().root.join(document)).unwrap();
+        assert!(text.contains(documented), "{document}");
+        assert!(!text.contains("dnf install k3s-pause-image"), "{document}");
+    }
+    let root = root(&[]);
     root.install(&[&root.stub(), openeuler()]);
-    told(root.dnf(&["--best", "install", "k3s-pause-image"]).output().unwrap());
-    assert_eq!(root.query("k3s"), "k3s-1.24.2+rc1+k3s2-3.oe2303.riscv64");
+    let repository = root.path("/etc/yum.repos.d/k3s-riscv64.repo");
+    let text = fs::read_to_string(&repository).unwrap();
+    fs::remove_file(&repository).unwrap();
+    let files =
+        fs::read_dir(root.path("/srv/k3s-riscv64/riscv64")).unwrap().map(|entry| entry.unwrap().path());
+    let cure = files.into_iter().find(|path| file_name(path).starts_with("k3s-pause-image-")).unwrap();
+    told(root.dnf(&["install", cure.to_str().unwrap()]).output().unwrap());
     assert_eq!(root.query("k3s-pause-image"), "k3s-pause-image-1.35.1+k3s1-1.oe2403.riscv64");
+    told(root.dnf(&["upgrade"]).output().unwrap());
+    assert_eq!(root.query("k3s"), "k3s-1.24.2+rc1+k3s2-3.oe2303.riscv64");
+
+    // Why the repository is not to be left enabled for it.
+    fs::write(&repository, text).unwrap();
+    told(root.dnf(&["upgrade"]).output().unwrap());
+    assert_eq!(root.query("k3s"), "k3s-1.35.1+k3s1-1.oe2403.riscv64");
 }
 
 #[test]

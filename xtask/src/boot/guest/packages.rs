@@ -39,6 +39,7 @@ pub const PACKAGES: &[&str] = &[
     "libzstd1",
     // What k3s and its packages ask of a distribution.
     "conntrack",
+    "diffutils",
     "ethtool",
     "ipset",
     "iproute2",

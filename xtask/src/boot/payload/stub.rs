@@ -13,6 +13,7 @@ use xshell::cmd;
 const PROVIDED: &[(&str, &str)] = &[
     ("conntrack-tools", "conntrack"),
     ("coreutils", "ls"),
+    ("diffutils", "cmp"),
     ("ethtool", "ethtool"),
     ("findutils", "find"),
     ("gawk", "gawk"),
