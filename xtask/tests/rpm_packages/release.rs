@@ -1,9 +1,9 @@
-//! The folder that is published: what is in it, what must not become one, and how it is uploaded.
+//! The folder that is published: what is in it, and what must not become one.
 
 use crate::fake;
 use crate::lab::{CREATEREPO, can_build, packaging, told};
 use crate::needs;
-use crate::place::{self, Place, failed, succeeded};
+use crate::place::{self, Place, failed};
 use crate::repository::{can_solve, root_with};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
@@ -15,14 +15,14 @@ use xtask::product::manifest::Manifest;
 use xtask::release::{Manner, Part, Release};
 use xtask::rpm::Packaging;
 
-const VERSION: &str = "v1.33.0+k3s1";
+pub const VERSION: &str = "v1.33.0+k3s1";
 
-fn can_release(what: &str) -> bool {
+pub fn can_release(what: &str) -> bool {
     can_build(what) && needs::programs(what, &[CREATEREPO])
 }
 
 /// A finished product, and a place for what is made of it, in which `k3s.lock.json` locks what it was built from.
-fn place_with_product(change: impl FnOnce(&mut Manifest)) -> Place {
+pub fn place_with_product(change: impl FnOnce(&mut Manifest)) -> Place {
     let place = Place::new();
     let mut manifest = fake::manifest(VERSION);
     let plugins =
@@ -39,7 +39,7 @@ fn place_with_product(change: impl FnOnce(&mut Manifest)) -> Place {
 }
 
 /// The release of a product, made by the library, with a source package that nobody could build from.
-fn released(place: &Place, manner: Manner) -> PathBuf {
+pub fn released(place: &Place, manner: Manner) -> PathBuf {
     let below = |name: &str| place.path("target").join(name);
     let context =
         Context { work: below("work"), dist: place.dist(), logs: below("logs"), ..place::context() };
@@ -277,104 +277,6 @@ fn everything_that_speaks_against_a_release_is_told_at_once_and_nothing_is_made(
     let said = place.fails(["release", "--product", "nowhere", "--product", "elsewhere"]);
     assert!(
         said.contains("nowhere holds no product") && said.contains("elsewhere holds no product"),
-        "{said}"
-    );
-}
-
-#[test]
-fn a_rehearsal_says_what_it_is_and_is_not_uploaded() {
-    if !can_release("a rehearsal") {
-        return;
-    }
-    let mut place = place_with_product(|manifest| manifest.incomplete = vec!["k3s-root".into()]);
-    let record = gh(&mut place);
-    let product = place.path("product").display().to_string();
-    place.succeeds(["release", "--rehearsal", "--product", &product]);
-    assert!(!place.dist().join(VERSION).join("release").exists());
-    let folder = place.dist().join(VERSION).join("rehearsal");
-    for name in ["NOTES.md", "REHEARSAL"] {
-        let text = fs::read_to_string(folder.join(name)).unwrap();
-        assert!(text.contains("- riscv64: it is incomplete, without k3s-root\n"), "{name}: {text}");
-    }
-    assert!(place.succeeds([&"release".into(), &"check".into(), &folder]).contains("not to be published: "));
-    let said = failed(&place.xtask([&"release".into(), &"upload".into(), &folder]).output().unwrap());
-    assert!(
-        said.contains("it is incomplete") && said.contains("It is none and is not to be published"),
-        "{said}"
-    );
-    assert!(!record.exists(), "gh was called");
-
-    // What is whole stays a rehearsal, too.
-    let mut place = place_with_product(|_| {});
-    let record = gh(&mut place);
-    let folder = released(&place, Manner::Rehearsal);
-    let said = failed(&place.xtask([&"release".into(), &"upload".into(), &folder]).output().unwrap());
-    assert!(said.contains("It is none and is not to be published"), "{said}");
-    assert!(!record.exists(), "gh was called");
-}
-
-/// Puts a gh into the place that only writes down how it is called.
-fn gh(place: &mut Place) -> PathBuf {
-    let record = place.path("record");
-    let script =
-        format!("printf '%s\\n' \"$PWD\" \"$GH_TOKEN\" \"$@\" >{0}\necho an address", record.display());
-    place.put_program("gh", &script);
-    record
-}
-
-#[test]
-fn an_upload_gives_gh_every_file_the_notes_and_the_tag() {
-    if !can_release("an upload") {
-        return;
-    }
-    let mut place = place_with_product(|_| {});
-    let record = gh(&mut place);
-    let folder = released(&place, Manner::Release);
-    let upload = |place: &Place| {
-        let mut command = place.xtask([&"release".into(), &"upload".into(), &folder]);
-        command.env("GH_TOKEN", "a token").env("GITHUB_SHA", "0123abcd").output().unwrap()
-    };
-    assert_eq!(succeeded(upload(&place)).0, "an address\n");
-    let called = fs::read_to_string(&record).unwrap();
-    let words: Vec<&str> = called.lines().collect();
-    let (head, files) = words.split_at(11);
-    assert_eq!(head[0], folder.display().to_string());
-    assert_eq!(
-        head[1..],
-        [
-            "a token",
-            "release",
-            "create",
-            VERSION,
-            "--title",
-            "k3s v1.33.0+k3s1, modified, for riscv64",
-            "--notes-file",
-            "NOTES.md",
-            "--target",
-            "0123abcd"
-        ]
-    );
-    assert_eq!(files.len(), fs::read_dir(&folder).unwrap().count());
-
-    // The lock has the last word, also over a folder that was made elsewhere.
-    fs::remove_file(&record).unwrap();
-    fs::write(place.path("k3s.lock.json"), "{}").unwrap();
-    let said = failed(&upload(&place));
-    assert!(said.contains("k3s.lock.json does not lock v1.33.0+k3s1"), "{said}");
-    assert!(!record.exists(), "gh was called");
-}
-
-#[test]
-fn an_upload_that_github_refuses_is_told_in_its_own_words() {
-    if !can_release("a refused upload") {
-        return;
-    }
-    let mut place = place_with_product(|_| {});
-    place.put_program("gh", "echo 'a release with the same tag name already exists' >&2; exit 1");
-    let folder = released(&place, Manner::Release);
-    let said = failed(&place.xtask([&"release".into(), &"upload".into(), &folder]).output().unwrap());
-    assert!(
-        said.contains("publishing v1.33.0+k3s1") && said.contains("same tag name already exists"),
         "{said}"
     );
 }
