@@ -146,6 +146,7 @@ fn the_notes_say_what_it_is_of_what_it_was_made_and_how_it_is_installed() {
         "mkdir -p /srv/k3s-riscv64 && tar -x -C /srv/k3s-riscv64 -f repository-oe2403-riscv64.tar\n\
          cp /srv/k3s-riscv64/riscv64/k3s-riscv64.repo /etc/yum.repos.d/\ndnf install k3s k3s-cli\n",
         "Nothing here is signed.",
+        "| level of riscv64 | rva20u64 |",
         "| runc | github.com/opencontainers/runc v1.2.5 |",
         "- **pause-image** (pkg/cli/cmds/agent.go): Every pod's sandbox is held by the pause image",
         "| `k3s-1.33.0+k3s1-1.oe2403.src.rpm` |",
@@ -243,6 +244,7 @@ fn everything_that_speaks_against_a_release_is_told_at_once_and_nothing_is_made(
     let place = place_with_product(|manifest| {
         manifest.origin = "tree".into();
         manifest.incomplete = vec!["charts".into()];
+        manifest.level = "rva22u64".into();
     });
     let said = place.fails(["release", "--product", place.path("product").to_str().unwrap()]);
     assert!(
@@ -250,6 +252,7 @@ fn everything_that_speaks_against_a_release_is_told_at_once_and_nothing_is_made(
         "{said}"
     );
     assert!(said.contains("\n- riscv64: it is incomplete, without charts"), "{said}");
+    assert!(said.contains("\n- riscv64: it is built for rva22u64, and machines of rva20u64"), "{said}");
     assert!(said.contains("--rehearsal"), "{said}");
 
     let place = place_with_product(|_| {});
@@ -267,13 +270,16 @@ fn everything_that_speaks_against_a_release_is_told_at_once_and_nothing_is_made(
     // That the commit is not locked is told together with the rest.
     let said = place.fails(["release", "--offline", "--k3s", VERSION, "--k3s-root", "none"]);
     assert!(said.contains("\n- --k3s-root none: ") && said.contains("--offline forbids"), "{said}");
+    let said = place.fails(["release", "--sample", "--level", "rva22u64"]);
+    assert!(said.contains("\n- --level rva22u64: machines of the oldest level could not run it"), "{said}");
     let product = place.path("product");
     fake::product(&product, VERSION);
-    let said = place.fails(["release", "--rehearsal", "--sample", "--product", product.to_str().unwrap()]);
-    assert!(
-        said.contains("another product than was chosen: k3s: v1.33.0+k3s1, not v0.35.0+k3s1.sample"),
-        "{said}"
-    );
+    let product = product.to_str().unwrap();
+    let said =
+        place.fails(["release", "--rehearsal", "--sample", "--level", "rva22u64", "--product", product]);
+    for other in ["k3s: v1.33.0+k3s1, not v0.35.0+k3s1.sample", "its level: rva20u64, not rva22u64"] {
+        assert!(said.contains(&format!("another product than was chosen: {other}")), "{said}");
+    }
     let said = place.fails(["release", "--product", "nowhere", "--product", "elsewhere"]);
     assert!(
         said.contains("nowhere holds no product") && said.contains("elsewhere holds no product"),

@@ -7,6 +7,8 @@ use crate::place::{Place, failed, succeeded};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+use xtask::digest::Digest;
+use xtask::product::manifest::Manifest;
 
 /// The version of the sample.
 const K3S: &str = "v0.35.0+k3s1.sample";
@@ -88,10 +90,47 @@ fn every_line_of_the_workflows_runs_on_the_sample() {
                 run.job(job, &file.workflow.env, matrix);
             }
         }
+        let product = run.artifacts.path().join("product-riscv64");
+        if product.is_dir() {
+            refuses_what_was_made_otherwise(&product);
+        }
         ran.extend(run.ran);
     }
     for (line, _) in &LINES {
         assert!(ran.contains(line), "no workflow runs this any more: {line}");
+    }
+}
+
+/// A product is not released beside sources that would come to another one, though it is whole by itself.
+fn refuses_what_was_made_otherwise(product: &Path) {
+    let place = Place::new();
+    let folder = place.path("product");
+    xtask::tree::copy(product, &folder).unwrap();
+    let file = folder.join("manifest.json");
+    let before = Digest::of_file(&file).unwrap();
+    let mut manifest = Manifest::read(&file).unwrap();
+    manifest.tools.insert("go".to_owned(), "1.0.0".to_owned());
+    let patch = manifest.patches.first_mut().expect("the sample is patched");
+    patch.diff_sha256 = Digest::of("another diff");
+    let wanted =
+        [format!("patch {}: {}, not ", patch.name, patch.diff_sha256), "tool go: 1.0.0, not ".to_owned()];
+    std::fs::write(&file, manifest.text().unwrap()).unwrap();
+    let sums = std::fs::read_to_string(folder.join("SHA256SUMS")).unwrap();
+    let sums = sums.replace(before.as_str(), Digest::of_file(&file).unwrap().as_str());
+    std::fs::write(folder.join("SHA256SUMS"), sums).unwrap();
+
+    let said = place.fails([
+        &"release".into(),
+        &"--rehearsal".into(),
+        &"--sample".into(),
+        &"--product".into(),
+        &folder,
+    ]);
+    for difference in wanted {
+        assert!(
+            said.contains(&format!("riscv64: it is another product than was chosen: {difference}")),
+            "{said}"
+        );
     }
 }
 
