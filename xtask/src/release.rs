@@ -13,6 +13,7 @@ pub mod check;
 pub mod faults;
 pub mod github;
 pub mod notes;
+pub mod packages;
 
 use crate::claim::Claim;
 use crate::context::Context;

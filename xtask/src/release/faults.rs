@@ -5,7 +5,7 @@ use super::Manner;
 use super::agreement::{Makings, differing, makings};
 use crate::lock::Lock;
 use crate::product::manifest::Manifest;
-use crate::product::report;
+use crate::product::{report, run};
 use crate::upstream::release::UPSTREAM;
 use anyhow::{Result, bail};
 use std::collections::BTreeSet;
@@ -81,8 +81,14 @@ fn of_one(manifest: &Manifest) -> Vec<String> {
         // Nothing in the names of the files, nor in what packages ask for, would keep it from such a machine.
         found.push(format!("it is built for {}, and machines of {oldest} cannot run it", manifest.level));
     }
-    let unchecked = manifest.checks.iter().filter_map(report::unchecked);
-    found.extend(unchecked.map(|(what, why)| format!("nobody has checked {what}: {why}")));
+    let unchecked: Vec<_> = manifest.checks.iter().filter_map(report::unchecked).collect();
+    if unchecked.is_empty() && !manifest.checks.iter().any(|check| check.what == run::SERVER_STARTS) {
+        found.push(format!(
+            "its manifest does not say that it was run: it lacks the check {:?}",
+            run::SERVER_STARTS
+        ));
+    }
+    found.extend(unchecked.into_iter().map(|(what, why)| format!("nobody has checked {what}: {why}")));
     found
 }
 
@@ -195,7 +201,7 @@ mod tests {
             tools: pair("go", "1.24.2".into()),
             parts: BTreeMap::new(),
             files: BTreeMap::new(),
-            checks: vec![],
+            checks: vec![Check { what: run::SERVER_STARTS.into(), seen: "Starting k3s".into() }],
         }
     }
 
@@ -233,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_older_machines_cannot_run_is_not_released() {
+    fn what_older_machines_cannot_run_and_what_was_never_run_is_not_released() {
         let said = |change: fn(&mut Manifest)| {
             let mut manifest = manifest("riscv64");
             change(&mut manifest);
@@ -243,6 +249,8 @@ mod tests {
             said(|manifest| manifest.level = "rva22u64".into()),
             ["riscv64: it is built for rva22u64, and machines of rva20u64 cannot run it"]
         );
+        let never = said(|manifest| manifest.checks.clear());
+        assert!(never.len() == 1 && never[0].contains("does not say that it was run"), "{never:?}");
     }
 
     #[test]

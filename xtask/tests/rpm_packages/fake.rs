@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 use xtask::digest::Digest;
+use xtask::product::check::Check;
 use xtask::product::manifest::{FileEntry, Manifest, PatchEntry};
+use xtask::product::run::SERVER_STARTS;
 use xtask::product::third_party::ThirdParty;
 use xtask::target::Target;
 
@@ -65,7 +67,7 @@ pub fn manifest(version: &str) -> Manifest {
         ]),
         parts: BTreeMap::new(),
         files: BTreeMap::new(),
-        checks: vec![],
+        checks: vec![Check { what: SERVER_STARTS.into(), seen: format!("Starting k3s {version}") }],
     }
 }
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use xtask::context::Context;
+use xtask::digest::Digest;
 use xtask::product::Product;
 use xtask::product::manifest::Manifest;
 use xtask::release::{Manner, Part, Release};
@@ -191,11 +192,6 @@ fn whatever_happens_to_a_folder_on_its_way_is_found() {
     }
     let place = place_with_product(|_| {});
     let whole = released(&place, Manner::Release);
-    let again = |folder: &Path| {
-        let mut sums = Command::new("sh");
-        sums.args(["-c", "rm SHA256SUMS; sha256sum * >sums; mv sums SHA256SUMS"]).current_dir(folder);
-        told(sums.output().unwrap());
-    };
     let package = "k3s-1.33.0+k3s1-1.oe2403.riscv64.rpm";
     let found = |name: &str, change: &dyn Fn(&Path)| {
         let folder = place.path("damaged").join(name);
@@ -210,6 +206,8 @@ fn whatever_happens_to_a_folder_on_its_way_is_found() {
     assert!(said.contains(&format!("{package} is missing, which SHA256SUMS names")), "{said}");
     let said = found("more", &|folder| fs::write(folder.join("virus"), "x").unwrap());
     assert!(said.contains("SHA256SUMS does not name virus"), "{said}");
+    let said = found("more sums", &|folder| fs::write(folder.join("SHA256SUMS.old"), "x").unwrap());
+    assert!(said.contains("SHA256SUMS does not name SHA256SUMS.old"), "{said}");
     let said = found("renamed", &|folder| {
         fs::write(folder.join("k3s~1"), "x").unwrap();
         again(folder);
@@ -227,13 +225,53 @@ fn whatever_happens_to_a_folder_on_its_way_is_found() {
         again(folder);
     });
     assert!(said.contains(&format!("{package} is not the one that lies beside it")), "{said}");
-    let said = found("no metadata", &|folder| {
-        let archive = "repository-oe2403-riscv64.tar";
-        let line = "tar -x -f $0; rm -r $0 riscv64/repodata; tar -c -f $0 riscv64; rm -r riscv64";
-        told(Command::new("sh").args(["-e", "-c", line, archive]).current_dir(folder).output().unwrap());
+    // The same of what lies in the repository's archive.
+    let archive = "repository-oe2403-riscv64.tar";
+    let repacked = |folder: &Path, change: &str| {
+        let line = format!("tar -x -f $0; {change}; rm $0; tar -c -f $0 riscv64; rm -r riscv64");
+        told(Command::new("sh").args(["-e", "-c", &line, archive]).current_dir(folder).output().unwrap());
+        again(folder);
+    };
+    let said = found("no metadata", &|folder| repacked(folder, "rm -r riscv64/repodata"));
+    assert!(said.contains("it has no repodata/repomd.xml"), "{said}");
+    let cli = "k3s-cli-1.33.0+k3s1-1.oe2403.noarch.rpm";
+    let said = found("less in the repository", &|folder| repacked(folder, &format!("rm riscv64/{cli}")));
+    assert!(said.contains(&format!("it lacks {cli}")), "{said}");
+    let said = found("a package less", &|folder| repacked(folder, &format!("rm {cli} riscv64/{cli}")));
+    assert!(said.contains("the package k3s-cli-1.33.0+k3s1-1.oe2403.noarch is missing"), "{said}");
+    let said = found("a package under another name", &|folder| {
+        fs::rename(folder.join(SOURCE_PACKAGE), folder.join("k3s-1.33.0+k3s1-2.oe2403.src.rpm")).unwrap();
         again(folder);
     });
-    assert!(said.contains("it has no repodata/repomd.xml"), "{said}");
+    assert!(said.contains(&format!("which should be called {SOURCE_PACKAGE}")), "{said}");
+}
+
+#[test]
+fn the_packages_of_another_program_are_not_published_beside_a_product() {
+    if !can_release("the program inside packages") {
+        return;
+    }
+    let place = place_with_product(|_| {});
+    let folder = released(&place, Manner::Release);
+    let mut manifest = Manifest::read(&folder.join("manifest-riscv64.json")).unwrap();
+    let program = [fs::read(folder.join("k3s-riscv64")).unwrap(), b"another".to_vec()].concat();
+    manifest.files.get_mut("k3s-riscv64").unwrap().sha256 = Digest::of(&program);
+    fs::write(folder.join("k3s-riscv64"), program).unwrap();
+    fs::write(folder.join("manifest-riscv64.json"), manifest.text().unwrap()).unwrap();
+    again(&folder);
+    let said = failed(&place.xtask([&"release".into(), &"check".into(), &folder]).output().unwrap());
+    let package = "/usr/bin/k3s of the package k3s-1.33.0+k3s1-1.oe2403.riscv64";
+    assert!(
+        said.contains(&format!("{package} is not the program that the manifest for riscv64 names")),
+        "{said}"
+    );
+}
+
+/// Makes the sums of a folder fit again.
+fn again(folder: &Path) {
+    let mut sums = Command::new("sh");
+    sums.args(["-c", "rm SHA256SUMS; sha256sum * >sums; mv sums SHA256SUMS"]).current_dir(folder);
+    told(sums.output().unwrap());
 }
 
 #[test]
