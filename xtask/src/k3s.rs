@@ -116,6 +116,11 @@ impl Build<'_> {
         self.context.work.join(self.target.go)
     }
 
+    /// The level of the architecture that is built for.
+    pub fn level(&self) -> &str {
+        self.target.level(self.options.level.as_deref())
+    }
+
     /// What the product lacks of a whole k3s.
     pub fn incomplete(&self) -> Vec<&'static str> {
         let parts = [("k3s-root", self.options.root), ("charts", self.options.charts)];

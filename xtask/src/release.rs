@@ -7,11 +7,13 @@
 //! A GitHub release is a flat list of files, so is the folder that is made here: a repository of packages,
 //! which has folders, goes in as one archive.
 
+pub mod agreement;
 pub mod assets;
 pub mod check;
 pub mod faults;
 pub mod github;
 pub mod notes;
+pub mod packages;
 
 use crate::claim::Claim;
 use crate::context::Context;

@@ -94,6 +94,11 @@ impl Target {
         TARGETS.iter().find(|t| t.rpm == std::env::consts::ARCH)
     }
 
+    /// The level of the architecture that is built for: the chosen one, or else the oldest.
+    pub fn level<'l>(&self, chosen: Option<&'l str>) -> &'l str {
+        chosen.unwrap_or(self.go_level.1)
+    }
+
     /// The file name upstream gives the finished binary.
     pub fn k3s_binary(&self) -> String {
         format!("k3s{}", self.k3s_suffix)

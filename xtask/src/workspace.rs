@@ -2,7 +2,7 @@
 
 use crate::context::{Context, Network};
 use crate::digest::Digest;
-use crate::process::Program;
+use crate::process::{Program, quoted};
 use crate::tree;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
@@ -15,16 +15,38 @@ use xshell::cmd;
 /// Where a person's own patches lie in a copy of this repository.
 pub const OWN_PATCHES: &str = "own-patches";
 
+/// This repository as git sees it.
+fn repository(root: &Path) -> Result<git2::Repository> {
+    git2::Repository::open(root).map_err(|error| {
+        let told = match error.code() {
+            // In a container, for instance, where the checkout was made by a user outside of it. git compares
+            // the folder's real path.
+            git2::ErrorCode::Owner => format!(
+                "{} belongs to somebody else, whom git does not trust\n  \
+                 If you do: git config --global --add safe.directory {}",
+                root.display(),
+                quoted(&fs::canonicalize(root).unwrap_or_else(|_| root.to_owned()).to_string_lossy())
+            ),
+            _ => format!("{} is not a git checkout", root.display()),
+        };
+        anyhow::Error::new(error).context(told)
+    })
+}
+
+/// The commit of this repository that is checked out.
+pub fn commit(context: &Context) -> Result<String> {
+    let repository = repository(&context.root)?;
+    let commit = repository.head().and_then(|head| head.peel_to_commit());
+    let commit = commit.with_context(|| format!("{} has no commit checked out", context.root.display()))?;
+    Ok(commit.id().to_string())
+}
+
 /// The files of this repository that git knows, as they are now, by their paths from its root. What git does not
 /// know is nobody else's to get: notes, keys, binaries that were put here for a while.
 fn files(context: &Context) -> Result<BTreeSet<PathBuf>> {
     let root = &context.root;
-    let repository = git2::Repository::open(root).with_context(|| {
-        format!(
-            "a source package is made from a git checkout of this repository, which {} is not",
-            root.display()
-        )
-    })?;
+    let repository =
+        repository(root).context("a source package is made from a git checkout of this repository")?;
     let mut found: BTreeSet<PathBuf> = repository.index()?.iter().map(|entry| path(&entry.path)).collect();
     found.retain(|path| root.join(path).symlink_metadata().is_ok());
     Ok(found)

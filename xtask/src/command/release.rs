@@ -9,9 +9,9 @@ use crate::lock::{Adding, Lock};
 use crate::product::Product;
 use crate::product::manifest::Manifest;
 use crate::release::faults::{self, Faults};
-use crate::release::{Manner, Part, Release, assets, check, faults_of_packages, github};
+use crate::release::{Manner, Part, Release, agreement, assets, check, faults_of_packages, github};
 use crate::rpm::naming::rpm_version;
-use crate::target::Target;
+use crate::target::{TARGETS, Target};
 use crate::tree::shown;
 use crate::upstream::chosen::Chosen;
 use anyhow::{Context as _, Result};
@@ -112,7 +112,7 @@ impl Ground {
 
 impl Making {
     fn run(self, context: Context) -> Result<()> {
-        let manner = if self.rehearsal { Manner::Rehearsal } else { Manner::Release };
+        let manner = self.manner();
         let targets = self.targets()?;
         self.options.refuse_early(&context)?;
         let packager = self.packages.prepare(&context)?;
@@ -144,6 +144,10 @@ impl Making {
         tell(&release.publish()?)
     }
 
+    fn manner(&self) -> Manner {
+        if self.rehearsal { Manner::Rehearsal } else { Manner::Release }
+    }
+
     fn targets(&self) -> Result<Vec<&'static Target>> {
         let mut targets = Vec::new();
         for name in self.options.arch.split(',') {
@@ -170,6 +174,11 @@ impl Making {
         }
         if self.options.k3s_root == Choose::None {
             say("--k3s-root none: the product would be incomplete");
+        }
+        if let Some(level) = &self.options.level
+            && TARGETS.iter().all(|target| target.go_level.1 != level)
+        {
+            say(&format!("--level {level}: machines of the oldest level could not run it"));
         }
         Faults { errors: Vec::new(), shortcomings }
     }
@@ -212,13 +221,15 @@ impl Making {
         }))
     }
 
-    /// In what a product is another one than these options would make, as far as its manifest tells.
+    /// In what a product is another one than these options would make, as far as its manifest tells and no build
+    /// has to be prepared to say.
     fn disagreements(&self, chosen: &Chosen, manifest: &Manifest) -> Vec<String> {
         let pins = &chosen.context.pins;
         let options = &self.options;
         let pause_image = options.pause_image.as_deref().unwrap_or(&pins.pause_image.reference);
         let yes_or_no = |yes: bool| if yes { "inside" } else { "not inside" }.to_owned();
         let has = |part: &str| yes_or_no(!manifest.lacks(part));
+        let oldest = manifest.too_new_for().unwrap_or(&manifest.level);
         let pairs = [
             ("k3s", manifest.k3s.clone(), chosen.source.version.to_string()),
             ("its commit", manifest.commit.clone(), chosen.source.commit.id.clone()),
@@ -226,15 +237,14 @@ impl Making {
             ("the pause image", yes_or_no(manifest.builtin_pause), yes_or_no(!options.no_builtin_pause)),
             ("traefik's charts", has("charts"), yes_or_no(options.charts != Choose::None)),
             ("k3s-root", has("k3s-root"), yes_or_no(options.k3s_root != Choose::None)),
+            ("its level", manifest.level.clone(), options.level.as_deref().unwrap_or(oldest).to_owned()),
         ];
-        let differing = pairs.into_iter().filter(|(_, found, wanted)| found != wanted);
-        let told = differing.map(|(what, found, wanted)| {
-            format!("{}: it is another product than was chosen: {what}: {found}, not {wanted}", manifest.arch)
-        });
-        told.collect()
+        let differing = pairs.iter().filter(|(_, found, wanted)| found != wanted);
+        differing.map(|(what, found, wanted)| agreement::another(manifest, what, found, wanted)).collect()
     }
 
-    /// Packages the products. Their source package is made once, with the first.
+    /// Packages the products. Their source package is made once, with the first; that the others were made of the
+    /// same has been seen.
     fn package(&self, ground: &Ground, packager: &Packager, products: Vec<Finished>) -> Result<Vec<Part>> {
         let mut parts = Vec::new();
         for (target, product) in products {
@@ -242,6 +252,8 @@ impl Making {
                 Ground::Chosen(chosen) if parts.is_empty() => {
                     let options = self.options_for(target);
                     let build = build::prepare(chosen, target, &options)?;
+                    let errors = agreement::with_build(&product.manifest, &build)?;
+                    settle(Faults { errors, ..Faults::default() }, self.manner())?;
                     Some(rpm::rebuild(&self.choice, &options, &build)?)
                 }
                 _ => None,

@@ -56,18 +56,15 @@ impl Compile {
 
     /// Composes a build in the current folder.
     pub fn new(build: &Build, step: &'static str, flags: &Flags, c: C) -> Result<Compile> {
-        let (level, baseline) = build.target.go_level;
-        let mut environment = vec![("GOOS", "linux".to_owned()), ("GOARCH", build.target.go.to_owned())];
-        match &build.options.level {
-            Some(_) if build.go.numbers() < (1, 23) && level == "GORISCV64" => {
-                bail!(
-                    "this k3s is built with Go {}, which does not know GORISCV64; leave --level out",
-                    build.go.version
-                )
-            }
-            Some(chosen) => environment.push((level, chosen.clone())),
-            None => environment.push((level, baseline.to_owned())),
+        let (variable, _) = build.target.go_level;
+        if build.options.level.is_some() && build.go.numbers() < (1, 23) && variable == "GORISCV64" {
+            bail!(
+                "this k3s is built with Go {}, which does not know GORISCV64; leave --level out",
+                build.go.version
+            );
         }
+        let mut environment = vec![("GOOS", "linux".to_owned()), ("GOARCH", build.target.go.to_owned())];
+        environment.push((variable, build.level().to_owned()));
         environment.push(("CGO_ENABLED", if c == C::None { "0" } else { "1" }.to_owned()));
         if c != C::None {
             // Where upstream sets no flags, Go's own optimise as ours do.

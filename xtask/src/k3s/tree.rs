@@ -2,7 +2,7 @@
 
 use super::compile::{Package, go_cache};
 use super::{Build, Part, charts, pause_image};
-use crate::patch::Values;
+use crate::patch::{Applied, Values};
 use crate::step::{Outputs, STAMP, Step};
 use crate::tree;
 use crate::upstream::facts::Assets;
@@ -45,6 +45,14 @@ fn left_out(build: &Build) -> &'static [&'static str] {
         Part::Included => &[],
         Part::LeftOut => &["builtin-pause"],
     }
+}
+
+/// What the patches would change, found out without making the tree. The pause image is not made yet; all that a
+/// diff tells of it is that it is no text.
+pub fn foreseen(build: &Build) -> Result<Vec<Applied>> {
+    let parts = BTreeMap::from([("pause-image".to_owned(), vec![0])]);
+    let values = Values { pause_image: build.options.pause_image.clone(), parts };
+    Ok(build.patches.check(&build.checkout, &values, left_out(build))?.applied)
 }
 
 fn make(build: &Build, folder: &Path, outputs: &Outputs) -> Result<()> {

@@ -4,6 +4,7 @@ use super::{Part, check::Check, third_party::ThirdParty};
 use crate::digest::Digest;
 use crate::k3s::Build;
 use crate::patch::Applied;
+use crate::target::Target;
 use crate::toolchain::rust::Rust;
 use crate::upstream::release::Origin;
 use anyhow::{Context as _, Result};
@@ -20,6 +21,8 @@ pub struct Manifest {
     /// `release`, `tree` or `sample`: only what was built from an upstream tag may be released.
     pub origin: String,
     pub arch: String,
+    /// The level of the architecture that it is compiled for, as GORISCV64, GOARM64 or GOAMD64 takes it.
+    pub level: String,
     /// Commit time in seconds since 1970, which is the time of everything inside.
     pub source_date_epoch: i64,
     /// This is not upstream's k3s: it is patched.
@@ -63,6 +66,13 @@ impl Manifest {
         self.incomplete.iter().any(|lacking| lacking == part)
     }
 
+    /// The oldest level of the architecture, where the product is compiled for another one, which machines of
+    /// the oldest do not run.
+    pub fn too_new_for(&self) -> Option<&'static str> {
+        let (_, oldest) = Target::named(&self.arch).ok()?.go_level;
+        (self.level != oldest).then_some(oldest)
+    }
+
     /// Writes down a build.
     pub fn of(
         build: &Build,
@@ -102,6 +112,7 @@ impl Manifest {
             }
             .to_owned(),
             arch: build.target.go.to_owned(),
+            level: build.level().to_owned(),
             source_date_epoch: build.source.time,
             modified: !applied.is_empty(),
             pause_image: build.options.pause_image.as_str().to_owned(),
@@ -134,7 +145,7 @@ impl FileEntry {
 }
 
 impl PatchEntry {
-    fn of(applied: &Applied) -> PatchEntry {
+    pub fn of(applied: &Applied) -> PatchEntry {
         PatchEntry {
             name: applied.name.clone(),
             why: applied.why.clone(),
@@ -145,7 +156,7 @@ impl PatchEntry {
 }
 
 /// The tools whose versions decide the bytes.
-fn tools(build: &Build) -> Result<BTreeMap<String, String>> {
+pub fn tools(build: &Build) -> Result<BTreeMap<String, String>> {
     let pins = &build.context.pins;
     Ok(BTreeMap::from([
         ("go".to_owned(), build.go.version.clone()),

@@ -137,13 +137,14 @@ impl Story<'_> {
     }
 
     fn identity(&self) -> Vec<Fact> {
-        let Manifest { k3s, commit, arch, pause_image, builtin_pause, .. } = self.manifest;
+        let Manifest { k3s, commit, arch, level, pause_image, builtin_pause, .. } = self.manifest;
         let carried = if *builtin_pause { "yes" } else { "no" };
         vec![
             Fact::prose("version", k3s),
             Fact::code("commit", commit),
             Fact::code("source", without_credentials(self.location)),
             Fact::prose("architecture", arch),
+            Fact::code("its level", level),
             Fact::code("pause image", pause_image),
             Fact::prose("carried inside k3s", carried),
         ]

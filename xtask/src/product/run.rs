@@ -17,6 +17,9 @@ use xshell::cmd;
 /// How long the emulated server may take to its first messages.
 const LIMIT: Duration = Duration::from_secs(180);
 
+/// The last of the checks, which tells that a product was run.
+pub const SERVER_STARTS: &str = "k3s server passes the checks at its start";
+
 /// Runs a version flag of every part, unpacks the bundle with k3s' own code, and starts the server.
 pub fn all(build: &Build, outputs: &Outputs) -> Result<Vec<Check>> {
     let Some(emulator) = Emulator::of(build.target) else {
@@ -164,7 +167,7 @@ fn server_starts(build: &Build, emulator: &Emulator, data: &Path) -> Result<Chec
         bail!("the server did not get to {wanted:?}; it said:\n{}", watched.text);
     }
     let line = watched.text.lines().rfind(|line| line.contains(&wanted)).unwrap_or_default().to_owned();
-    Ok(Check { what: "k3s server passes the checks at its start".into(), seen: without_time(&line) })
+    Ok(Check { what: SERVER_STARTS.into(), seen: without_time(&line) })
 }
 
 /// A log line without the time it begins with, since the manifest holds no times.

@@ -187,9 +187,14 @@ pub fn sizes(folder: &Path) -> Result<Vec<(String, u64)>> {
     names(folder)?.into_iter().map(sized).collect()
 }
 
+/// Whether a file is `SHA256SUMS` or its signature, the only ones that it cannot name.
+pub fn is_sums(name: &str) -> bool {
+    name.strip_prefix(SUMS).is_some_and(|rest| ["", ".asc"].contains(&rest))
+}
+
 /// The text of `SHA256SUMS`: all files but itself and its signature.
 pub fn sums(folder: &Path) -> Result<String> {
-    let names: Vec<String> = names(folder)?.into_iter().filter(|name| !name.starts_with(SUMS)).collect();
+    let names: Vec<String> = names(folder)?.into_iter().filter(|name| !is_sums(name)).collect();
     product::sums(folder, &names)
 }
 
@@ -224,11 +229,11 @@ mod tests {
     #[test]
     fn the_sums_leave_out_only_themselves_and_their_signature() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["k3s-riscv64", "NOTES.md", "SHA256SUMS", "SHA256SUMS.asc"] {
+        for name in ["k3s-riscv64", "NOTES.md", "SHA256SUMS", "SHA256SUMS.asc", "SHA256SUMS.old"] {
             fs::write(folder.path().join(name), "").unwrap();
         }
         let sums = sums(folder.path()).unwrap();
         let named: Vec<&str> = sums.lines().filter_map(|line| line.split("  ").nth(1)).collect();
-        assert_eq!(named, ["NOTES.md", "k3s-riscv64"]);
+        assert_eq!(named, ["NOTES.md", "SHA256SUMS.old", "k3s-riscv64"]);
     }
 }

@@ -2,13 +2,12 @@
 //! machine or the run that made it: it may have come a long way.
 
 use super::faults::{self, Faults};
-use super::{NOTES, REHEARSAL, assets};
+use super::{NOTES, REHEARSAL, assets, packages};
 use crate::digest::Digest;
 use crate::lock::Lock;
 use crate::product::finished;
 use crate::product::manifest::Manifest;
 use crate::product::{SUMS, elf};
-use crate::rpm::naming::rpm_version;
 use crate::target::Target;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
@@ -38,7 +37,7 @@ pub fn folder(folder: &Path) -> Result<Checked> {
         ensure!(files.contains(name), "{name} is missing, which {SUMS} names");
         ensure!(Digest::of_file(&folder.join(name))? == *sum, "{name} has not the sum that {SUMS} names");
     }
-    for name in files.iter().filter(|name| !name.starts_with(SUMS)) {
+    for name in files.iter().filter(|name| !assets::is_sums(name)) {
         ensure!(sums.contains_key(name), "{SUMS} does not name {name}");
         ensure!(assets::kept_name(name) == *name, "GitHub would give {name} another name");
     }
@@ -50,7 +49,7 @@ pub fn folder(folder: &Path) -> Result<Checked> {
         product(folder, manifest, &sums)
             .with_context(|| format!("looking at what is for {}", manifest.arch))?;
     }
-    packages(folder, &manifests)?;
+    packages::whole(folder, &manifests)?;
     let rehearsal = folder.join(REHEARSAL);
     let rehearsal = if rehearsal.is_file() { Some(fs::read_to_string(rehearsal)?) } else { None };
     Ok(Checked { manifests, files, rehearsal })
@@ -97,27 +96,11 @@ fn product(folder: &Path, manifest: &Manifest, sums: &BTreeMap<String, Digest>) 
     Ok(())
 }
 
-/// The packages, each looked at once: they are whole, and of the version of every product.
-fn packages(folder: &Path, manifests: &[Manifest]) -> Result<()> {
-    let versions = manifests
-        .iter()
-        .map(|manifest| rpm_version(&manifest.k3s.parse()?, &manifest.commit, manifest.source_date_epoch));
-    let versions = versions.collect::<Result<BTreeSet<_>>>()?;
-    for name in assets::packages(folder)? {
-        let package = folder.join(&name);
-        assets::payload(&package)?;
-        let header = ::rpm::PackageMetadata::open(&package).with_context(|| format!("reading {name}"))?;
-        let found = header.get_version()?;
-        for version in &versions {
-            ensure!(found == version, "{name} is a package of {found}, and not of {version}");
-        }
-    }
-    Ok(())
-}
-
-/// A repository holds the packages that lie beside it, and what dnf reads of them.
+/// A repository holds the packages for its architecture that lie beside it, and what dnf reads of them.
 fn repository(folder: &Path, archive: &str, target: &Target, sums: &BTreeMap<String, Digest>) -> Result<()> {
-    let mut packages = 0;
+    let own = format!(".{}.rpm", target.rpm);
+    let mut missing: BTreeSet<&str> = sums.keys().map(String::as_str).collect();
+    missing.retain(|name| name.ends_with(&own) || name.ends_with(".noarch.rpm"));
     let mut metadata = false;
     for entry in tar::Archive::new(fs::File::open(folder.join(archive))?).entries()? {
         let entry = entry?;
@@ -130,15 +113,15 @@ fn repository(folder: &Path, archive: &str, target: &Target, sums: &BTreeMap<Str
         if name.ends_with(".rpm") {
             let kept = assets::kept_name(&name);
             let beside = sums.get(&kept).with_context(|| format!("{name} does not lie beside it"))?;
-            let same = match name.ends_with(&format!(".{}.rpm", target.rpm)) {
+            let same = match name.ends_with(&own) {
                 true => Digest::of_reader(entry)? == *beside,
-                false => assets::payload_in(entry)? == assets::payload(&folder.join(kept))?,
+                false => assets::payload_in(entry)? == assets::payload(&folder.join(&kept))?,
             };
             ensure!(same, "{name} is not the one that lies beside it");
-            packages += 1;
+            missing.remove(kept.as_str());
         }
     }
     ensure!(metadata, "it has no repodata/repomd.xml, so that dnf cannot read it");
-    ensure!(packages > 0, "it holds no package");
+    ensure!(missing.is_empty(), "it lacks {}", missing.into_iter().collect::<Vec<_>>().join(" and "));
     Ok(())
 }

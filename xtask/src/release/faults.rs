@@ -2,11 +2,13 @@
 //! of the next.
 
 use super::Manner;
+use super::agreement::{Makings, differing, makings};
 use crate::lock::Lock;
 use crate::product::manifest::Manifest;
+use crate::product::{report, run};
 use crate::upstream::release::UPSTREAM;
 use anyhow::{Result, bail};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// What was found, each a sentence about one thing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,8 +77,18 @@ fn of_one(manifest: &Manifest) -> Vec<String> {
     if !manifest.incomplete.is_empty() {
         found.push(format!("it is incomplete, without {}", manifest.incomplete.join(" and ")));
     }
-    let unchecked = manifest.checks.iter().filter_map(crate::product::report::unchecked);
-    found.extend(unchecked.map(|(what, why)| format!("nobody has checked {what}: {why}")));
+    if let Some(oldest) = manifest.too_new_for() {
+        // Nothing in the names of the files, nor in what packages ask for, would keep it from such a machine.
+        found.push(format!("it is built for {}, and machines of {oldest} cannot run it", manifest.level));
+    }
+    let unchecked: Vec<_> = manifest.checks.iter().filter_map(report::unchecked).collect();
+    if unchecked.is_empty() && !manifest.checks.iter().any(|check| check.what == run::SERVER_STARTS) {
+        found.push(format!(
+            "its manifest does not say that it was run: it lacks the check {:?}",
+            run::SERVER_STARTS
+        ));
+    }
+    found.extend(unchecked.into_iter().map(|(what, why)| format!("nobody has checked {what}: {why}")));
     found
 }
 
@@ -107,39 +119,29 @@ fn mixed(manifests: &[&Manifest]) -> Vec<String> {
     let mut found = Vec::new();
     for other in others {
         let theirs = ingredients(other);
-        let names: BTreeSet<&String> = expected.keys().chain(theirs.keys()).collect();
-        for name in names {
-            let (ours, theirs) = (expected.get(name), theirs.get(name));
-            if ours != theirs {
-                let told = |value: Option<&String>| value.map_or("none", String::as_str).to_owned();
-                found.push(format!(
-                    "mixed: the {name} is {} for {} and {} for {}",
-                    told(ours),
-                    first.arch,
-                    told(theirs),
-                    other.arch
-                ));
-            }
+        for (name, ours, theirs) in differing(&expected, &theirs) {
+            found.push(format!(
+                "mixed: the {name} is {ours} for {} and {theirs} for {}",
+                first.arch, other.arch
+            ));
         }
     }
     distinct(found)
 }
 
 /// What a product was made of, apart from its architecture.
-fn ingredients(manifest: &Manifest) -> BTreeMap<String, String> {
+fn ingredients(manifest: &Manifest) -> Makings {
     let inside = if manifest.builtin_pause { "inside" } else { "not inside" };
     let one = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let mut all = BTreeMap::from([
+    let mut all = Makings::from([
         one("k3s version", &manifest.k3s),
         one("commit", &manifest.commit),
         one("origin", &manifest.origin),
         one("pause image", &format!("{}, {inside}", manifest.pause_image)),
         one("list of missing parts", &manifest.incomplete.join(", ")),
     ]);
-    let patches = manifest.patches.iter();
-    all.extend(patches.map(|patch| (format!("patch {}", patch.name), patch.diff_sha256.to_string())));
+    all.extend(makings(&manifest.patches, &manifest.tools));
     all.extend(manifest.sources.iter().map(|(name, value)| (format!("source {name}"), value.clone())));
-    all.extend(manifest.tools.iter().map(|(name, value)| (format!("tool {name}"), value.clone())));
     all
 }
 
@@ -157,6 +159,7 @@ mod tests {
     use crate::product::check::Check;
     use crate::product::manifest::PatchEntry;
     use crate::product::third_party::ThirdParty;
+    use std::collections::BTreeMap;
 
     const COMMIT: &str = "dc03cb4b3f0f3ab1b5d5f5c2a1a1a1a1a1a1a1a1";
     const PLUGINS: &str = "https://github.com/rancher/plugins";
@@ -181,6 +184,7 @@ mod tests {
             commit: COMMIT.into(),
             origin: "release".into(),
             arch: arch.into(),
+            level: crate::target::Target::named(arch).unwrap().go_level.1.into(),
             source_date_epoch: 0,
             modified: true,
             pause_image: "example/pause:1".into(),
@@ -197,7 +201,7 @@ mod tests {
             tools: pair("go", "1.24.2".into()),
             parts: BTreeMap::new(),
             files: BTreeMap::new(),
-            checks: vec![],
+            checks: vec![Check { what: run::SERVER_STARTS.into(), seen: "Starting k3s".into() }],
         }
     }
 
@@ -232,6 +236,21 @@ mod tests {
             of_products(&[&sample], &lock("{}")).shortcomings,
             ["riscv64: it is the sample, which is no k3s"]
         );
+    }
+
+    #[test]
+    fn what_older_machines_cannot_run_and_what_was_never_run_is_not_released() {
+        let said = |change: fn(&mut Manifest)| {
+            let mut manifest = manifest("riscv64");
+            change(&mut manifest);
+            of_products(&[&manifest], &whole_lock()).shortcomings
+        };
+        assert_eq!(
+            said(|manifest| manifest.level = "rva22u64".into()),
+            ["riscv64: it is built for rva22u64, and machines of rva20u64 cannot run it"]
+        );
+        let never = said(|manifest| manifest.checks.clear());
+        assert!(never.len() == 1 && never[0].contains("does not say that it was run"), "{never:?}");
     }
 
     #[test]

@@ -6,8 +6,9 @@ use crate::context::Context;
 use crate::lock::{Adding, Lock};
 use crate::process::{self, Program};
 use crate::upstream::version::Version;
-use anyhow::{Context as _, Result, bail};
-use std::path::Path;
+use crate::workspace;
+use anyhow::{Context as _, Result, bail, ensure};
+use std::path::{Path, PathBuf};
 use xshell::cmd;
 
 /// Publishes a folder as the release of a tag that is called as its k3s version is. `gh` uploads to a draft
@@ -22,34 +23,71 @@ pub fn upload(context: &Context, folder: &Path) -> Result<String> {
     let Some(gh) = process::find("gh") else {
         bail!("gh is not here, which publishes on GitHub (package gh)");
     };
-    let (tag, arguments) = arguments(&checked)?;
+    let commit =
+        workspace::commit(context).context("the tag of a release names the commit that has made it")?;
+    let (tag, arguments) = arguments(&checked, &commit)?;
+    let gh = Gh { context, program: gh, folder };
     let running = context.progress.step("publish");
-    let shell = context.shell()?;
-    // Bare names, since gh takes what stands behind a # in a path for a label.
-    let address = Program::new(context, cmd!(shell, "{gh} release create {tag} {arguments...}"))
-        .dir(folder)
-        .inherit("GH_", &[])
-        .inherit("GITHUB_", &[])
-        .read()
-        .with_context(|| format!("publishing {tag}"))?;
+    gh.agrees_on(&tag, &commit)?;
+    let address = gh.run(&arguments).with_context(|| format!("publishing {tag}"))?;
     running.done(&tag);
     Ok(address)
 }
 
-/// The tag, and what gh is told besides it.
-fn arguments(checked: &Checked) -> Result<(String, Vec<String>)> {
+/// GitHub's command line, in the folder to publish: bare names are uploaded, since it takes what stands behind a #
+/// in a path for a label.
+struct Gh<'a> {
+    context: &'a Context,
+    program: PathBuf,
+    folder: &'a Path,
+}
+
+/// The commit of a tag, or the tag object before it; no such tag is no error (docs.github.com, GraphQL, Repository).
+const COMMIT_OF_TAG: &str = "query=query($owner: String!, $name: String!, $tag: String!) {
+  repository(owner: $owner, name: $name) { ref(qualifiedName: $tag) { target { oid ... on Tag { target { oid } } } } }
+}";
+
+impl Gh<'_> {
+    fn run(&self, arguments: &[String]) -> Result<String> {
+        let (shell, gh) = (self.context.shell()?, &self.program);
+        Program::new(self.context, cmd!(shell, "{gh} {arguments...}"))
+            .dir(self.folder)
+            .inherit("GH_", &[])
+            .inherit("GITHUB_", &[])
+            .read()
+    }
+
+    /// Refuses a tag that names another commit: GitHub keeps a tag that is there, whatever commit it is told, and
+    /// whoever looks for the sources of a release looks there.
+    fn agrees_on(&self, tag: &str, commit: &str) -> Result<()> {
+        let qualified = format!("tag=refs/tags/{tag}");
+        let query = ["api", "graphql", "-F", "owner={owner}", "-F", "name={repo}", "-f", &qualified, "-f"];
+        let rest = [COMMIT_OF_TAG, "--jq", ".data.repository.ref.target | .target.oid // .oid // empty"];
+        let words: Vec<String> = query.into_iter().chain(rest).map(str::to_owned).collect();
+        let found = self.run(&words).with_context(|| format!("asking GitHub for the tag {tag}"))?;
+        ensure!(
+            found.is_empty() || found == commit,
+            "the tag {tag} names the commit {found}, and this is {commit}\n  \
+             If it belongs to a release that was given up: gh release delete {tag} --cleanup-tag\n  \
+             If it has no release: git push --delete origin refs/tags/{tag}"
+        );
+        Ok(())
+    }
+}
+
+/// The tag, and what gh is told to publish it.
+fn arguments(checked: &Checked, commit: &str) -> Result<(String, Vec<String>)> {
     let first = checked.manifests.first().context("a release has a product")?;
     let version: Version = first.k3s.parse()?;
     let architectures: Vec<&str> = checked.manifests.iter().map(|manifest| manifest.arch.as_str()).collect();
     let title = format!("k3s {version}, modified, for {}", architectures.join(", "));
-    let mut arguments = vec!["--title".to_owned(), title, "--notes-file".to_owned(), NOTES.to_owned()];
+    let tag = version.to_string();
+    // The tag may not be there yet, and GitHub would put it on whatever its default branch has come to.
+    let words = ["release", "create", &tag, "--target", commit, "--title", &title, "--notes-file", NOTES];
+    let mut arguments = words.map(str::to_owned).to_vec();
     if !version.is_release() {
         arguments.push("--prerelease".to_owned());
     }
-    // Where a workflow was started by hand there is no tag yet: it is put on the commit that was checked out.
-    if let Ok(commit) = std::env::var("GITHUB_SHA") {
-        arguments.extend(["--target".to_owned(), commit]);
-    }
     arguments.extend(checked.files.iter().cloned());
-    Ok((version.to_string(), arguments))
+    Ok((tag, arguments))
 }

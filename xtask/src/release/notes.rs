@@ -16,7 +16,7 @@ pub fn text(release: &Release, files: &[(String, u64)]) -> String {
         head(manifest, &targets),
         warning(release.manner, &release.shortcomings),
         install(release, first.target),
-        versions(manifest),
+        versions(release, manifest),
         patches(manifest),
         listed(release, files),
         lacking(manifest),
@@ -79,9 +79,11 @@ fn install(release: &Release, target: &Target) -> String {
     )
 }
 
-fn versions(manifest: &Manifest) -> String {
+fn versions(release: &Release, manifest: &Manifest) -> String {
     let mut rows = vec![("k3s".to_owned(), format!("{}, commit {}", manifest.k3s, manifest.commit))];
     rows.push(("pause image".to_owned(), manifest.pause_image.clone()));
+    let levels = release.parts.iter().map(|part| (part.target.go, &part.product.manifest.level));
+    rows.extend(levels.map(|(arch, level)| (format!("level of {arch}"), level.clone())));
     rows.extend(manifest.sources.iter().map(|(name, value)| (name.clone(), value.clone())));
     rows.extend(manifest.tools.iter().map(|(name, value)| (name.clone(), value.clone())));
     let rows: Vec<String> = rows.iter().map(|(name, value)| format!("| {name} | {value} |")).collect();

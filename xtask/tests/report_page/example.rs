@@ -92,6 +92,7 @@ pub fn release() -> Example {
         commit: "dc03cb4b3f0f3ab1b5d5f5c2a1a1a1a1a1a1a1a1".into(),
         origin: "release".into(),
         arch: "riscv64".into(),
+        level: "rva20u64".into(),
         source_date_epoch: 1_745_000_000,
         modified: true,
         pause_image: "carvicsforth/pause:v3.10-v1.31.1".into(),

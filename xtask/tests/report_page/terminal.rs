@@ -31,6 +31,7 @@ fn what_a_product_is_not_is_said_before_all_else() {
     example.manifest.origin = "tree".into();
     example.location = "../my k3s".into();
     example.manifest.incomplete = vec!["k3s-root".into(), "charts".into()];
+    example.manifest.level = "rva22u64".into();
     example.manifest.checks[0].what = "NOT CHECKED: whether the product runs".into();
     example.manifest.checks[0].seen = "qemu-riscv64 is missing".into();
     let told = example.summary(Machine::This, Palette::default());
@@ -39,6 +40,7 @@ k3s v1.33.0+k3s1 for riscv64
   ! not an upstream release  Built from the tree ../my k3s.
   ! without k3s-root         It relies on the host's own iptables, conntrack and mount.
   ! without charts           It does not install traefik.
+  ! for rva22u64 only        Machines that know no more than rva20u64 cannot run it.
   ! not fully checked        Nobody has checked whether the product runs: qemu-riscv64 is missing.
   ✓ patched                  pause-image
   ✓ 1 check passed           report.html tells what was seen

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 use xtask::digest::Digest;
+use xtask::product::check::Check;
 use xtask::product::manifest::{FileEntry, Manifest, PatchEntry};
+use xtask::product::run::SERVER_STARTS;
 use xtask::product::third_party::ThirdParty;
 use xtask::target::Target;
 
@@ -34,6 +36,7 @@ pub fn manifest(version: &str) -> Manifest {
         commit: "dc03cb4b3f0f3ab1b5d5f5c2a1a1a1a1a1a1a1a1".into(),
         origin: "release".into(),
         arch: "riscv64".into(),
+        level: "rva20u64".into(),
         source_date_epoch: TIME,
         modified: true,
         pause_image: "carvicsforth/pause:v3.10-v1.31.1".into(),
@@ -64,7 +67,7 @@ pub fn manifest(version: &str) -> Manifest {
         ]),
         parts: BTreeMap::new(),
         files: BTreeMap::new(),
-        checks: vec![],
+        checks: vec![Check { what: SERVER_STARTS.into(), seen: format!("Starting k3s {version}") }],
     }
 }
 

@@ -23,3 +23,4 @@ mod scripts;
 mod signing;
 mod spec;
 mod transactions;
+mod upload;

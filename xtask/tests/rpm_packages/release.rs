@@ -1,28 +1,29 @@
-//! The folder that is published: what is in it, what must not become one, and how it is uploaded.
+//! The folder that is published: what is in it, and what must not become one.
 
 use crate::fake;
 use crate::lab::{CREATEREPO, can_build, packaging, told};
 use crate::needs;
-use crate::place::{self, Place, failed, succeeded};
+use crate::place::{self, Place, failed};
 use crate::repository::{can_solve, root_with};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use xtask::context::Context;
+use xtask::digest::Digest;
 use xtask::product::Product;
 use xtask::product::manifest::Manifest;
 use xtask::release::{Manner, Part, Release};
 use xtask::rpm::Packaging;
 
-const VERSION: &str = "v1.33.0+k3s1";
+pub const VERSION: &str = "v1.33.0+k3s1";
 
-fn can_release(what: &str) -> bool {
+pub fn can_release(what: &str) -> bool {
     can_build(what) && needs::programs(what, &[CREATEREPO])
 }
 
 /// A finished product, and a place for what is made of it, in which `k3s.lock.json` locks what it was built from.
-fn place_with_product(change: impl FnOnce(&mut Manifest)) -> Place {
+pub fn place_with_product(change: impl FnOnce(&mut Manifest)) -> Place {
     let place = Place::new();
     let mut manifest = fake::manifest(VERSION);
     let plugins =
@@ -39,7 +40,7 @@ fn place_with_product(change: impl FnOnce(&mut Manifest)) -> Place {
 }
 
 /// The release of a product, made by the library, with a source package that nobody could build from.
-fn released(place: &Place, manner: Manner) -> PathBuf {
+pub fn released(place: &Place, manner: Manner) -> PathBuf {
     let below = |name: &str| place.path("target").join(name);
     let context =
         Context { work: below("work"), dist: place.dist(), logs: below("logs"), ..place::context() };
@@ -146,6 +147,7 @@ fn the_notes_say_what_it_is_of_what_it_was_made_and_how_it_is_installed() {
         "mkdir -p /srv/k3s-riscv64 && tar -x -C /srv/k3s-riscv64 -f repository-oe2403-riscv64.tar\n\
          cp /srv/k3s-riscv64/riscv64/k3s-riscv64.repo /etc/yum.repos.d/\ndnf install k3s k3s-cli\n",
         "Nothing here is signed.",
+        "| level of riscv64 | rva20u64 |",
         "| runc | github.com/opencontainers/runc v1.2.5 |",
         "- **pause-image** (pkg/cli/cmds/agent.go): Every pod's sandbox is held by the pause image",
         "| `k3s-1.33.0+k3s1-1.oe2403.src.rpm` |",
@@ -190,11 +192,6 @@ fn whatever_happens_to_a_folder_on_its_way_is_found() {
     }
     let place = place_with_product(|_| {});
     let whole = released(&place, Manner::Release);
-    let again = |folder: &Path| {
-        let mut sums = Command::new("sh");
-        sums.args(["-c", "rm SHA256SUMS; sha256sum * >sums; mv sums SHA256SUMS"]).current_dir(folder);
-        told(sums.output().unwrap());
-    };
     let package = "k3s-1.33.0+k3s1-1.oe2403.riscv64.rpm";
     let found = |name: &str, change: &dyn Fn(&Path)| {
         let folder = place.path("damaged").join(name);
@@ -209,6 +206,8 @@ fn whatever_happens_to_a_folder_on_its_way_is_found() {
     assert!(said.contains(&format!("{package} is missing, which SHA256SUMS names")), "{said}");
     let said = found("more", &|folder| fs::write(folder.join("virus"), "x").unwrap());
     assert!(said.contains("SHA256SUMS does not name virus"), "{said}");
+    let said = found("more sums", &|folder| fs::write(folder.join("SHA256SUMS.old"), "x").unwrap());
+    assert!(said.contains("SHA256SUMS does not name SHA256SUMS.old"), "{said}");
     let said = found("renamed", &|folder| {
         fs::write(folder.join("k3s~1"), "x").unwrap();
         again(folder);
@@ -226,13 +225,53 @@ fn whatever_happens_to_a_folder_on_its_way_is_found() {
         again(folder);
     });
     assert!(said.contains(&format!("{package} is not the one that lies beside it")), "{said}");
-    let said = found("no metadata", &|folder| {
-        let archive = "repository-oe2403-riscv64.tar";
-        let line = "tar -x -f $0; rm -r $0 riscv64/repodata; tar -c -f $0 riscv64; rm -r riscv64";
-        told(Command::new("sh").args(["-e", "-c", line, archive]).current_dir(folder).output().unwrap());
+    // The same of what lies in the repository's archive.
+    let archive = "repository-oe2403-riscv64.tar";
+    let repacked = |folder: &Path, change: &str| {
+        let line = format!("tar -x -f $0; {change}; rm $0; tar -c -f $0 riscv64; rm -r riscv64");
+        told(Command::new("sh").args(["-e", "-c", &line, archive]).current_dir(folder).output().unwrap());
+        again(folder);
+    };
+    let said = found("no metadata", &|folder| repacked(folder, "rm -r riscv64/repodata"));
+    assert!(said.contains("it has no repodata/repomd.xml"), "{said}");
+    let cli = "k3s-cli-1.33.0+k3s1-1.oe2403.noarch.rpm";
+    let said = found("less in the repository", &|folder| repacked(folder, &format!("rm riscv64/{cli}")));
+    assert!(said.contains(&format!("it lacks {cli}")), "{said}");
+    let said = found("a package less", &|folder| repacked(folder, &format!("rm {cli} riscv64/{cli}")));
+    assert!(said.contains("the package k3s-cli-1.33.0+k3s1-1.oe2403.noarch is missing"), "{said}");
+    let said = found("a package under another name", &|folder| {
+        fs::rename(folder.join(SOURCE_PACKAGE), folder.join("k3s-1.33.0+k3s1-2.oe2403.src.rpm")).unwrap();
         again(folder);
     });
-    assert!(said.contains("it has no repodata/repomd.xml"), "{said}");
+    assert!(said.contains(&format!("which should be called {SOURCE_PACKAGE}")), "{said}");
+}
+
+#[test]
+fn the_packages_of_another_program_are_not_published_beside_a_product() {
+    if !can_release("the program inside packages") {
+        return;
+    }
+    let place = place_with_product(|_| {});
+    let folder = released(&place, Manner::Release);
+    let mut manifest = Manifest::read(&folder.join("manifest-riscv64.json")).unwrap();
+    let program = [fs::read(folder.join("k3s-riscv64")).unwrap(), b"another".to_vec()].concat();
+    manifest.files.get_mut("k3s-riscv64").unwrap().sha256 = Digest::of(&program);
+    fs::write(folder.join("k3s-riscv64"), program).unwrap();
+    fs::write(folder.join("manifest-riscv64.json"), manifest.text().unwrap()).unwrap();
+    again(&folder);
+    let said = failed(&place.xtask([&"release".into(), &"check".into(), &folder]).output().unwrap());
+    let package = "/usr/bin/k3s of the package k3s-1.33.0+k3s1-1.oe2403.riscv64";
+    assert!(
+        said.contains(&format!("{package} is not the program that the manifest for riscv64 names")),
+        "{said}"
+    );
+}
+
+/// Makes the sums of a folder fit again.
+fn again(folder: &Path) {
+    let mut sums = Command::new("sh");
+    sums.args(["-c", "rm SHA256SUMS; sha256sum * >sums; mv sums SHA256SUMS"]).current_dir(folder);
+    told(sums.output().unwrap());
 }
 
 #[test]
@@ -243,6 +282,7 @@ fn everything_that_speaks_against_a_release_is_told_at_once_and_nothing_is_made(
     let place = place_with_product(|manifest| {
         manifest.origin = "tree".into();
         manifest.incomplete = vec!["charts".into()];
+        manifest.level = "rva22u64".into();
     });
     let said = place.fails(["release", "--product", place.path("product").to_str().unwrap()]);
     assert!(
@@ -250,6 +290,7 @@ fn everything_that_speaks_against_a_release_is_told_at_once_and_nothing_is_made(
         "{said}"
     );
     assert!(said.contains("\n- riscv64: it is incomplete, without charts"), "{said}");
+    assert!(said.contains("\n- riscv64: it is built for rva22u64, and machines of rva20u64"), "{said}");
     assert!(said.contains("--rehearsal"), "{said}");
 
     let place = place_with_product(|_| {});
@@ -267,114 +308,19 @@ fn everything_that_speaks_against_a_release_is_told_at_once_and_nothing_is_made(
     // That the commit is not locked is told together with the rest.
     let said = place.fails(["release", "--offline", "--k3s", VERSION, "--k3s-root", "none"]);
     assert!(said.contains("\n- --k3s-root none: ") && said.contains("--offline forbids"), "{said}");
+    let said = place.fails(["release", "--sample", "--level", "rva22u64"]);
+    assert!(said.contains("\n- --level rva22u64: machines of the oldest level could not run it"), "{said}");
     let product = place.path("product");
     fake::product(&product, VERSION);
-    let said = place.fails(["release", "--rehearsal", "--sample", "--product", product.to_str().unwrap()]);
-    assert!(
-        said.contains("another product than was chosen: k3s: v1.33.0+k3s1, not v0.35.0+k3s1.sample"),
-        "{said}"
-    );
+    let product = product.to_str().unwrap();
+    let said =
+        place.fails(["release", "--rehearsal", "--sample", "--level", "rva22u64", "--product", product]);
+    for other in ["k3s: v1.33.0+k3s1, not v0.35.0+k3s1.sample", "its level: rva20u64, not rva22u64"] {
+        assert!(said.contains(&format!("another product than was chosen: {other}")), "{said}");
+    }
     let said = place.fails(["release", "--product", "nowhere", "--product", "elsewhere"]);
     assert!(
         said.contains("nowhere holds no product") && said.contains("elsewhere holds no product"),
-        "{said}"
-    );
-}
-
-#[test]
-fn a_rehearsal_says_what_it_is_and_is_not_uploaded() {
-    if !can_release("a rehearsal") {
-        return;
-    }
-    let mut place = place_with_product(|manifest| manifest.incomplete = vec!["k3s-root".into()]);
-    let record = gh(&mut place);
-    let product = place.path("product").display().to_string();
-    place.succeeds(["release", "--rehearsal", "--product", &product]);
-    assert!(!place.dist().join(VERSION).join("release").exists());
-    let folder = place.dist().join(VERSION).join("rehearsal");
-    for name in ["NOTES.md", "REHEARSAL"] {
-        let text = fs::read_to_string(folder.join(name)).unwrap();
-        assert!(text.contains("- riscv64: it is incomplete, without k3s-root\n"), "{name}: {text}");
-    }
-    assert!(place.succeeds([&"release".into(), &"check".into(), &folder]).contains("not to be published: "));
-    let said = failed(&place.xtask([&"release".into(), &"upload".into(), &folder]).output().unwrap());
-    assert!(
-        said.contains("it is incomplete") && said.contains("It is none and is not to be published"),
-        "{said}"
-    );
-    assert!(!record.exists(), "gh was called");
-
-    // What is whole stays a rehearsal, too.
-    let mut place = place_with_product(|_| {});
-    let record = gh(&mut place);
-    let folder = released(&place, Manner::Rehearsal);
-    let said = failed(&place.xtask([&"release".into(), &"upload".into(), &folder]).output().unwrap());
-    assert!(said.contains("It is none and is not to be published"), "{said}");
-    assert!(!record.exists(), "gh was called");
-}
-
-/// Puts a gh into the place that only writes down how it is called.
-fn gh(place: &mut Place) -> PathBuf {
-    let record = place.path("record");
-    let script =
-        format!("printf '%s\\n' \"$PWD\" \"$GH_TOKEN\" \"$@\" >{0}\necho an address", record.display());
-    place.put_program("gh", &script);
-    record
-}
-
-#[test]
-fn an_upload_gives_gh_every_file_the_notes_and_the_tag() {
-    if !can_release("an upload") {
-        return;
-    }
-    let mut place = place_with_product(|_| {});
-    let record = gh(&mut place);
-    let folder = released(&place, Manner::Release);
-    let upload = |place: &Place| {
-        let mut command = place.xtask([&"release".into(), &"upload".into(), &folder]);
-        command.env("GH_TOKEN", "a token").env("GITHUB_SHA", "0123abcd").output().unwrap()
-    };
-    assert_eq!(succeeded(upload(&place)).0, "an address\n");
-    let called = fs::read_to_string(&record).unwrap();
-    let words: Vec<&str> = called.lines().collect();
-    let (head, files) = words.split_at(11);
-    assert_eq!(head[0], folder.display().to_string());
-    assert_eq!(
-        head[1..],
-        [
-            "a token",
-            "release",
-            "create",
-            VERSION,
-            "--title",
-            "k3s v1.33.0+k3s1, modified, for riscv64",
-            "--notes-file",
-            "NOTES.md",
-            "--target",
-            "0123abcd"
-        ]
-    );
-    assert_eq!(files.len(), fs::read_dir(&folder).unwrap().count());
-
-    // The lock has the last word, also over a folder that was made elsewhere.
-    fs::remove_file(&record).unwrap();
-    fs::write(place.path("k3s.lock.json"), "{}").unwrap();
-    let said = failed(&upload(&place));
-    assert!(said.contains("k3s.lock.json does not lock v1.33.0+k3s1"), "{said}");
-    assert!(!record.exists(), "gh was called");
-}
-
-#[test]
-fn an_upload_that_github_refuses_is_told_in_its_own_words() {
-    if !can_release("a refused upload") {
-        return;
-    }
-    let mut place = place_with_product(|_| {});
-    place.put_program("gh", "echo 'a release with the same tag name already exists' >&2; exit 1");
-    let folder = released(&place, Manner::Release);
-    let said = failed(&place.xtask([&"release".into(), &"upload".into(), &folder]).output().unwrap());
-    assert!(
-        said.contains("publishing v1.33.0+k3s1") && said.contains("same tag name already exists"),
         "{said}"
     );
 }

@@ -7,6 +7,8 @@ use crate::place::{Place, failed, succeeded};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+use xtask::digest::Digest;
+use xtask::product::manifest::Manifest;
 
 /// The version of the sample.
 const K3S: &str = "v0.35.0+k3s1.sample";
@@ -24,12 +26,18 @@ enum Way {
 }
 
 /// Every line there is. Of one that is not listed nobody has said how it is run, and the test fails.
-const LINES: [(&str, Way); 8] = [
+const LINES: [(&str, Way); 10] = [
     (
         "apt-get update && apt-get install --yes ca-certificates gcc git rustup && rustup default stable",
         Way::Not("it installs what this test was compiled with"),
     ),
     (".ci/run", Way::Not("it is what runs this test")),
+    (
+        r#"git config --system --add safe.directory "$GITHUB_WORKSPACE""#,
+        Way::Instead(
+            r#"GIT_CONFIG_SYSTEM="$PWD/gitconfig" git config --system --add safe.directory "$GITHUB_WORKSPACE""#,
+        ),
+    ),
     // A test installs nothing on the machine it runs on.
     ("cargo xtask doctor --fix --for build", Way::Instead("cargo xtask doctor --for build")),
     ("cargo xtask doctor --fix --for rpm", Way::Instead("cargo xtask doctor --for rpm")),
@@ -44,7 +52,8 @@ const LINES: [(&str, Way); 8] = [
         ),
     ),
     ("cargo xtask release check release", Way::Itself),
-    ("cargo xtask release upload release", Way::Refused("riscv64: it is the sample, which is no k3s")),
+    ("cargo build --locked --package xtask", Way::Itself),
+    ("target/debug/xtask release upload release", Way::Refused("riscv64: it is the sample, which is no k3s")),
 ];
 
 /// One run of a workflow: what its expressions mean, and the artifacts so far.
@@ -81,6 +90,10 @@ fn every_line_of_the_workflows_runs_on_the_sample() {
                 run.job(job, &file.workflow.env, matrix);
             }
         }
+        let product = run.artifacts.path().join("product-riscv64");
+        if product.is_dir() {
+            refuses_what_was_made_otherwise(&product);
+        }
         ran.extend(run.ran);
     }
     for (line, _) in &LINES {
@@ -88,16 +101,44 @@ fn every_line_of_the_workflows_runs_on_the_sample() {
     }
 }
 
+/// A product is not released beside sources that would come to another one, though it is whole by itself.
+fn refuses_what_was_made_otherwise(product: &Path) {
+    let place = Place::new();
+    let folder = place.path("product");
+    xtask::tree::copy(product, &folder).unwrap();
+    let file = folder.join("manifest.json");
+    let before = Digest::of_file(&file).unwrap();
+    let mut manifest = Manifest::read(&file).unwrap();
+    manifest.tools.insert("go".to_owned(), "1.0.0".to_owned());
+    let patch = manifest.patches.first_mut().expect("the sample is patched");
+    patch.diff_sha256 = Digest::of("another diff");
+    let wanted =
+        [format!("patch {}: {}, not ", patch.name, patch.diff_sha256), "tool go: 1.0.0, not ".to_owned()];
+    std::fs::write(&file, manifest.text().unwrap()).unwrap();
+    let sums = std::fs::read_to_string(folder.join("SHA256SUMS")).unwrap();
+    let sums = sums.replace(before.as_str(), Digest::of_file(&file).unwrap().as_str());
+    std::fs::write(folder.join("SHA256SUMS"), sums).unwrap();
+
+    let said = place.fails([
+        &"release".into(),
+        &"--rehearsal".into(),
+        &"--sample".into(),
+        &"--product".into(),
+        &folder,
+    ]);
+    for difference in wanted {
+        assert!(
+            said.contains(&format!("riscv64: it is another product than was chosen: {difference}")),
+            "{said}"
+        );
+    }
+}
+
 impl Run {
     /// Runs a job in a place of its own.
     fn job(&mut self, job: &Job, env: &Words, matrix: BTreeMap<String, String>) {
         let mut place = Place::new();
-        let shell = format!(
-            "[ \"$1\" = xtask ] || exec {} \"$@\"\nshift\nexec {} \"$@\"",
-            xtask::process::find("cargo").unwrap().display(),
-            env!("CARGO_BIN_EXE_xtask")
-        );
-        place.put_program("cargo", &shell);
+        place.put_program("cargo", &cargo());
         // What is refused is refused before anything is asked of GitHub.
         place.put_program("gh", "echo this test has been published >&2; exit 1");
         let mut values = self.values.clone();
@@ -193,6 +234,18 @@ impl Run {
     }
 }
 
+/// A cargo that has compiled this repository's program already, as it was to test it.
+fn cargo() -> String {
+    let (cargo, xtask) = (xtask::process::find("cargo").unwrap(), env!("CARGO_BIN_EXE_xtask"));
+    format!(
+        "case \"$*\" in\n\
+         'build --locked --package xtask') mkdir -p target/debug; exec ln -s '{xtask}' target/debug/xtask ;;\n\
+         'xtask '*) shift; exec '{xtask}' \"$@\" ;;\n\
+         esac\nexec '{}' \"$@\"",
+        cargo.display()
+    )
+}
+
 /// Copies files as an artifact does: without their modes (actions/upload-artifact, README.md).
 fn carry(from: &Path, to: &Path) {
     xtask::tree::copy(from, to).unwrap();
@@ -203,6 +256,6 @@ fn carry(from: &Path, to: &Path) {
 /// the shell's `$0`.
 fn shell(place: &Place, line: &str, env: &BTreeMap<String, String>) -> Command {
     let mut command = place.under(["sh", "-e", "-c", line], [""; 0]);
-    command.current_dir(place.path("")).envs(env);
+    command.current_dir(place.path("")).env("GITHUB_WORKSPACE", place.path("")).envs(env);
     command
 }

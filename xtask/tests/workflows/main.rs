@@ -10,4 +10,5 @@ mod place;
 mod judges;
 mod lines;
 mod model;
+mod owner;
 mod promises;

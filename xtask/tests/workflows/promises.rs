@@ -1,6 +1,6 @@
 //! What the workflows promise whoever reads them.
 
-use crate::model::{self, File, Work};
+use crate::model::{self, File, Words, Work, Workflow};
 use std::collections::BTreeMap;
 
 /// Every action that is used, with the commit that was looked up in its own repository, and its version there.
@@ -39,10 +39,87 @@ fn only_the_job_that_publishes_may_write_and_no_secret_is_given_to_any() {
         for (name, job) in &workflow.jobs {
             let expected = if is_release && name == "publish" { &writes } else { &reads };
             assert_eq!(job.permissions, *expected, "{}: {name}", path.display());
-            let given: Vec<&str> =
-                job.steps.iter().flat_map(|step| step.env.keys()).map(String::as_str).collect();
-            let token = if expected == &writes { vec!["GH_REPO", "GH_TOKEN"] } else { vec![] };
-            assert_eq!(given, token, "{}: {name}", path.display());
+        }
+    }
+}
+
+/// Where a workflow gives somebody a token or a secret: in its own environment, a job's or a step's, or by what an
+/// action is used with.
+fn given(workflow: &Workflow) -> Vec<String> {
+    let speaks = |(name, value): (&String, &serde_yaml_ng::Value)| {
+        let said = format!("{name} {}", model::text(value)).to_lowercase();
+        ["token", "secret", "password", "tojson"].iter().any(|word| said.contains(word))
+    };
+    let mut places = Vec::new();
+    let mut look = |place: &str, words: &Words| {
+        places.extend(words.iter().filter(|pair| speaks(*pair)).map(|(name, _)| format!("{place}: {name}")));
+    };
+    look("env", &workflow.env);
+    for (name, job) in &workflow.jobs {
+        look(&format!("{name}, env"), &job.env);
+        for step in &job.steps {
+            look(&format!("{name}, {}, env", step.name), &step.env);
+            if let Work::Uses { with, .. } = step.work() {
+                look(&format!("{name}, {}, with", step.name), with);
+            }
+        }
+    }
+    places
+}
+
+#[test]
+fn only_the_last_line_is_given_a_token_and_it_compiles_nothing() {
+    for File { path, workflow, .. } in model::all() {
+        let is_release = path.ends_with("release.yml");
+        let expected: &[&str] = if is_release { &["publish, Publish, env: GH_TOKEN"] } else { &[] };
+        assert_eq!(given(&workflow), expected, "{}", path.display());
+        if !is_release {
+            continue;
+        }
+        let [.., build, publish] = &workflow.jobs["publish"].steps[..] else { panic!("there are two steps") };
+        assert!(matches!(build.work(), Work::Run("cargo build --locked --package xtask")), "{build:?}");
+        assert!(
+            matches!(publish.work(), Work::Run("target/debug/xtask release upload release")),
+            "{publish:?}"
+        );
+        assert_eq!(publish.name, "Publish");
+    }
+}
+
+#[test]
+fn a_token_is_seen_wherever_it_is_given() {
+    let release = model::all().pop().unwrap();
+    let given_by = |from: &str, to: &str| {
+        assert!(release.text.contains(from), "{from}");
+        let text = release.text.replacen(from, to, 1);
+        given(&serde_yaml_ng::from_str(&text).unwrap())
+    };
+    let token = "${{ github.token }}";
+    let usual = "publish, Publish, env: GH_TOKEN";
+    let env = given_by("env:\n  K3S:", &format!("env:\n  GH: {token}\n  K3S:"));
+    assert_eq!(env, ["env: GH", usual]);
+    let job = given_by("      ARCH: ", &format!("      GH: {token}\n      ARCH: "));
+    assert_eq!(job, ["build, env: GH", usual]);
+    let with = given_by(
+        "persist-credentials: false",
+        &format!("persist-credentials: false\n          ssh: {token}"),
+    );
+    assert_eq!(with, ["build, Check out, with: ssh", usual]);
+    let build = "        run: cargo build --locked --package xtask\n";
+    let step = given_by(build, &format!("{build}        env:\n          ALL: ${{{{ toJSON(github) }}}}\n"));
+    assert_eq!(step, ["publish, Build what publishes, env: ALL", usual]);
+}
+
+#[test]
+fn no_version_is_named_for_a_release_that_the_lock_does_not_know() {
+    let root = crate::place::context().root;
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
+    let lock = read("k3s.lock.json");
+    for name in [".github/RELEASING.md", ".github/workflows/release.yml"] {
+        let text = read(name);
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || ".+-".contains(c)));
+        for version in words.filter(|word| word.starts_with('v') && word.contains("+k3s")) {
+            assert!(lock.contains(&format!("\"{version}\"")), "{name}: {version}");
         }
     }
 }

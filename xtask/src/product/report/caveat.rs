@@ -42,6 +42,11 @@ pub(super) fn caveats(manifest: &Manifest, location: &str) -> Vec<Caveat> {
         };
         found.push(caveat(&format!("without {lacking}"), sentence));
     }
+    if let Some(oldest) = manifest.too_new_for() {
+        let level = &manifest.level;
+        let sentence = format!("Machines that know no more than {oldest} cannot run it.");
+        found.push(caveat(&format!("for {level} only"), sentence));
+    }
     if !manifest.builtin_pause {
         found.push(caveat(
             "pause image not inside",

@@ -1,0 +1,172 @@
+//! The packages of a release: those that the spec makes of each product, and no others.
+
+use super::assets;
+use crate::digest::Digest;
+use crate::product::manifest::Manifest;
+use crate::rpm::contents::{Contents, Kind};
+use crate::rpm::found;
+use crate::rpm::naming::{Nevra, SOURCE_PACKAGE, rpm_version};
+use crate::target::Target;
+use anyhow::{Context as _, Result, bail, ensure};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// The program in the package k3s.
+const PROGRAM: &str = "/usr/bin/k3s";
+
+/// Looks at the packages in a folder: each is whole, none is missing or too many, and they install the programs
+/// that the manifests name.
+pub fn whole(folder: &Path, manifests: &[Manifest]) -> Result<()> {
+    let mut packages = Vec::new();
+    let mut names = Vec::new();
+    for file in assets::packages(folder)? {
+        let path = folder.join(&file);
+        let name = match file.ends_with(SOURCE_PACKAGE) {
+            true => source(&path)?,
+            false => {
+                let package = found::read(&path)?;
+                let name = package.nevra.clone();
+                packages.push(package);
+                name
+            }
+        };
+        let kept = assets::kept_name(&name.file_name());
+        ensure!(kept == file, "{file} is the package {name}, which should be called {kept}");
+        names.push(name);
+    }
+    complete(&names, manifests)?;
+    for manifest in manifests {
+        program(&packages, manifest)?;
+    }
+    Ok(())
+}
+
+/// What a source package is called; its header names the architecture that it was made on.
+fn source(path: &Path) -> Result<Nevra> {
+    found::read_source(path)?;
+    let header = ::rpm::PackageMetadata::open(path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(Nevra {
+        name: header.get_name()?.to_owned(),
+        version: header.get_version()?.to_owned(),
+        release: header.get_release()?.to_owned(),
+        arch: "src".to_owned(),
+    })
+}
+
+/// Whether these are the packages of all products, all of one Release; of the source package it is asked elsewhere
+/// whether it is there.
+fn complete(names: &[Nevra], manifests: &[Manifest]) -> Result<()> {
+    let releases: BTreeSet<&str> = names.iter().map(|name| name.release.as_str()).collect();
+    let mut releases = releases.into_iter();
+    let release = releases.next().context("there are no packages")?;
+    if let Some(other) = releases.next() {
+        bail!("the packages are of more than one Release: {release} and {other}");
+    }
+    let mut allowed = BTreeSet::new();
+    for manifest in manifests {
+        let all = of_product(manifest, release)?;
+        if let Some(missing) = all.iter().find(|name| name.arch != "src" && !names.contains(name)) {
+            bail!("the package {missing} is missing");
+        }
+        allowed.extend(all.iter().map(Nevra::to_string));
+    }
+    match names.iter().find(|name| !allowed.contains(&name.to_string())) {
+        Some(other) => bail!("{other} is no package of these products"),
+        None => Ok(()),
+    }
+}
+
+/// The packages of a product, its source package among them.
+fn of_product(manifest: &Manifest, release: &str) -> Result<Vec<Nevra>> {
+    let version = rpm_version(&manifest.k3s.parse()?, &manifest.commit, manifest.source_date_epoch)?;
+    let arch = Target::named(&manifest.arch)?.rpm;
+    let nevra = |(name, arch): (&str, &str)| Nevra {
+        name: name.to_owned(),
+        version: version.clone(),
+        release: release.to_owned(),
+        arch: arch.to_owned(),
+    };
+    let all = [("k3s", arch), ("k3s-cli", "noarch"), ("k3s-pause-image", arch), ("k3s", "src")];
+    Ok(all.into_iter().map(nevra).collect())
+}
+
+/// The package k3s of a product installs the program that its manifest names.
+fn program(packages: &[Contents], manifest: &Manifest) -> Result<()> {
+    let target = Target::named(&manifest.arch)?;
+    let wanted = manifest.files.get(&target.k3s_binary()).map(|entry| &entry.sha256);
+    let is_it = |package: &&Contents| package.nevra.name == "k3s" && package.nevra.arch == target.rpm;
+    let package =
+        packages.iter().find(is_it).with_context(|| format!("k3s for {} is missing", target.rpm))?;
+    let installed: Option<&Digest> = package.files.get(PROGRAM).and_then(|file| match &file.kind {
+        Kind::Regular(digest) => Some(digest),
+        _ => None,
+    });
+    ensure!(
+        installed.is_some() && installed == wanted,
+        "{PROGRAM} of the package {} is not the program that the manifest for {} names",
+        package.nevra,
+        manifest.arch
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(arch: &str) -> Manifest {
+        let manifest = serde_json::json!({
+            "k3s": "v1.33.0-rc1+k3s1", "commit": "dc03cb4b", "origin": "release", "arch": arch, "level": "",
+            "source_date_epoch": 0, "modified": true, "pause_image": "", "builtin_pause": true,
+            "incomplete": [], "patches": [], "third_party": { "modules": [], "libraries": {}, "licenses": [] },
+            "sources": {}, "tools": {}, "parts": {}, "files": {}, "checks": [],
+        });
+        serde_json::from_value(manifest).unwrap()
+    }
+
+    /// What is said of packages with these names.
+    fn said(names: &[&str]) -> String {
+        let names: Vec<Nevra> = names
+            .iter()
+            .map(|name| {
+                let (rest, arch) = name.rsplit_once('.').unwrap();
+                let [release, version, name] = rest.rsplitn(3, '-').collect::<Vec<_>>()[..] else { panic!() };
+                let [name, version, release, arch] = [name, version, release, arch].map(str::to_owned);
+                Nevra { name, version, release, arch }
+            })
+            .collect();
+        let manifests = [manifest("riscv64"), manifest("arm64")];
+        complete(&names, &manifests).err().map_or_else(String::new, |error| error.to_string())
+    }
+
+    const WHOLE: [&str; 6] = [
+        "k3s-1.33.0~rc1+k3s1-1.oe2403.riscv64",
+        "k3s-1.33.0~rc1+k3s1-1.oe2403.aarch64",
+        "k3s-cli-1.33.0~rc1+k3s1-1.oe2403.noarch",
+        "k3s-pause-image-1.33.0~rc1+k3s1-1.oe2403.riscv64",
+        "k3s-pause-image-1.33.0~rc1+k3s1-1.oe2403.aarch64",
+        "k3s-1.33.0~rc1+k3s1-1.oe2403.src",
+    ];
+
+    #[test]
+    fn each_product_has_its_three_packages_and_no_other_lies_beside_them() {
+        assert_eq!(said(&WHOLE), "");
+        assert_eq!(said(&WHOLE[..5]), "", "of the source package it is asked elsewhere");
+        for missing in &WHOLE[..5] {
+            let rest: Vec<&str> = WHOLE.into_iter().filter(|name| name != missing).collect();
+            assert_eq!(said(&rest), format!("the package {missing} is missing"));
+        }
+        let more = |name| said(&[&WHOLE[..], &[name]].concat());
+        let other = "k3s-1.33.0~rc1+k3s1-1.oe2403.x86_64";
+        assert_eq!(more(other), format!("{other} is no package of these products"));
+        assert!(more("k3s-1.33.1+k3s1-1.oe2403.riscv64").contains("is no package of these products"));
+        assert_eq!(said(&[]), "there are no packages");
+    }
+
+    #[test]
+    fn packages_of_two_releases_are_not_published_together() {
+        let mut mixed = WHOLE;
+        mixed[2] = "k3s-cli-1.33.0~rc1+k3s1-2.oe2403.noarch";
+        assert_eq!(said(&mixed), "the packages are of more than one Release: 1.oe2403 and 2.oe2403");
+    }
+}

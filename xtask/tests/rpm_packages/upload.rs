@@ -1,0 +1,144 @@
+//! A folder on its way to GitHub: how it is uploaded, and what is not.
+
+use crate::place::{self, Place, failed, succeeded};
+use crate::release::{VERSION, can_release, place_with_product, released};
+use fs_err as fs;
+use std::path::PathBuf;
+use xtask::release::Manner;
+
+#[test]
+fn a_rehearsal_says_what_it_is_and_is_not_uploaded() {
+    if !can_release("a rehearsal") {
+        return;
+    }
+    let mut place = place_with_product(|manifest| manifest.incomplete = vec!["k3s-root".into()]);
+    let record = gh(&mut place, "");
+    let product = place.path("product").display().to_string();
+    place.succeeds(["release", "--rehearsal", "--product", &product]);
+    assert!(!place.dist().join(VERSION).join("release").exists());
+    let folder = place.dist().join(VERSION).join("rehearsal");
+    for name in ["NOTES.md", "REHEARSAL"] {
+        let text = fs::read_to_string(folder.join(name)).unwrap();
+        assert!(text.contains("- riscv64: it is incomplete, without k3s-root\n"), "{name}: {text}");
+    }
+    assert!(place.succeeds([&"release".into(), &"check".into(), &folder]).contains("not to be published: "));
+    let said = failed(&place.xtask([&"release".into(), &"upload".into(), &folder]).output().unwrap());
+    assert!(
+        said.contains("it is incomplete") && said.contains("It is none and is not to be published"),
+        "{said}"
+    );
+    assert!(!record.exists(), "gh was called");
+
+    // What is whole stays a rehearsal, too.
+    let mut place = place_with_product(|_| {});
+    let record = gh(&mut place, "");
+    let folder = released(&place, Manner::Rehearsal);
+    let said = failed(&place.xtask([&"release".into(), &"upload".into(), &folder]).output().unwrap());
+    assert!(said.contains("It is none and is not to be published"), "{said}");
+    assert!(!record.exists(), "gh was called");
+}
+
+/// Puts a gh into the place that knows the commit of every tag, and only writes down what else it is called for.
+fn gh(place: &mut Place, commit_of_tag: &str) -> PathBuf {
+    let record = place.path("record");
+    let script = format!(
+        "if [ \"$1\" = api ]; then printf '%s\\n' \"$@\" >{0}.api; printf '%s' '{commit_of_tag}'; exit; fi\n\
+         printf '%s\\n' \"$PWD\" \"$GH_TOKEN\" \"$@\" >{0}\necho an address",
+        record.display()
+    );
+    place.put_program("gh", &script);
+    record
+}
+
+/// The commit of this repository, by which this test was compiled.
+fn commit() -> String {
+    xtask::workspace::commit(&place::context()).unwrap()
+}
+
+#[test]
+fn an_upload_gives_gh_every_file_the_notes_and_the_tag() {
+    if !can_release("an upload") {
+        return;
+    }
+    let mut place = place_with_product(|_| {});
+    let record = gh(&mut place, "");
+    let folder = released(&place, Manner::Release);
+    let upload = |place: &Place| {
+        let mut command = place.xtask([&"release".into(), &"upload".into(), &folder]);
+        command.env("GH_TOKEN", "a token").env("GITHUB_SHA", "what else was run").output().unwrap()
+    };
+    assert_eq!(succeeded(upload(&place)).0, "an address\n");
+    let called = fs::read_to_string(&record).unwrap();
+    let words: Vec<&str> = called.lines().collect();
+    let (head, files) = words.split_at(11);
+    assert_eq!(head[0], folder.display().to_string());
+    assert_eq!(
+        head[1..],
+        [
+            "a token",
+            "release",
+            "create",
+            VERSION,
+            "--target",
+            &commit(),
+            "--title",
+            "k3s v1.33.0+k3s1, modified, for riscv64",
+            "--notes-file",
+            "NOTES.md",
+        ]
+    );
+    assert_eq!(files.len(), fs::read_dir(&folder).unwrap().count());
+
+    // The lock has the last word, also over a folder that was made elsewhere.
+    fs::remove_file(&record).unwrap();
+    fs::write(place.path("k3s.lock.json"), "{}").unwrap();
+    let said = failed(&upload(&place));
+    assert!(said.contains("k3s.lock.json does not lock v1.33.0+k3s1"), "{said}");
+    assert!(!record.exists(), "gh was called");
+}
+
+#[test]
+fn a_tag_that_names_another_commit_is_refused_with_what_removes_it() {
+    if !can_release("a tag that is there") {
+        return;
+    }
+    let mut place = place_with_product(|_| {});
+    let folder = released(&place, Manner::Release);
+    let upload =
+        |place: &Place| place.xtask([&"release".into(), &"upload".into(), &folder]).output().unwrap();
+    let other = "a".repeat(40);
+    let record = gh(&mut place, &other);
+    let said = failed(&upload(&place));
+    assert!(
+        said.contains(&format!("the tag {VERSION} names the commit {other}, and this is {}", commit())),
+        "{said}"
+    );
+    assert!(said.contains(&format!("gh release delete {VERSION} --cleanup-tag")), "{said}");
+    assert!(!record.exists(), "gh was called to publish");
+    let asked = fs::read_to_string(record.with_extension("api")).unwrap();
+    assert!(
+        asked.starts_with("api\ngraphql\n") && asked.contains(&format!("tag=refs/tags/{VERSION}\n")),
+        "{asked}"
+    );
+
+    gh(&mut place, &commit());
+    assert_eq!(succeeded(upload(&place)).0, "an address\n");
+}
+
+#[test]
+fn an_upload_that_github_refuses_is_told_in_its_own_words() {
+    if !can_release("a refused upload") {
+        return;
+    }
+    let mut place = place_with_product(|_| {});
+    place.put_program(
+        "gh",
+        "[ \"$1\" = api ] || { echo 'a release with the same tag name already exists' >&2; exit 1; }",
+    );
+    let folder = released(&place, Manner::Release);
+    let said = failed(&place.xtask([&"release".into(), &"upload".into(), &folder]).output().unwrap());
+    assert!(
+        said.contains("publishing v1.33.0+k3s1") && said.contains("same tag name already exists"),
+        "{said}"
+    );
+}

@@ -1,0 +1,54 @@
+//! A checkout that belongs to somebody else, as it does where a container's root takes over what a runner has
+//! checked out.
+
+use crate::model::{self, Work};
+use crate::needs;
+use crate::place;
+use std::os::unix::fs::chown;
+use xtask::context::Context;
+use xtask::workspace;
+
+/// Nobody on this machine.
+const SOMEBODY_ELSE: u32 = 54_321;
+
+#[test]
+fn a_checkout_of_somebody_else_is_refused_with_the_line_that_cures_it() {
+    let what = "a checkout of somebody else";
+    if !nix::unistd::geteuid().is_root() {
+        return needs::lacks(what, "root, to give files away");
+    }
+    if git2::Config::open_default().unwrap().get_string("safe.directory").is_ok_and(|trusted| trusted == "*")
+    {
+        return needs::lacks(what, "a git that does not trust everybody: here safe.directory is *");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("a checkout");
+    git2::Repository::init(&root).unwrap();
+    std::fs::write(root.join("README.md"), "k3s").unwrap();
+    let context = Context { root: root.clone(), ..place::context() };
+    workspace::digest(&context, None).unwrap();
+
+    for entry in walkdir::WalkDir::new(&root) {
+        chown(entry.unwrap().path(), Some(SOMEBODY_ELSE), None).unwrap();
+    }
+    for error in [workspace::digest(&context, None).unwrap_err(), workspace::commit(&context).unwrap_err()] {
+        let said = xtask::error::story(&error);
+        let cure = format!("git config --global --add safe.directory '{}'", root.display());
+        assert!(said.contains("belongs to somebody else") && said.contains(&cure), "{said}");
+        assert!(!said.contains("is not a git checkout"), "{said}");
+    }
+}
+
+#[test]
+fn a_checkout_in_a_container_is_trusted_by_the_next_step_and_no_other_needs_to_be() {
+    let trusts = r#"git config --system --add safe.directory "$GITHUB_WORKSPACE""#;
+    for file in model::all() {
+        for (name, job) in &file.workflow.jobs {
+            let is_checkout = |work: &Work| matches!(work, Work::Uses { action, .. } if action.starts_with("actions/checkout@"));
+            let work: Vec<Work> = job.steps.iter().map(|step| step.work()).collect();
+            let at = work.iter().position(is_checkout).expect("every job checks the sources out");
+            let next = matches!(work.get(at + 1), Some(Work::Run(line)) if *line == trusts);
+            assert_eq!(next, job.container.is_some(), "{}: {name}", file.path.display());
+        }
+    }
+}
