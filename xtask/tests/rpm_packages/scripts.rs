@@ -390,10 +390,12 @@ shim() {
 }
 # The bracket keeps grep from finding itself.
 runs() { grep -qs "[1]00$1" /proc/[0-9]*/cmdline; }
+# What sleeps, which a shim starts last: until then it may still be setsid.
+sleeps() { grep -qszx "[1]00$1" /proc/[0-9]*/cmdline; }
 all_run() {
     for number; do
-        for _ in $(seq 100); do runs $number && break; sleep 0.1; done
-        runs $number || echo "did not start: $number"
+        for _ in $(seq 100); do sleeps $number && break; sleep 0.1; done
+        sleeps $number || echo "did not start: $number"
     done
 }
 what_is_left() {

@@ -245,7 +245,7 @@ fn a_dependency_that_nobody_provides_is_refused() {
     }
     let root = Root::bare();
     let said = root.refuses(&[&former().k3s]);
-    for name in ["iptables", "kmod", "systemd", "util-linux", "/bin/sh"] {
+    for name in ["diffutils", "iptables", "kmod", "systemd", "util-linux", "/bin/sh"] {
         assert!(said.contains(&format!("{name} is needed by k3s-1.33.0")), "{name}: {said}");
     }
 }
