@@ -45,7 +45,7 @@ pub fn run(chosen: &Chosen, options: &BuildOptions) -> Result<()> {
     build.options.c = Optimisation::Upstream;
     let theirs = make(&build, &room.path().join("theirs"))?;
     drop(claim);
-    let mut rows = sqlite::compare(&build, &ours.insert, &theirs.insert)?;
+    super::print("our C flags", "upstream's", &sqlite::compare(&build, &ours.insert, &theirs.insert)?);
     let size = Size { memory: Memory(4096), cpus: 2 };
     // By now the packages are in the cache, whoever has put them there.
     Guest::get(context)?;
@@ -53,9 +53,9 @@ pub fn run(chosen: &Chosen, options: &BuildOptions) -> Result<()> {
     let guest = Guest::make(context, &room.path().join("guest"))?;
     let assembled = begun.elapsed().as_secs_f64();
     let testbed = Testbed { context, guest, size, room };
-    rows.extend(boots(&testbed, &Subject::of_binary(&ours.k3s)?, &Subject::of_binary(&theirs.k3s)?)?);
-    super::print("our C flags", "upstream's", &rows);
     println!("the guest, assembled of packages in the cache: {assembled:.1} s");
+    let rows = boots(&testbed, &Subject::of_binary(&ours.k3s)?, &Subject::of_binary(&theirs.k3s)?)?;
+    super::print("our C flags", "upstream's", &rows);
     Ok(())
 }
 
