@@ -47,7 +47,8 @@ impl Machine {
             format!("actionlint-{}/actionlint", pins.actionlint.version),
             format!("zizmor-{0}/zizmor-{0}.data/scripts/zizmor", pins.zizmor.version),
         ] {
-            let program = machine.folder.path().join("target/cache/tools").join(program);
+            let program =
+                machine.folder.path().join("target/cache/tools").join(std::env::consts::ARCH).join(program);
             std::fs::create_dir_all(program.parent().unwrap()).unwrap();
             std::fs::write(program, "").unwrap();
         }

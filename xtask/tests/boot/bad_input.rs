@@ -9,7 +9,7 @@ use std::process::Command;
 /// A place where every tool seems to be there, so that it is not that which is refused.
 fn place() -> Place {
     let mut place = Place::new();
-    for tool in ["qemu-system-riscv64", "mke2fs", "depmod"] {
+    for tool in ["qemu-system-riscv64", "mke2fs", "depmod", "rpmbuild", "createrepo_c"] {
         place.put_program(tool, "echo version 1");
     }
     place
@@ -20,7 +20,8 @@ fn without_qemu_the_line_that_installs_it_is_told() {
     let mut place = Place::new();
     place.set("PATH", place.path("nothing"));
     let told = place.fails(["boot", "--sample"]);
-    assert!(told.contains("not found: qemu-system-riscv64, mke2fs, depmod"), "{told}");
+    let tools = "rpmbuild, createrepo_c, qemu-system-riscv64, mke2fs, depmod";
+    assert!(told.contains(&format!("not found: {tools}")), "{told}");
     assert!(told.contains("qemu-system"), "{told}");
 }
 

@@ -43,12 +43,9 @@ fn make(folder: &tempfile::TempDir, root: &Path) {
     fs::write(name, "PRETTY_NAME=\"A distribution of our own\"\n").unwrap();
     let package = stub::build(&context, &guest.paths().unwrap().unwrap(), folder.path()).unwrap();
     let mut rpm = Command::new("unshare");
-    rpm.args(["--map-root-user", "rpm", "--root"]).arg(root).args([
-        "--install",
-        "--force-debian",
-        "--nodigest",
-    ]);
-    run(rpm.arg(package));
+    // Where the root's own rpm looks, which this machine's may do elsewhere.
+    rpm.args(["--map-root-user", "rpm", "--dbpath", "/var/lib/rpm", "--root"]).arg(root);
+    run(rpm.args(["--install", "--force-debian"]).arg(package));
 }
 
 fn run(command: &mut Command) {
