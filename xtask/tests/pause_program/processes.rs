@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -81,9 +82,18 @@ fn is_first_process(pid: Pid) -> bool {
     status_field(pid, "NSpid").is_some_and(|ids| ids.split_whitespace().last() == Some("1"))
 }
 
+/// The calls by which C libraries and ours wait for signals: where there is no pause(2), glibc has ppoll(2) for it.
+const WAITING: &[libc::c_long] = &[
+    libc::SYS_rt_sigtimedwait,
+    libc::SYS_ppoll,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_pause,
+];
+
 impl Running {
     /// Returns once the program waits for signals: it is that program, no longer whoever started it, it has
-    /// seen to SIGCHLD, which each implementation does last, by ignoring or handling it, and it sleeps.
+    /// seen to SIGCHLD, which each implementation does last, by ignoring or handling it, and it sleeps in a call
+    /// that waits for signals. An emulator may sleep for reasons of its own, and would miss one before that call.
     pub fn wait_until_settled(&self, program: &Program) {
         let sigchld = 1 << (Signal::SIGCHLD as u32 - 1);
         let has =
@@ -92,9 +102,17 @@ impl Running {
             let executes = fs::read_link(format!("/proc/{}/exe", self.pid)).ok()?;
             let settled = same_file(&executes, &program.argv[0])
                 && (has("SigIgn") || has("SigCgt"))
-                && self.status("State")?.starts_with('S');
+                && self.status("State")?.starts_with('S')
+                && self.waits_for_signals();
             settled.then_some(())
         });
+    }
+
+    /// Whether the system call it is in waits for signals (proc_pid_syscall(5)).
+    fn waits_for_signals(&self) -> bool {
+        let call = fs::read_to_string(format!("/proc/{}/syscall", self.pid)).unwrap_or_default();
+        let number = call.split(' ').next().and_then(|number| number.parse().ok());
+        number.is_some_and(|number| WAITING.contains(&number))
     }
 
     /// A field of proc_pid_status(5), such as `State`.
