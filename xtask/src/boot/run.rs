@@ -99,6 +99,22 @@ impl<'a> Course<'a> {
         });
     }
 
+    /// Takes in the next that the machine says; one that is silent for so long, or has ended, says no more.
+    fn listen(
+        &mut self,
+        machine: &Listening,
+        patience: Duration,
+        begun: Instant,
+        silent: impl FnOnce() -> String,
+    ) {
+        match machine.next(patience) {
+            Heard::Line(line) => return self.hear(line::parse(&line), begun.elapsed().as_secs_f64()),
+            Heard::Silence => self.fail(silent()),
+            Heard::End => self.fail_for_good(machine),
+        }
+        self.over = true;
+    }
+
     /// Notes that the machine has ended, and what qemu has said of it.
     fn fail_for_good(&mut self, machine: &Listening) {
         self.fail("the machine has ended".to_owned());
@@ -139,17 +155,8 @@ fn reach<'m>(
         let grace = if reached < BOOT.len() { Duration::ZERO } else { GRACE };
         let limit = milestone.limit + grace;
         while course.outcome.reached.len() == reached && course.outcome.failure.is_none() {
-            match machine.next(limit.saturating_sub(since.elapsed())) {
-                Heard::Line(line) => course.hear(line::parse(&line), begun.elapsed().as_secs_f64()),
-                Heard::Silence => {
-                    course.fail(format!("the machine has not come this far within {} s", limit.as_secs()));
-                    course.over = true;
-                }
-                Heard::End => {
-                    course.fail_for_good(machine);
-                    course.over = true;
-                }
-            }
+            let silent = || format!("the machine has not come this far within {} s", limit.as_secs());
+            course.listen(machine, limit.saturating_sub(since.elapsed()), begun, silent);
         }
         if course.outcome.failure.is_some() {
             break;
@@ -164,17 +171,8 @@ fn reach<'m>(
 fn collect(machine: &Listening, mut course: Course, begun: Instant) -> Outcome {
     let end = Instant::now() + GRACE;
     while !course.over {
-        match machine.next(end.saturating_duration_since(Instant::now())) {
-            Heard::Line(line) => course.hear(line::parse(&line), begun.elapsed().as_secs_f64()),
-            Heard::Silence => {
-                course.fail(format!("it has said nothing of it within {} s", GRACE.as_secs()));
-                course.over = true;
-            }
-            Heard::End => {
-                course.fail_for_good(machine);
-                course.over = true;
-            }
-        }
+        let silent = || format!("it has said nothing of it within {} s", GRACE.as_secs());
+        course.listen(machine, end.saturating_duration_since(Instant::now()), begun, silent);
     }
     course.outcome
 }
