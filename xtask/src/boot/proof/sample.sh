@@ -55,14 +55,13 @@ run_pause() {
     fact pause-rss "$(awk '/^VmRSS:/ { print $2, $3 }' "/proc/$pid/status")"
 }
 
-children() { awk -v pid="$pid" '/^Pid:/ { own = $2 } /^PPid:/ && $2 == pid { print own }' /proc/[0-9]*/status 2>/dev/null || :; }
-has_children() { [ "$(children | wc -l)" = "$1" ]; }
+has_children() { [ "$(pgrep --parent "$pid" | wc -l)" = "$1" ]; }
 
 reap_orphans() {
     # Their parent ends at once, and they belong to the first process of their namespace.
     nsenter --target "$pid" --pid sh -c 'sleep 1000 & sleep 1000 & sleep 1000 &'
     wait_for has_children 3
-    children | xargs kill
+    pkill --parent "$pid"
     # An orphan that nobody reaps would stay, as a zombie, and one without its first process would be gone too.
     wait_for has_children 0
     is_in_state RUNNING
