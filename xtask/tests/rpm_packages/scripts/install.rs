@@ -1,0 +1,159 @@
+//! `k3s-install.sh`: what upstream's installer would be told, for a packaged k3s.
+
+use super::{SETTINGS, UPSTREAMS_UNINSTALL, WANTED, installed, said};
+use crate::lab::told;
+use crate::root::{Root, can_install};
+use fs_err as fs;
+use std::os::unix::fs::symlink;
+use std::process::Output;
+
+/// Runs `k3s-install.sh` with these variables and arguments.
+fn install(root: &Root, words: &[&str]) -> Output {
+    fs::write(root.path("/var/log/systemctl"), "").unwrap();
+    let output = root.run(&[&["env", "INSTALL_K3S_SKIP_DOWNLOAD=true"], words].concat());
+    assert!(!root.has("/var/log/forbidden"), "{}", root.read("/var/log/forbidden"));
+    output
+}
+
+#[test]
+fn installing_in_upstreams_way_enables_the_packaged_unit_and_downloads_nothing() {
+    if !can_install("k3s-install.sh") {
+        return;
+    }
+    let root = installed();
+    let before = root.read(SETTINGS);
+    told(install(&root, &["k3s-install.sh"]));
+    assert_eq!(root.read(SETTINGS), before, "there were no options to write");
+    assert_eq!(root.link(WANTED), "/usr/lib/systemd/system/k3s.service");
+    assert!(root.read("/var/log/systemctl").contains("restart k3s.service\n"));
+    assert!(!root.has("/etc/systemd/system/k3s.service"), "a unit of its own would hide the packaged one");
+
+    root.write("/run/active-k3s.service", "");
+    let again = told(install(&root, &["k3s-install.sh"]));
+    assert!(again.contains("no change"), "{again}");
+    assert!(!root.read("/var/log/systemctl").contains("restart"));
+}
+
+#[test]
+fn options_and_variables_are_written_down_so_that_systemd_and_sh_read_them_alike() {
+    if !can_install("the settings that k3s-install.sh writes") {
+        return;
+    }
+    let root = installed();
+    let before = root.read(SETTINGS);
+    let words = [
+        "INSTALL_K3S_EXEC=server --disable=traefik --node-label 'a=b c'",
+        "K3S_TOKEN=se\"c$r`e\\t 'x",
+        "HTTP_PROXY=http://p:3128",
+        "SOMETHING=else",
+        "k3s-install.sh",
+        "--x=q\"u\\o$te",
+    ];
+    told(install(&root, &words));
+    let settings = root.read(SETTINGS);
+    assert!(settings.starts_with(&before), "{settings}");
+    assert_eq!(root.mode(SETTINGS), 0o600);
+    let written: Vec<&str> = settings[before.len()..].lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(
+        written,
+        [
+            r#"OPTIONS="--disable=traefik --node-label \"a=b c\" \"--x=q\\\"u\\\\o\$te\"""#,
+            r#"HTTP_PROXY="http://p:3128""#,
+            r#"K3S_TOKEN="se\"c\$r\`e\\t 'x""#,
+        ]
+    );
+    let read =
+        told(root.run(&["sh", "-c", ". /etc/sysconfig/k3s; printf '%s\\n' \"$K3S_TOKEN\" \"$OPTIONS\""]));
+    assert_eq!(
+        read.lines().collect::<Vec<_>>(),
+        ["se\"c$r`e\\t 'x", r#"--disable=traefik --node-label "a=b c" "--x=q\"u\\o$te""#]
+    );
+
+    told(install(&root, &["k3s-install.sh"]));
+    assert_eq!(root.read(SETTINGS), before, "the next run writes its own part anew");
+}
+
+#[test]
+fn a_node_is_either_server_or_agent() {
+    if !can_install("k3s-install.sh for an agent") {
+        return;
+    }
+    let root = installed();
+    let agent = ["K3S_URL=https://s:6443", "K3S_TOKEN=t", "k3s-install.sh", "--node-label=a=b"];
+    told(install(&root, &["k3s-install.sh"]));
+    let refused = install(&root, &agent);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains("systemctl disable --now k3s.service"), "{}", said(&refused));
+    fs::remove_file(root.path(WANTED)).unwrap();
+    told(install(&root, &agent));
+    let settings = root.read("/etc/sysconfig/k3s-agent");
+    for line in ["OPTIONS=\"--node-label=a=b\"", "K3S_TOKEN=\"t\"", "K3S_URL=\"https://s:6443\""] {
+        assert!(settings.lines().any(|found| found == line), "{line}: {settings}");
+    }
+    assert_eq!(
+        root.link(&WANTED.replace("k3s.service", "k3s-agent.service")),
+        "/usr/lib/systemd/system/k3s-agent.service"
+    );
+}
+
+#[test]
+fn what_a_package_settles_or_cannot_express_is_refused_before_anything_is_written() {
+    if !can_install("what k3s-install.sh refuses") {
+        return;
+    }
+    let root = installed();
+    let before = root.read(SETTINGS);
+    for (words, reason) in [
+        (&["INSTALL_K3S_VERSION=v1", "k3s-install.sh"][..], "the package is the version"),
+        (&["INSTALL_K3S_SKIP_DOWNLOAD=false", "k3s-install.sh"], "nothing is ever downloaded"),
+        (&["INSTALL_K3S_BIN_DIR=/opt/bin", "k3s-install.sh"], "one place and name"),
+        (&["K3S_URL=https://s", "k3s-install.sh"], "needs K3S_TOKEN"),
+        (&["K3S_URL=http://s", "K3S_TOKEN=t", "k3s-install.sh"], "must begin with https://"),
+        (&["k3s-install.sh", "etcd-snapshot"], "neither server, agent nor an option"),
+        (&["INSTALL_K3S_EXEC=server 'x", "k3s-install.sh"], "cannot be split"),
+        (&["K3S_TOKEN=a\nb", "k3s-install.sh", "server"], "holds a line break"),
+    ] {
+        let output = install(&root, words);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {}", said(&output));
+        assert!(said(&output).contains(reason), "{words:?}: {}", said(&output));
+        assert_eq!(root.read(SETTINGS), before);
+        assert!(!root.has(WANTED));
+    }
+    let stray: Vec<String> =
+        root.listing().into_iter().filter(|path| path.starts_with("etc/sysconfig/")).collect();
+    assert_eq!(stray, ["etc/sysconfig/k3s", "etc/sysconfig/k3s-agent"]);
+}
+
+#[test]
+fn the_unit_of_1_24_2_is_set_aside_when_its_owner_asks() {
+    if !can_install("the takeover of an old unit") {
+        return;
+    }
+    let root = installed();
+    root.write(
+        "/etc/systemd/system/k3s.service",
+        "[Service]\nExecStart=/usr/local/bin/k3s \\\n    server \\\n",
+    );
+    fs::create_dir_all(root.path(WANTED).parent().unwrap()).unwrap();
+    symlink("/etc/systemd/system/k3s.service", root.path(WANTED)).unwrap();
+    told(install(&root, &["k3s-install.sh"]));
+    assert!(
+        root.has("/etc/systemd/system/k3s.service.saved") && !root.has("/etc/systemd/system/k3s.service")
+    );
+    assert_eq!(root.link(WANTED), "/usr/lib/systemd/system/k3s.service");
+}
+
+#[test]
+fn the_scripts_of_upstreams_installer_are_set_aside_and_nobody_elses() {
+    if !can_install("the takeover of old scripts") {
+        return;
+    }
+    let root = installed();
+    let (killall, uninstall) = ("/usr/local/bin/k3s-killall.sh", "/usr/local/bin/k3s-uninstall.sh");
+    root.program(uninstall, UPSTREAMS_UNINSTALL);
+    root.program(killall, "#!/bin/sh\necho a script of the administrator\n");
+    let done = told(install(&root, &["k3s-install.sh"]));
+    assert!(done.contains(&format!("{uninstall}.saved")) && !done.contains(killall), "{done}");
+    assert_eq!(root.read(&format!("{uninstall}.saved")), UPSTREAMS_UNINSTALL);
+    assert!(!root.has(uninstall) && root.has(killall));
+}

@@ -1,0 +1,223 @@
+//! `k3s-killall.sh`, on a root that is a machine of its own, with processes, mounts and rules.
+
+use super::installed;
+use crate::lab::{former, told};
+use crate::root::{Root, can_install};
+use fs_err as fs;
+use std::os::unix::fs::symlink;
+use std::process::Command;
+use xtask::rpm::found;
+
+/// What the scripts below share: a root that is the whole machine for those in it, with programs that sleep. A
+/// program is called by a link, since busybox acts by the name it is called by, and runs from where that leads.
+const SLEEPERS: &str = r#"
+mount -t proc proc /proc
+data=/var/lib/rancher/k3s/data/$(printf 'a1%.0s' $(seq 32))/bin
+ours=/run/k3s/containerd/containerd.sock
+mkdir -p $data /run/k3s/x /var/lib/kubelet/pods/u /mnt
+cp /bin/busybox $data/busybox
+# What a shim waits for does not come, so that it outlives its container.
+mkfifo /never
+# shim PROGRAM NUMBER SOCKET [ARGUMENT...]: with a container that sleeps.
+shim() {
+    program=$1 number=$2 socket=$3
+    shift 3
+    mkdir -p "${program%/*}" "/calls/$number"
+    [ -e "$program" ] || cp /bin/busybox "$program"
+    ln -s "$program" "/calls/$number/sh"
+    setsid "/calls/$number/sh" -c "/bin/busybox sleep 100$number & read x" shim -namespace k8s.io \
+        -address "$socket" -id one "$@" <>/never &
+}
+# The bracket keeps grep from finding itself.
+runs() { grep -qs "[1]00$1" /proc/[0-9]*/cmdline; }
+# What sleeps, which a shim starts last: until then it may still be setsid.
+sleeps() { grep -qszx "[1]00$1" /proc/[0-9]*/cmdline; }
+all_run() {
+    for number; do
+        for _ in $(seq 100); do sleeps $number && break; sleep 0.1; done
+        sleeps $number || echo "did not start: $number"
+    done
+}
+what_is_left() {
+    for number in 1 2 3 4 5 6; do if runs $number; then echo "runs $number"; fi; done
+    sed 's/^[^ ]* \([^ ]*\) .*/mounted \1/' /proc/mounts | grep -E 'k3s|kubelet|mnt' || :
+}
+"#;
+
+/// Starts a k3s, ends it, and tells what is left.
+const END_ALL: &str = r#"
+moved=/moved/data/$(printf 'b2%.0s' $(seq 32))/bin
+$data/busybox sleep 1001 &
+shim $data/containerd-shim-runc-v2 2 $ours
+# The shim of another runtime, with the search path of the containerd that has started it.
+PATH=$data:$PATH shim /usr/bin/containerd-shim-kata-v2 3 $ours
+shim /usr/bin/containerd-shim-runc-v2 4 /run/other.sock -unlike $ours
+sleep 1005 &
+shim $moved/containerd-shim-runc-v2 6 $ours
+all_run 1 2 3 4 5 6
+# An upgrade replaces the programs, and k3s deletes the old ones.
+rm -r /moved
+mv /var/lib/kubelet '/srv/the kubelet' && ln -s '/srv/the kubelet' /var/lib/kubelet
+mount -t tmpfs t /run/k3s/x && mount -t tmpfs t /run/k3s/x && mount -t tmpfs t /var/lib/kubelet/pods/u
+mkdir /var/lib/kubelet/pods/u/deep && mount -t tmpfs t /var/lib/kubelet/pods/u/deep
+mount -t tmpfs t /mnt
+k3s-killall.sh
+echo "status $?"
+what_is_left
+"#;
+
+/// Runs a script of [`SLEEPERS`] and returns what it says.
+#[track_caller]
+fn among_sleepers(root: &Root, script: &str) -> String {
+    for applet in ["mkfifo", "seq", "setsid"] {
+        let link = root.path("/bin").join(applet);
+        if !link.exists() {
+            symlink("busybox", link).unwrap();
+        }
+    }
+    fs::create_dir_all(root.path("/srv")).unwrap();
+    root.write("/script.sh", &format!("{SLEEPERS}{script}"));
+    told(alone(root, &["sh", "/script.sh"]).output().unwrap())
+}
+
+/// The lines that are not killall's own.
+fn facts(said: &str) -> Vec<&str> {
+    let facts =
+        |line: &&str| ["status ", "runs ", "mounted ", "did "].iter().any(|word| line.starts_with(word));
+    said.lines().filter(facts).collect()
+}
+
+#[test]
+fn killall_ends_k3s_with_its_pods_and_mounts_and_nobody_elses() {
+    if !can_install("k3s-killall.sh") {
+        return;
+    }
+    let root = installed();
+    let said = among_sleepers(&root, END_ALL);
+    assert_eq!(facts(&said), ["status 0", "runs 4", "runs 5", "mounted /mnt"], "{said}");
+    assert!(root.read("/var/log/systemctl").contains("stop k3s.service k3s-*.service\n"));
+}
+
+#[test]
+fn killall_touches_nothing_while_another_kubernetes_runs() {
+    if !can_install("k3s-killall.sh beside another Kubernetes") {
+        return;
+    }
+    for (start, program) in [
+        (
+            "mkdir /calls; cp /bin/busybox /usr/bin/kubelet; ln -s /usr/bin/kubelet /calls/sleep; /calls/sleep 1002 &",
+            "/usr/bin/kubelet",
+        ),
+        (
+            "shim $rke2 2 $ours",
+            "/var/lib/rancher/rke2/data/v1.33.1-rke2r1-0a1b2c3d4e5f/bin/containerd-shim-runc-v2",
+        ),
+        (
+            "shim $rke2 2 /run/other.sock",
+            "/var/lib/rancher/rke2/data/v1.33.1-rke2r1-0a1b2c3d4e5f/bin/containerd-shim-runc-v2",
+        ),
+        ("shim $rke2 2 $ours", "/moved/data/v1.33.1-rke2r1-0a1b2c3d4e5f/bin/containerd-shim-runc-v2"),
+    ] {
+        let root = installed();
+        root.program("/usr/sbin/iptables-save", "#!/bin/sh\necho :KUBE-A - [0:0]\n");
+        root.program("/usr/sbin/iptables-restore", "#!/bin/sh\ncat >/restored\n");
+        let script = format!(
+            "rke2={program}\n$data/busybox sleep 1001 &\n{start}\nall_run 1 2\n\
+             mount -t tmpfs t /var/lib/kubelet/pods/u\nk3s-killall.sh 2>&1\necho \"status $?\"\nwhat_is_left\n"
+        );
+        fs::write(root.path("/var/log/systemctl"), "").unwrap();
+        let said = among_sleepers(&root, &script);
+        let kept = ["status 2", "runs 1", "runs 2", "mounted /var/lib/kubelet/pods/u"];
+        assert_eq!(facts(&said), kept, "{said}");
+        assert!(said.contains("another Kubernetes runs here") && said.contains(program), "{said}");
+        assert_eq!(root.read("/var/log/systemctl"), "");
+        assert!(!root.has("/restored"));
+    }
+}
+
+#[test]
+fn an_erase_ends_k3s_where_it_runs_and_leaves_a_machine_alone_where_it_does_not() {
+    if !can_install("what the removal ends") {
+        return;
+    }
+    let preun = &found::read(&former().k3s).unwrap().scriptlets["preun"];
+    let erased = |unit: bool, start: &str| {
+        let root = installed();
+        root.write("/preun.sh", preun);
+        if unit {
+            root.write("/run/active-k3s.service", "");
+        }
+        fs::write(root.path("/var/log/systemctl"), "").unwrap();
+        let script = format!(
+            "{start}\nmount -t tmpfs t /var/lib/kubelet/pods/u\nsh /preun.sh 0 2>&1\necho \"status $?\"\nwhat_is_left\n"
+        );
+        let said = among_sleepers(&root, &script);
+        (said, root.read("/var/log/systemctl"))
+    };
+    let kubelet = "mkdir /calls; cp /bin/busybox /usr/bin/kubelet; ln -s /usr/bin/kubelet /calls/sleep; /calls/sleep 1002 & all_run 2";
+    let k3s = "shim $data/containerd-shim-runc-v2 1 $ours; all_run 1";
+
+    let (said, systemctl) = erased(false, kubelet);
+    assert_eq!(facts(&said), ["status 0", "runs 2", "mounted /var/lib/kubelet/pods/u"], "{said}");
+    assert!(!said.contains("k3s-killall") && !systemctl.contains("stop"), "{said}{systemctl}");
+
+    let (said, systemctl) = erased(false, k3s);
+    assert_eq!(facts(&said), ["status 0"], "{said}");
+    assert!(systemctl.contains("stop k3s.service"), "{systemctl}");
+
+    let (said, systemctl) = erased(true, "");
+    assert_eq!(facts(&said), ["status 0"], "{said}");
+    assert!(systemctl.contains("stop k3s.service"), "{systemctl}");
+
+    let (said, systemctl) = erased(true, kubelet);
+    assert_eq!(facts(&said), ["status 0", "runs 2", "mounted /var/lib/kubelet/pods/u"], "{said}");
+    assert!(said.contains("another Kubernetes runs here"), "{said}");
+    assert!(systemctl.contains("disable k3s.service"), "the erase goes on: {systemctl}");
+}
+
+/// A program that is process 1 of a machine that consists of the root alone.
+fn alone(root: &Root, words: &[&str]) -> Command {
+    let mut command = Root::apart();
+    command.arg("--root").arg(root.path("/"));
+    command.args(words).env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
+    command
+}
+
+#[test]
+fn packet_filter_rules_are_written_back_only_where_nothing_is_lost() {
+    if !can_install("the packet filter's part of k3s-killall.sh") {
+        return;
+    }
+    let root = installed();
+    root.program("/usr/sbin/iptables-save", "#!/bin/sh\ncat /rules\n");
+    root.program(
+        "/usr/sbin/iptables-restore",
+        "#!/bin/sh\necho \"$*\" >>/restored\ncat >>/restored\n[ ! -e /refuse ]\n",
+    );
+    let killall = |rules: &str| {
+        root.write("/rules", rules);
+        if root.has("/restored") {
+            fs::remove_file(root.path("/restored")).unwrap();
+        }
+        let said = told(
+            alone(&root, &["sh", "-c", "mount -t proc proc /proc; exec k3s-killall.sh"]).output().unwrap(),
+        );
+        (said, if root.has("/restored") { root.read("/restored") } else { String::new() })
+    };
+    let ours = "*nat\n:KUBE-A - [0:0]\n[1:2] -A INPUT -j ACCEPT\n[0:0] -A INPUT -j KUBE-A\nCOMMIT\n";
+    let kept = "*nat\n[1:2] -A INPUT -j ACCEPT\nCOMMIT\n";
+    let (_, restored) = killall(ours);
+    assert_eq!(restored, format!("--counters --test\n{kept}--counters\n{kept}"));
+
+    let (_, restored) = killall(kept);
+    assert_eq!(restored, "", "there was nothing of k3s");
+
+    // A host whose iptables-save drops what newer tools have written.
+    let (said, restored) = killall("*nat\n:KUBE-A - [0:0]\n-A CNI-HOSTPORT-MASQ -j MASQUERADE\nCOMMIT\n");
+    assert_eq!(restored, "");
+    assert!(said.contains("stay as they are until a reboot"), "{said}");
+
+    root.write("/refuse", "");
+    let (said, restored) = killall(ours);
+    assert_eq!(restored, format!("--counters --test\n{kept}"), "{said}");
+}

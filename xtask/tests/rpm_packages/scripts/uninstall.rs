@@ -1,0 +1,198 @@
+//! `k3s-uninstall.sh`: what it deletes, and what it leaves to its owner.
+
+use super::{SETTINGS, WANTED, installed, said};
+use crate::lab::{former, told};
+use crate::root::{Root, can_install};
+use fs_err as fs;
+use std::os::unix::fs::symlink;
+
+#[test]
+fn uninstalling_asks_first_and_then_deletes_data_but_no_packaged_file() {
+    if !can_install("k3s-uninstall.sh") {
+        return;
+    }
+    let root = Root::new();
+    root.install(&[&former().k3s, &former().pause_image]);
+    let fresh = root.listing();
+    let data =
+        ["/var/lib/rancher/k3s/server/db/state.db", "/var/lib/kubelet/pods/u/v", "/etc/rancher/k3s/k3s.yaml"];
+    let theirs = "/etc/rancher/k3s/config.yaml";
+    for path in data.iter().chain([&theirs, &"/var/lib/rancher/k3s/agent/images/mine.tar"]) {
+        root.write(path, "x\n");
+    }
+    let refused = root.run(&["k3s-uninstall.sh"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains("add --yes"), "{}", said(&refused));
+    assert!(data.iter().all(|path| root.has(path)));
+
+    let done = told(root.run(&["k3s-uninstall.sh", "--yes"]));
+    assert!(done.contains(&format!("kept: {theirs}")), "{done}");
+    let left: Vec<String> = root.listing().difference(&fresh).cloned().collect();
+    assert_eq!(left, [theirs[1..].to_owned()]);
+    assert_eq!(root.changed(), [""; 0]);
+
+    told(root.run(&["k3s-uninstall.sh", "--yes", "--purge"]));
+    assert_eq!(root.listing(), fresh);
+}
+
+/// What k3s leaves in its data directory: the folder it unpacks itself into, and the rest.
+fn write_moved_data(root: &Root, folder: &str) {
+    let unpacked = "data/a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1/bin/k3s";
+    for path in [unpacked, "server/db/state.db", "agent/images/mine.tar", "storage/pvc-1/volume"] {
+        root.write(&format!("{folder}/{path}"), "x\n");
+    }
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_k3s_is_not_emptied() {
+    if !can_install("what k3s-uninstall.sh refuses") {
+        return;
+    }
+    let root = installed();
+    root.write("/srv/theirs/data/photo", "theirs\n");
+    root.write("/var/lib/kubelet/x", "");
+    let folders = ["/", "/usr", "/var/lib", "/etc/../etc", "relative", "/with blank", "/srv", "/srv/theirs"];
+    for folder in folders {
+        let variable = format!("K3S_DATA_DIR={folder}");
+        let output = root.run(&["env", &variable, "k3s-uninstall.sh", "--yes"]);
+        assert_eq!(output.status.code(), Some(1), "{folder}: {}", said(&output));
+        assert_eq!(root.changed(), [""; 0], "{folder}");
+        assert!(root.has("/var/lib/kubelet/x"), "{folder}");
+    }
+    root.write("/etc/rancher/k3s/config.yaml", "data-dir: /srv/theirs\n");
+    let output = root.run(&["k3s-uninstall.sh", "--yes"]);
+    assert!(said(&output).contains("no k3s has kept its data in /srv/theirs"), "{}", said(&output));
+    assert!(root.has("/srv/theirs/data/photo") && root.has("/var/lib/kubelet/x"));
+}
+
+#[test]
+fn of_a_moved_data_folder_only_what_k3s_has_made_is_deleted() {
+    if !can_install("a data directory shared with its user") {
+        return;
+    }
+    let root = installed();
+    let before = root.listing();
+    let config = "/etc/rancher/k3s/config.yaml";
+    root.write(config, "data-dir: /mnt/ssd\n");
+    write_moved_data(&root, "/mnt/ssd");
+    root.write("/mnt/ssd/photos/one", "theirs\n");
+    let done = told(root.run(&["k3s-uninstall.sh", "--yes"]));
+    assert!(done.contains("kept: /mnt/ssd/photos (not of k3s)"), "{done}");
+    let left = root.listing();
+    let left: Vec<&str> = left.difference(&before).map(String::as_str).collect();
+    assert_eq!(
+        left,
+        ["etc/rancher/k3s/config.yaml", "mnt", "mnt/ssd", "mnt/ssd/photos", "mnt/ssd/photos/one"]
+    );
+
+    // With nothing of k3s left in it, the rest can still be deleted.
+    told(root.run(&["k3s-uninstall.sh", "--yes", "--purge"]));
+    assert!(!root.has(config) && root.has("/mnt/ssd/photos/one"));
+
+    root.write(config, "data-dir: /mnt/other\n");
+    write_moved_data(&root, "/mnt/other");
+    told(root.run(&["k3s-uninstall.sh", "--yes"]));
+    assert!(!root.has("/mnt/other") && root.has("/mnt"), "a directory of k3s's alone goes with it");
+}
+
+#[test]
+fn the_data_folder_is_found_wherever_k3s_is_told_of_it() {
+    if !can_install("where k3s-uninstall.sh looks for the data directory") {
+        return;
+    }
+    let root = installed();
+    let config = ("/etc/rancher/k3s/config.yaml", "data-dir: /mnt/low");
+    let agent = "/etc/default/k3s-agent";
+    let unit = "/etc/systemd/system/k3s.service";
+    let cases: &[&[(&str, &str)]] = &[
+        &[(SETTINGS, r#"OPTIONS="--disable=traefik --data-dir=/mnt/x --debug""#), config],
+        &[(SETTINGS, r#"OPTIONS="-d /mnt/x""#), config],
+        &[(SETTINGS, r#"OPTIONS="-d=/mnt/low --data-dir \"/mnt/x\"""#)],
+        &[("/etc/default/k3s", "OPTIONS=--data-dir=/mnt/x"), config],
+        &[("/etc/default/k3s", "OPTIONS=--data-dir=/mnt/low"), (SETTINGS, "OPTIONS=--data-dir=/mnt/x")],
+        &[(agent, "OPTIONS=--data-dir=/mnt/x\\\n --debug"), config],
+        &[("/etc/systemd/system/k3s.service.env", "K3S_DATA_DIR='/mnt/x'")],
+        &[
+            (unit, "ExecStart=/usr/local/bin/k3s \\\n    server \\\n\t'--data-dir' \\\n\t'/mnt/x' \\\n"),
+            config,
+        ],
+        &[(
+            "/etc/systemd/system/k3s.service.d/moved.conf",
+            "[Service]\nEnvironment=\"A=b\" \"K3S_DATA_DIR=/mnt/x\"",
+        )],
+        &[(config.0, "debug: true\n\"data-dir\": '/mnt/x/' # the ssd")],
+        &[config, ("/etc/rancher/k3s/config.yaml.d/b.yml", "data-dir: /mnt/x")],
+        &[config, (SETTINGS, "K3S_CONFIG_FILE=/etc/k3s.yaml"), ("/etc/k3s.yaml", "data-dir: /mnt/x")],
+        &[config, (SETTINGS, "OPTIONS=\"-c /etc/k3s.yaml\""), ("/etc/k3s.yaml", "data-dir: /mnt/x")],
+        &[config, (SETTINGS, "# OPTIONS=--data-dir=/mnt/none"), (agent, "OPTIONS=-d /mnt/x")],
+    ];
+    for files in cases {
+        let settings = root.read(SETTINGS);
+        for (path, text) in *files {
+            // No end of the last line: each is read by itself.
+            root.write(path, text);
+        }
+        write_moved_data(&root, "/mnt/x");
+        write_moved_data(&root, "/mnt/low");
+        let done = told(root.run(&["k3s-uninstall.sh", "--yes"]));
+        assert!(!root.has("/mnt/x") && root.has("/mnt/low/server"), "{files:?}: {done}");
+        for (path, _) in *files {
+            fs::remove_file(root.path(path)).unwrap();
+        }
+        root.write(SETTINGS, &settings);
+    }
+}
+
+#[test]
+fn where_it_cannot_be_told_which_folder_k3s_has_used_nothing_is_deleted() {
+    if !can_install("data directories that disagree") {
+        return;
+    }
+    let root = installed();
+    let settings = root.read(SETTINGS);
+    let config = "/etc/rancher/k3s/config.yaml";
+    write_moved_data(&root, "/mnt/x");
+    write_moved_data(&root, "/mnt/y");
+    let refused = |text: &str, yaml: &str, reason: &str| {
+        root.write(SETTINGS, text);
+        root.write(config, yaml);
+        let output = root.run(&["k3s-uninstall.sh", "--yes"]);
+        assert_eq!(output.status.code(), Some(1), "{text}{yaml}: {}", said(&output));
+        assert!(said(&output).contains(reason), "{text}{yaml}: {}", said(&output));
+        for path in ["/mnt/x/server", "/mnt/y/server", "/mnt/x/data", "/mnt/y/data"] {
+            assert!(root.has(path), "{text}{yaml}: {path}");
+        }
+    };
+    // k3s unpacks itself where the variable says, and keeps its data where the rest says.
+    refused("K3S_DATA_DIR=/mnt/x\nOPTIONS=-d /mnt/y\n", "", "/mnt/x\n/mnt/y");
+    refused("K3S_DATA_DIR=/mnt/x\n", "data-dir: /mnt/y\n", "/mnt/x\n/mnt/y");
+    refused("", "data-dir+: /mnt/x\n", "in place of: data-dir+: /mnt/x");
+    refused("", "{data-dir: /mnt/x}\n", "in place of: {data-dir: /mnt/x}");
+    refused("", "d: /mnt/x\n", "in place of: d: /mnt/x");
+    refused("K3S_CONFIG_FILE=https://config.example/k3s\n", "", "which cannot be read");
+    // A server and an agent, neither of which is in use.
+    root.write("/etc/sysconfig/k3s-agent", "OPTIONS=-d /mnt/x\n");
+    refused("OPTIONS=-d /mnt/y\n", "", "/mnt/x\n/mnt/y");
+
+    fs::create_dir_all(root.path(WANTED).parent().unwrap()).unwrap();
+    symlink("/usr/lib/systemd/system/k3s.service", root.path(WANTED)).unwrap();
+    told(root.run(&["k3s-uninstall.sh", "--yes"]));
+    assert!(root.has("/mnt/x/server") && !root.has("/mnt/y"), "the server is the one in use");
+    root.write(SETTINGS, &settings);
+    told(root.run(&["env", "K3S_DATA_DIR=/mnt/x", "k3s-uninstall.sh", "--yes"]));
+    assert!(!root.has("/mnt/x"), "what is said to the script itself settles it");
+}
+
+#[test]
+fn nothing_is_deleted_where_k3s_could_not_be_ended() {
+    if !can_install("an uninstall that killall refuses") {
+        return;
+    }
+    let root = installed();
+    root.write("/var/lib/kubelet/pods/u/v", "");
+    root.program("/usr/bin/k3s-killall.sh", "#!/bin/sh\nexit 2\n");
+    let output = root.run(&["k3s-uninstall.sh", "--yes"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("nothing deleted"), "{}", said(&output));
+    assert!(root.has("/var/lib/kubelet/pods/u/v"));
+}
