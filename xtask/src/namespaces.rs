@@ -1,16 +1,26 @@
 //! Namespaces of users, by which anybody may be root where nothing of this machine's is: the server is started
-//! in one for its check, and tests install packages in one.
+//! in one for its check, file systems are made in one, and tests install packages in one.
 
 use crate::context::Context;
 use crate::process::Program;
 use anyhow::Result;
 use fs_err as fs;
-use xshell::cmd;
+use xshell::{Cmd, Shell, cmd};
 
 /// Whether anybody may have users and a network of their own here.
 pub fn are_allowed(context: &Context) -> Result<bool> {
     let shell = context.shell()?;
     Ok(Program::new(context, cmd!(shell, "unshare --map-root-user --net true")).succeeds())
+}
+
+/// Whether whoever runs this is root, and needs no namespace to be that.
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// A program that root runs as it is, and anybody else as root of a namespace in which the own files are root's.
+pub fn as_root<'shell>(shell: &'shell Shell, program: &str) -> Cmd<'shell> {
+    if is_root() { shell.cmd(program) } else { shell.cmd("unshare").args(["--map-root-user", program]) }
 }
 
 /// The command that allows user namespaces, as root; none where it is not a setting that forbids them.

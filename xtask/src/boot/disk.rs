@@ -1,11 +1,11 @@
 //! Folders as disks: file systems made without root and without mounting anything.
 
 use crate::context::Context;
+use crate::namespaces;
 use crate::process::Program;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::Path;
-use xshell::cmd;
 
 /// Writes `folder` as an ext4 file system of so many bytes, in which everything is root's, to `file`.
 ///
@@ -13,13 +13,10 @@ use xshell::cmd;
 pub fn write(context: &Context, folder: &Path, label: &str, size: u64, file: &Path) -> Result<()> {
     fs::File::create(file)?.set_len(size)?;
     let shell = context.shell()?;
-    // Somebody else than root is root of a namespace in which the own files are root's.
-    let namespace: &[&str] =
-        if nix::unistd::geteuid().is_root() { &[] } else { &["unshare", "--user", "--map-root-user"] };
-    let settings = ["-q", "-F", "-t", "ext4", "-m", "0", "-E", "root_owner=0:0,lazy_itable_init=1"];
-    let words: Vec<&str> = namespace.iter().copied().chain(["mke2fs"]).chain(settings).collect();
-    let (first, rest) = words.split_first().context("a command has a first word")?;
-    let command = cmd!(shell, "{first} {rest...} -L {label} -d {folder} {file}");
+    let options = "root_owner=0:0,lazy_itable_init=1";
+    let command = namespaces::as_root(&shell, "mke2fs")
+        .args(["-q", "-F", "-t", "ext4", "-m", "0", "-E", options, "-L", label, "-d"])
+        .args([folder, file]);
     Program::new(context, command)
         .log("boot-disk")
         .run()

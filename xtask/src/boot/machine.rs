@@ -52,6 +52,8 @@ const COMMAND_LINE: &[&str] = &[
     "TERM=dumb",
     // A panic ends the machine, which -no-reboot keeps from starting anew.
     "panic=-1",
+    // Three levels of page tables, as today's boards have (Sv39): an emulator that offers five walks through five.
+    "no4lvl",
     "systemd.unit=multi-user.target",
     // A getty would open the consoles anew, and with that hang up whoever is writing to them (vhangup(2));
     // systemd.getty_auto also keeps it from the console of the proof.

@@ -14,6 +14,7 @@ use crate::boot::trial::{self, Room, Testbed};
 use crate::boot::{self, page, shell};
 use crate::context::Context;
 use crate::doctor::{self, Purpose};
+use crate::namespaces;
 use crate::product::{self, Product};
 use crate::rpm::naming::Dist;
 use anyhow::{Result, bail, ensure};
@@ -147,7 +148,7 @@ impl Args {
         // Even finished packages are met by one that stands for the guest's distribution.
         names.extend(self.binary.is_none().then_some("rpmbuild"));
         names.extend((self.binary.is_none() && self.rpm.is_none()).then_some("createrepo_c"));
-        names.extend((!nix::unistd::geteuid().is_root()).then_some("user namespaces"));
+        names.extend((!namespaces::is_root()).then_some("user namespaces"));
         names
     }
 

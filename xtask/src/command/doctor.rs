@@ -4,6 +4,7 @@ use crate::context::{Context, Network};
 use crate::doctor::repair::{self, Family};
 use crate::doctor::search::{Finding, Search};
 use crate::doctor::{self, Diagnosis, Purpose};
+use crate::namespaces;
 use anyhow::{Result, anyhow, bail};
 use std::io::IsTerminal;
 
@@ -82,7 +83,7 @@ impl Args {
     ) -> Result<Vec<Diagnosis>> {
         let family = Family::here();
         let packages = repair::packages(family, &diagnoses);
-        if !packages.is_empty() && nix::unistd::geteuid().is_root() {
+        if !packages.is_empty() && namespaces::is_root() {
             repair::install(context, family, &packages)?;
             // What was installed may be what it takes to fetch the rest.
             diagnoses = doctor::examine(offline, self.purpose);

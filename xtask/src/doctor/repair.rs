@@ -4,6 +4,7 @@ use super::needs::Remedy;
 use super::search::Finding;
 use super::{Diagnosis, Purpose};
 use crate::context::Context;
+use crate::namespaces;
 use crate::process::{Program, quoted};
 use anyhow::{Context as _, Result};
 use fs_err as fs;
@@ -109,7 +110,7 @@ pub fn lines(
         Finding::OffPath(folder) => Some(format!("export PATH=\"$PATH:{folder}\"")),
         _ => None,
     });
-    let sudo = if nix::unistd::geteuid().is_root() { "" } else { "sudo " };
+    let sudo = if namespaces::is_root() { "" } else { "sudo " };
     let install = family.commands(&packages(family, diagnoses)).into_iter();
     let as_root = install
         .map(|words| words.into_iter().map(quoted).collect::<Vec<_>>().join(" "))

@@ -3,6 +3,7 @@
 use super::{self as guest, About, DISK, Guest, INITRD, KERNEL, skipped};
 use crate::boot::disk;
 use crate::context::Context;
+use crate::namespaces;
 use crate::process::Program;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
@@ -74,14 +75,11 @@ fn take_over(context: &Context, root: &Path, copy: &Path) -> Result<()> {
             entries.push(entry.path());
         }
     }
-    let words: &[&str] = if nix::unistd::geteuid().is_root() {
-        &["cp", "--archive"]
-    } else {
-        &["unshare", "--map-root-user", "cp", "--archive", "--no-preserve=ownership"]
-    };
-    let (first, rest) = words.split_first().context("a command has a first word")?;
+    let owners = if namespaces::is_root() { "--preserve=ownership" } else { "--no-preserve=ownership" };
     let shell = context.shell()?;
-    Program::new(context, cmd!(shell, "{first} {rest...} --target-directory {copy} {entries...}"))
+    let command =
+        namespaces::as_root(&shell, "cp").args(["--archive", owners, "--target-directory"]).arg(copy);
+    Program::new(context, command.args(entries))
         .log("boot-guest")
         .run()
         .with_context(|| format!("copying {}", root.display()))?;
