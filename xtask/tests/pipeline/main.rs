@@ -11,9 +11,11 @@ mod needs;
 #[path = "../support/place.rs"]
 mod place;
 mod shop;
+mod upstream;
 
 mod bad_input;
 mod environment;
+mod from_upstream;
 mod interruption;
 mod plan;
 mod product;

@@ -1,0 +1,164 @@
+//! A release out of upstream's repository, with all that belongs to it, over the network and then without one.
+
+use super::http::{self, Server};
+use super::place::{self, Place, succeeded};
+use super::shop::Product;
+use super::upstream::{TAG, Upstream, make_repository, said};
+use std::path::{Path, PathBuf};
+use xtask::upstream::release::UPSTREAM;
+
+#[test]
+fn a_release_is_built_over_http_then_locked_then_without_a_network() {
+    let upstream = Upstream::new();
+    let mut place = upstream.place();
+    // What stands for the rest of the world is laid out as the sample lays it out.
+    let laid_out = lay_out(&place);
+    for (name, tag) in [("plugins", "v1.9.0-k3s1-sample"), ("cni-plugin", "v1.9.0-flannel1-sample")] {
+        make_repository(&upstream.folder.path().join(name), &[name]);
+        let repository = git2::Repository::open(upstream.folder.path().join(name)).unwrap();
+        repository.tag_lightweight(tag, &repository.revparse_single("HEAD").unwrap(), true).unwrap();
+    }
+    let repositories = [
+        (UPSTREAM, "k3s"),
+        ("https://github.com/rancher/plugins", "plugins"),
+        ("https://github.com/flannel-io/cni-plugin", "cni-plugin"),
+    ];
+    upstream.lead(&mut place, &repositories);
+    let files = file_server(laid_out.join("mirror"));
+    place.set("K3S_XTASK_MIRROR", &files.url);
+    borrow_toolchains(&mut place, &laid_out);
+
+    let build = ["build", "--k3s", TAG];
+    let first = said(&place, &build);
+    for locked in [TAG, "v1.9.0-k3s1-sample", "v1.9.0-flannel1-sample", "k3s-root-riscv64.tar", "traefik-crd"]
+    {
+        assert!(
+            first.lines().any(|line| line.starts_with("locked ") && line.contains(locked)),
+            "{locked}\n{first}"
+        );
+    }
+    let product = |told: String| Product::read(place.dist().join(TAG).join("riscv64"), told);
+    let (manifest, sums) = (product(first).manifest, product(String::new()).sums());
+    assert_eq!((manifest.origin.as_str(), manifest.commit), ("release", upstream.commit(TAG)));
+    assert_eq!(manifest.incomplete, [""; 0]);
+
+    std::fs::remove_dir_all(place.path("target")).unwrap();
+    let asked = files.requests().len() + upstream.server.requests().len();
+    let second = said(&place, &["build", "--k3s", TAG, "--locked"]);
+    assert!(!second.contains("locked "), "{second}");
+    std::fs::remove_dir_all(place.path("target")).unwrap();
+    // Without a network, a line means the newest of its tags that are locked.
+    said(&place, &["--offline", "build", "--k3s", "v0.35"]);
+    assert_eq!(product(String::new()).sums(), sums);
+    assert_eq!(files.requests().len() + upstream.server.requests().len(), asked);
+
+    all_that_is_missing_is_told_at_once(&place);
+
+    // The same commit of a tree bears the same version, and is no release for that.
+    let source = upstream.folder.path().join("k3s");
+    let of_tree = ["build", "--source", source.to_str().unwrap(), "--ref", TAG];
+    said(&place, &of_tree);
+    let manifest = product(String::new()).manifest;
+    assert_eq!((manifest.origin.as_str(), manifest.commit), ("tree", upstream.commit(TAG)));
+
+    // A tag of somebody else's making gives no version.
+    upstream.move_tag(TAG);
+    let plan = place.succeeds(of_tree.iter().copied().chain(["--dry-run"]));
+    let version = format!("k3s v0.35.0+k3s-{}", &upstream.commit(TAG)[..8]);
+    assert!(plan.contains(&version), "{version} is missing: {plan}");
+}
+
+/// Without what was fetched, all of it is missing at once. Afterwards it is there again.
+#[track_caller]
+fn all_that_is_missing_is_told_at_once(place: &Place) {
+    let git = place.path("cache/git");
+    std::fs::rename(place.path("cache/downloads"), place.path("downloads")).unwrap();
+    std::fs::rename(&git, place.path("git")).unwrap();
+    std::fs::create_dir_all(&git).unwrap();
+    for entry in std::fs::read_dir(place.path("git")).unwrap().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("k3s-") {
+            std::fs::rename(entry.path(), git.join(entry.file_name())).unwrap();
+        }
+    }
+    std::fs::remove_dir_all(place.path("target")).unwrap();
+    let told = place.fails(["--offline", "build", "--k3s", TAG]);
+    for missing in [
+        "refs/tags/v1.9.0-k3s1-sample of https://github.com/rancher/plugins",
+        "refs/tags/v1.9.0-flannel1-sample of https://github.com/flannel-io/cni-plugin",
+        "libseccomp-2.6.0.tar.gz is not in the cache",
+        "v0.15.0-sample-k3s-root-riscv64.tar is not in the cache",
+        "traefik-0.35.0+up0.35.0.tgz is not in the cache",
+        "traefik-crd-0.35.0+up0.35.0.tgz is not in the cache",
+    ] {
+        assert!(told.contains(missing), "{missing:?} is missing: {told}");
+    }
+    std::fs::rename(place.path("downloads"), place.path("cache/downloads")).unwrap();
+    std::fs::remove_dir_all(&git).unwrap();
+    std::fs::rename(place.path("git"), &git).unwrap();
+}
+
+/// The folder in which the sample keeps its mirror of downloads and its proxy of modules.
+fn lay_out(place: &Place) -> PathBuf {
+    place.succeeds(["images", "--sample"]);
+    let steps = std::fs::read_dir(place.work().join("sample")).unwrap().map(|entry| entry.unwrap().path());
+    let laid_out = steps.filter(|path| path.join("mirror").is_dir()).last().unwrap();
+    let kept = place.path("laid-out");
+    std::fs::rename(laid_out, &kept).unwrap();
+    kept
+}
+
+/// Serves the files of a folder.
+fn file_server(folder: PathBuf) -> Server {
+    Server::start(move |request, _| {
+        match std::fs::read(folder.join(request.target.trim_start_matches('/'))) {
+            Ok(bytes) => http::ranged(request, &bytes),
+            Err(_) => http::status("404 Not Found"),
+        }
+    })
+}
+
+/// Gives a place modules of its own, before those of this machine, and the toolchains of this machine.
+fn borrow_toolchains(place: &mut Place, laid_out: &Path) {
+    let go = |name: &str| {
+        let output = std::process::Command::new("go").args(["env", name]).output().unwrap();
+        PathBuf::from(succeeded(output).0.trim())
+    };
+    let (theirs, ours) = (go("GOMODCACHE"), place.path("modules"));
+    let link = |name: &str| {
+        if theirs.join(name).exists() {
+            std::fs::create_dir_all(ours.join(name).parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(theirs.join(name), ours.join(name)).unwrap();
+        }
+    };
+    link("cache/download/sumdb");
+    link("cache/download/golang.org/toolchain");
+    for entry in std::fs::read_dir(theirs.join("golang.org")).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("toolchain@") {
+            link(&format!("golang.org/{name}"));
+        }
+    }
+    place.set("GOMODCACHE", &ours);
+    let proxies = [laid_out.join("proxy"), theirs.join("cache/download")]
+        .map(|path| format!("file://{}", path.display()));
+    place.set("GOPROXY", format!("{},{}", proxies.join(","), go("GOPROXY").display()));
+    // The checksum database knows no stand-ins.
+    place.set("GONOSUMDB", "github.com,k8s.io,sigs.k8s.io,go.etcd.io");
+    for (name, folder) in [("go-build", "go-build"), ("zig", "zig"), ("tools", "tools")] {
+        let shared = place::cache().join(folder);
+        std::fs::create_dir_all(place.path("cache")).unwrap();
+        std::os::unix::fs::symlink(shared, place.path("cache").join(name)).unwrap();
+    }
+    let libseccomp = place::cache().join("downloads");
+    std::fs::create_dir_all(place.path("cache/downloads")).unwrap();
+    for entry in std::fs::read_dir(libseccomp).into_iter().flatten().flatten() {
+        if walkdir::WalkDir::new(entry.path())
+            .into_iter()
+            .flatten()
+            .any(|file| file.path().to_string_lossy().contains("libseccomp"))
+        {
+            std::os::unix::fs::symlink(entry.path(), place.path("cache/downloads").join(entry.file_name()))
+                .unwrap();
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Upstream's repository on this machine: the sample, behind git's smart HTTP.
+
+use super::git_server;
+use super::http::Server;
+use super::place::{Place, succeeded};
+use std::path::{Path, PathBuf};
+use xtask::upstream::release::UPSTREAM;
+
+/// The tag whose version the sample's tree builds.
+pub const TAG: &str = "v0.35.0+k3s1";
+
+/// Upstream's repository, made of the sample.
+pub struct Upstream {
+    pub folder: tempfile::TempDir,
+    pub server: Server,
+}
+
+impl Upstream {
+    pub fn new() -> Upstream {
+        let folder = tempfile::tempdir().unwrap();
+        make_repository(&folder.path().join("k3s"), &["k3s/base", "k3s/embed"]);
+        let upstream = Upstream { server: git_server::serve(folder.path()), folder };
+        for tag in ["v0.34.9+k3s1", TAG, "v0.35.1-rc1+k3s1"] {
+            upstream.tag(tag, "HEAD");
+        }
+        upstream
+    }
+
+    pub fn repository(&self) -> git2::Repository {
+        git2::Repository::open(self.folder.path().join("k3s")).unwrap()
+    }
+
+    pub fn commit(&self, name: &str) -> String {
+        self.repository().revparse_single(name).unwrap().peel_to_commit().unwrap().id().to_string()
+    }
+
+    /// Makes a tag mean a commit, whatever it meant before.
+    pub fn tag(&self, tag: &str, name: &str) {
+        let repository = self.repository();
+        let object = repository.revparse_single(name).unwrap();
+        repository.tag_lightweight(tag, &object, true).unwrap();
+    }
+
+    /// Makes a commit of the same tree, and has a tag mean it.
+    pub fn move_tag(&self, tag: &str) {
+        commit(&self.repository(), "Another");
+        self.tag(tag, "HEAD");
+    }
+
+    /// A place whose git finds upstream here, and whose caches are empty.
+    pub fn place(&self) -> Place {
+        let mut place = Place::new();
+        place.set("K3S_XTASK_CACHE", place.path("cache"));
+        self.lead(&mut place, &[(UPSTREAM, "k3s")]);
+        place
+    }
+
+    pub fn lead(&self, place: &mut Place, repositories: &[(&str, &str)]) {
+        for (index, (url, name)) in repositories.iter().enumerate() {
+            let here = format!("{}/{name}/.git", self.server.url);
+            place.set(format!("GIT_CONFIG_KEY_{index}"), format!("url.{here}.insteadOf"));
+            place.set(format!("GIT_CONFIG_VALUE_{index}"), *url);
+        }
+        place.set("GIT_CONFIG_COUNT", repositories.len().to_string());
+    }
+}
+
+pub fn sample() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../sample")
+}
+
+/// A repository with one commit, of these folders of the sample one over the other.
+pub fn make_repository(folder: &Path, parts: &[&str]) {
+    for part in parts {
+        xtask::tree::copy(&sample().join(part), folder).unwrap();
+    }
+    let repository = git2::Repository::init(folder).unwrap();
+    commit(&repository, "First");
+}
+
+fn commit(repository: &git2::Repository, message: &str) {
+    let mut index = repository.index().unwrap();
+    index.add_all(["*"], git2::IndexAddOption::FORCE, None).unwrap();
+    index.write().unwrap();
+    let tree = repository.find_tree(index.write_tree().unwrap()).unwrap();
+    let parent = repository.head().ok().map(|head| head.peel_to_commit().unwrap());
+    let parents: Vec<_> = parent.iter().collect();
+    let author = git2::Signature::new("t", "t@localhost", &git2::Time::new(1_700_000_000, 0)).unwrap();
+    repository.commit(Some("HEAD"), &author, &author, message, &tree, &parents).unwrap();
+}
+/// What a command says beside its result, given that it succeeds.
+#[track_caller]
+pub fn said(place: &Place, arguments: &[&str]) -> String {
+    succeeded(place.xtask(arguments).output().unwrap()).1
+}
