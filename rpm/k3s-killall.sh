@@ -10,8 +10,8 @@
 # --container-runtime-endpoint, and not a rootless k3s. Refuses where another Kubernetes runs: nothing
 # tells whose a mount below /var/lib/kubelet, an interface or a rule is.
 #
-# Exit status: 0 when nothing of k3s is left, 1 when something could not be removed, 2 when nothing was
-# touched.
+# Exit status: 0 when no process, mount and interface of k3s is left, 1 when one could not be removed, 2 when
+# nothing was touched. Packet filter rules that cannot be taken away safely are told, and stay until a reboot.
 set -u
 
 SOCKET=/run/k3s/containerd/containerd.sock
@@ -100,7 +100,7 @@ descendants() {
         END { count = split(roots, root, " "); for (i = 1; i <= count; i++) print_below(root[i]) }'
 }
 
-# kill_all COMMAND...: kills the process ids that COMMAND prints until it prints none, for 5 seconds at most.
+# kill_all COMMAND...: kills the process ids that COMMAND prints until it prints none, fifty times at most.
 kill_all() {
     round=0
     while [ "$round" -lt 50 ] && pids=$("$@") && [ -n "$pids" ]; do

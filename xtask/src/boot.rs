@@ -23,11 +23,17 @@ pub mod shell;
 pub mod subject;
 pub mod trial;
 
+use crate::namespaces;
 use crate::target::Target;
 use anyhow::Result;
 
 /// What it takes to boot, by the names in doctor's table.
-pub const TOOLS: &[&str] = &["qemu-system-riscv64", "mke2fs", "depmod", "Debian's packages"];
+pub fn tools() -> Vec<&'static str> {
+    let mut names = vec!["qemu-system-riscv64", "mke2fs", "depmod", "Debian's packages"];
+    // In which somebody else than root makes the disks.
+    names.extend((!namespaces::is_root()).then_some("user namespaces"));
+    names
+}
 
 /// The architecture of the machine that is booted.
 pub fn target() -> Result<&'static Target> {

@@ -50,7 +50,7 @@ const SIZE: u64 = 8 << 30;
 const UNIT: &str = include_str!("guest/proof.service");
 const FSTAB: &str = "LABEL=payload /proof ext4 ro 0 0\n";
 
-/// What decides how a guest is made: whatever of it is changed makes another one.
+/// What decides what is in a guest, beside the packages themselves: whatever of it is changed makes another one.
 const RECIPE: [&str; 9] = [
     include_str!("guest/cpio.rs"),
     include_str!("disk.rs"),

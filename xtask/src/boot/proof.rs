@@ -34,11 +34,11 @@ const PACKAGES: &[Milestone] = &[
     milestone("pod", 900, "a pod is Running"),
     milestone("logs", 120, "kubectl logs tells what it has written"),
     milestone("exec", 120, "kubectl exec runs a command in it"),
-    milestone("service", 500, "a service answers from a second pod"),
-    milestone("sandbox", 120, "its sandbox is our pause, under the patched name, as user 65535"),
+    milestone("service", 700, "a service answers from a second pod"),
+    milestone("sandbox", 200, "its sandbox is our pause, under the patched name, as user 65535"),
     milestone("restart", 1200, "k3s has been restarted, and the pod runs on"),
-    milestone("deletion", 300, "the pod is deleted within its grace period"),
-    milestone("killall", 300, "k3s-killall.sh has left no process, mount, interface or rule"),
+    milestone("deletion", 600, "the pod is deleted within its grace period"),
+    milestone("killall", 600, "k3s-killall.sh has left no process, mount, interface or rule"),
     milestone("removed", 120, "the packages are gone and the data is there"),
 ];
 
@@ -46,7 +46,7 @@ const ALONE: &[Milestone] = &[
     milestone("k3s", 1200, "the binary runs as a server, with no package installed"),
     milestone("node", 600, "the node is Ready"),
     milestone("pod", 900, "a pod is Running"),
-    milestone("sandbox", 120, "its sandbox is the pause inside the binary"),
+    milestone("sandbox", 200, "its sandbox is the pause inside the binary"),
     milestone("registry", 2000, "the same under a system default registry that does not exist"),
 ];
 
@@ -54,8 +54,8 @@ const BUNDLED: &[Milestone] = &[
     milestone("k3s", 1200, "the binary runs as a server, on a machine without iptables, conntrack and mount"),
     milestone("node", 600, "the node is Ready"),
     milestone("pod", 900, "a pod is Running"),
-    milestone("service", 500, "a service answers from a second pod"),
-    milestone("bundled", 120, "rules and mounts were made by the programs of k3s-root"),
+    milestone("service", 700, "a service answers from a second pod"),
+    milestone("bundled", 200, "rules and mounts were made by the programs of k3s-root"),
 ];
 
 const CURE: &[Milestone] = &[

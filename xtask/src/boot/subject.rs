@@ -140,11 +140,16 @@ impl Subject {
 
     /// What is to be proved of it.
     pub fn proofs(&self) -> Vec<Proof> {
-        if self.version.ends_with(SAMPLE) {
-            return vec![Proof::Sample];
+        let is_sample = self.version.ends_with(SAMPLE);
+        let of_packages: &[Proof] = match (self.packages.is_empty(), is_sample) {
+            (true, _) => &[],
+            (false, true) => &[Proof::Sample],
+            (false, false) => &[Proof::Packages, Proof::Cure],
+        };
+        // The sample's binary is a stub, on which nothing runs.
+        if is_sample {
+            return of_packages.to_vec();
         }
-        let of_packages: &[Proof] =
-            if self.packages.is_empty() { &[] } else { &[Proof::Packages, Proof::Cure] };
         let alone = self.binary.is_some().then_some(Proof::Alone);
         let bundled = (self.user_space == Some(UserSpace::Own)).then_some(Proof::Bundled);
         of_packages.iter().copied().chain(alone).chain(bundled).collect()
@@ -199,8 +204,10 @@ mod tests {
         let packages = Subject { version: "v1.35.0+k3s1".to_owned(), packages, ..Subject::default() };
         assert_eq!(packages.proofs(), [Proof::Packages, Proof::Cure]);
         assert_eq!(packages.without_bundled(), None);
-        let sample = Subject { version: "v0.35.0+k3s1.sample".to_owned(), ..binary(None) };
+        let sample = Subject { version: "v0.35.0+k3s1.sample".to_owned(), ..packages };
         assert_eq!(sample.proofs(), [Proof::Sample]);
+        let binary = Subject { version: sample.version, ..binary(None) };
+        assert_eq!(binary.proofs(), [], "the sample's binary is a stub");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::process::Listening;
 use anyhow::Result;
 use fs_err as fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// What all machines of one run have in common.
@@ -53,7 +54,7 @@ impl Trial {
 /// Where the machines of one run are, one after another, held while it lasts.
 #[derive(Debug)]
 pub struct Room {
-    // Cleared away before it is free: whoever comes meanwhile does not clear it as well.
+    // Cleared away before it is free, or whoever comes meanwhile would clear what is still in use.
     folder: tempfile::TempDir,
     _claim: Claim,
 }
@@ -66,7 +67,7 @@ impl Room {
         for entry in fs::read_dir(&all)? {
             let path = entry?.path();
             if path.is_dir() && Claim::is_free(&path.join("claim"))? {
-                fs::remove_dir_all(path)?;
+                clear(&path)?;
             }
         }
         let folder = tempfile::Builder::new().prefix("run-").tempdir_in(&all)?;
@@ -76,6 +77,14 @@ impl Room {
 
     pub fn path(&self) -> &Path {
         self.folder.path()
+    }
+}
+
+/// Removes a room that nobody holds; whoever has just left it may be removing it too.
+fn clear(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

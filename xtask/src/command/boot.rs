@@ -1,6 +1,6 @@
 //! `cargo xtask boot`: a release proved on a booted riscv64 machine.
 
-use super::build::{self, BuildOptions};
+use super::build::{self, BuildOptions, Choose};
 use super::choice::Choice;
 use super::rpm::{self, Packager};
 use crate::boot::guest::{Guest, rootfs};
@@ -8,15 +8,16 @@ use crate::boot::machine::{self, Memory, Size};
 use crate::boot::payload::Afterwards;
 use crate::boot::proof::Proof;
 use crate::boot::record::Record;
-use crate::boot::run::{self, Outcome};
+use crate::boot::run;
 use crate::boot::subject::Subject;
-use crate::boot::trial::{self, Room, Testbed};
+use crate::boot::trial::{self, Room, Testbed, Trial};
 use crate::boot::{self, page, shell};
 use crate::context::Context;
 use crate::doctor::{self, Purpose};
-use crate::namespaces;
 use crate::product::{self, Product};
+use crate::progress::Progress;
 use crate::rpm::naming::Dist;
+use crate::tree;
 use anyhow::{Result, bail, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
@@ -81,6 +82,7 @@ impl Args {
             self.options.arch
         );
         self.options.refuse_early(&context)?;
+        self.refuse_early(&context)?;
         if self.shell {
             shell::require_terminal()?;
         }
@@ -105,30 +107,61 @@ impl Args {
             guest = rootfs::guest(&context, &guest, root, &folder)?;
         }
         let mut record = Record::new(&subject, &guest.about, &size)?;
-        let making = tempfile::tempdir_in(room.path())?;
+        let consoles = tempfile::tempdir_in(room.path())?;
+        let folder = context.dist.join(&subject.version).join("boot");
         let testbed = Testbed { context: &context, guest, size, room };
         for proof in proofs {
-            record.add(proof, self.prove(proof, &testbed, &subject, making.path())?);
+            let afterwards = if self.keep || self.shell { Afterwards::Stay } else { Afterwards::Off };
+            let trial = testbed.begin(&subject, proof, afterwards)?;
+            record.add(proof, run::follow(&trial.machine, &proof.milestones(), &context.progress));
+            // A machine that could not be switched on has no console.
+            if trial.console().is_file() {
+                fs::copy(trial.console(), consoles.path().join(console(proof.name())))?;
+            }
+            // What is known is there to be read while somebody looks around in the machine, and whatever comes after.
+            publish(&context, &record, &testbed.room, consoles.path(), &folder)?;
+            self.linger(&trial, &record, &context.progress);
             if record.failure().is_some() {
                 break;
             }
         }
-        fs::write(making.path().join("boot.json"), serde_json::to_vec_pretty(&record)?)?;
-        fs::write(making.path().join("report.html"), page::page(&record).html())?;
-        let folder = context.dist.join(&subject.version).join("boot");
-        appear(&context, making, &folder)?;
         tell(&record, &folder)
     }
 
-    /// Boots a machine for a proof, and puts its console's log beside the record.
-    fn prove(&self, proof: Proof, testbed: &Testbed, subject: &Subject, record: &Path) -> Result<Outcome> {
-        let progress = &testbed.context.progress;
-        let afterwards = if self.keep || self.shell { Afterwards::Stay } else { Afterwards::Off };
-        let trial = testbed.begin(subject, proof, afterwards)?;
-        let outcome = run::follow(&trial.machine, &proof.milestones(), progress);
-        // A machine that could not be switched on has no console.
-        if trial.console().is_file() {
-            fs::copy(trial.console(), record.join(format!("console-{}.log", proof.name())))?;
+    /// What cannot come to a good end is refused before anything is built.
+    fn refuse_early(&self, context: &Context) -> Result<()> {
+        ensure!(
+            !self.options.no_builtin_pause,
+            "pods are to run on the pause inside k3s, and with --no-builtin-pause there is none"
+        );
+        let image = self.options.reference(context)?;
+        ensure!(
+            image.host().is_none() || self.proof.is_some_and(|only| only != Proof::Alone),
+            "{image} names a host: a k3s with a system default registry does not find it, which the proof `alone` \
+             would end with; choose another --proof, or an image without a host"
+        );
+        let is_built = self.rpm.is_none() && self.binary.is_none();
+        let Some(proof) = self.proof.filter(|_| is_built) else { return Ok(()) };
+        ensure!(
+            (proof == Proof::Sample) == self.choice.sample,
+            "--proof {} and {} do not go together: the sample's k3s is a stub, and has a proof of its own",
+            proof.name(),
+            if self.choice.sample { "--sample" } else { "a real k3s" }
+        );
+        ensure!(
+            proof != Proof::Bundled || self.options.k3s_root == Choose::Fetch,
+            "--proof bundled is of k3s-root, which --k3s-root none leaves out"
+        );
+        Ok(())
+    }
+
+    /// Leaves a machine to whoever wants to look around in it, until it is switched off.
+    fn linger(&self, trial: &Trial, record: &Record, progress: &Progress) {
+        if !self.shell && !self.keep {
+            return;
+        }
+        if let Some((_, failure)) = record.failure() {
+            progress.say(page::story(failure));
         }
         if self.shell {
             if let Err(error) = shell::lend(trial.folder()) {
@@ -139,16 +172,14 @@ impl Args {
             progress.say(format!("the machine runs on; its console is {}", socket.display()));
             run::keep(&trial.machine);
         }
-        Ok(outcome)
     }
 
     /// What it takes, by the names in doctor's table.
     fn tools(&self) -> Vec<&'static str> {
-        let mut names = boot::TOOLS.to_vec();
+        let mut names = boot::tools();
         // Even finished packages are met by one that stands for the guest's distribution.
         names.extend(self.binary.is_none().then_some("rpmbuild"));
         names.extend((self.binary.is_none() && self.rpm.is_none()).then_some("createrepo_c"));
-        names.extend((!namespaces::is_root()).then_some("user namespaces"));
         names
     }
 
@@ -185,8 +216,17 @@ impl Args {
     }
 }
 
-/// Lets a record take the place of an older one.
-fn appear(context: &Context, making: tempfile::TempDir, folder: &Path) -> Result<()> {
+/// What a proof's console log is called, beside the record.
+fn console(proof: &str) -> String {
+    format!("console-{proof}.log")
+}
+
+/// Lets a record, with what the consoles have said, take the place of an older one.
+fn publish(context: &Context, record: &Record, room: &Room, consoles: &Path, folder: &Path) -> Result<()> {
+    let making = tempfile::tempdir_in(room.path())?;
+    tree::copy(consoles, making.path())?;
+    fs::write(making.path().join("boot.json"), serde_json::to_vec_pretty(record)?)?;
+    fs::write(making.path().join("report.html"), page::page(record).html())?;
     let _one_at_a_time = trial::claim(context)?;
     fs::create_dir_all(folder.parent().unwrap_or(folder))?;
     product::replace(making, folder)
@@ -195,7 +235,9 @@ fn appear(context: &Context, making: tempfile::TempDir, folder: &Path) -> Result
 /// What was proved, or the error that tells what was not.
 fn tell(record: &Record, folder: &Path) -> Result<()> {
     if let Some((proof, failure)) = record.failure() {
-        let console = fs::read_to_string(folder.join(format!("console-{proof}.log"))).unwrap_or_default();
+        // A machine that is ended may be in the midst of a character.
+        let console = fs::read(folder.join(console(proof))).unwrap_or_default();
+        let console = String::from_utf8_lossy(&console);
         let lines: Vec<&str> = console.lines().collect();
         let tail = lines[lines.len().saturating_sub(15)..].join("\n  ");
         bail!(

@@ -157,7 +157,7 @@ impl BuildOptions {
         Ok(words.join(" "))
     }
 
-    fn reference(&self, context: &Context) -> Result<Reference> {
+    pub fn reference(&self, context: &Context) -> Result<Reference> {
         Reference::parse(self.pause_image.as_deref().unwrap_or(&context.pins.pause_image.reference))
     }
 

@@ -2,6 +2,8 @@
 
 use super::Program;
 use anyhow::{Context as _, Result};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use std::io::{BufRead, BufReader, PipeReader, Read, Seek, SeekFrom};
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
@@ -77,8 +79,17 @@ impl Drop for Listening {
     fn drop(&mut self) {
         // The guard takes a closed line for the end of this process, and ends its group.
         drop(self.line.take());
+        // Should somebody have ended the guard, the group it has led is still known by its number. A group that is
+        // gone, or not yet made by a guard which finds its line closed, is no failure.
+        if let Ok(group) = i32::try_from(self.child.id()) {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
         // It was started by us, so that waiting for it can fail only if somebody else has waited already.
         let _ = self.child.wait();
+        // The last of the group to end is the last to close the output. The kernel ends what is killed within a
+        // moment, unless a disk keeps it.
+        let end = Instant::now() + Duration::from_secs(10);
+        while matches!(self.next(end.saturating_duration_since(Instant::now())), Heard::Line(_)) {}
     }
 }
 

@@ -83,6 +83,22 @@ fn a_shell_needs_a_terminal() {
     assert!(told.contains("--shell needs a terminal"), "{told}");
 }
 
+#[test]
+fn what_cannot_come_to_a_good_end_is_refused_before_it_is_built() {
+    let place = place();
+    for (words, reason) in [
+        (&["--no-builtin-pause"][..], "with --no-builtin-pause there is none"),
+        (&["--pause-image", "localhost:5000/pause:1"], "names a host"),
+        (&["--proof", "sample"], "--proof sample and a real k3s do not go together"),
+        (&["--sample", "--proof", "alone"], "--proof alone and --sample do not go together"),
+        (&["--proof", "bundled", "--k3s-root", "none"], "which --k3s-root none leaves out"),
+    ] {
+        let told = place.fails([&["boot"], words].concat());
+        assert!(told.contains(reason), "{words:?}: {told}");
+        assert!(!place.path("target/logs").exists(), "{words:?} has run something: {told}");
+    }
+}
+
 /// An empty package k3s for an architecture, in a folder of its own.
 fn package(place: &Place, arch: &str) -> PathBuf {
     let top = place.path(format!("rpm-{arch}"));

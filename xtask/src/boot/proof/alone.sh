@@ -8,14 +8,15 @@ start_k3s() {
     network
     configure
     [ "$(ls /var/lib/rancher/k3s/agent/images)" = busybox.tar ]
-    serve
+    serve k3s
 }
 
 # Every system image is asked for there, and nobody answers.
 start_with_registry() {
     kubectl delete pod web --now --wait=true
     systemctl stop k3s
-    serve --system-default-registry=registry.invalid
+    # systemd keeps a unit, and its name, until the last of its processes has ended.
+    serve k3s-again --system-default-registry=registry.invalid
     wait_for node_answers
     run_web
     sandbox_of web

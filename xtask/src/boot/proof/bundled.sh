@@ -13,7 +13,7 @@ start_k3s() {
     configure
     # shellcheck disable=SC2086
     take_away $THEIRS
-    serve
+    serve k3s
 }
 
 # own PROGRAM: where the binary has unpacked it.

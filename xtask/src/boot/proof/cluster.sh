@@ -19,9 +19,11 @@ put_binary() {
     chmod 755 /usr/local/bin/k3s
 }
 
-# serve ARGUMENT...: a server by a unit that systemd makes for the occasion.
+# serve UNIT ARGUMENT...: a server by a unit that systemd makes for the occasion.
 serve() {
-    systemd-run --unit=k3s --collect --service-type=notify --property=KillMode=process --property=Delegate=yes \
+    unit=$1
+    shift
+    systemd-run --unit="$unit" --collect --service-type=notify --property=KillMode=process --property=Delegate=yes \
         --property=TimeoutStartSec=infinity /usr/local/bin/k3s server "$@"
 }
 
@@ -44,7 +46,8 @@ YAML
 # A kubectl that waits costs little; one that is started every second would leave nothing for k3s, since each
 # start takes seconds under emulation.
 waits() { kubectl wait --timeout=1h "$@"; }
-node_answers() { waits --for=condition=Ready node --all; }
+# It fails as long as there is no node at all.
+node_answers() { waits --for=condition=Ready node --all || { sleep 5; false; }; }
 in_phase() { waits "--for=jsonpath={.status.phase}=$2" "pod/$1"; }
 
 node_is_ready() {

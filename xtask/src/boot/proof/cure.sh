@@ -6,6 +6,7 @@
 install_k3s() {
     install_stub
     rpm_install /proof/packages/k3s-[0-9]*.rpm
+    is_packaged k3s
 }
 
 start_k3s() {
@@ -25,19 +26,23 @@ YAML
 is_refused() { kubectl describe pod web | grep -q 'no match for platform in manifest' || { sleep 10; false; }; }
 
 # The name is what counts: k3s may have the very same image already, under the name it asks for by default.
-has_image() { k3s ctr images list --quiet | grep -qx docker.io/rancher/mirrored-pause:3.6; }
+list_images() { k3s ctr images list --quiet >/run/images; }
+has_image() { grep -qx docker.io/rancher/mirrored-pause:3.6 /run/images; }
 
 meet_the_defect() {
     run_pod web 'sleep 1000'
     wait_for is_refused
     [ "$(kubectl get pod web --output 'jsonpath={.status.phase}')" = Pending ]
+    list_images
     not has_image
 }
 
 cure() {
     rpm_install /proof/packages/k3s-pause-image-*.rpm
     systemctl restart k3s
-    in_phase web Running
+    # The server that is asked was started a moment ago.
+    wait_for in_phase web Running
+    list_images
     has_image
     sandbox_of web
 }

@@ -7,8 +7,7 @@ install_packages() {
     install_stub
     rpm_install /proof/packages/*.rpm
     rpm --verify k3s k3s-cli k3s-pause-image
-    not systemctl --quiet is-enabled k3s.service
-    not systemctl --quiet is-active k3s.service
+    is_not_started
 }
 
 start_k3s() {
@@ -16,8 +15,7 @@ start_k3s() {
     configure
     # This proof is of the pause inside k3s. The package of the cure has its own.
     rpm --erase k3s-pause-image
-    [ "$(systemctl show --property FragmentPath --value k3s)" = /usr/lib/systemd/system/k3s.service ]
-    [ -z "$(systemctl show --property DropInPaths --value k3s)" ]
+    is_packaged k3s
     systemctl enable k3s
     systemctl start k3s
 }
@@ -32,20 +30,26 @@ look_around() {
 
 container() { kubectl get pod web --output 'jsonpath={.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}'; }
 
-# When the kubelet has last said that it lives.
+# When the kubelet has last said that it lives. The server that is asked may not yet answer.
 beat() { kubectl get lease guest --namespace kube-node-lease --output 'jsonpath={.spec.renewTime}'; }
-beats_again() { [ "$(beat)" != "$last" ] || { sleep 5; false; }; }
+note_beat() { last=$(beat) && [ -n "$last" ]; }
+beats_again() {
+    if now=$(beat) && [ -n "$now" ] && [ "$now" != "$last" ]; then return; fi
+    sleep 5
+    false
+}
 
 restart_k3s() {
     before=$(container)
     systemctl restart k3s
     # The API server remembers the node as Ready and the pod as Running: only what is newer than the end of the old
     # kubelet is said by the new one.
-    last=$(beat)
+    wait_for note_beat
     wait_for beats_again
     wait_for answers
-    in_phase web Running
-    [ "$(container)" = "$before" ]
+    wait_for in_phase web Running
+    after=$(container)
+    [ "$after" = "$before" ]
     # The sandbox is the process it was.
     [ "$(readlink "/proc/$pid/exe")" = /pause ]
 }

@@ -10,16 +10,13 @@ install_packages() {
     install_stub
     rpm_install /proof/packages/*.rpm
     rpm --verify k3s k3s-cli k3s-pause-image
-    # The preset disables: installing starts nothing.
-    not systemctl --quiet is-enabled k3s.service
-    not systemctl --quiet is-active k3s.service
+    is_not_started
     [ "$(k3s --version | awk 'NR == 1 { print $3 }')" = "v$(rpm --query --queryformat '%{VERSION}' k3s)" ]
 }
 
-# unit NAME: systemd takes it from the package, unchanged, and hears from it that it is ready.
+# unit NAME: systemd takes it from the package, and hears from it that it is ready.
 unit() {
-    [ "$(systemctl show --property FragmentPath --value "$1")" = "/usr/lib/systemd/system/$1.service" ]
-    [ -z "$(systemctl show --property DropInPaths --value "$1")" ]
+    is_packaged "$1"
     systemctl start "$1"
     systemctl --quiet is-active "$1"
 }
