@@ -100,7 +100,7 @@ pub fn start(
          -device virtio-rng-device"
     );
     // The file of changes lies where TMPDIR points, and the socket's name has to be short (unix(7)).
-    Program::new(context, qemu).dir(folder).env("TMPDIR", folder).log("boot-qemu").listen()
+    Program::new(context, qemu).dir(folder).env("TMPDIR", folder).listen()
 }
 
 /// A path as a value among qemu's options, where commas part them.

@@ -4,7 +4,7 @@ use super::Program;
 use anyhow::{Context as _, Result};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use std::io::{BufRead, BufReader, PipeReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, PipeReader, Read, Seek};
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -24,15 +24,10 @@ pub struct Listening {
     lines: Receiver<String>,
     line: Option<UnixStream>,
     child: std::process::Child,
-    messages: Option<Messages>,
+    /// What it writes besides, in a file of its own, which no other program's messages mix with.
+    messages: Option<std::fs::File>,
     /// It is removed with the program, which may read it late.
     _input: Option<tempfile::NamedTempFile>,
-}
-
-/// The log that a program's messages go to, and where they begin in it.
-struct Messages {
-    log: std::fs::File,
-    begin: u64,
 }
 
 /// What comes of listening for a while.
@@ -66,10 +61,9 @@ impl Listening {
         if !words.starts_with("cannot start") {
             words.clear();
         }
-        if let Some(Messages { log, begin }) = &self.messages {
-            let mut log = log;
-            log.seek(SeekFrom::Start(*begin)).context("looking for a program's messages")?;
-            log.read_to_string(&mut words).context("reading a program's messages")?;
+        if let Some(mut messages) = self.messages.as_ref() {
+            messages.rewind().context("looking for a program's messages")?;
+            messages.read_to_string(&mut words).context("reading a program's messages")?;
         }
         Ok(words)
     }
@@ -94,14 +88,14 @@ impl Drop for Listening {
 }
 
 impl Program<'_> {
-    /// Starts the program, whose standard output is then heard line by line while it runs on; messages go to
-    /// the log.
+    /// Starts the program, whose standard output is then heard line by line while it runs on; messages are kept
+    /// apart.
     pub fn listen(self) -> Result<Listening> {
         let (reader, writer) = pipe()?;
-        let mut log = self.output_file()?;
-        let begin = log.seek(SeekFrom::End(0))?;
-        let mut heard = self.heard(reader, Stdio::from(writer), Stdio::from(log.try_clone()?))?;
-        heard.messages = Some(Messages { log, begin });
+        let messages = tempfile::tempfile().context("making a scratch file for a program's messages")?;
+        let theirs = messages.try_clone().context("sharing the scratch file for a program's messages")?;
+        let mut heard = self.heard(reader, Stdio::from(writer), Stdio::from(theirs))?;
+        heard.messages = Some(messages);
         Ok(heard)
     }
 
