@@ -32,7 +32,7 @@ const POD: &str = "pod";
 pub fn run(chosen: &Chosen, options: &BuildOptions) -> Result<()> {
     let (context, target) = (&chosen.context, boot::target()?);
     doctor::require(context, Purpose::Bench, &[boot::tools(), vec!["qemu-riscv64"]].concat())?;
-    ensure!(options.arch == target.go, "what is measured is booted, and that is a riscv64 machine");
+    options.require_bootable(target)?;
     let claim = Claim::on(context, &chosen.claim_file(target.go))?;
     let mut build = build::prepare(chosen, target, options)?;
     ensure!(

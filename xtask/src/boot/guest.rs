@@ -162,7 +162,7 @@ fn assemble(context: &Context, fetched: &Fetched, folder: &Path) -> Result<()> {
     }
     let making = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent)?;
     let root = making.path().join("root");
-    debian::unpack(context, &links_first(&fetched.files), &root)?;
+    debian::unpack(context, &in_order(&fetched.files), &root)?;
     let modules = skipped::complete(context, &root)?;
     add_unit(&root)?;
     let guest = making.path().join("guest");
@@ -200,14 +200,15 @@ fn add_unit(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Puts base-files before all others: its links `/bin` and `/lib` have to be there before anything that is
-/// unpacked through them.
-fn links_first(packages: &[PathBuf]) -> Vec<PathBuf> {
-    let is_base = |path: &&PathBuf| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("base-files_"))
-    };
-    let (base, others): (Vec<&PathBuf>, Vec<&PathBuf>) = packages.iter().partition(is_base);
-    base.into_iter().chain(others).cloned().collect()
+/// In the order of unpacking: base-files before all others, since its links `/bin` and `/lib` have to be there before
+/// anything is unpacked through them, and then the kernel, which takes longer than all the rest.
+fn in_order(packages: &[PathBuf]) -> Vec<PathBuf> {
+    let mut packages = packages.to_vec();
+    packages.sort_by_key(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        ["base-files_", "linux-image-"].iter().position(|first| name.starts_with(first)).unwrap_or(2)
+    });
+    packages
 }
 
 /// The kernel's image, which lies beside its modules in newer packages.

@@ -75,12 +75,7 @@ pub struct Args {
 impl Args {
     pub fn run(self, context: Context) -> Result<()> {
         // Whatever can be found wrong is found before the build.
-        let target = boot::target()?;
-        ensure!(
-            self.options.arch == target.go,
-            "what is booted is a riscv64 machine; --arch {} cannot run on it",
-            self.options.arch
-        );
+        self.options.require_bootable(boot::target()?)?;
         self.options.refuse_early(&context)?;
         self.refuse_early(&context)?;
         if self.shell {
@@ -130,10 +125,6 @@ impl Args {
 
     /// What cannot come to a good end is refused before anything is built.
     fn refuse_early(&self, context: &Context) -> Result<()> {
-        ensure!(
-            !self.options.no_builtin_pause,
-            "pods are to run on the pause inside k3s, and with --no-builtin-pause there is none"
-        );
         let image = self.options.reference(context)?;
         ensure!(
             image.host().is_none() || self.proof.is_some_and(|only| only != Proof::Alone),

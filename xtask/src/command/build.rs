@@ -17,7 +17,7 @@ use crate::toolchain::{
 use crate::upstream::chosen::Chosen;
 use crate::upstream::facts::Facts;
 use crate::workspace::OWN_PATCHES;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use std::path::PathBuf;
 
 /// Build k3s for riscv64 from a release, with a pause image that every pod can start
@@ -142,6 +142,21 @@ impl BuildOptions {
     pub fn refuse_early(&self, context: &Context) -> Result<()> {
         self.reference(context)?;
         self.patches(context).map(drop)
+    }
+
+    /// Refuses what could not be booted on this machine with pods that run.
+    pub fn require_bootable(&self, machine: &Target) -> Result<()> {
+        ensure!(
+            self.arch == machine.go,
+            "what is booted is a {} machine; --arch {} cannot run on it",
+            machine.go,
+            self.arch
+        );
+        ensure!(
+            !self.no_builtin_pause,
+            "pods are to run on the pause inside k3s, and with --no-builtin-pause there is none"
+        );
+        Ok(())
     }
 
     /// The options as words for a shell, from which anybody builds the same. Patches of one's own are named by

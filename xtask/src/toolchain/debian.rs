@@ -9,7 +9,9 @@ use crate::target::Target;
 use anyhow::{Context as _, Result, anyhow, bail};
 use fs_err as fs;
 use std::collections::BTreeSet;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use xshell::cmd;
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -165,16 +167,27 @@ pub fn host() -> Result<&'static Target> {
     Target::host().ok_or_else(|| anyhow!("Debian is not known to us on {} machines", std::env::consts::ARCH))
 }
 
-/// Unpacks packages over each other into a folder that appears whole. None of their scripts is run.
+/// Unpacks packages into a folder that appears whole: the first, then the others side by side, since no two packages
+/// of a release have a file in common. None of their scripts is run.
 pub fn unpack(context: &Context, packages: &[PathBuf], folder: &Path) -> Result<()> {
     let parent = folder.parent().context("unpacked packages have a folder")?;
     fs::create_dir_all(parent)?;
     let making = tempfile::tempdir_in(parent)?;
     let into = making.path();
-    for package in packages {
+    let unpack = |package: &PathBuf| -> Result<()> {
         let shell = context.shell()?;
         Program::new(context, cmd!(shell, "dpkg-deb --extract {package} {into}")).log("apt").run()?;
-    }
+        Ok(())
+    };
+    let mut waiting = packages.iter();
+    waiting.next().map(unpack).transpose()?;
+    let waiting = Mutex::new(waiting);
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    std::thread::scope(|scope| {
+        let work = || std::iter::from_fn(next).try_for_each(unpack);
+        let workers: Vec<_> = (0..context.jobs.max(1)).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })?;
     fs::rename(making.keep(), folder)?;
     Ok(())
 }
