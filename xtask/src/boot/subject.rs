@@ -140,16 +140,12 @@ impl Subject {
 
     /// What is to be proved of it.
     pub fn proofs(&self) -> Vec<Proof> {
-        let is_sample = self.version.ends_with(SAMPLE);
-        let of_packages: &[Proof] = match (self.packages.is_empty(), is_sample) {
-            (true, _) => &[],
-            (false, true) => &[Proof::Sample],
-            (false, false) => &[Proof::Packages, Proof::Cure],
-        };
-        // The sample's binary is a stub, on which nothing runs.
-        if is_sample {
-            return of_packages.to_vec();
+        if self.version.ends_with(SAMPLE) {
+            // Its binary is a stub, on which nothing runs.
+            return if self.packages.is_empty() { vec![] } else { vec![Proof::Sample] };
         }
+        let of_packages: &[Proof] =
+            if self.packages.is_empty() { &[] } else { &[Proof::Packages, Proof::Cure] };
         let alone = self.binary.is_some().then_some(Proof::Alone);
         let bundled = (self.user_space == Some(UserSpace::Own)).then_some(Proof::Bundled);
         of_packages.iter().copied().chain(alone).chain(bundled).collect()

@@ -5,7 +5,7 @@ mod killall;
 mod uninstall;
 
 use crate::lab::former;
-use crate::root::Root;
+use crate::root::{Root, can_install};
 use std::process::Output;
 
 const SETTINGS: &str = "/etc/sysconfig/k3s";
@@ -21,6 +21,11 @@ fn installed() -> Root {
     let root = Root::new();
     root.install(&[&former().k3s]);
     root
+}
+
+/// The same for a test of what is named, where packages can be installed.
+fn where_installed(what: &str) -> Option<Root> {
+    can_install(what).then(installed)
 }
 
 fn said(output: &Output) -> String {

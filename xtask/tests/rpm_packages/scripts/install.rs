@@ -1,8 +1,8 @@
 //! `k3s-install.sh`: what upstream's installer would be told, for a packaged k3s.
 
-use super::{SETTINGS, UPSTREAMS_UNINSTALL, WANTED, installed, said};
+use super::{SETTINGS, UPSTREAMS_UNINSTALL, WANTED, said, where_installed};
 use crate::lab::told;
-use crate::root::{Root, can_install};
+use crate::root::Root;
 use fs_err as fs;
 use std::os::unix::fs::symlink;
 use std::process::Output;
@@ -17,10 +17,7 @@ fn install(root: &Root, words: &[&str]) -> Output {
 
 #[test]
 fn installing_in_upstreams_way_enables_the_packaged_unit_and_downloads_nothing() {
-    if !can_install("k3s-install.sh") {
-        return;
-    }
-    let root = installed();
+    let Some(root) = where_installed("k3s-install.sh") else { return };
     let before = root.read(SETTINGS);
     told(install(&root, &["k3s-install.sh"]));
     assert_eq!(root.read(SETTINGS), before, "there were no options to write");
@@ -36,10 +33,7 @@ fn installing_in_upstreams_way_enables_the_packaged_unit_and_downloads_nothing()
 
 #[test]
 fn options_and_variables_are_written_down_so_that_systemd_and_sh_read_them_alike() {
-    if !can_install("the settings that k3s-install.sh writes") {
-        return;
-    }
-    let root = installed();
+    let Some(root) = where_installed("the settings that k3s-install.sh writes") else { return };
     let before = root.read(SETTINGS);
     let words = [
         "INSTALL_K3S_EXEC=server --disable=traefik --node-label 'a=b c'",
@@ -75,10 +69,7 @@ fn options_and_variables_are_written_down_so_that_systemd_and_sh_read_them_alike
 
 #[test]
 fn a_node_is_either_server_or_agent() {
-    if !can_install("k3s-install.sh for an agent") {
-        return;
-    }
-    let root = installed();
+    let Some(root) = where_installed("k3s-install.sh for an agent") else { return };
     let agent = ["K3S_URL=https://s:6443", "K3S_TOKEN=t", "k3s-install.sh", "--node-label=a=b"];
     told(install(&root, &["k3s-install.sh"]));
     let refused = install(&root, &agent);
@@ -98,10 +89,7 @@ fn a_node_is_either_server_or_agent() {
 
 #[test]
 fn what_a_package_settles_or_cannot_express_is_refused_before_anything_is_written() {
-    if !can_install("what k3s-install.sh refuses") {
-        return;
-    }
-    let root = installed();
+    let Some(root) = where_installed("what k3s-install.sh refuses") else { return };
     let before = root.read(SETTINGS);
     for (words, reason) in [
         (&["INSTALL_K3S_VERSION=v1", "k3s-install.sh"][..], "the package is the version"),
@@ -126,10 +114,7 @@ fn what_a_package_settles_or_cannot_express_is_refused_before_anything_is_writte
 
 #[test]
 fn the_unit_of_1_24_2_is_set_aside_when_its_owner_asks() {
-    if !can_install("the takeover of an old unit") {
-        return;
-    }
-    let root = installed();
+    let Some(root) = where_installed("the takeover of an old unit") else { return };
     root.write(
         "/etc/systemd/system/k3s.service",
         "[Service]\nExecStart=/usr/local/bin/k3s \\\n    server \\\n",
@@ -145,10 +130,7 @@ fn the_unit_of_1_24_2_is_set_aside_when_its_owner_asks() {
 
 #[test]
 fn the_scripts_of_upstreams_installer_are_set_aside_and_nobody_elses() {
-    if !can_install("the takeover of old scripts") {
-        return;
-    }
-    let root = installed();
+    let Some(root) = where_installed("the takeover of old scripts") else { return };
     let (killall, uninstall) = ("/usr/local/bin/k3s-killall.sh", "/usr/local/bin/k3s-uninstall.sh");
     root.program(uninstall, UPSTREAMS_UNINSTALL);
     root.program(killall, "#!/bin/sh\necho a script of the administrator\n");

@@ -1,6 +1,6 @@
 //! `k3s-killall.sh`, on a root that is a machine of its own, with processes, mounts and rules.
 
-use super::installed;
+use super::{installed, where_installed};
 use crate::lab::{former, told};
 use crate::root::{Root, can_install};
 use fs_err as fs;
@@ -89,10 +89,7 @@ fn facts(said: &str) -> Vec<&str> {
 
 #[test]
 fn killall_ends_k3s_with_its_pods_and_mounts_and_nobody_elses() {
-    if !can_install("k3s-killall.sh") {
-        return;
-    }
-    let root = installed();
+    let Some(root) = where_installed("k3s-killall.sh") else { return };
     let said = among_sleepers(&root, END_ALL);
     assert_eq!(facts(&said), ["status 0", "runs 4", "runs 5", "mounted /mnt"], "{said}");
     assert!(root.read("/var/log/systemctl").contains("stop k3s.service k3s-*.service\n"));
@@ -185,10 +182,7 @@ fn alone(root: &Root, words: &[&str]) -> Command {
 
 #[test]
 fn packet_filter_rules_are_written_back_only_where_nothing_is_lost() {
-    if !can_install("the packet filter's part of k3s-killall.sh") {
-        return;
-    }
-    let root = installed();
+    let Some(root) = where_installed("the packet filter's part of k3s-killall.sh") else { return };
     root.program("/usr/sbin/iptables-save", "#!/bin/sh\ncat /rules\n");
     root.program(
         "/usr/sbin/iptables-restore",

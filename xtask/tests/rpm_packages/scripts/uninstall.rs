@@ -1,6 +1,6 @@
 //! `k3s-uninstall.sh`: what it deletes, and what it leaves to its owner.
 
-use super::{SETTINGS, WANTED, installed, said};
+use super::{SETTINGS, WANTED, said, where_installed};
 use crate::lab::{former, told};
 use crate::root::{Root, can_install};
 use fs_err as fs;
@@ -45,10 +45,7 @@ fn write_moved_data(root: &Root, folder: &str) {
 
 #[test]
 fn a_data_folder_that_cannot_be_k3s_is_not_emptied() {
-    if !can_install("what k3s-uninstall.sh refuses") {
-        return;
-    }
-    let root = installed();
+    let Some(root) = where_installed("what k3s-uninstall.sh refuses") else { return };
     root.write("/srv/theirs/data/photo", "theirs\n");
     root.write("/var/lib/kubelet/x", "");
     let folders = ["/", "/usr", "/var/lib", "/etc/../etc", "relative", "/with blank", "/srv", "/srv/theirs"];
@@ -67,10 +64,7 @@ fn a_data_folder_that_cannot_be_k3s_is_not_emptied() {
 
 #[test]
 fn of_a_moved_data_folder_only_what_k3s_has_made_is_deleted() {
-    if !can_install("a data directory shared with its user") {
-        return;
-    }
-    let root = installed();
+    let Some(root) = where_installed("a data directory shared with its user") else { return };
     let before = root.listing();
     let config = "/etc/rancher/k3s/config.yaml";
     root.write(config, "data-dir: /mnt/ssd\n");
@@ -97,10 +91,7 @@ fn of_a_moved_data_folder_only_what_k3s_has_made_is_deleted() {
 
 #[test]
 fn the_data_folder_is_found_wherever_k3s_is_told_of_it() {
-    if !can_install("where k3s-uninstall.sh looks for the data directory") {
-        return;
-    }
-    let root = installed();
+    let Some(root) = where_installed("where k3s-uninstall.sh looks for the data directory") else { return };
     let config = ("/etc/rancher/k3s/config.yaml", "data-dir: /mnt/low");
     let agent = "/etc/default/k3s-agent";
     let unit = "/etc/systemd/system/k3s.service";
@@ -145,10 +136,7 @@ fn the_data_folder_is_found_wherever_k3s_is_told_of_it() {
 
 #[test]
 fn where_it_cannot_be_told_which_folder_k3s_has_used_nothing_is_deleted() {
-    if !can_install("data directories that disagree") {
-        return;
-    }
-    let root = installed();
+    let Some(root) = where_installed("data directories that disagree") else { return };
     let settings = root.read(SETTINGS);
     let config = "/etc/rancher/k3s/config.yaml";
     write_moved_data(&root, "/mnt/x");
@@ -185,10 +173,7 @@ fn where_it_cannot_be_told_which_folder_k3s_has_used_nothing_is_deleted() {
 
 #[test]
 fn nothing_is_deleted_where_k3s_could_not_be_ended() {
-    if !can_install("an uninstall that killall refuses") {
-        return;
-    }
-    let root = installed();
+    let Some(root) = where_installed("an uninstall that killall refuses") else { return };
     root.write("/var/lib/kubelet/pods/u/v", "");
     root.program("/usr/bin/k3s-killall.sh", "#!/bin/sh\nexit 2\n");
     let output = root.run(&["k3s-uninstall.sh", "--yes"]);
