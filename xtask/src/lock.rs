@@ -203,3 +203,18 @@ impl Lock {
         self.entries.lock().expect("nothing panics while it holds the lock file")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pins::Pins;
+    use crate::upstream::release::UPSTREAM;
+
+    #[test]
+    fn committed_lockfile_locks_the_default_k3s() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../k3s.lock.json");
+        let lock = Lock::open(&path, Adding::Forbidden).unwrap();
+        let default = Pins::load().unwrap().k3s.version;
+        assert!(lock.commit(UPSTREAM, &default).is_some(), "{default}");
+    }
+}
