@@ -47,15 +47,17 @@ struct Entries {
 impl Entries {
     /// Reads a lock file; one that is not there is empty.
     fn read(path: &Path) -> Result<Entries> {
-        let entries: Entries = match fs::read(path) {
+        let mut entries: Entries = match fs::read(path) {
             Ok(bytes) => {
                 serde_json::from_slice(&bytes).with_context(|| format!("reading {}", path.display()))?
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Entries::default(),
             Err(error) => return Err(error.into()),
         };
-        for (url, tags) in &entries.tags {
+        for (url, tags) in &mut entries.tags {
             for (tag, commit) in tags {
+                // As git itself reads it; it prints lower case.
+                commit.make_ascii_lowercase();
                 if commit.len() != 40 || !commit.chars().all(|c| c.is_ascii_hexdigit()) {
                     bail!(
                         "{}: {url} {tag}: {commit:?} is not a commit (40 hexadecimal digits)",
@@ -216,5 +218,15 @@ mod tests {
         let lock = Lock::open(&path, Adding::Forbidden).unwrap();
         let default = Pins::load().unwrap().k3s.version;
         assert!(lock.commit(UPSTREAM, &default).is_some(), "{default}");
+    }
+
+    #[test]
+    fn commits_are_read_in_either_case() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("k3s.lock.json");
+        let commit = "C5B158798A".repeat(4);
+        fs::write(&path, format!(r#"{{"tags": {{"url": {{"v1": "{commit}"}}}}}}"#)).unwrap();
+        let lock = Lock::open(&path, Adding::Forbidden).unwrap();
+        assert_eq!(lock.commit("url", "v1"), Some("c5b158798a".repeat(4)));
     }
 }
