@@ -130,13 +130,7 @@ fn without_a_network_everything_that_is_missing_is_named_at_once() {
 #[test]
 fn a_repository_whose_parts_are_missing_is_an_error_and_no_panic() {
     let place = Place::new();
-    let context = xtask::context::Context {
-        root: place.path("nothing"),
-        work: place.work(),
-        dist: place.dist(),
-        logs: place.path("target/logs"),
-        ..super::place::context()
-    };
+    let context = xtask::context::Context { root: place.path("nothing"), ..place.context() };
     let error = xtask::sample::prepare(context, xtask::sample::Layout::Embed).err().unwrap();
     let told = xtask::error::story(&error);
     assert!(told.contains(Path::new(&place.path("nothing/sample")).to_str().unwrap()), "{told}");

@@ -15,8 +15,10 @@ mod upstream;
 
 mod bad_input;
 mod environment;
+mod final_check;
 mod from_upstream;
 mod interruption;
+mod patched_tree;
 mod plan;
 mod product;
 mod programs;

@@ -3,8 +3,11 @@
 use super::place::{self, Place};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
+use xtask::command::build::{BuildOptions, Choose};
+use xtask::k3s::Build;
 use xtask::product::manifest::Manifest;
 use xtask::target::Target;
+use xtask::upstream::chosen::Chosen;
 
 /// The two layouts of upstream, and the version of the sample in each.
 pub const LAYOUTS: [(&str, &str); 2] = [("embed", "v0.35.0+k3s1.sample"), ("bindata", "v0.31.1+k3s1.sample")];
@@ -67,6 +70,21 @@ pub fn build(place: &Place, options: &[&str]) -> Product {
     let layout = after("--sample-layout").unwrap_or("embed");
     let (_, version) = LAYOUTS.iter().find(|(name, _)| *name == layout).unwrap();
     Product::read(place.dist().join(version).join(arch), said)
+}
+
+/// A build that has not begun, for an architecture and with the patches of this directory.
+#[track_caller]
+pub fn prepare<'a>(chosen: &'a Chosen, arch: &str, patches: Option<&Path>) -> Build<'a> {
+    let options = BuildOptions {
+        arch: arch.to_owned(),
+        pause_image: None,
+        patches: patches.map(Path::to_owned),
+        no_builtin_pause: false,
+        charts: Choose::Fetch,
+        k3s_root: Choose::Fetch,
+        level: None,
+    };
+    xtask::command::build::prepare(chosen, Target::named(arch).unwrap(), &options).unwrap()
 }
 
 /// The result of a step of a shared product, which holds this file.

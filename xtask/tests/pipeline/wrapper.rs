@@ -1,13 +1,12 @@
 //! The rules that a bundle is judged by when it is unpacked: those of k3s' own code, as the sample's wrapper
 //! has them, and those of our check of a product. Both have to refuse the same bundles.
 
-use super::place::{self, Place};
+use super::place::Place;
 use super::shop;
 use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 use tar::EntryType;
-use xtask::command::build::{BuildOptions, Choose};
 use xtask::k3s::{Build, binary, bundle};
 use xtask::sample::{self, Layout};
 use xtask::step::{Plan, Step};
@@ -143,28 +142,13 @@ fn unpacks(binary: &Path) -> (bool, String, Vec<String>) {
 #[test]
 fn the_wrapper_and_our_own_check_refuse_the_same_bundles() {
     let place = Place::new();
-    let context = xtask::context::Context {
-        work: place.work(),
-        dist: place.dist(),
-        logs: place.path("target/logs"),
-        ..place::context()
-    };
     let host = shop::host();
     let product = shop::product("embed", host.go);
     let name = format!("{}.tar.zst", product.manifest.parts["bundle"].sha256);
     let intact = std::fs::read(shop::result(host.go, "bundle", &name).join(&name)).unwrap();
     let tree = shop::result(host.go, "tree", "pkg/data/embed");
-    let chosen = sample::prepare(context, Layout::Embed).unwrap();
-    let options = BuildOptions {
-        arch: host.go.to_owned(),
-        pause_image: None,
-        patches: None,
-        no_builtin_pause: false,
-        charts: Choose::Fetch,
-        k3s_root: Choose::Fetch,
-        level: None,
-    };
-    let build = xtask::command::build::prepare(&chosen, host, &options).unwrap();
+    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let build = shop::prepare(&chosen, host.go, None);
 
     let entries = unpack(&intact);
     let filled = {

@@ -47,6 +47,17 @@ impl Place {
         self.path("target/dist")
     }
 
+    /// A context for calling the library, whose results are in this place.
+    pub fn context(&self) -> Context {
+        Context {
+            work: self.work(),
+            dist: self.dist(),
+            logs: self.path("target/logs"),
+            lock_file: self.path("k3s.lock.json"),
+            ..context()
+        }
+    }
+
     /// Sets a variable for every command that is run here.
     pub fn set(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) {
         self.variables.insert(name.into(), value.into());
