@@ -14,7 +14,6 @@ pub mod third_party;
 use crate::digest::Digest;
 use crate::error;
 use crate::k3s::{Build, binary, pause_image, tree};
-use crate::patch::{Applied, Outcome};
 use crate::step::{Outputs, Plan, Step, Timing};
 use anyhow::{Context as _, Result};
 use check::Check;
@@ -73,8 +72,8 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
                 .context("gathering the licences of what is compiled in")?;
             fs::write(folder.join(finished::NOTICES), notices)?;
             files.push(finished::NOTICES.to_owned());
-            files.extend(beside(build, outputs.of("tree")?, folder)?);
-            let applied = applied(outputs)?;
+            files.extend(beside(build, &tree::of(outputs)?, folder)?);
+            let applied = tree::applied(outputs)?;
             let manifest = Manifest::of(build, &parts, &applied, &checks, third_party, folder, &files)?;
             fs::write(folder.join(MANIFEST), manifest.text()?)?;
             files.push(MANIFEST.to_owned());
@@ -123,8 +122,7 @@ impl Product {
         fs::create_dir_all(parent)?;
         let making = making(parent, build.target.go)?;
         crate::tree::copy(made, making.path())?;
-        fs::remove_file(making.path().join(crate::step::STAMP))?;
-        let page = report::page(build, &manifest, &applied(outputs)?, timings);
+        let page = report::page(build, &manifest, &tree::applied(outputs)?, timings);
         fs::write(making.path().join(REPORT), page.html())?;
         replace(making, &folder)?;
         Ok(Product { folder, manifest })
@@ -140,13 +138,6 @@ fn is_there(made: &Path, folder: &Path) -> Result<bool> {
     };
     let same_sums = fs::read_to_string(folder.join(SUMS)).is_ok_and(|there| there == sums);
     Ok(same_sums && folder.join(REPORT).is_file() && sums.lines().all(|line| whole(line).is_some()))
-}
-
-/// The patches that the tree step has applied.
-fn applied(outputs: &Outputs) -> Result<Vec<Applied>> {
-    let text = fs::read(outputs.of("tree")?.join(tree::APPLIED))?;
-    let Outcome { applied, .. } = serde_json::from_slice(&text)?;
-    Ok(applied)
 }
 
 /// The parts that are programs, and the image.

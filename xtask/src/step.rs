@@ -2,9 +2,10 @@
 //!
 //! A step's folder appears by rename once it is whole, so that its existence is the stamp: an
 //! interrupted run finds what was finished, a changed input finds nothing and makes exactly what it
-//! touches. Inside lies `stamp.json` with the digest of every file, held against them before a folder
-//! is used again; a damaged one is made anew. Builds that share a step do not make it side by side: one
-//! claims it, the others wait.
+//! touches. It holds two names of ours: `output/`, the result, which may be files of others under any
+//! name, and `stamp.json` with the checksum of every file of the result, which is checked before the
+//! result is used again; a damaged one is made anew. Builds that share a step do not make it side by
+//! side: one claims it, the others wait.
 
 use crate::claim::Claim;
 use crate::context::Context;
@@ -28,19 +29,19 @@ pub struct Step<'a> {
     pub needs: Vec<&'static str>,
     /// Everything else that decides the result: versions, digests, command lines. `--dry-run` prints it.
     pub inputs: Vec<String>,
-    /// Fills the given empty folder.
+    /// Fills the given empty directory.
     pub run: Box<Work<'a>>,
 }
 
-/// What a step does: fill a folder, given the folders of the steps it needs.
+/// What a step does: fill a directory, given the results of the steps it needs.
 pub type Work<'a> = dyn Fn(&Path, &Outputs) -> Result<()> + Send + Sync + 'a;
 
-/// The folders of the steps that are done.
+/// The results of the steps that are done, a directory each.
 #[derive(Clone, Debug, Default)]
 pub struct Outputs(BTreeMap<&'static str, PathBuf>);
 
 impl Outputs {
-    /// The folder of a step that the asking step has named among its needs.
+    /// The result of a step that the asking step has named among its needs.
     pub fn of(&self, step: &str) -> Result<&Path> {
         self.0.get(step).map(PathBuf::as_path).ok_or_else(|| anyhow!("step {step:?} is read but not needed"))
     }
@@ -177,7 +178,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// The step's folder, made now or found whole, and whether it was found.
+    /// The step's result, made now or found whole, and whether it was found.
     fn produce(
         &self,
         context: &Context,
@@ -189,11 +190,11 @@ impl<'a> Plan<'a> {
         let parent = folder.join(step.name);
         let done = parent.join(key.short());
         if is_whole(&done) {
-            return Ok((done, true));
+            return Ok((done.join(OUTPUT), true));
         }
         let _claim = Claim::on(context, &parent.join(format!("{}.claim", key.short())))?;
         if is_whole(&done) {
-            return Ok((done, true));
+            return Ok((done.join(OUTPUT), true));
         }
         let log = context.logs.join(format!("{}.log", step.name));
         if log.exists() {
@@ -207,12 +208,13 @@ impl<'a> Plan<'a> {
                     .with_context(|| format!("clearing what an earlier run left of {:?}", step.name))?;
             }
         }
-        fs::create_dir(&making)?;
-        (step.run)(&making, outputs)?;
-        fs::write(making.join(STAMP), serde_json::to_vec_pretty(&digests(&making)?)?)?;
+        let output = making.join(OUTPUT);
+        fs::create_dir_all(&output)?;
+        (step.run)(&output, outputs)?;
+        fs::write(making.join(STAMP), serde_json::to_vec_pretty(&digests(&output)?)?)?;
         fs::rename(&making, &done)?;
         running.done("");
-        Ok((done, false))
+        Ok((done.join(OUTPUT), false))
     }
 }
 
@@ -224,25 +226,28 @@ struct State {
     failures: Vec<anyhow::Error>,
 }
 
-/// The file in every step's folder that says what else is in it.
-pub const STAMP: &str = "stamp.json";
+/// The directory in every step's folder that holds its result.
+const OUTPUT: &str = "output";
 
-/// Whether a step's folder holds exactly the files of its stamp.
+/// The file beside the result that says what is in it.
+const STAMP: &str = "stamp.json";
+
+/// Whether a step's result holds exactly the files of its stamp.
 fn is_whole(folder: &Path) -> bool {
     let stamped = || -> Result<bool> {
         let stamp: BTreeMap<String, String> = serde_json::from_slice(&fs::read(folder.join(STAMP))?)?;
-        Ok(stamp == digests(folder)?)
+        Ok(stamp == digests(&folder.join(OUTPUT))?)
     };
     stamped().unwrap_or(false)
 }
 
-/// What every file and link below a folder holds, but for the stamp itself.
+/// What every file and link below a directory holds.
 fn digests(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     for entry in walkdir::WalkDir::new(folder).min_depth(1).sort_by_file_name() {
         let entry = entry?;
         let name = entry.path().strip_prefix(folder)?.to_string_lossy().into_owned();
-        if name == STAMP || entry.file_type().is_dir() {
+        if entry.file_type().is_dir() {
             continue;
         }
         let holds = if entry.file_type().is_symlink() {

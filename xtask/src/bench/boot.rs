@@ -14,7 +14,7 @@ use crate::boot::{self, page};
 use crate::claim::Claim;
 use crate::command::build::{self, BuildOptions};
 use crate::doctor::{self, Purpose};
-use crate::k3s::{Build, Optimisation};
+use crate::k3s::{Build, Optimisation, tree};
 use crate::step::Plan;
 use crate::upstream::chosen::Chosen;
 use anyhow::{Context as _, Result, bail, ensure};
@@ -71,7 +71,7 @@ fn make(build: &Build, folder: &Path) -> Result<Made> {
     let (outputs, _) = Plan::new(build.steps()?)?.run(build.context, &build.folder())?;
     Ok(Made {
         k3s: outputs.of("binary")?.join(build.target.k3s_binary()),
-        insert: sqlite::compile(build, outputs.of("tree")?, folder)?,
+        insert: sqlite::compile(build, &tree::of(&outputs)?, folder)?,
     })
 }
 

@@ -23,7 +23,7 @@ pub fn packages_step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
             make(
                 build,
                 &compile,
-                outputs.of("tree")?,
+                &super::tree::of(outputs)?,
                 None,
                 &scratch.path().join("tree"),
                 &folder.join("wrapper"),
@@ -44,7 +44,14 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
             let scratch = tempfile::tempdir_in(folder)?;
             let bundle = outputs.of("bundle")?;
             let output = folder.join(build.target.k3s_binary());
-            make(build, &compile, outputs.of("tree")?, Some(bundle), &scratch.path().join("tree"), &output)
+            make(
+                build,
+                &compile,
+                &super::tree::of(outputs)?,
+                Some(bundle),
+                &scratch.path().join("tree"),
+                &output,
+            )
         }),
     })
 }

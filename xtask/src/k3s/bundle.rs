@@ -56,7 +56,7 @@ fn gather(build: &Build, content: &Path, outputs: &Outputs) -> Result<()> {
             tree::copy(&from, &content.join(part))?;
         }
     }
-    let tree = outputs.of("tree")?;
+    let tree = super::tree::of(outputs)?;
     put_program(&outputs.of("server")?.join("k3s"), &bin, "k3s")?;
     put_program(&outputs.of("shim")?.join("containerd-shim-runc-v2"), &bin, "containerd-shim-runc-v2")?;
     put_program(&outputs.of("runc")?.join("runc"), &bin, "runc")?;

@@ -21,7 +21,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         inputs: compile.lines(build),
         run: Box::new(move |folder, outputs| {
             let sysroot = build.facts.server_has_seccomp.then(|| outputs.of("libseccomp")).transpose()?;
-            compile.run(build, outputs.of("tree")?, &Modules::ReadOnly, &folder.join("k3s"), sysroot)
+            compile.run(build, &super::tree::of(outputs)?, &Modules::ReadOnly, &folder.join("k3s"), sysroot)
         }),
     })
 }

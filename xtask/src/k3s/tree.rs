@@ -2,17 +2,33 @@
 
 use super::compile::{Package, go_cache};
 use super::{Build, Part, charts, pause_image};
-use crate::patch::{Applied, Values};
-use crate::step::{Outputs, STAMP, Step};
+use crate::patch::{Applied, Outcome, Values};
+use crate::step::{Outputs, Step};
 use crate::tree;
 use crate::upstream::facts::Assets;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Where the patches that were applied are written down, beside the tree.
-pub const APPLIED: &str = "xtask-applied.json";
+/// The directory of the step's result that holds the tree, and nothing of ours under a name that the tree
+/// could have, too.
+const TREE: &str = "tree";
+
+/// The file beside the tree that says which patches were applied.
+const APPLIED: &str = "applied.json";
+
+/// The tree of the step's result.
+pub fn of(outputs: &Outputs) -> Result<PathBuf> {
+    Ok(outputs.of("tree")?.join(TREE))
+}
+
+/// The patches that the step has applied.
+pub fn applied(outputs: &Outputs) -> Result<Vec<Applied>> {
+    let text = fs::read(outputs.of("tree")?.join(APPLIED))?;
+    let Outcome { applied, .. } = serde_json::from_slice(&text)?;
+    Ok(applied)
+}
 
 /// The step that makes the tree.
 pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
@@ -56,18 +72,18 @@ pub fn foreseen(build: &Build) -> Result<Vec<Applied>> {
 }
 
 fn make(build: &Build, folder: &Path, outputs: &Outputs) -> Result<()> {
-    tree::copy(&build.checkout, folder)?;
-    fs::remove_file(folder.join(STAMP))?;
+    let place = folder.join(TREE);
+    tree::copy(&build.checkout, &place)?;
     let pause = fs::read(outputs.of("pause-image")?.join(pause_image::ARCHIVE))?;
     let values = Values {
         pause_image: build.options.pause_image.clone(),
         parts: BTreeMap::from([("pause-image".to_owned(), pause)]),
     };
-    let outcome = build.patches.apply(folder, &values, left_out(build))?;
+    let outcome = build.patches.apply(&place, &values, left_out(build))?;
     fs::write(folder.join(APPLIED), serde_json::to_vec_pretty(&outcome)?)?;
     let mut files = outcome.applied.iter().flat_map(|patch| &patch.files);
     let manifests_changed = files.any(|file| file.starts_with("manifests/"));
-    put_assets(build, folder, outputs.of("charts")?, manifests_changed)
+    put_assets(build, &place, outputs.of("charts")?, manifests_changed)
 }
 
 /// Puts manifests and charts where the compiler finds them.
@@ -76,12 +92,10 @@ fn put_assets(build: &Build, folder: &Path, charts: &Path, manifests_changed: bo
     fs::create_dir_all(folder.join("build/data"))?;
     for entry in fs::read_dir(charts)? {
         let entry = entry?;
-        if entry.file_name() != STAMP {
-            // Not before there is a chart: `//go:embed` refuses a folder without files.
-            let place = folder.join("build/static/charts");
-            fs::create_dir_all(&place)?;
-            fs::copy(entry.path(), place.join(entry.file_name()))?;
-        }
+        // Not before there is a chart: `//go:embed` refuses a folder without files.
+        let place = folder.join("build/static/charts");
+        fs::create_dir_all(&place)?;
+        fs::copy(entry.path(), place.join(entry.file_name()))?;
     }
     if build.options.charts == Part::LeftOut {
         // Without its charts the manifest would ask for an installation that cannot succeed.

@@ -13,7 +13,7 @@ use super::sources::Topdir;
 use crate::archive::{self, Effort};
 use crate::context::Context;
 use crate::digest::Digest;
-use crate::step::{Outputs, Plan, STAMP, Step};
+use crate::step::{Outputs, Plan, Step};
 use crate::{tree, vendoring, workspace};
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
@@ -65,7 +65,7 @@ fn pack(packaging: &Packaging, rebuild: &Rebuild) -> Result<Outputs> {
     let index = Digest::of_file(&vendored.join(vendoring::INDEX))?;
     let of_k3s = |name: &str| name == vendoring::K3S || name == format!("{}.commit", vendoring::K3S);
     let patches = rebuild.patches.as_deref();
-    let rest = move |name: &str| !of_k3s(name) && name != STAMP;
+    let rest = move |name: &str| !of_k3s(name);
     let plan = Plan::new(vec![
         step(context, "k3s-sources", &index, Box::new(move |into| copy_some(vendored, into, &of_k3s))),
         step(context, "vendored-sources", &index, Box::new(move |into| copy_some(vendored, into, &rest))),

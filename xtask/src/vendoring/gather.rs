@@ -58,7 +58,7 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
                 repository::export(&one.commit, one.name, folder)?;
             }
             copy_downloads(build, &downloads, &folder.join(DOWNLOADS))?;
-            modules::gather(build, outputs.of("tree")?, &folder.join(MODULES))?;
+            modules::gather(build, &tree::of(outputs)?, &folder.join(MODULES))?;
             let vendored = Vendored {
                 k3s: build.source.version.to_string(),
                 origin: build.source.origin,

@@ -100,7 +100,8 @@ fn all_that_is_missing_is_told_at_once(place: &Place) {
 /// The folder in which the sample keeps its mirror of downloads and its proxy of modules.
 fn lay_out(place: &Place) -> PathBuf {
     place.succeeds(["images", "--sample"]);
-    let steps = std::fs::read_dir(place.work().join("sample")).unwrap().map(|entry| entry.unwrap().path());
+    let steps = std::fs::read_dir(place.work().join("sample")).unwrap();
+    let steps = steps.map(|entry| entry.unwrap().path().join("output"));
     let laid_out = steps.filter(|path| path.join("mirror").is_dir()).last().unwrap();
     let kept = place.path("laid-out");
     std::fs::rename(laid_out, &kept).unwrap();

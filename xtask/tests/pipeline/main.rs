@@ -17,6 +17,7 @@ mod bad_input;
 mod environment;
 mod final_check;
 mod from_upstream;
+mod hostile_tree;
 mod interruption;
 mod patched_tree;
 mod plan;

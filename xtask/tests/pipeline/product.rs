@@ -138,7 +138,7 @@ fn what_nothing_has_changed_is_not_made_again() {
 
     // A result that was damaged is made anew, and with it nothing else.
     let shim = std::fs::read_dir(place.work().join("riscv64/shim")).unwrap();
-    let shim = shim.map(|entry| entry.unwrap().path().join("containerd-shim-runc-v2"));
+    let shim = shim.map(|entry| entry.unwrap().path().join("output/containerd-shim-runc-v2"));
     for file in shim.filter(|file| file.exists()) {
         std::fs::write(file, "damaged").unwrap();
     }

@@ -90,7 +90,7 @@ pub fn prepare<'a>(chosen: &'a Chosen, arch: &str, patches: Option<&Path>) -> Bu
 /// The result of a step of a shared product, which holds this file.
 pub fn result(arch: &str, step: &str, file: impl AsRef<Path>) -> PathBuf {
     let steps = std::fs::read_dir(place().work().join(arch).join(step)).unwrap();
-    let folders = steps.map(|entry| entry.unwrap().path());
+    let folders = steps.map(|entry| entry.unwrap().path().join("output"));
     let mut found = folders.filter(|folder| folder.join(file.as_ref()).exists());
     found.next().unwrap_or_else(|| panic!("no result of {step} holds {}", file.as_ref().display()))
 }
