@@ -1,5 +1,6 @@
 //! traefik's Helm charts, which the server carries for the cluster to install.
 
+use super::tree::COMMITTED_CHARTS;
 use super::{Build, Part};
 use crate::error;
 use crate::fetch::{self, Download};
@@ -43,7 +44,7 @@ pub fn wanted(build: &Build) -> Result<Wanted> {
         return Ok(Wanted::LeftOut);
     }
     if build.facts.assets == Assets::GoBindata {
-        let generated = fs::read_to_string(build.checkout.join("pkg/static/zz_generated_bindata.go"))?;
+        let generated = fs::read_to_string(build.checkout.join(COMMITTED_CHARTS))?;
         if urls(build).all(|url| generated.contains(file_name(url))) {
             return Ok(Wanted::InTree);
         }

@@ -108,9 +108,22 @@ fn put_assets(build: &Build, folder: &Path, charts: &Path, manifests_changed: bo
         }
         // The committed files are what upstream compiles; they are made anew only where they would
         // no longer say what the folders hold.
-        Assets::GoBindata if charts::wanted(build)? == charts::Wanted::InTree && !manifests_changed => Ok(()),
-        Assets::GoBindata => generate(build, folder),
+        Assets::GoBindata if charts::wanted(build)? != charts::Wanted::InTree => generate(build, folder),
+        Assets::GoBindata if manifests_changed => generate_manifests(build, folder),
+        Assets::GoBindata => Ok(()),
     }
+}
+
+/// The file in which upstream commits the charts, under go-bindata.
+pub const COMMITTED_CHARTS: &str = "pkg/static/zz_generated_bindata.go";
+
+/// Generates the manifests again and keeps the committed charts, which are nowhere else: from the empty
+/// `build/static`, the generator would write a file without them.
+fn generate_manifests(build: &Build, folder: &Path) -> Result<()> {
+    let charts = folder.join(COMMITTED_CHARTS);
+    let committed = fs::read(&charts)?;
+    generate(build, folder)?;
+    Ok(fs::write(&charts, committed)?)
 }
 
 /// Upstream's generator of Go files, from the root of the tree.

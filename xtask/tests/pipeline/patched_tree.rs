@@ -3,10 +3,14 @@
 use super::place::Place;
 use super::shop;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use xtask::k3s::Build;
+use xtask::k3s::tree::COMMITTED_CHARTS;
 use xtask::sample::{self, Layout};
 use xtask::step::Plan;
+use xtask::upstream::script::file_name;
+
+const ARCH: &str = "riscv64";
 
 /// Makes the tree, with the steps that it needs.
 fn make_tree(build: &Build) -> PathBuf {
@@ -24,9 +28,8 @@ fn make_tree(build: &Build) -> PathBuf {
     outputs.of("tree").unwrap().to_owned()
 }
 
-#[test]
-fn patched_manifest_is_generated_again() {
-    let place = Place::new();
+/// A directory with one patch, of the image in the manifest of CoreDNS.
+fn patch_of_manifest(place: &Place) -> PathBuf {
     let patches = place.path("patches");
     std::fs::create_dir(&patches).unwrap();
     let image = serde_json::json!({"image": {
@@ -38,14 +41,39 @@ fn patched_manifest_is_generated_again() {
         "alternatives": [{"layout": "any", "edits": [image]}],
     });
     std::fs::write(patches.join("dns.json"), patch.to_string()).unwrap();
-    for layout in [Layout::Bindata, Layout::Embed] {
-        let chosen = sample::prepare(place.context(), layout).unwrap();
-        let tree = make_tree(&shop::prepare(&chosen, "riscv64", Some(&patches)));
-        let compiled = match layout {
-            Layout::Bindata => "pkg/deploy/zz_generated_bindata.go",
-            Layout::Embed => "pkg/deploy/embed/coredns.yaml",
-        };
-        let text = std::fs::read_to_string(tree.join(compiled)).unwrap();
-        assert!(text.contains("me/dns:1") && !text.contains("mirrored-coredns"), "{compiled}");
-    }
+    patches
+}
+
+#[track_caller]
+fn assert_patched(file: &Path) {
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.contains("me/dns:1") && !text.contains("mirrored-coredns"), "{}", file.display());
+}
+
+#[test]
+fn patched_manifest_is_embedded() {
+    let place = Place::new();
+    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let tree = make_tree(&shop::prepare(&chosen, ARCH, Some(&patch_of_manifest(&place))));
+    assert_patched(&tree.join("pkg/deploy/embed/coredns.yaml"));
+}
+
+/// As in upstream's releases, and other than in the sample, the committed file has the charts.
+#[test]
+fn patched_manifest_is_generated_beside_committed_charts() {
+    let place = Place::new();
+    let chosen = sample::prepare(place.context(), Layout::Bindata).unwrap();
+    let mut build = shop::prepare(&chosen, ARCH, Some(&patch_of_manifest(&place)));
+    let checkout = place.path("checkout");
+    xtask::tree::copy(&build.checkout, &checkout).unwrap();
+    let charts = checkout.join(COMMITTED_CHARTS);
+    let names: Vec<&str> = build.facts.recipe.fetch("traefik").map(file_name).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    let committed = std::fs::read_to_string(&charts).unwrap() + &format!("// {}\n", names.join(" "));
+    std::fs::write(&charts, &committed).unwrap();
+    build.checkout = checkout;
+
+    let tree = make_tree(&build);
+    assert_patched(&tree.join("pkg/deploy/zz_generated_bindata.go"));
+    assert_eq!(std::fs::read_to_string(tree.join(COMMITTED_CHARTS)).unwrap(), committed);
 }
