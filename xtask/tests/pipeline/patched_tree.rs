@@ -2,31 +2,12 @@
 
 use super::place::Place;
 use super::shop;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use xtask::k3s::Build;
 use xtask::k3s::tree::COMMITTED_CHARTS;
 use xtask::sample::{self, Layout};
-use xtask::step::Plan;
 use xtask::upstream::script::file_name;
 
 const ARCH: &str = "riscv64";
-
-/// Makes the tree, with the steps that it needs.
-fn make_tree(build: &Build) -> PathBuf {
-    let mut needed = BTreeSet::from(["tree"]);
-    let mut steps = build.steps().unwrap();
-    steps.reverse();
-    steps.retain(|step| {
-        needed.contains(step.name) && {
-            needed.extend(&step.needs);
-            true
-        }
-    });
-    steps.reverse();
-    let (outputs, _) = Plan::new(steps).unwrap().run(build.context, &build.folder()).unwrap();
-    outputs.of("tree").unwrap().to_owned()
-}
 
 /// A directory with one patch, of the image in the manifest of CoreDNS.
 fn patch_of_manifest(place: &Place) -> PathBuf {
@@ -54,7 +35,7 @@ fn assert_patched(file: &Path) {
 fn patched_manifest_is_embedded() {
     let place = Place::new();
     let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let tree = make_tree(&shop::prepare(&chosen, ARCH, Some(&patch_of_manifest(&place))));
+    let tree = shop::make_tree(&shop::prepare(&chosen, ARCH, Some(&patch_of_manifest(&place))));
     assert_patched(&tree.join("pkg/deploy/embed/coredns.yaml"));
 }
 
@@ -73,7 +54,7 @@ fn patched_manifest_is_generated_beside_committed_charts() {
     std::fs::write(&charts, &committed).unwrap();
     build.checkout = checkout;
 
-    let tree = make_tree(&build);
+    let tree = shop::make_tree(&build);
     assert_patched(&tree.join("pkg/deploy/zz_generated_bindata.go"));
     assert_eq!(std::fs::read_to_string(tree.join(COMMITTED_CHARTS)).unwrap(), committed);
 }

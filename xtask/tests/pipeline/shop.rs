@@ -1,11 +1,13 @@
 //! Products of the sample that tests share, each built once.
 
 use super::place::{self, Place};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use xtask::command::build::{BuildOptions, Choose};
-use xtask::k3s::Build;
+use xtask::k3s::{Build, tree};
 use xtask::product::manifest::Manifest;
+use xtask::step::Plan;
 use xtask::target::Target;
 use xtask::upstream::chosen::Chosen;
 
@@ -93,6 +95,22 @@ pub fn result(arch: &str, step: &str, file: impl AsRef<Path>) -> PathBuf {
     let folders = steps.map(|entry| entry.unwrap().path().join("output"));
     let mut found = folders.filter(|folder| folder.join(file.as_ref()).exists());
     found.next().unwrap_or_else(|| panic!("no result of {step} holds {}", file.as_ref().display()))
+}
+
+/// The tree that a build compiles, made with the steps that it needs.
+pub fn make_tree(build: &Build) -> PathBuf {
+    let mut needed = BTreeSet::from(["tree"]);
+    let mut steps = build.steps().unwrap();
+    steps.reverse();
+    steps.retain(|step| {
+        needed.contains(step.name) && {
+            needed.extend(&step.needs);
+            true
+        }
+    });
+    steps.reverse();
+    let (outputs, _) = Plan::new(steps).unwrap().run(build.context, &build.folder()).unwrap();
+    tree::of(&outputs).unwrap()
 }
 
 /// The architecture of this machine, whose products run without emulation.
