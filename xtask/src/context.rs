@@ -65,9 +65,9 @@ impl Context {
         })
     }
 
-    /// Where the tools lie that were fetched to be run, which machines of several kinds may share.
+    /// The directory of the tools that were fetched to be run, which machines of several kinds may share.
     pub fn tools(&self) -> PathBuf {
-        self.cache.join("tools").join(std::env::consts::ARCH)
+        self.cache.join("toolchain").join(std::env::consts::ARCH)
     }
 
     /// The same run with downloads from another place.

@@ -28,6 +28,7 @@ pub mod step;
 pub mod target;
 pub mod toolchain;
 pub mod tree;
+pub mod trust;
 pub mod workspace;
 
 // The stations: a release, its checkout and what that says; patches; the pause program and its image;

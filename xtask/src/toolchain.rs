@@ -7,6 +7,7 @@ pub mod module_cache;
 pub mod python;
 pub mod qemu;
 pub mod rust;
+pub mod tool_directory;
 pub mod wheel;
 pub mod workflow_lint;
 pub mod zig;

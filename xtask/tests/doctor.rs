@@ -5,11 +5,13 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use xtask::boot::guest::Guest;
+use xtask::context::{Context, Network};
 use xtask::doctor::needs::{NEEDS, Need, Remedy};
 use xtask::doctor::repair::Family;
 use xtask::doctor::search::Search;
 use xtask::doctor::{self, Purpose};
 use xtask::pins::Pins;
+use xtask::toolchain::tool_directory::ToolDirectory;
 
 /// A machine: what its search path leads to, and caches of its own.
 struct Machine {
@@ -42,15 +44,18 @@ impl Machine {
         machine.put("zig", &format!("echo {}", Pins::load().unwrap().zig.version));
         machine.put("gcc", &format!("echo {}/libcore-1.rlib", libraries.display()));
         let pins = Pins::load().unwrap();
-        for program in [
-            format!("crane-{}/crane", pins.crane.version),
-            format!("actionlint-{}/actionlint", pins.actionlint.version),
-            format!("zizmor-{0}/zizmor-{0}.data/scripts/zizmor", pins.zizmor.version),
+        let context = Context { cache: machine.folder.path().join("target/cache"), ..context() };
+        let zizmor = format!("zizmor-{}.data/scripts/zizmor", pins.zizmor.version);
+        for (name, version, program) in [
+            ("crane", &pins.crane.version, "crane"),
+            ("actionlint", &pins.actionlint.version, "actionlint"),
+            ("zizmor", &pins.zizmor.version, &zizmor),
         ] {
-            let program =
-                machine.folder.path().join("target/cache/tools").join(std::env::consts::ARCH).join(program);
-            std::fs::create_dir_all(program.parent().unwrap()).unwrap();
-            std::fs::write(program, "").unwrap();
+            let put = |files: &Path| {
+                std::fs::create_dir_all(files.join(program).parent().unwrap())?;
+                Ok(std::fs::write(files.join(program), "")?)
+            };
+            ToolDirectory { name, version }.get(&context, put).unwrap();
         }
         let guest = machine.folder.path().join("target/cache/guests").join(Guest::name("trixie"));
         std::fs::create_dir_all(&guest).unwrap();
@@ -83,6 +88,11 @@ impl Machine {
             .output()
             .unwrap()
     }
+}
+
+fn context() -> Context {
+    let context = Context::new(None, Network::Allowed).unwrap();
+    Context { guard: env!("CARGO_BIN_EXE_xtask").into(), ..context }
 }
 
 /// A program of the machine that the test runs on.

@@ -23,7 +23,7 @@ pub struct Args {
 const CACHED: [(&str, &str); 9] = [
     ("downloads", "downloads, by sum"),
     ("git", "git objects"),
-    ("tools", "zig, crane and what else was fetched to be run"),
+    ("toolchain", "zig, crane and what else was fetched to be run"),
     ("apt", "Debian's packages"),
     ("guests", "machines to be booted, which have holes"),
     ("zig", "C libraries that zig has compiled"),

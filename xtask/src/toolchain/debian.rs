@@ -1,6 +1,7 @@
 //! What a host lacks, lent by Debian: packages and sources through apt, signed by the archive's
 //! keyring, unpacked into the cache and never installed.
 
+use super::tool_directory::ToolDirectory;
 use crate::claim::Claim;
 use crate::context::{Context, Network};
 use crate::fetch::Download;
@@ -130,20 +131,10 @@ pub fn is_here() -> bool {
 /// or by an earlier run.
 pub fn lend(context: &Context, name: &str, architectures: &[&str], packages: &[&str]) -> Result<PathBuf> {
     let suite = &context.pins.debian.suite;
-    let folder = context.tools().join(format!("{name}-debian-{suite}"));
-    if folder.is_dir() {
-        return Ok(folder);
-    }
-    if context.network == Network::Forbidden {
-        bail!("Debian's {name} is not in the cache, and --offline forbids fetching it");
-    }
-    let running = context.progress.step(format!("fetch {name}"));
-    let apt = Apt::open(context, suite, architectures)?;
-    if !folder.is_dir() {
-        unpack(context, &apt.packages(packages)?, &folder)?;
-    }
-    running.done(format!("from Debian {suite}"));
-    Ok(folder)
+    let directory = ToolDirectory { name, version: &format!("debian-{suite}") };
+    directory.get(context, |files| {
+        unpack(context, &Apt::open(context, suite, architectures)?.packages(packages)?, files)
+    })
 }
 
 /// The command line of a program in such a folder: it is started by its own loader, with its own
