@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Output, Stdio};
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigHandler, Signal, signal};
 
 use crate::processes::{launch, start, start_by_script};
 use crate::programs::{Program, ours, reference};
@@ -51,6 +51,18 @@ fn every_signal_that_ends_the_reference_ends_ours_in_the_same_way() {
         });
         assert_eq!(output.status.success(), matches!(signal, SIGINT | SIGTERM), "{signal}");
     }
+}
+
+#[test]
+fn a_signal_that_the_caller_ignores_ends_it() {
+    // SAFETY: no other handler is set here, and what ignores a signal runs no code.
+    unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) }.unwrap();
+    let output = agree("SIGHUP, as under nohup", |program| {
+        let running = start(program, &[]);
+        running.send(Signal::SIGHUP);
+        running.finish()
+    });
+    assert_eq!(output.status.signal(), Some(Signal::SIGHUP as i32));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Starting programs, on their own or as the first process of a PID namespace, and knowing how they are.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ pub struct Running {
 
 /// Starts `program` with `arguments`, writing to `stdout`.
 pub fn launch(program: &Program, arguments: &[&str], stdout: impl Into<Stdio>) -> Running {
-    spawn(Command::new(&program.argv[0]).args(&program.argv[1..]).args(arguments), stdout)
+    spawn(&program.argv, arguments, stdout)
 }
 
 /// Starts `program` with `arguments`, and returns when it waits for signals.
@@ -36,7 +37,7 @@ pub fn start(program: &Program, arguments: &[&str]) -> Running {
 
 /// Starts `program` through a shell script, which has its command line in `"$@"` and is to become it.
 pub fn start_by_script(program: &Program, script: &str) -> Running {
-    spawn(Command::new("sh").args(["-c", script, "sh"]).args(&program.argv), Stdio::piped())
+    spawn(["sh", "-c", script, "sh"], &program.argv, Stdio::piped())
 }
 
 /// Words for the scripts that run beside a program: wait for the test; how many children the program has,
@@ -53,11 +54,9 @@ const WORDS: &str = r#"
 pub fn start_in_namespace(argv: &[PathBuf], script: &str) -> Running {
     // A shell takes the input of what it starts in the background away, hence the detour by descriptor 3.
     let script = format!("{WORDS} exec 3<&0 </dev/null; {{\n{script}\n:; }} &\n exec \"$@\" 3<&-");
-    let namespaces = ["--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"];
-    let mut running = spawn(
-        Command::new("unshare").args(namespaces).args(["sh", "-c", &script, "sh"]).args(argv),
-        Stdio::piped(),
-    );
+    let namespaces = "unshare --user --map-root-user --pid --fork --kill-child --mount-proc sh -c";
+    let words = namespaces.split(' ').chain([&*script, "sh"]);
+    let mut running = spawn(words, argv, Stdio::piped());
     let unshare = running.pid;
     running.pid = eventually("the namespace has its first process", || {
         if running.child.try_wait().unwrap().is_some() {
@@ -72,7 +71,15 @@ pub fn start_in_namespace(argv: &[PathBuf], script: &str) -> Running {
     running
 }
 
-fn spawn(command: &mut Command, stdout: impl Into<Stdio>) -> Running {
+/// Starts a command with the default action for every signal, whatever the caller ignores: nohup(1) ignores SIGHUP,
+/// and a shell without job control SIGINT in what it runs in the background.
+fn spawn<A: AsRef<OsStr>, B: AsRef<OsStr>>(
+    words: impl IntoIterator<Item = A>,
+    more: impl IntoIterator<Item = B>,
+    stdout: impl Into<Stdio>,
+) -> Running {
+    let mut command = Command::new("env");
+    command.arg("--default-signal").args(words).args(more);
     let piped = command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
     let child = piped.spawn().unwrap_or_else(|error| panic!("starting {command:?}: {error}"));
     Running { pid: Pid::from_raw(child.id() as i32), child }
