@@ -16,35 +16,21 @@ pub struct Claim {
 impl Claim {
     /// Claims `file`, waiting for whoever has it.
     pub fn on(context: &Context, file: &Path) -> Result<Claim> {
-        if let Some(folder) = file.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let open = fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(file)?
-            .into_file();
-        let lock = match Flock::lock(open, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => lock,
-            Err((mut open, _)) => {
-                let mut holder = String::new();
-                open.read_to_string(&mut holder).with_context(|| format!("reading {}", file.display()))?;
-                let running = context.progress.step("waiting");
-                running.doing(format!("for process {} to finish the same work", holder.trim()));
-                context
-                    .progress
-                    .say(format!("waiting for process {} to finish the same work", holder.trim()));
-                let lock = Flock::lock(open, FlockArg::LockExclusive)
-                    .map_err(|(_, error)| error)
-                    .with_context(|| format!("waiting for {}", file.display()))?;
-                running.done("the other process is done");
-                lock
-            }
-        };
-        say_who(&lock).with_context(|| format!("writing {}", file.display()))?;
-        Ok(Claim { _lock: lock })
+        let claim = Claim::wait(context, file, FlockArg::LockExclusiveNonblock, FlockArg::LockExclusive)?;
+        write_holder(&claim._lock).with_context(|| format!("writing {}", file.display()))?;
+        Ok(claim)
+    }
+
+    /// Shares `file` with all others that share it, waiting for a process that has it for itself.
+    pub fn shared(context: &Context, file: &Path) -> Result<Claim> {
+        Claim::wait(context, file, FlockArg::LockSharedNonblock, FlockArg::LockShared)
+    }
+
+    /// Claims `file` if no other process has or shares it.
+    pub fn if_unused(file: &Path) -> Result<Option<Claim>> {
+        let Ok(_lock) = Flock::lock(open(file)?, FlockArg::LockExclusiveNonblock) else { return Ok(None) };
+        write_holder(&_lock).with_context(|| format!("writing {}", file.display()))?;
+        Ok(Some(Claim { _lock }))
     }
 
     /// Whether nobody holds `file`, or there is none.
@@ -52,10 +38,36 @@ impl Claim {
         let Ok(open) = fs::File::open(file) else { return Ok(true) };
         Ok(Flock::lock(open.into_file(), FlockArg::LockExclusiveNonblock).is_ok())
     }
+
+    fn wait(context: &Context, file: &Path, at_once: FlockArg, patiently: FlockArg) -> Result<Claim> {
+        let mut open = match Flock::lock(open(file)?, at_once) {
+            Ok(_lock) => return Ok(Claim { _lock }),
+            Err((open, _)) => open,
+        };
+        let mut holder = String::new();
+        open.read_to_string(&mut holder).with_context(|| format!("reading {}", file.display()))?;
+        let running = context.progress.step("waiting");
+        running.doing(format!("for process {} to finish the same work", holder.trim()));
+        context.progress.say(format!("waiting for process {} to finish the same work", holder.trim()));
+        let _lock = Flock::lock(open, patiently)
+            .map_err(|(_, error)| error)
+            .with_context(|| format!("waiting for {}", file.display()))?;
+        running.done("the other process is done");
+        Ok(Claim { _lock })
+    }
 }
 
-/// Leaves word of who holds the claim, for those who will wait.
-fn say_who(mut file: &std::fs::File) -> std::io::Result<()> {
+/// Opens a lock file, which is created with its directory where it does not exist.
+fn open(file: &Path) -> Result<std::fs::File> {
+    if let Some(directory) = file.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    let open = fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(file)?;
+    Ok(open.into_file())
+}
+
+/// Writes the process ID of the holder, for those who will wait.
+fn write_holder(mut file: &std::fs::File) -> std::io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
     writeln!(file, "{}", std::process::id())

@@ -1,5 +1,6 @@
 //! The command line. Each command's own options stand in its file.
 
+use crate::claim::Claim;
 use crate::command::{bench, boot, build, bump, cache, doctor, images, patch, pause, release, rpm, test};
 use crate::context::{Context, Network};
 use anyhow::Result;
@@ -49,6 +50,14 @@ impl Cli {
     pub fn run(self) -> Result<()> {
         let network = if self.offline { Network::Forbidden } else { Network::Allowed };
         let context = Context::new(self.jobs.map(usize::from), network)?;
+        let _in_use = match self.command {
+            // It needs both for itself.
+            Command::Cache(_) => None,
+            _ => Some([
+                Claim::shared(&context, &context.cache_in_use())?,
+                Claim::shared(&context, &context.work_in_use())?,
+            ]),
+        };
         match self.command {
             Command::Build(args) => args.run(context),
             Command::Patch(args) => args.run(context),

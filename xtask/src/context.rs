@@ -70,6 +70,17 @@ impl Context {
         self.cache.join("toolchain").join(std::env::consts::ARCH)
     }
 
+    /// The file lock that every run shares while it may use the cache: another run's claim on a step or a tool
+    /// ends before the tool's use does.
+    pub fn cache_in_use(&self) -> PathBuf {
+        self.cache.join("in-use.claim")
+    }
+
+    /// The file lock that every run shares while it may use results of steps.
+    pub fn work_in_use(&self) -> PathBuf {
+        self.work.with_extension("claim")
+    }
+
     /// The same run with downloads from another place.
     pub fn with_mirror(self, mirror: String) -> Context {
         Context { mirror: Some(mirror), ..self }

@@ -2,7 +2,7 @@
 
 use crate::claim::Claim;
 use crate::context::Context;
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result};
 use fs_err as fs;
 use indicatif::HumanBytes;
 use std::path::Path;
@@ -45,9 +45,8 @@ impl Args {
         }
         let removed: Vec<_> =
             if self.all { made.iter().chain(&cached).collect() } else { made.iter().collect() };
-        for (path, _) in &removed {
-            require_unused(path)?;
-        }
+        let _work = require_unused(&context.work_in_use())?;
+        let _cache = if self.all { Some(require_unused(&context.cache_in_use())?) } else { None };
         for (path, _) in removed.into_iter().filter(|(path, _)| path.exists()) {
             remove(path)?;
             println!("removed {}", path.display());
@@ -56,23 +55,14 @@ impl Args {
     }
 }
 
-/// Refuses to take anything away from a run that goes on.
-fn require_unused(folder: &Path) -> Result<()> {
-    let is_claim = |path: &Path| {
-        path.file_name().is_some_and(|name| name == "claim")
-            || path.extension().is_some_and(|end| end == "claim")
-            || path.parent().is_some_and(|parent| parent.ends_with("claims"))
-    };
-    for entry in walkdir::WalkDir::new(folder).max_depth(4).into_iter().filter_map(Result::ok) {
-        if entry.file_type().is_file() && is_claim(entry.path()) && !Claim::is_free(entry.path())? {
-            bail!(
-                "{} is in use by process {}; nothing was removed",
-                folder.display(),
-                fs::read_to_string(entry.path())?.trim()
-            );
-        }
-    }
-    Ok(())
+/// Claims a directory that every run shares, or refuses to take anything away from a run that goes on.
+fn require_unused(file: &Path) -> Result<Claim> {
+    Claim::if_unused(file)?.with_context(|| {
+        format!(
+            "another cargo xtask is running and shares {}; nothing was removed\n  Try again when it has ended.",
+            file.display()
+        )
+    })
 }
 
 /// What the files of a folder take on the disk, which for a file with holes is less than its length.

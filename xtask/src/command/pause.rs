@@ -137,7 +137,7 @@ fn write(
     compression: Compression,
     folder: &Path,
 ) -> Result<Vec<Row>> {
-    let _claim = Claim::on(context, &context.work.join("pause-image.lock"))?;
+    let _claim = Claim::on(context, &context.work.join("pause-image.claim"))?;
     let making = folder.with_extension("making");
     let replaced = folder.with_extension("replaced");
     for stale in [&making, &replaced] {

@@ -33,7 +33,7 @@ impl<'a> Apt<'a> {
             bail!("this host has no apt with Debian's archive keyring ({KEYRING})");
         }
         let folder = context.cache.join("apt").join(format!("{suite}-{}", architectures.join("-")));
-        let claim = Claim::on(context, &folder.with_extension("lock"))?;
+        let claim = Claim::on(context, &folder.with_extension("claim"))?;
         for part in ["lists/partial", "cache/archives/partial", "none/partial", "preferences.d"] {
             fs::create_dir_all(folder.join(part))?;
         }

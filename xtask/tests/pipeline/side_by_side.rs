@@ -1,13 +1,15 @@
 //! Several builds at once.
 
-use super::place::{Place, succeeded};
+use super::place::{Place, failed, succeeded};
 use super::shop::{self, LAYOUTS, Product};
 use std::io::{BufRead, BufReader, Read};
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::Duration;
 
-#[test]
-fn a_second_run_of_the_same_work_waits_and_says_for_whom() {
-    let mut place = Place::new();
+/// Has the pause program's compiler of a place wait, and returns the file that appears when it does, and the one
+/// that lets it go on.
+fn hold_compiler(place: &mut Place) -> (PathBuf, PathBuf) {
     let rustc = xtask::process::find("rustc").unwrap();
     let (reached, go_on) = (place.path("reached"), place.path("go-on"));
     let hold =
@@ -17,12 +19,51 @@ fn a_second_run_of_the_same_work_waits_and_says_for_whom() {
         "rustc",
         &format!("case \"$*\" in *--crate-name=pause*) {hold} ;; esac; exec {real} \"$@\""),
     );
+    (reached, go_on)
+}
+
+/// Waits until a file appears, which a child process makes while it runs.
+#[track_caller]
+fn wait_for(file: &Path, child: &mut Child) {
+    while !file.exists() {
+        assert_eq!(child.try_wait().unwrap(), None, "it ended before {}", file.display());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn cache_in_use_by_another_target_is_not_pruned() {
+    let mut place = Place::new();
+    let (reached, go_on) = hold_compiler(&mut place);
+    let (cache, work) = (place.path("cache"), place.work());
+    place.set("K3S_XTASK_CACHE", &cache);
+    let tool = cache.join("tools/zig/zig");
+    std::fs::create_dir_all(tool.parent().unwrap()).unwrap();
+    std::fs::write(&tool, "used").unwrap();
+    let mut pause = place.xtask(["pause"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for(&reached, &mut pause);
+
+    let told = failed(&place.xtask(["cache", "--prune"]).output().unwrap());
+    assert!(told.contains("nothing was removed"), "{told}");
+    place.set("CARGO_TARGET_DIR", place.path("other-target"));
+    let told = failed(&place.xtask(["cache", "--prune", "--all"]).output().unwrap());
+    assert!(told.contains(cache.to_str().unwrap()), "{told}");
+    assert!(tool.exists() && work.exists());
+
+    std::fs::write(&go_on, "").unwrap();
+    succeeded(pause.wait_with_output().unwrap());
+    place.succeeds(["cache", "--prune", "--all"]);
+    assert!(!tool.exists() && work.exists());
+}
+
+#[test]
+fn a_second_run_of_the_same_work_waits_and_says_for_whom() {
+    let mut place = Place::new();
+    let (reached, go_on) = hold_compiler(&mut place);
     let start =
         || place.xtask(["build", "--sample"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let first = start();
-    while !reached.exists() {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    let mut first = start();
+    wait_for(&reached, &mut first);
     let mut second = start();
     let mut messages = BufReader::new(second.stderr.take().unwrap());
     let wanted = format!("waiting for process {} to finish the same work", first.id());
