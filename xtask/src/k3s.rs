@@ -1,10 +1,10 @@
 //! The parts of k3s and how they become one binary.
 //!
 //! ```text
-//! source ─► tree ─┬────────────► server ─┐
-//! pause ─► image ─┘   runc shim cni root ┼─► bundle ─► binary
-//!                     libseccomp ─► runc  │
-//!                            charts ──────┘ (inside the server)
+//! source ─► patched ─► tree ─┬────────────► server ─┐
+//!             pause ─► image ─┘   runc shim cni root ┼─► bundle ─► binary
+//!                                 libseccomp ─► runc  │
+//!                                        charts ──────┘ (inside the server)
 //! ```
 
 pub mod binary;
@@ -12,6 +12,7 @@ pub mod bundle;
 pub mod charts;
 pub mod cni;
 pub mod compile;
+pub mod patched;
 pub mod pause_image;
 pub mod root;
 pub mod runc;
@@ -23,7 +24,6 @@ pub mod tree;
 use crate::context::Context;
 use crate::image::reference::Reference;
 use crate::lock::Lock;
-use crate::patch::PatchSet;
 use crate::step::Step;
 use crate::target::Target;
 use crate::toolchain::{
@@ -33,6 +33,7 @@ use crate::toolchain::{
 use crate::upstream::checkout::GitSettings;
 use crate::upstream::{facts::Facts, release::Source};
 use anyhow::Result;
+use patched::Patched;
 use std::path::PathBuf;
 
 /// One build, with everything known about it before its first step.
@@ -41,10 +42,9 @@ pub struct Build<'a> {
     pub lock: &'a Lock,
     pub target: &'static Target,
     pub source: Source,
-    /// The untouched files of the source's commit.
-    pub checkout: PathBuf,
+    /// The files of the source's commit with the patches applied, from which the facts are read.
+    pub patched: Patched,
     pub facts: Facts,
-    pub patches: PatchSet,
     /// The Go of the host, which fetches modules.
     pub any_go: AnyGo,
     /// The Go that compiles.

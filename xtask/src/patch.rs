@@ -17,16 +17,25 @@ pub use image::{Form, Spot, spots};
 pub use set::PatchSet;
 
 use crate::image::reference::Reference;
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
 
 /// What a build puts into its patches.
 #[derive(Clone, Debug)]
 pub struct Values {
     /// `{pause_image}` in a replacement.
     pub pause_image: Reference,
-    /// Files that the build has made itself, by the name under which an `add-file` asks for them.
-    pub parts: BTreeMap<String, Vec<u8>>,
 }
+
+/// A file that the build makes. Patches say where it goes; it is put there once it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// The archive of the pause image.
+    PauseImage,
+}
+
+/// What stands in the place of a part until it is made: no text.
+const PLACEHOLDER: &[u8] = &[0];
 
 impl Values {
     /// Puts the values into a replacement.

@@ -73,8 +73,7 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
             fs::write(folder.join(finished::NOTICES), notices)?;
             files.push(finished::NOTICES.to_owned());
             files.extend(beside(build, &tree::of(outputs)?, folder)?);
-            let applied = tree::applied(outputs)?;
-            let manifest = Manifest::of(build, &parts, &applied, &checks, third_party, folder, &files)?;
+            let manifest = Manifest::of(build, &parts, &checks, third_party, folder, &files)?;
             fs::write(folder.join(MANIFEST), manifest.text()?)?;
             files.push(MANIFEST.to_owned());
             fs::write(folder.join(SUMS), sums(folder, &files)?)?;
@@ -122,7 +121,7 @@ impl Product {
         fs::create_dir_all(parent)?;
         let making = making(parent, build.target.go)?;
         crate::tree::copy(made, making.path())?;
-        let page = report::page(build, &manifest, &tree::applied(outputs)?, timings);
+        let page = report::page(build, &manifest, &build.patched.outcome.applied, timings);
         fs::write(making.path().join(REPORT), page.html())?;
         replace(making, &folder)?;
         Ok(Product { folder, manifest })

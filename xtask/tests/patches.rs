@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use tempfile::TempDir;
 use xtask::image::Reference;
-use xtask::patch::{Outcome, PatchSet, Values};
+use xtask::patch::{Outcome, Part, PatchSet, Values};
 
 const CONSTANT: &str = "pkg/cli/cmds/const_linux.go";
 const FLAG: &str = "pkg/cli/cmds/agent.go";
@@ -112,8 +112,7 @@ fn text(tree: &TempDir, name: &str) -> String {
 }
 
 fn values() -> Values {
-    let parts = BTreeMap::from([("pause-image".to_owned(), b"\0a tar".to_vec())]);
-    Values { pause_image: Reference::parse(PAUSE).unwrap(), parts }
+    Values { pause_image: Reference::parse(PAUSE).unwrap() }
 }
 
 /// The patches of this repository.
@@ -173,8 +172,9 @@ fn every_era_is_patched_by_the_alternative_made_for_it() {
         assert!(text(&tree, place).contains(&format!("\"{PAUSE}\"")), "{}", era.name);
         let call = format!("\tstageBuiltinPause(cfg)\n\treturn {}(ctx, cfg)\n", era.preload);
         assert!(text(&tree, CONTAINERD).contains(&call), "{}", era.name);
-        let staged = fs::read(tree.path().join("pkg/agent/containerd/k3s-builtin-pause.tar")).unwrap();
-        assert_eq!(staged, b"\0a tar");
+        let archive = "pkg/agent/containerd/k3s-builtin-pause.tar";
+        assert_eq!(outcome.parts, BTreeMap::from([(archive.to_owned(), Part::PauseImage)]));
+        assert!(tree.path().join(archive).is_file(), "{}", era.name);
         for (name, before) in era.files() {
             let touched = outcome.applied.iter().any(|patch| patch.files.iter().any(|file| file == name));
             assert_eq!(touched, text(&tree, name) != before, "{}: {name}", era.name);
@@ -303,23 +303,15 @@ fn the_users_patches_work_on_what_ours_have_left() {
 #[test]
 fn a_patch_is_left_out_by_its_name_and_only_by_a_name_that_exists() {
     let tree = ERAS[3].tree();
-    let no_part = Values { parts: BTreeMap::new(), ..values() };
-    let outcome = committed().apply(tree.path(), &no_part, &["builtin-pause"]).unwrap();
+    let outcome = committed().apply(tree.path(), &values(), &["builtin-pause"]).unwrap();
     assert_eq!(outcome.idle[0].because, "left out as asked");
+    assert_eq!(outcome.parts, BTreeMap::new());
     assert!(!tree.path().join("pkg/agent/containerd/builtin_pause.go").exists());
     let error = committed().check(tree.path(), &values(), &["builtin"]).unwrap_err().to_string();
     assert_eq!(
         error,
         "there is no patch \"builtin\" to leave out; there are builtin-pause, pause-image, tcpproxy"
     );
-}
-
-#[test]
-fn a_part_that_the_build_has_not_made_is_an_error_and_no_refusal() {
-    let no_part = Values { parts: BTreeMap::from([("else".to_owned(), vec![])]), ..values() };
-    let error = refusal(&committed(), &ERAS[3].tree(), &no_part);
-    assert!(error.contains("applying the patch patches/builtin-pause.json"), "{error}");
-    assert!(error.contains("is to hold the part \"pause-image\", and the build has made [else]"), "{error}");
 }
 
 #[test]

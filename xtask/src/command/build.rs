@@ -5,8 +5,9 @@ use crate::claim::Claim;
 use crate::context::Context;
 use crate::error;
 use crate::image::reference::Reference;
+use crate::k3s::patched::Patched;
 use crate::k3s::{Build, Optimisation, Options, Part};
-use crate::patch::PatchSet;
+use crate::patch::{PatchSet, Values};
 use crate::product::{self, Product};
 use crate::step::Plan;
 use crate::target::Target;
@@ -179,6 +180,11 @@ impl BuildOptions {
     fn patches(&self, context: &Context) -> Result<PatchSet> {
         PatchSet::load(&context.root, self.patches.as_deref())
     }
+
+    /// The patches of ours that are not wanted.
+    fn patches_left_out(&self) -> &'static [&'static str] {
+        if self.no_builtin_pause { &["builtin-pause"] } else { &[] }
+    }
 }
 
 /// Reads everything there is to know before the first step.
@@ -199,10 +205,10 @@ pub fn prepare<'a>(chosen: &'a Chosen, target: &'static Target, options: &BuildO
         level: options.level.clone(),
         c: Optimisation::Ours,
     };
-    let patches = options.patches(context)?;
     let any_go = AnyGo::find(context, chosen.stand_ins.as_ref())?;
-    let checkout = chosen.checkout()?;
-    let facts = Facts::read(context, &any_go, &checkout, &chosen.source, target)?;
+    let values = Values { pause_image: options_of_build.pause_image.clone() };
+    let patched = Patched::of(chosen, &options.patches(context)?, &values, options.patches_left_out())?;
+    let facts = Facts::read(context, &any_go, &patched.tree, &chosen.source, target)?;
     let tools = error::both(any_go.release(context, &facts.golang), Zig::get(context));
     let (go, zig, missing) = match tools {
         Ok((go, zig)) => (go, zig, None),
@@ -213,9 +219,8 @@ pub fn prepare<'a>(chosen: &'a Chosen, target: &'static Target, options: &BuildO
         lock: &chosen.lock,
         target,
         source: chosen.source.clone(),
-        checkout,
+        patched,
         facts,
-        patches,
         any_go,
         go,
         zig,

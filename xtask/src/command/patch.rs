@@ -5,7 +5,6 @@ use crate::context::Context;
 use crate::image::Reference;
 use crate::patch::{PatchSet, Values};
 use anyhow::{Context as _, Result};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Prove that the patches fit a k3s, or show what they change
@@ -42,9 +41,8 @@ impl Args {
         let checkout = chosen.checkout()?;
         let pause_image =
             Reference::parse(self.pause_image.as_deref().unwrap_or(&context.pins.pause_image.reference))?;
-        let parts = BTreeMap::from([("pause-image".to_owned(), Vec::new())]);
         let outcome = set
-            .check(&checkout, &Values { pause_image, parts }, &[])
+            .check(&checkout, &Values { pause_image }, &[])
             .with_context(|| format!("the patches do not fit k3s {}", chosen.source.version))?;
         for patch in &outcome.applied {
             match self.show {

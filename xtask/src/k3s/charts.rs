@@ -44,7 +44,7 @@ pub fn wanted(build: &Build) -> Result<Wanted> {
         return Ok(Wanted::LeftOut);
     }
     if build.facts.assets == Assets::GoBindata {
-        let generated = fs::read_to_string(build.checkout.join(COMMITTED_CHARTS))?;
+        let generated = fs::read_to_string(build.patched.tree.join(COMMITTED_CHARTS))?;
         if urls(build).all(|url| generated.contains(file_name(url))) {
             return Ok(Wanted::InTree);
         }

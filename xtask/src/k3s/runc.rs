@@ -24,7 +24,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         needs: vec!["libseccomp"],
         inputs,
         run: Box::new(move |folder, outputs| {
-            let tree = build.any_go.module(build.context, module, &build.checkout)?;
+            let tree = build.any_go.module(build.context, module, &build.patched.tree)?;
             let compile = match version_flag(&tree)? {
                 Some(flag) => composed(build, &format!("{flag} {LDFLAGS}"))?,
                 None => compile.clone(),

@@ -25,7 +25,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         needs: vec![],
         inputs,
         run: Box::new(move |folder, _| {
-            let tree = build.any_go.module(build.context, module, &build.checkout)?;
+            let tree = build.any_go.module(build.context, module, &build.patched.tree)?;
             compile.run(build, &tree, &Modules::ReadOnly, &folder.join(NAME), None)
         }),
     })

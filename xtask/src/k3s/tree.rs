@@ -2,92 +2,55 @@
 
 use super::compile::{Package, go_cache};
 use super::{Build, Part, charts, pause_image};
-use crate::patch::{Applied, Outcome, Values};
+use crate::patch;
 use crate::step::{Outputs, Step};
 use crate::tree;
 use crate::upstream::facts::Assets;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The directory of the step's result that holds the tree, and nothing of ours under a name that the tree
 /// could have, too.
 const TREE: &str = "tree";
 
-/// The file beside the tree that says which patches were applied.
-const APPLIED: &str = "applied.json";
-
 /// The tree of the step's result.
 pub fn of(outputs: &Outputs) -> Result<PathBuf> {
     Ok(outputs.of("tree")?.join(TREE))
 }
 
-/// The patches that the step has applied.
-pub fn applied(outputs: &Outputs) -> Result<Vec<Applied>> {
-    let text = fs::read(outputs.of("tree")?.join(APPLIED))?;
-    let Outcome { applied, .. } = serde_json::from_slice(&text)?;
-    Ok(applied)
-}
-
 /// The step that makes the tree.
 pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
-    let values = Values { pause_image: build.options.pause_image.clone(), parts: BTreeMap::new() };
     Step {
         name: "tree",
-        recipe: &[
-            include_str!("tree.rs"),
-            include_str!("../patch/apply.rs"),
-            include_str!("../patch/diff.rs"),
-            include_str!("../patch/edit.rs"),
-            include_str!("../patch/image.rs"),
-            include_str!("../patch/set.rs"),
-            include_str!("../patch/tree.rs"),
-        ],
+        recipe: &[include_str!("tree.rs"), include_str!("charts.rs")],
         needs: vec!["pause-image", "charts"],
         inputs: vec![
             format!("k3s {} {}", build.source.version, build.source.commit.id),
-            format!("patches sha256:{}", build.patches.digest(&values, left_out(build))),
-            format!("pause image {}, inside k3s: {:?}", values.pause_image, build.options.builtin_pause),
+            format!("patched tree sha256:{}", build.patched.key),
+            format!(
+                "pause image {}, inside k3s: {:?}",
+                build.options.pause_image, build.options.builtin_pause
+            ),
             format!("assets {:?}, charts {:?}", build.facts.assets, build.options.charts),
         ],
-        run: Box::new(move |folder, outputs| make(build, folder, outputs)),
+        run: Box::new(move |folder, outputs| make(build, &folder.join(TREE), outputs)),
     }
 }
 
-/// The patches that are not wanted.
-fn left_out(build: &Build) -> &'static [&'static str] {
-    match build.options.builtin_pause {
-        Part::Included => &[],
-        Part::LeftOut => &["builtin-pause"],
+fn make(build: &Build, place: &Path, outputs: &Outputs) -> Result<()> {
+    tree::copy(&build.patched.tree, place)?;
+    for (file, part) in &build.patched.outcome.parts {
+        let made = match part {
+            patch::Part::PauseImage => outputs.of("pause-image")?.join(pause_image::ARCHIVE),
+        };
+        fs::copy(made, place.join(file))?;
     }
-}
-
-/// What the patches would change, found out without making the tree. The pause image is not made yet; all that a
-/// diff tells of it is that it is no text.
-pub fn foreseen(build: &Build) -> Result<Vec<Applied>> {
-    let parts = BTreeMap::from([("pause-image".to_owned(), vec![0])]);
-    let values = Values { pause_image: build.options.pause_image.clone(), parts };
-    Ok(build.patches.check(&build.checkout, &values, left_out(build))?.applied)
-}
-
-fn make(build: &Build, folder: &Path, outputs: &Outputs) -> Result<()> {
-    let place = folder.join(TREE);
-    tree::copy(&build.checkout, &place)?;
-    let pause = fs::read(outputs.of("pause-image")?.join(pause_image::ARCHIVE))?;
-    let values = Values {
-        pause_image: build.options.pause_image.clone(),
-        parts: BTreeMap::from([("pause-image".to_owned(), pause)]),
-    };
-    let outcome = build.patches.apply(&place, &values, left_out(build))?;
-    fs::write(folder.join(APPLIED), serde_json::to_vec_pretty(&outcome)?)?;
-    let mut files = outcome.applied.iter().flat_map(|patch| &patch.files);
-    let manifests_changed = files.any(|file| file.starts_with("manifests/"));
-    put_assets(build, &place, outputs.of("charts")?, manifests_changed)
+    put_assets(build, place, outputs.of("charts")?)
 }
 
 /// Puts manifests and charts where the compiler finds them.
-fn put_assets(build: &Build, folder: &Path, charts: &Path, manifests_changed: bool) -> Result<()> {
+fn put_assets(build: &Build, folder: &Path, charts: &Path) -> Result<()> {
     fs::create_dir_all(folder.join("build/static"))?;
     fs::create_dir_all(folder.join("build/data"))?;
     for entry in fs::read_dir(charts)? {
@@ -109,7 +72,7 @@ fn put_assets(build: &Build, folder: &Path, charts: &Path, manifests_changed: bo
         // The committed files are what upstream compiles; they are made anew only where they would
         // no longer say what the folders hold.
         Assets::GoBindata if charts::wanted(build)? != charts::Wanted::InTree => generate(build, folder),
-        Assets::GoBindata if manifests_changed => generate_manifests(build, folder),
+        Assets::GoBindata if build.patched.changes("manifests/") => generate_manifests(build, folder),
         Assets::GoBindata => Ok(()),
     }
 }

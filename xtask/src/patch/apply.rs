@@ -3,9 +3,10 @@
 use super::edit::{AddFile, Edit, ImageEdit, Refusal, Source, Stop, TextEdit};
 use super::set::{Alternative, Patch, PatchSet};
 use super::tree::{File, Tree, TreePath};
-use super::{Values, diff, show};
-use anyhow::{Context as _, Result, anyhow, bail};
+use super::{Part, Values, diff, show};
+use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What patching a tree came to.
@@ -13,6 +14,9 @@ use std::path::Path;
 pub struct Outcome {
     pub applied: Vec<Applied>,
     pub idle: Vec<Idle>,
+    /// Files that hold a placeholder until the build has made them, by their paths.
+    #[serde(default)]
+    pub parts: BTreeMap<String, Part>,
 }
 
 /// A patch that has bitten. It travels with the product.
@@ -40,8 +44,6 @@ pub struct Idle {
 
 impl PatchSet {
     /// Proves the set against a tree without writing anything.
-    ///
-    /// Parts may be empty here: an added file is not looked into.
     ///
     /// # Errors
     /// As [`PatchSet::apply`].
@@ -95,6 +97,7 @@ impl PatchSet {
                 misfits.join("\n")
             );
         }
+        outcome.parts = tree.parts();
         Ok((tree, outcome))
     }
 }
@@ -148,28 +151,22 @@ impl Patch {
         match edit {
             Edit::Text(edit) => edit.edit(tree, values),
             Edit::Image(edit) => edit.edit(tree, values),
-            Edit::AddFile(added) => self.add(added, tree, values),
+            Edit::AddFile(added) => self.add(added, tree),
             Edit::Diff(edit) => diff::apply(self.attachment(&edit.from)?, tree),
         }
     }
 
-    fn add(
-        &self,
-        AddFile { file, from }: &AddFile,
-        tree: &mut Tree<'_>,
-        values: &Values,
-    ) -> Result<(), Stop> {
-        let bytes = match from {
-            Source::File(path) => self.attachment(path)?.to_vec(),
-            Source::Part(name) => values.parts.get(name).cloned().ok_or_else(|| {
-                let made: Vec<&str> = values.parts.keys().map(String::as_str).collect();
-                anyhow!("{file} is to hold the part {name:?}, and the build has made [{}]", made.join(", "))
-            })?,
-        };
+    fn add(&self, AddFile { file, from }: &AddFile, tree: &mut Tree<'_>) -> Result<(), Stop> {
         if tree.read(file)?.is_some() {
             return Err(Refusal::Occupied(file.clone()).into());
         }
-        tree.set(file, Some(File { bytes, executable: false }));
+        match from {
+            Source::File(path) => {
+                let bytes = self.attachment(path)?.to_vec();
+                tree.set(file, Some(File { bytes, executable: false }));
+            }
+            Source::Part(part) => tree.set_part(file, *part),
+        }
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use super::image::{self, Spot};
 use super::tree::TreePath;
-use super::{PAUSE_IMAGE, Values};
+use super::{PAUSE_IMAGE, Part, Values};
 use crate::image::reference::Reference;
 use anyhow::{Result, bail};
 use serde::Deserialize;
@@ -54,8 +54,8 @@ pub(super) struct AddFile {
 pub(super) enum Source {
     /// A file beside the patch.
     File(TreePath),
-    /// Something the build has made.
-    Part(String),
+    /// A file that the build makes.
+    Part(Part),
 }
 
 /// A unified diff beside the patch.
@@ -282,7 +282,7 @@ mod tests {
     use super::*;
 
     fn values() -> Values {
-        Values { pause_image: Reference::parse("me/pause:v1").unwrap(), parts: Default::default() }
+        Values { pause_image: Reference::parse("me/pause:v1").unwrap() }
     }
 
     fn text_edit(find: &str, count: usize, replace: &str) -> TextEdit {

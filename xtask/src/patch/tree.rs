@@ -1,5 +1,6 @@
 //! A tree of files as the patches leave it: in memory until all of them have bitten.
 
+use super::{PLACEHOLDER, Part};
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
 use serde::Deserialize;
@@ -70,6 +71,8 @@ pub(super) struct File {
 pub(super) struct Tree<'a> {
     folder: &'a Path,
     changed: BTreeMap<TreePath, Option<File>>,
+    /// The files among them that hold a placeholder.
+    parts: BTreeMap<TreePath, Part>,
 }
 
 /// What became of one file.
@@ -84,7 +87,7 @@ impl<'a> Tree<'a> {
         if !folder.is_dir() {
             bail!("{} is not a folder, so there is nothing to patch", folder.display());
         }
-        Ok(Tree { folder, changed: BTreeMap::new() })
+        Ok(Tree { folder, changed: BTreeMap::new(), parts: BTreeMap::new() })
     }
 
     /// The file as it now stands; none if there is none.
@@ -110,7 +113,19 @@ impl<'a> Tree<'a> {
 
     /// Sets what a path holds from now on.
     pub fn set(&mut self, path: &TreePath, file: Option<File>) {
+        self.parts.remove(path);
         self.changed.insert(path.clone(), file);
+    }
+
+    /// Sets that a path holds what the build makes, and a placeholder until then.
+    pub fn set_part(&mut self, path: &TreePath, part: Part) {
+        self.set(path, Some(File { bytes: PLACEHOLDER.to_vec(), executable: false }));
+        self.parts.insert(path.clone(), part);
+    }
+
+    /// The files that hold a placeholder, by their paths.
+    pub fn parts(&self) -> BTreeMap<String, Part> {
+        self.parts.iter().map(|(path, part)| (path.to_string(), *part)).collect()
     }
 
     /// What became of the files between an earlier state of the same tree and this one.

@@ -77,7 +77,6 @@ impl Manifest {
     pub fn of(
         build: &Build,
         parts: &[Part],
-        applied: &[Applied],
         checks: &[Check],
         third_party: ThirdParty,
         folder: &Path,
@@ -91,6 +90,7 @@ impl Manifest {
             .iter()
             .map(|name| Ok((name.clone(), FileEntry::of(&folder.join(name))?)))
             .collect::<Result<_>>()?;
+        let applied = &build.patched.outcome.applied;
         let module = |module: &crate::upstream::gomod::Module| format!("{} {}", module.path, module.version);
         let mut sources = BTreeMap::from([
             ("containerd".to_owned(), module(&build.facts.containerd)),

@@ -1,7 +1,7 @@
 //! Whether products are made of the same: those of several architectures, and one that is released beside the
 //! sources that everybody is to build it from again.
 
-use crate::k3s::{Build, tree};
+use crate::k3s::Build;
 use crate::product::manifest::{Manifest, PatchEntry, tools};
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,7 @@ pub fn differing<'m>(one: &'m Makings, other: &'m Makings) -> Vec<(&'m str, &'m 
 /// In what a finished product was made of other patches or by other tools than a build would use. The sources
 /// that are released beside it are those of the build, and would come to another program.
 pub fn with_build(manifest: &Manifest, build: &Build) -> Result<Vec<String>> {
-    let patches: Vec<PatchEntry> = tree::foreseen(build)?.iter().map(PatchEntry::of).collect();
+    let patches: Vec<PatchEntry> = build.patched.outcome.applied.iter().map(PatchEntry::of).collect();
     let found = makings(&manifest.patches, &manifest.tools);
     let wanted = makings(&patches, &tools(build)?);
     let differing = differing(&found, &wanted);

@@ -11,6 +11,9 @@ use crate::toolchain::go::StandIns;
 use anyhow::Result;
 use std::path::PathBuf;
 
+/// The name of [`Chosen::step`].
+pub const SOURCE: &str = "source";
+
 /// A choice, followed to its commit.
 pub struct Chosen {
     pub context: Context,
@@ -24,15 +27,19 @@ pub struct Chosen {
 impl Chosen {
     /// The untouched files of the commit.
     pub fn checkout(&self) -> Result<PathBuf> {
-        let plan = Plan::new(vec![Step {
-            name: "source",
+        let (outputs, _) = Plan::new(vec![self.step()])?.run(&self.context, &self.context.work)?;
+        Ok(outputs.of(SOURCE)?.to_owned())
+    }
+
+    /// The step that writes the files of the commit.
+    pub fn step(&self) -> Step<'_> {
+        Step {
+            name: SOURCE,
             recipe: &[include_str!("checkout.rs")],
             needs: vec![],
             inputs: vec![self.source.commit.id.clone()],
             run: Box::new(|folder, _| checkout::export(&self.source.commit, folder)),
-        }])?;
-        let (outputs, _) = plan.run(&self.context, &self.context.work)?;
-        Ok(outputs.of("source")?.to_owned())
+        }
     }
 
     /// What one process at a time works on: this commit for one architecture.

@@ -1,4 +1,4 @@
-//! What a checkout says about its own build.
+//! What a patched tree says about its own build.
 
 use super::gomod::{GoMod, Module};
 use super::release::Source;
@@ -37,7 +37,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Reads an untouched checkout.
+    /// Reads a tree as it is built, with the patches applied.
     pub fn read(
         context: &Context,
         go: &AnyGo,

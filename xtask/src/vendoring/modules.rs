@@ -46,7 +46,7 @@ pub fn gather(build: &Build, tree: &Path, folder: &Path) -> Result<()> {
 
 /// Every package that is compiled, whichever program it is for.
 fn packages(build: &Build, tree: &Path, settings: &Settings) -> Result<Vec<Package>> {
-    let module = |module: &Module| build.any_go.module(build.context, module, &build.checkout);
+    let module = |module: &Module| build.any_go.module(build.context, module, &build.patched.tree);
     let (of_shim, of_runc) = (module(&build.facts.containerd)?, module(&build.facts.runc)?);
     let mut found = Vec::new();
     for (compile, folder) in [
@@ -108,7 +108,7 @@ fn recorded(path: &Path) -> Option<(Module, String)> {
 /// The modules that we ask for ourselves: the shim's and runc's, which are compiled in their own folders, and
 /// Kubernetes', in which stands what Go compiles it.
 fn copy_modules_of_ours(build: &Build, theirs: &ModuleCache, into: &ModuleCache) -> Result<()> {
-    let go_sum = fs::read_to_string(build.checkout.join("go.sum"))?;
+    let go_sum = fs::read_to_string(build.patched.tree.join("go.sum"))?;
     let kubernetes = build.facts.gomod.resolve_any(&["k8s.io/kubernetes"])?;
     for module in [&build.facts.containerd, &build.facts.runc, &kubernetes] {
         for kind in ["info", "mod", "ziphash"] {

@@ -45,16 +45,51 @@ fn patched_manifest_is_generated_beside_committed_charts() {
     let place = Place::new();
     let chosen = sample::prepare(place.context(), Layout::Bindata).unwrap();
     let mut build = shop::prepare(&chosen, ARCH, Some(&patch_of_manifest(&place)));
-    let checkout = place.path("checkout");
-    xtask::tree::copy(&build.checkout, &checkout).unwrap();
-    let charts = checkout.join(COMMITTED_CHARTS);
+    let with_charts = place.path("with-charts");
+    xtask::tree::copy(&build.patched.tree, &with_charts).unwrap();
+    let charts = with_charts.join(COMMITTED_CHARTS);
     let names: Vec<&str> = build.facts.recipe.fetch("traefik").map(file_name).collect();
     assert_eq!(names.len(), 2, "{names:?}");
     let committed = std::fs::read_to_string(&charts).unwrap() + &format!("// {}\n", names.join(" "));
     std::fs::write(&charts, &committed).unwrap();
-    build.checkout = checkout;
+    build.patched.tree = with_charts;
 
     let tree = shop::make_tree(&build);
     assert_patched(&tree.join("pkg/deploy/zz_generated_bindata.go"));
     assert_eq!(std::fs::read_to_string(tree.join(COMMITTED_CHARTS)).unwrap(), committed);
+}
+
+/// A directory with one patch of go.mod and of a script: another fork of containerd, and one tag more.
+fn patch_of_facts(place: &Place) -> PathBuf {
+    let patches = place.path("patches");
+    std::fs::create_dir(&patches).unwrap();
+    let text = |file: &str, find: &str, replace: &str| serde_json::json!({"text": {"file": file, "find": find, "count": 1, "replace": replace}});
+    let edits = [
+        text("go.mod", "k3s-io/containerd/v2 v2.1.5-k3s1.sample", "me/containerd/v2 v2.9.9"),
+        text("scripts/build", "TAGS=\"ctrd ", "TAGS=\"mine ctrd "),
+    ];
+    let patch = serde_json::json!({
+        "name": "fork", "why": "a test", "retire": "never",
+        "alternatives": [{"layout": "go:embed", "edits": edits}],
+    });
+    std::fs::write(patches.join("fork.json"), patch.to_string()).unwrap();
+    patches
+}
+
+/// What is compiled must be what the patched tree names: the shim is compiled outside of it, in the module.
+#[test]
+fn facts_are_read_from_the_patched_tree() {
+    let place = Place::new();
+    let patches = patch_of_facts(&place);
+    let plan = place.succeeds(["build", "--sample", "--dry-run", "--patches", patches.to_str().unwrap()]);
+    for planned in [
+        "\nshim\n    module github.com/me/containerd/v2 v2.9.9\n",
+        "-X github.com/containerd/containerd/v2/version.Package=github.com/me/containerd/v2 ",
+        "-X github.com/containerd/containerd/v2/version.Version=v2.9.9 ",
+        "-tags static_build,mine,ctrd,",
+    ] {
+        assert!(plan.contains(planned), "{planned:?} is missing: {plan}");
+    }
+    assert!(!plan.contains("k3s-io/containerd"), "{plan}");
+    assert!(!place.work().join("riscv64").exists(), "a dry run has compiled something");
 }
