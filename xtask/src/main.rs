@@ -7,6 +7,7 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     let result = match arguments.split_first() {
         Some((first, rest)) if first == xtask::process::GUARD => xtask::process::guard(rest),
+        Some((first, rest)) if first == xtask::process::SANDBOX => xtask::process::enter_sandbox(rest),
         Some((first, rest)) if first == xtask::archive::PACK => {
             xtask::archive::pack(rest).map(|()| ExitCode::SUCCESS)
         }

@@ -6,14 +6,18 @@
 
 mod guard;
 mod listening;
+mod sandbox;
 
 pub use guard::{GUARD, guard};
 pub use listening::{Heard, Listening, Watched};
+pub use sandbox::{SANDBOX, Sandbox, available as sandbox_available, enter as enter_sandbox};
 
 use crate::address::without_credentials;
 use crate::context::Context;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
+use nix::sys::signal;
+use nix::unistd::Pid;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
@@ -22,6 +26,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 /// Lines of a failed program's output that are shown at the terminal; the log has the rest.
 const TAIL: usize = 25;
@@ -68,6 +73,7 @@ pub struct Program<'a> {
     environment: BTreeMap<OsString, OsString>,
     log: Option<PathBuf>,
     input: Option<Vec<u8>>,
+    sandbox: Option<Sandbox>,
 }
 
 /// What a finished program used, as the kernel counted it for the program and all its children.
@@ -89,7 +95,15 @@ impl<'a> Program<'a> {
             .collect();
         environment.insert("LC_ALL".into(), "C.UTF-8".into());
         environment.insert("TZ".into(), "UTC".into());
-        Program { context, argv, dir: context.root.clone(), environment, log: None, input: None }
+        Program {
+            context,
+            argv,
+            dir: context.root.clone(),
+            environment,
+            log: None,
+            input: None,
+            sandbox: None,
+        }
     }
 
     /// Runs in this folder instead of the repository's root.
@@ -108,6 +122,18 @@ impl<'a> Program<'a> {
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
         self.environment.extend(pairs.into_iter().map(|(k, v)| (k.into(), v.into())));
+        self
+    }
+
+    /// Runs without what the user's environment would pass on: no home, no credentials, no proxies.
+    pub fn without_user_environment(mut self) -> Self {
+        self.environment.retain(|name, _| !USER_ENVIRONMENT.iter().any(|user| name == user));
+        self
+    }
+
+    /// Runs in a sandbox, which needs [`sandbox_available`].
+    pub fn sandboxed(mut self, sandbox: Sandbox) -> Self {
+        self.sandbox = Some(sandbox);
         self
     }
 
@@ -136,11 +162,21 @@ impl<'a> Program<'a> {
 
     /// Runs for the effect; output goes to the log.
     pub fn run(self) -> Result<Usage> {
+        self.run_until(None)
+    }
+
+    /// Runs for the effect. What is still running after this time, or is left when the program has ended, is
+    /// killed.
+    pub fn run_within(self, timeout: Duration) -> Result<Usage> {
+        self.run_until(Some(timeout))
+    }
+
+    fn run_until(self, timeout: Option<Duration>) -> Result<Usage> {
         use std::io::{Seek, SeekFrom};
         let mut output = self.output_file()?;
         let begin = output.seek(SeekFrom::End(0))?;
-        let (status, usage) =
-            self.spawn(Stdio::from(output.try_clone()?), Stdio::from(output.try_clone()?), None)?;
+        let (stdout, stderr) = (Stdio::from(output.try_clone()?), Stdio::from(output.try_clone()?));
+        let (status, usage) = self.spawn(stdout, stderr, None, timeout)?;
         if !status.success() {
             output.seek(SeekFrom::Start(begin))?;
             let mut text = Vec::new();
@@ -169,7 +205,8 @@ impl<'a> Program<'a> {
     pub fn capture(&self) -> Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
         let mut stderr = tempfile::tempfile().context("making a scratch file for a program's messages")?;
         let mut stdout = Vec::new();
-        let (status, _) = self.spawn(Stdio::piped(), Stdio::from(stderr.try_clone()?), Some(&mut stdout))?;
+        let (status, _) =
+            self.spawn(Stdio::piped(), Stdio::from(stderr.try_clone()?), Some(&mut stdout), None)?;
         use std::io::Seek;
         stderr.rewind()?;
         let mut messages = Vec::new();
@@ -178,12 +215,16 @@ impl<'a> Program<'a> {
     }
 
     /// The guard's command line, with everything but its output.
-    fn guarded(&self, line: UnixStream, input: Option<&tempfile::NamedTempFile>) -> Command {
+    fn guarded(&self, line: UnixStream, input: Option<&tempfile::NamedTempFile>) -> Result<Command> {
         let mut command = Command::new(&self.context.guard);
-        command.arg(GUARD).args(&self.argv).current_dir(&self.dir).env_clear().envs(&self.environment);
+        command.arg(GUARD);
+        if let Some(sandbox) = &self.sandbox {
+            command.arg(&self.context.guard).arg(SANDBOX).arg(sandbox.to_argument()?);
+        }
+        command.args(&self.argv).current_dir(&self.dir).env_clear().envs(&self.environment);
         let input = input.map_or(Path::new("/dev/null"), |file| file.path());
         command.env(guard::INPUT, input).stdin(Stdio::from(OwnedFd::from(line)));
-        command
+        Ok(command)
     }
 
     /// Starts the program under a [`guard`] and waits for it.
@@ -192,10 +233,11 @@ impl<'a> Program<'a> {
         stdout: Stdio,
         stderr: Stdio,
         capture: Option<&mut Vec<u8>>,
+        timeout: Option<Duration>,
     ) -> Result<(ExitStatus, Usage)> {
-        let (mut ours, theirs) = UnixStream::pair().context("making the line to a program's guard")?;
+        let (ours, theirs) = UnixStream::pair().context("making the line to a program's guard")?;
         let input = self.input_file()?;
-        let mut command = self.guarded(theirs, input.as_ref());
+        let mut command = self.guarded(theirs, input.as_ref())?;
         command.stdout(stdout).stderr(stderr);
         let mut child = command.spawn().with_context(|| format!("cannot start {self}"))?;
         // The command holds our copy of the guard's end of the line; the guard's own must be the last.
@@ -203,9 +245,20 @@ impl<'a> Program<'a> {
         if let (Some(buffer), Some(mut pipe)) = (capture, child.stdout.take()) {
             pipe.read_to_end(buffer).with_context(|| format!("reading the output of {self}"))?;
         }
+        let report =
+            read_report(ours, timeout).with_context(|| format!("reading the guard's report on {self}"))?;
+        if timeout.is_some() {
+            // Before the guard is waited for, its number is that of its group and of no other.
+            let _ = signal::killpg(Pid::from_raw(child.id().try_into()?), signal::Signal::SIGKILL);
+        }
         let status = child.wait().with_context(|| format!("waiting for {self}"))?;
-        let mut report = String::new();
-        ours.read_to_string(&mut report).with_context(|| format!("reading the guard's report on {self}"))?;
+        let Some(report) = report else {
+            bail!(
+                "{self} was still running after {} s and was killed\n  in {}",
+                timeout.unwrap_or_default().as_secs(),
+                self.dir.display()
+            );
+        };
         if let Some(reason) = report.strip_prefix("cannot start: ") {
             bail!("cannot start {self}: {}", reason.trim_end());
         }
@@ -268,6 +321,18 @@ impl std::fmt::Display for Program<'_> {
     }
 }
 
+/// Reads what a guard reports when it ends; none where it has not ended in time.
+fn read_report(mut line: UnixStream, timeout: Option<Duration>) -> std::io::Result<Option<String>> {
+    use std::io::ErrorKind::{TimedOut, WouldBlock};
+    line.set_read_timeout(timeout)?;
+    let mut report = String::new();
+    match line.read_to_string(&mut report) {
+        Ok(_) => Ok(Some(report)),
+        Err(error) if matches!(error.kind(), TimedOut | WouldBlock) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// One word as a POSIX shell would have to read it.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+,./:@%^".contains(c);
@@ -292,6 +357,16 @@ fn find_in(name: &str, path: &OsStr) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn user_environment_can_be_left_out() {
+        let context = Context::new(None, crate::context::Network::Forbidden).unwrap();
+        let shell = context.shell().unwrap();
+        let program = Program::new(&context, xshell::cmd!(shell, "true"));
+        assert!(program.environment.contains_key(OsStr::new("PATH")));
+        let names: Vec<_> = program.without_user_environment().environment.into_keys().collect();
+        assert_eq!(names, ["LC_ALL", "TZ"]);
+    }
 
     #[test]
     fn words_are_quoted_only_where_a_shell_needs_it() {

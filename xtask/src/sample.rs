@@ -12,6 +12,7 @@ use crate::tree;
 use crate::upstream::checkout::{self, Commit, GitSettings, Reach};
 use crate::upstream::chosen::Chosen;
 use crate::upstream::release::{Origin, Source};
+use crate::upstream::script::Trust;
 use anyhow::{Context as _, Result, anyhow};
 use fs_err as fs;
 use std::io::Write;
@@ -68,7 +69,8 @@ pub fn prepare(context: Context, layout: Layout) -> Result<Chosen> {
     };
     let stand_ins = Some(StandIns { proxy: module_cache::address(&folder.join("proxy")), cache });
     let mirror = format!("file://{}", folder.join("mirror").display());
-    Ok(Chosen { context: context.with_mirror(mirror), lock, source, git, stand_ins })
+    let context = context.with_mirror(mirror);
+    Ok(Chosen { context, lock, source, git, stand_ins, scripts: Trust::Trusted })
 }
 
 /// Makes the repositories, the mirror of downloads and the proxy of modules.

@@ -208,7 +208,7 @@ pub fn prepare<'a>(chosen: &'a Chosen, target: &'static Target, options: &BuildO
     let any_go = AnyGo::find(context, chosen.stand_ins.as_ref())?;
     let values = Values { pause_image: options_of_build.pause_image.clone() };
     let patched = Patched::of(chosen, &options.patches(context)?, &values, options.patches_left_out())?;
-    let facts = Facts::read(context, &any_go, &patched.tree, &chosen.source, target)?;
+    let facts = Facts::read(context, &any_go, &patched.tree, &chosen.source, target, chosen.scripts)?;
     let tools = error::both(any_go.release(context, &facts.golang), Zig::get(context));
     let (go, zig, missing) = match tools {
         Ok((go, zig)) => (go, zig, None),

@@ -6,6 +6,7 @@ use crate::sample::{self, Layout};
 use crate::upstream::checkout::GitSettings;
 use crate::upstream::chosen::Chosen;
 use crate::upstream::release::{self, Wanted};
+use crate::upstream::script::Trust;
 use crate::upstream::version::Version;
 use crate::vendoring;
 use anyhow::Result;
@@ -44,6 +45,10 @@ pub struct Choice {
     #[arg(long, value_name = "LAYOUT", value_enum, default_value_t = Layout::Embed, requires = "sample")]
     pub sample_layout: Layout,
 
+    /// Execute the build scripts of the source tree without a sandbox, with your rights
+    #[arg(long, conflicts_with = "sample")]
+    pub trust_scripts: bool,
+
     /// Refuse what k3s.lock.json does not lock yet, instead of adding it
     #[arg(long)]
     pub locked: bool,
@@ -55,8 +60,9 @@ impl Choice {
         if self.sample {
             return sample::prepare(context, self.sample_layout);
         }
+        let scripts = if self.trust_scripts { Trust::Trusted } else { Trust::Sandboxed };
         if let Some(folder) = &self.vendored {
-            return vendoring::open(context, folder);
+            return vendoring::open(context, folder, scripts);
         }
         let adding = if self.locked { Adding::Forbidden } else { Adding::Allowed };
         let lock = Lock::open(&context.lock_file, adding)?;
@@ -70,6 +76,6 @@ impl Choice {
             None => Wanted::Release(self.k3s.clone().unwrap_or_else(|| context.pins.k3s.version.clone())),
         };
         let source = release::find(&context, &lock, &git, &wanted)?;
-        Ok(Chosen { context, lock, source, git, stand_ins: None })
+        Ok(Chosen { context, lock, source, git, stand_ins: None, scripts })
     }
 }

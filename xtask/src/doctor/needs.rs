@@ -23,7 +23,7 @@ pub struct Need {
 pub enum Remedy {
     /// A package, under its name in Debian and Ubuntu, and in Fedora and openEuler where one is known.
     Package { debian: &'static str, fedora: Option<&'static str> },
-    /// A setting of the kernel; see [`crate::namespaces::setting`].
+    /// A setting of the kernel; see [`crate::namespaces::setting`] for those that a command can change.
     Setting,
 }
 
@@ -65,6 +65,8 @@ pub static NEEDS: &[Need] = &[
         Search::File(&["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"]),
         package("ca-certificates", "ca-certificates")),
     need("bash", &[Build], "reads upstream's build scripts", program(&["bash"]), package("bash", "bash")),
+    need("sandbox", &[Build], "confines upstream's build scripts (`--trust-scripts` does without)",
+        Search::Sandbox, Remedy::Setting),
     // `mawk --version` is an error.
     need("awk", &[Build], "is used by upstream's scripts", asked(&["awk"], &["1"]), package("mawk", "gawk")),
     need("sed", &[Build], "is used by upstream's scripts", program(&["sed"]), package("sed", "sed")),

@@ -21,6 +21,8 @@ pub enum Search {
     Library(&'static str),
     /// Whether this user may make user and network namespaces.
     Namespaces,
+    /// The sandbox for upstream's scripts (see [`process::Sandbox`]).
+    Sandbox,
 }
 
 /// A program on the search path.
@@ -56,6 +58,7 @@ impl Search {
             Search::File(paths) => first_file(paths),
             Search::Library(name) => library(offline, name),
             Search::Namespaces => namespaces(offline),
+            Search::Sandbox => process::sandbox_available().map(|()| "Landlock and seccomp".to_owned()),
         };
         found.map_or_else(|error| self.not_found(offline, &error), Finding::Found)
     }

@@ -123,7 +123,7 @@ impl Program<'_> {
     fn heard(&self, reader: PipeReader, stdout: Stdio, stderr: Stdio) -> Result<Listening> {
         let (line, theirs) = UnixStream::pair().context("making the line to a program's guard")?;
         let input = self.input_file()?;
-        let mut command = self.guarded(theirs, input.as_ref());
+        let mut command = self.guarded(theirs, input.as_ref())?;
         command.stdout(stdout).stderr(stderr);
         let child = command.spawn().with_context(|| format!("cannot start {self}"))?;
         // It holds this side's copies of the pipe, which would never end.

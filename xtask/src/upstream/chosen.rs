@@ -3,6 +3,7 @@
 
 use super::checkout::{self, GitSettings};
 use super::release::Source;
+use super::script::Trust;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::lock::Lock;
@@ -22,6 +23,8 @@ pub struct Chosen {
     pub git: GitSettings,
     /// Modules that stand before those of the user's proxies.
     pub stand_ins: Option<StandIns>,
+    /// How the build scripts of the tree are executed.
+    pub scripts: Trust,
 }
 
 impl Chosen {

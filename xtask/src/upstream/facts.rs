@@ -2,7 +2,7 @@
 
 use super::gomod::{GoMod, Module};
 use super::release::Source;
-use super::script::{self, Answers, Recipe};
+use super::script::{self, Answers, Recipe, Trust};
 use crate::context::Context;
 use crate::target::Target;
 use crate::toolchain::go::AnyGo;
@@ -44,6 +44,7 @@ impl Facts {
         tree: &Path,
         source: &Source,
         target: &Target,
+        trust: Trust,
     ) -> Result<Facts> {
         let gomod = GoMod::parse(&fs::read_to_string(tree.join("go.mod"))?);
         let kubernetes = gomod.resolve_any(&["k8s.io/kubernetes"])?;
@@ -57,7 +58,7 @@ impl Facts {
             golang: &golang,
             date: &rfc3339(source.time),
         };
-        let recipe = script::play(context, tree, &gomod, &answers)?;
+        let recipe = script::play(context, tree, &gomod, &answers, trust)?;
         Ok(Facts {
             assets: assets(tree)?,
             containerd: gomod

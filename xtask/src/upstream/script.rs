@@ -3,17 +3,20 @@
 //!
 //! Build tags, `-X` flags, links, download addresses and compression stand in k3s' `scripts/build`,
 //! `scripts/package-cli` and `scripts/download`. Bash itself reads them, with every program they would
-//! start replaced by a function that records its arguments (`recorder.sh`). So nothing of them is
+//! start replaced by a function that records its arguments (`recorder.sh`). Bash does so in a sandbox, since
+//! the tree may be anybody's: without the network, with nothing of the user's to read, and with only a temporary
+//! directory to write to. So nothing of them is
 //! written down a second time here, and a change upstream is followed or, where it starts a program
 //! the recorder does not know, refused by name.
 
 use super::gomod::GoMod;
 use crate::context::Context;
-use crate::process::{self, Program};
+use crate::process::{self, Program, Sandbox};
 use crate::tree;
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use fs_err as fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 use xshell::cmd;
 
 const RECORDER: &str = include_str!("recorder.sh");
@@ -71,47 +74,130 @@ pub struct Recipe {
     pub root_sha256: Option<String>,
 }
 
+/// Whether a tree's scripts are executed in a sandbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Scripts of others, which are confined (see [`crate::process::Sandbox`]).
+    Sandboxed,
+    /// Scripts of our own, or those that the user vouches for with `--trust-scripts`.
+    Trusted,
+}
+
+/// The time that one script may take; upstream's take less than a second.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Directories with the libraries, the loader among them, of bash and the [`REAL`] programs.
+const LIBRARIES: [&str; 7] =
+    ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/nix/store", "/gnu/store"];
+/// The loader's own list of libraries.
+const LOADER_CACHE: &str = "/etc/ld.so.cache";
+
 /// Plays the scripts of a tree.
-pub fn play(context: &Context, root: &Path, gomod: &GoMod, answers: &Answers) -> Result<Recipe> {
-    let stage = tempfile::tempdir().context("making a stage for upstream's scripts")?;
-    let stage = stage.path();
-    for part in ["scripts", "manifests"] {
-        tree::copy(&root.join(part), &stage.join(part))
-            .with_context(|| format!("{} is not a k3s tree", root.display()))?;
-    }
-    let tools = stage.join("tools");
-    fs::create_dir(&tools)?;
-    for name in REAL {
-        let real = process::find(name).ok_or_else(|| anyhow!("{name} is not on the search path"))?;
-        fs::os::unix::fs::symlink(real, tools.join(name))?;
-    }
-    let modules: String = gomod
-        .modules()
-        .map(|(path, module)| format!("{path} {} {}\n", module.path, module.version))
-        .collect();
-    fs::write(stage.join("modules"), modules)?;
-    fs::write(stage.join("recorder.sh"), RECORDER)?;
+pub fn play(
+    context: &Context,
+    root: &Path,
+    gomod: &GoMod,
+    answers: &Answers,
+    trust: Trust,
+) -> Result<Recipe> {
+    let staging = Staging::new(root, gomod, trust)?;
     let mut recipe = Recipe::default();
     for script in SCRIPTS {
-        let output = stage.join("record");
-        fs::write(&output, "")?;
-        let shell = context.shell()?;
-        Program::new(context, cmd!(shell, "bash {script}"))
-            .dir(stage)
-            .envs(environment(answers))
-            .env("BASH_ENV", stage.join("recorder.sh"))
-            .env("RECORDER_BIN", &tools)
-            .env("RECORDER_MODULES", stage.join("modules"))
-            .env("RECORDER_OUTPUT", &output)
-            .run()
+        let records = staging
+            .record(context, script, answers, TIMEOUT)
             .with_context(|| format!("playing upstream's {script}"))?;
-        recipe
-            .take(&fs::read_to_string(&output)?)
-            .with_context(|| format!("what upstream's {script} does"))?;
+        recipe.take(&records).with_context(|| format!("what upstream's {script} does"))?;
     }
     recipe.links.sort();
     recipe.links.dedup();
     Ok(recipe)
+}
+
+/// A temporary directory in which scripts run: a copy of what they read, and the programs that they may start.
+struct Staging {
+    directory: tempfile::TempDir,
+    bash: PathBuf,
+    /// None where the scripts are trusted.
+    sandbox: Option<Sandbox>,
+}
+
+impl Staging {
+    fn new(root: &Path, gomod: &GoMod, trust: Trust) -> Result<Staging> {
+        let directory = tempfile::tempdir().context("making a directory for upstream's scripts")?;
+        let path = directory.path();
+        for part in ["scripts", "manifests"] {
+            let from = root.join(part);
+            let real = fs::symlink_metadata(&from).is_ok_and(|metadata| metadata.is_dir());
+            ensure!(real, "{} is not a k3s tree: {part} is not a directory", root.display());
+            tree::copy(&from, &path.join("tree").join(part))?;
+        }
+        for name in ["tools", "records", "scratch"] {
+            fs::create_dir(path.join(name))?;
+        }
+        let modules: String = gomod
+            .modules()
+            .map(|(path, module)| format!("{path} {} {}\n", module.path, module.version))
+            .collect();
+        fs::write(path.join("modules"), modules)?;
+        fs::write(path.join("recorder.sh"), RECORDER)?;
+        let bash = real_program("bash")?;
+        let mut execute = vec![bash.clone()];
+        for name in REAL {
+            let real = real_program(name)?;
+            fs::os::unix::fs::symlink(&real, path.join("tools").join(name))?;
+            execute.push(real);
+        }
+        let sandbox = match trust {
+            Trust::Trusted => None,
+            Trust::Sandboxed => {
+                process::sandbox_available().context(
+                    "upstream's build scripts are executed in a sandbox, which this machine does not have\n  \
+                     If you trust the scripts of this source tree: --trust-scripts executes them without one.",
+                )?;
+                execute.extend(LIBRARIES.map(PathBuf::from));
+                Some(Sandbox {
+                    read: vec![path.join("recorder.sh"), path.join("modules"), LOADER_CACHE.into()],
+                    execute,
+                    write: ["tree", "records", "scratch"].map(|name| path.join(name)).into(),
+                })
+            }
+        };
+        Ok(Staging { directory, bash, sandbox })
+    }
+
+    /// Runs a script and returns what it recorded.
+    fn record(
+        &self,
+        context: &Context,
+        script: &str,
+        answers: &Answers,
+        timeout: Duration,
+    ) -> Result<String> {
+        let path = self.directory.path();
+        let records = path.join("records").join("output");
+        fs::write(&records, "")?;
+        let (shell, bash) = (context.shell()?, &self.bash);
+        let mut program = Program::new(context, cmd!(shell, "{bash} {script}"))
+            .without_user_environment()
+            .dir(path.join("tree"))
+            .envs(environment(answers))
+            .env("HOME", path.join("scratch"))
+            .env("TMPDIR", path.join("scratch"))
+            .env("BASH_ENV", path.join("recorder.sh"))
+            .env("RECORDER_BIN", path.join("tools"))
+            .env("RECORDER_MODULES", path.join("modules"))
+            .env("RECORDER_OUTPUT", &records);
+        if let Some(sandbox) = &self.sandbox {
+            program = program.sandboxed(sandbox.clone());
+        }
+        program.run_within(timeout)?;
+        Ok(fs::read_to_string(&records)?)
+    }
+}
+
+/// The file of a program on the search path, past all links.
+fn real_program(name: &str) -> Result<PathBuf> {
+    let found = process::find(name).ok_or_else(|| anyhow!("{name} is not on the search path"))?;
+    Ok(fs::canonicalize(found)?)
 }
 
 /// The scripts' inputs under all the names they have had (research: `DRONE_TAG` up to v1.34, `TAG` and

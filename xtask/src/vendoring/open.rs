@@ -12,13 +12,14 @@ use crate::tree;
 use crate::upstream::checkout::{self, Commit, GitSettings, Reach};
 use crate::upstream::chosen::Chosen;
 use crate::upstream::release::Source;
+use crate::upstream::script::Trust;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 
 /// Opens a folder that [`super::gather`] has made. Nothing of the network or of the person's own caches is used;
 /// everything is held against its sum.
-pub fn open(context: Context, folder: &Path) -> Result<Chosen> {
+pub fn open(context: Context, folder: &Path, scripts: Trust) -> Result<Chosen> {
     let context = context.without_network();
     let folder = fs::canonicalize(folder)?;
     let index = fs::read(folder.join(INDEX))
@@ -56,6 +57,7 @@ pub fn open(context: Context, folder: &Path) -> Result<Chosen> {
         stand_ins: Some(StandIns { proxy: "off".to_owned(), cache: modules }),
         source,
         context,
+        scripts,
     })
 }
 

@@ -1,0 +1,197 @@
+//! Scripts of a source tree as an attacker would write them. Each attack succeeds where the scripts are trusted,
+//! so that its failure in the sandbox says something.
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::Mode;
+use std::fs::OpenOptions;
+use std::net::{TcpListener, UdpSocket};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::Duration;
+use xshell::cmd;
+use xtask::context::{Context, Network};
+use xtask::process::{Program, Sandbox};
+use xtask::tree;
+use xtask::upstream::gomod::GoMod;
+use xtask::upstream::script::{self, Answers, Recipe, Trust};
+
+fn context() -> Context {
+    let mut context = Context::new(None, Network::Forbidden).unwrap();
+    context.guard = env!("CARGO_BIN_EXE_xtask").into();
+    context
+}
+
+/// The sample's scripts with lines of an attacker's among them, beside files that are none of their business.
+struct Tree {
+    directory: tempfile::TempDir,
+}
+
+impl Tree {
+    fn new(lines: &str) -> Tree {
+        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let tree = directory.path().join("tree");
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sample/k3s");
+        for layout in ["base", "embed"] {
+            tree::copy(&sample.join(layout), &tree).unwrap();
+        }
+        let path = tree.join("scripts/version.sh");
+        let script = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, script.replacen('\n', &format!("\n{lines}\n"), 1)).unwrap();
+        Tree { directory }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.directory.path().join("tree")
+    }
+
+    fn play(&self, trust: Trust) -> anyhow::Result<Recipe> {
+        let gomod = GoMod::parse(&std::fs::read_to_string(self.root().join("go.mod"))?);
+        let answers = Answers {
+            goarch: "riscv64",
+            version: "v0.35.0+k3s1",
+            commit: "0123456789abcdef0123456789abcdef01234567",
+            golang: "1.25.5",
+            date: "2026-01-01T00:00:00Z",
+        };
+        script::play(&context(), &self.root(), &gomod, &answers, trust)
+    }
+}
+
+/// Runs the lines twice; `happened` must see their effect where they are trusted, and none in the sandbox.
+#[track_caller]
+fn only_trusted(lines: &str, happened: impl Fn(&anyhow::Result<Recipe>) -> bool) {
+    let tree = Tree::new(lines);
+    let confined = tree.play(Trust::Sandboxed);
+    assert!(!happened(&confined), "in the sandbox: {lines}\n{confined:?}");
+    let trusted = tree.play(Trust::Trusted);
+    assert!(happened(&trusted), "where it is trusted: {lines}\n{trusted:?}");
+}
+
+fn outside() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
+
+#[test]
+fn both_record_the_same() {
+    let tree = Tree::new("");
+    let (confined, trusted) = (tree.play(Trust::Sandboxed).unwrap(), tree.play(Trust::Trusted).unwrap());
+    assert_eq!(confined, trusted);
+    assert_eq!(confined.builds.len(), 4);
+}
+
+#[test]
+fn writes_nothing_outside() {
+    let outside = outside();
+    let file = outside.path().join("file");
+    let written = |_: &_| std::fs::remove_file(&file).is_ok();
+    only_trusted(&format!("echo text 2>/dev/null >{} || true", file.display()), written);
+    only_trusted(&format!("touch=/bin/touch; $touch {} || true", file.display()), written);
+}
+
+#[test]
+fn removes_and_changes_nothing_outside() {
+    let outside = outside();
+    let file = outside.path().join("file");
+    let whole = || std::fs::write(&file, "text").unwrap();
+    whole();
+    let emptied = |_: &_| std::fs::read_to_string(&file).unwrap().is_empty();
+    only_trusted(&format!(": >{} || true", file.display()), emptied);
+    whole();
+    let removed = |_: &_| !file.exists();
+    only_trusted(&format!("rm=/bin/rm; $rm {} || true", file.display()), removed);
+}
+
+/// An executable of the attacker's own runs in the sandbox, through the loader, and can no more for it.
+#[test]
+fn changes_no_modes_outside() {
+    let outside = outside();
+    let file = outside.path().join("file");
+    std::fs::write(&file, "text").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let tree = Tree::new(&format!(
+        "for loader in /lib64/ld-* /lib/ld-*; do \"$loader\" scripts/own 666 {} || true; done",
+        file.display()
+    ));
+    std::fs::copy("/bin/chmod", tree.root().join("scripts/own")).unwrap();
+    let mode = || std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+    tree.play(Trust::Sandboxed).unwrap();
+    assert_eq!(mode(), 0o600);
+    drop(tree.play(Trust::Trusted));
+    assert_eq!(mode(), 0o666);
+}
+
+#[test]
+fn reads_nothing_outside() {
+    let outside = outside();
+    let file = outside.path().join("secret");
+    std::fs::write(&file, "a-secret").unwrap();
+    let told = |recipe: &anyhow::Result<Recipe>| format!("{recipe:?}").contains("a-secret");
+    only_trusted(&format!("ln -s \"$(cat {} || true)\" bin/x", file.display()), told);
+}
+
+#[test]
+fn reaches_no_network() {
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    tcp.set_nonblocking(true).unwrap();
+    let port = tcp.local_addr().unwrap().port();
+    only_trusted(&format!("(: 3<>/dev/tcp/127.0.0.1/{port}) || true"), |_| tcp.accept().is_ok());
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    udp.set_nonblocking(true).unwrap();
+    let port = udp.local_addr().unwrap().port();
+    let received = |_: &_| udp.recv(&mut [0; 16]).is_ok();
+    only_trusted(&format!("(echo text >/dev/udp/127.0.0.1/{port}) || true"), received);
+}
+
+#[test]
+fn signals_no_other_process() {
+    let mut other: Child = Command::new("sleep").arg("600").spawn().unwrap();
+    let tree = Tree::new(&format!("kill -KILL {} || true", other.id()));
+    tree.play(Trust::Sandboxed).unwrap();
+    assert!(other.try_wait().unwrap().is_none(), "it was ended from inside of the sandbox");
+    tree.play(Trust::Trusted).unwrap();
+    assert!(!other.wait().unwrap().success());
+}
+
+/// A script that starts a process in a group of its own (`set -m`) and ends, or never ends, leaves nothing.
+#[test]
+fn leaves_no_process() {
+    let context = context();
+    let shell = context.shell().unwrap();
+    let outside = outside();
+    let pipe = outside.path().join("pipe");
+    for (script, timeout, ends) in [
+        ("set -m; (while :; do :; done) & exit 0", Duration::from_secs(600), true),
+        ("set -m; (while :; do :; done) & while :; do :; done", Duration::from_millis(300), false),
+    ] {
+        nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+        let reader =
+            OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&pipe).unwrap();
+        let script = format!("exec 9>{}; {script}", pipe.display());
+        let sandbox = Sandbox {
+            execute: ["/usr", "/lib", "/lib64", "/bin", "/nix/store"].map(PathBuf::from).into(),
+            write: vec![outside.path().to_owned()],
+            ..Sandbox::default()
+        };
+        let program = Program::new(&context, cmd!(shell, "bash -c {script}")).sandboxed(sandbox);
+        let result = program.run_within(timeout);
+        // It ends when no process has the other end any more.
+        fcntl(&reader, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+        std::io::read_to_string(reader).unwrap();
+        match ends {
+            true => drop(result.unwrap()),
+            false => assert!(format!("{:#}", result.unwrap_err()).contains("still running after 0 s")),
+        }
+        std::fs::remove_file(&pipe).unwrap();
+    }
+}
+
+#[test]
+fn refuses_scripts_that_are_a_link() {
+    let tree = Tree::new("");
+    let scripts = tree.root().join("scripts");
+    std::fs::rename(&scripts, tree.directory.path().join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(tree.directory.path().join("elsewhere"), &scripts).unwrap();
+    let error = tree.play(Trust::Sandboxed).unwrap_err().to_string();
+    assert!(error.contains("scripts is not a directory"), "{error}");
+}
