@@ -1,8 +1,9 @@
 //! How an error is told at the terminal.
 
+use crate::address::without_credentials;
 use anyhow::{Result, anyhow};
 
-/// An error and its causes, outermost first, one below the other.
+/// An error and its causes, outermost first, one below the other, without the credentials of any URL.
 pub fn story(error: &anyhow::Error) -> String {
     let mut told: Vec<String> = Vec::new();
     for cause in error.chain().map(|cause| cause.to_string()) {
@@ -11,7 +12,7 @@ pub fn story(error: &anyhow::Error) -> String {
             told.push(cause);
         }
     }
-    told.join("\n  because: ")
+    without_credentials(&told.join("\n  because: "))
 }
 
 /// All the values, or all the errors as one: a person who repairs one thing wants to hear of the next.

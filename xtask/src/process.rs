@@ -6,6 +6,7 @@
 
 mod guard;
 mod listening;
+mod output;
 mod sandbox;
 
 pub use guard::{GUARD, guard};
@@ -165,23 +166,25 @@ impl<'a> Program<'a> {
         self.run_until(None)
     }
 
-    /// Runs for the effect. What is still running after this time, or is left when the program has ended, is
-    /// killed.
+    /// Runs for the effect. What is still running after this time is killed.
     pub fn run_within(self, timeout: Duration) -> Result<Usage> {
         self.run_until(Some(timeout))
     }
 
     fn run_until(self, timeout: Option<Duration>) -> Result<Usage> {
-        use std::io::{Seek, SeekFrom};
-        let mut output = self.output_file()?;
-        let begin = output.seek(SeekFrom::End(0))?;
-        let (stdout, stderr) = (Stdio::from(output.try_clone()?), Stdio::from(output.try_clone()?));
-        let (status, usage) = self.spawn(stdout, stderr, None, timeout)?;
+        let log = self.log_file()?;
+        let (reader, writer) = std::io::pipe().context("making a pipe for a program's output")?;
+        let messages = writer.try_clone().context("sharing the pipe for a program's output")?;
+        let (ended, tail) = std::thread::scope(|scope| {
+            let tail = scope.spawn(|| output::keep(reader, log));
+            let ended = self.spawn(Stdio::from(writer), Stdio::from(messages), None, timeout);
+            (ended, tail.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        let tail = tail.with_context(|| format!("keeping the output of {self}"));
+        let (status, usage) = ended?;
+        let tail = tail?;
         if !status.success() {
-            output.seek(SeekFrom::Start(begin))?;
-            let mut text = Vec::new();
-            output.read_to_end(&mut text)?;
-            return Err(self.failure(status, &text));
+            return Err(self.failure(status, &tail));
         }
         Ok(usage)
     }
@@ -227,7 +230,7 @@ impl<'a> Program<'a> {
         Ok(command)
     }
 
-    /// Starts the program under a [`guard`] and waits for it.
+    /// Starts the program under a [`guard`] and waits for it. What is left of it when it has ended is killed.
     fn spawn(
         &self,
         stdout: Stdio,
@@ -247,10 +250,9 @@ impl<'a> Program<'a> {
         }
         let report =
             read_report(ours, timeout).with_context(|| format!("reading the guard's report on {self}"))?;
-        if timeout.is_some() {
-            // Before the guard is waited for, its number is that of its group and of no other.
-            let _ = signal::killpg(Pid::from_raw(child.id().try_into()?), signal::Signal::SIGKILL);
-        }
+        // What is left of its group would write on. Before the guard is waited for, its number is that of its group
+        // and of no other.
+        let _ = signal::killpg(Pid::from_raw(child.id().try_into()?), signal::Signal::SIGKILL);
         let status = child.wait().with_context(|| format!("waiting for {self}"))?;
         let Some(report) = report else {
             bail!(
@@ -274,17 +276,15 @@ impl<'a> Program<'a> {
         Ok(Some(file))
     }
 
-    /// The file that collects the output: the log, or a scratch file where there is none.
-    fn output_file(&self) -> Result<std::fs::File> {
-        let Some(log) = &self.log else {
-            return tempfile::tempfile().context("making a scratch file for a program's output");
-        };
+    /// The log, begun with the command line, where there is one.
+    fn log_file(&self) -> Result<Option<std::fs::File>> {
+        let Some(log) = &self.log else { return Ok(None) };
         if let Some(folder) = log.parent() {
             fs::create_dir_all(folder)?;
         }
         let mut file = fs::OpenOptions::new().read(true).append(true).create(true).open(log)?;
         writeln!(file, "\n$ {}\n  in {}", self.line(usize::MAX), self.dir.display())?;
-        Ok(file.into_file())
+        Ok(Some(file.into_file()))
     }
 
     /// The command line, its words cut off after so many characters.

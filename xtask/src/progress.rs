@@ -3,6 +3,7 @@
 //! At a terminal the lines are alive; elsewhere each step is told once when it is done. Under GitHub
 //! Actions a finished step's log is folded into a group. Colours follow `NO_COLOR` (no-color.org).
 
+use crate::address::without_credentials;
 use fs_err as fs;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -60,10 +61,11 @@ impl Progress {
 
     /// Says something that stays on the screen, above the running steps.
     pub fn say(&self, text: impl AsRef<str>) {
+        let text = without_credentials(text.as_ref());
         match self.manner {
             // A failed write to the terminal is no reason to stop a build.
             Manner::Terminal => drop(self.lines.println(text)),
-            Manner::Plain | Manner::GithubActions => eprintln!("{}", text.as_ref()),
+            Manner::Plain | Manner::GithubActions => eprintln!("{text}"),
         }
     }
 }
@@ -89,7 +91,7 @@ impl Running<'_> {
 
     /// Says what the step is doing just now.
     pub fn doing(&self, what: impl Into<std::borrow::Cow<'static, str>>) {
-        self.bar.set_message(what);
+        self.bar.set_message(without_credentials(&what.into()));
     }
 
     /// Shows a bar of this many bytes; see [`Running::received`].
@@ -102,6 +104,12 @@ impl Running<'_> {
 
     pub fn received(&self, so_far: u64) {
         self.bar.set_position(so_far);
+    }
+
+    /// Ends the step without a word: an error tells what became of it, or another source does its work.
+    pub fn withdrawn(mut self) {
+        self.over = true;
+        self.bar.finish_and_clear();
     }
 
     /// Ends the step well; `note` is what there is to say of the result.
