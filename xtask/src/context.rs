@@ -1,5 +1,6 @@
 //! What a run knows from its first moment and never changes: where things are and how to behave.
 
+use crate::fetch::clock::{Clock, SystemClock};
 use crate::pins::Pins;
 use crate::progress::Progress;
 use anyhow::{Context as _, Result};
@@ -30,6 +31,8 @@ pub struct Context {
     pub lock_file: PathBuf,
     /// Where downloads are looked for instead of their own hosts, from `K3S_XTASK_MIRROR`.
     pub mirror: Option<String>,
+    /// The time that retries wait by.
+    pub clock: Box<dyn Clock>,
 }
 
 /// Whether a run may use the network.
@@ -61,6 +64,7 @@ impl Context {
             network,
             lock_file: root.join(set("K3S_XTASK_LOCK").unwrap_or_else(|| "k3s.lock.json".into())),
             mirror: set("K3S_XTASK_MIRROR").and_then(|url| url.into_string().ok()),
+            clock: Box::new(SystemClock),
             root,
         })
     }

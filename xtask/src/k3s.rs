@@ -12,6 +12,7 @@ pub mod bundle;
 pub mod charts;
 pub mod cni;
 pub mod compile;
+pub mod format;
 pub mod patched;
 pub mod pause_image;
 pub mod root;

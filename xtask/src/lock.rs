@@ -4,9 +4,13 @@
 //! again, or not at all. `build` adds what is not there yet and says so; `--locked` refuses instead;
 //! only `cargo xtask bump` changes an entry.
 
+pub mod compare;
+
+use crate::address::without_credentials;
 use crate::claim::Claim;
 use crate::context::Context;
 use crate::digest::Digest;
+use crate::fetch::{self, Download, FileName, FirstUse};
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
@@ -23,6 +27,8 @@ pub enum Adding {
     Forbidden,
     /// Neither said nor written: the sample's, which are of our own making.
     Unsaid,
+    /// Said and not written: `--dry-run`.
+    Planned,
 }
 
 /// The lock file, open for one run.
@@ -36,10 +42,10 @@ pub struct Lock {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entries {
-    /// Repository address, then tag, then commit.
+    /// Repository URL, then tag, then commit.
     #[serde(default)]
     tags: BTreeMap<String, BTreeMap<String, String>>,
-    /// Address of a file, then its sum.
+    /// URL of a file, then its checksum.
     #[serde(default)]
     files: BTreeMap<String, Digest>,
 }
@@ -70,11 +76,21 @@ impl Entries {
     }
 }
 
+/// A URL as the lockfile names it, which may be published.
+fn key(url: &str) -> String {
+    without_credentials(url)
+}
+
 impl Lock {
     /// Reads the lock file; one that is not there is empty.
     pub fn open(path: &Path, adding: Adding) -> Result<Lock> {
         let entries = std::sync::Mutex::new(Entries::read(path)?);
         Ok(Lock { path: path.to_owned(), adding, entries })
+    }
+
+    /// A lock of nothing, in which nothing is written.
+    pub fn empty() -> Lock {
+        Lock { path: PathBuf::new(), adding: Adding::Unsaid, entries: std::sync::Mutex::default() }
     }
 
     /// A lock that holds exactly these tags and files and refuses all others.
@@ -85,23 +101,38 @@ impl Lock {
     ) -> Lock {
         let mut entries = Entries::default();
         for (url, tag, commit) in tags {
-            entries.tags.entry(url.to_owned()).or_default().insert(tag.to_owned(), commit.to_owned());
+            entries.tags.entry(key(url)).or_default().insert(tag.to_owned(), commit.to_owned());
         }
-        entries.files.extend(files.map(|(url, sum)| (url.to_owned(), sum.clone())));
+        entries.files.extend(files.map(|(url, sum)| (key(url), sum.clone())));
         Lock { path, adding: Adding::Forbidden, entries: std::sync::Mutex::new(entries) }
     }
 
     /// All tags of a repository that are locked.
     pub fn tags(&self, url: &str) -> Vec<String> {
-        self.entries().tags.get(url).into_iter().flat_map(BTreeMap::keys).cloned().collect()
+        self.entries().tags.get(&key(url)).into_iter().flat_map(BTreeMap::keys).cloned().collect()
     }
 
-    /// Refuses, where nothing may be added, what is not locked yet, before it is fetched.
-    pub fn require_adding(&self, what: &str) -> Result<()> {
+    /// The repositories of which a tag is locked.
+    pub fn repositories(&self, tag: &str) -> Vec<String> {
+        let entries = self.entries();
+        let having = entries.tags.iter().filter(|(_, tags)| tags.contains_key(tag));
+        having.map(|(url, _)| url.clone()).collect()
+    }
+
+    /// The URLs of the files that are locked and have this URL, or end with this name.
+    pub fn files(&self, name: &str) -> Vec<String> {
+        let suffix = format!("/{name}");
+        let entries = self.entries();
+        entries.files.keys().filter(|url| **url == key(name) || url.ends_with(&suffix)).cloned().collect()
+    }
+
+    /// Refuses, where nothing may be added, what is not locked yet, before it is fetched; `bump` are the words of
+    /// `cargo xtask bump` that lock it.
+    pub fn require_adding(&self, what: &str, bump: &str) -> Result<()> {
         if self.adding == Adding::Forbidden {
             bail!(
                 "{} does not lock {what}, and --locked forbids adding it\n  \
-                 Run the same command once without --locked and commit the lock file.",
+                 Lock it and commit the file: cargo xtask bump {bump}",
                 self.path.display()
             );
         }
@@ -110,69 +141,119 @@ impl Lock {
 
     /// The commit a tag is locked to.
     pub fn commit(&self, url: &str, tag: &str) -> Option<String> {
-        self.entries().tags.get(url)?.get(tag).cloned()
+        self.entries().tags.get(&key(url))?.get(tag).cloned()
     }
 
-    /// The sum a file is locked to.
+    /// The checksum a file is locked to.
     pub fn file(&self, url: &str) -> Option<Digest> {
-        self.entries().files.get(url).cloned()
+        self.entries().files.get(&key(url)).cloned()
     }
 
     /// Holds a tag's commit against the lock, or adds it.
     pub fn agree_on_commit(&self, context: &Context, url: &str, tag: &str, found: &str) -> Result<()> {
+        let shown = key(url);
         match self.commit(url, tag) {
             Some(locked) if locked == found => Ok(()),
             Some(locked) => bail!(
-                "the tag {tag} of {url} has moved\n  locked  {locked} ({})\n  found   {found}\n  \
+                "the tag {tag} of {shown} has moved\n  locked  {locked} ({})\n  found   {found}\n  \
                  Nothing was built. If upstream moved it for a reason you accept: cargo xtask bump --k3s {tag}",
                 self.path.display()
             ),
-            None => self.add(context, &format!("{tag} of {url}"), found, |entries| {
-                let tags = entries.tags.entry(url.to_owned()).or_default();
-                tags.entry(tag.to_owned()).or_insert_with(|| found.to_owned()) == found
-            }),
+            None => {
+                let what = format!("{tag} of {shown}");
+                self.require_adding(&what, &format!("--k3s {tag}"))?;
+                self.add(context, &what, found, &compare::page_of_tag(url, tag), |entries| {
+                    let tags = entries.tags.entry(shown).or_default();
+                    tags.entry(tag.to_owned()).or_insert_with(|| found.to_owned()) == found
+                })
+            }
         }
     }
 
-    /// Adds the sum of a file that no tree names.
-    pub fn add_file(&self, context: &Context, url: &str, sum: &Digest) -> Result<()> {
-        self.add(context, url, sum.as_str(), |entries| {
-            entries.files.entry(url.to_owned()).or_insert_with(|| sum.clone()) == sum
-        })
+    /// Returns a file of which no tree names the checksum: as it is locked, or, at its first use, as it is found,
+    /// if `check` accepts it.
+    pub fn download(
+        &self,
+        context: &Context,
+        name: FileName,
+        url: &str,
+        check: &dyn Fn(&Path) -> Result<()>,
+    ) -> Result<Download> {
+        if let Some(sha256) = self.file(url) {
+            let download = Download { name, url: url.to_owned(), sha256 };
+            download.require_offline(context)?;
+            return Ok(download);
+        }
+        let shown = key(url);
+        self.require_adding(&shown, &format!("--file {}", crate::process::quoted(&shown)))?;
+        let FirstUse { download, found_at } = fetch::first_use(context, &name, url, check)?;
+        let page = compare::page_of_file(url);
+        let from = if found_at == url { String::new() } else { format!(", from {found_at}") };
+        self.add(context, &shown, &format!("{}{from}", download.sha256), &page, |entries| {
+            entries.files.entry(shown.clone()).or_insert_with(|| download.sha256.clone()) == &download.sha256
+        })?;
+        Ok(download)
     }
 
-    /// Forgets a tag, so that its next use is a first use (`cargo xtask bump`).
-    pub fn forget(&self, context: &Context, tag: &str) -> Result<Vec<String>> {
-        let mut forgotten = Vec::new();
+    /// Locks a tag to another commit and returns the one before (`cargo xtask bump`).
+    pub fn replace_commit(
+        &self,
+        context: &Context,
+        url: &str,
+        tag: &str,
+        commit: &str,
+    ) -> Result<Option<String>> {
+        let mut before = None;
         self.change(context, |entries| {
-            for (url, tags) in &mut entries.tags {
-                if let Some(commit) = tags.remove(tag) {
-                    forgotten.push(format!("{url} {tag} {commit}"));
-                }
-            }
+            let tags = entries.tags.entry(key(url)).or_default();
+            before = tags.insert(tag.to_owned(), commit.to_owned());
             Ok(())
         })?;
-        Ok(forgotten)
+        Ok(before)
     }
 
-    /// Adds an entry and says so; `agrees` puts it where there is none and tells whether it is this one.
+    /// Locks a file to another checksum and returns the one before (`cargo xtask bump`).
+    pub fn replace_file(&self, context: &Context, url: &str, sha256: &Digest) -> Result<Option<Digest>> {
+        let mut before = None;
+        self.change(context, |entries| {
+            before = entries.files.insert(key(url), sha256.clone());
+            Ok(())
+        })?;
+        Ok(before)
+    }
+
+    /// Adds an entry and says so, and on which page it can be compared; `agrees` puts it where there is none and
+    /// tells whether it is this one.
     fn add(
         &self,
         context: &Context,
         what: &str,
         value: &str,
+        page: &str,
         agrees: impl FnOnce(&mut Entries) -> bool,
     ) -> Result<()> {
-        self.require_adding(what)?;
-        if self.adding == Adding::Unsaid {
-            agrees(&mut self.entries());
-            return Ok(());
+        let how = match self.adding {
+            Adding::Unsaid | Adding::Planned => {
+                agrees(&mut self.entries());
+                "not locked yet:"
+            }
+            Adding::Allowed | Adding::Forbidden => {
+                self.change(context, |entries| {
+                    ensure!(
+                        agrees(entries),
+                        "another build has just locked {what} at something else than {value}"
+                    );
+                    Ok(())
+                })?;
+                "locked"
+            }
+        };
+        if self.adding != Adding::Unsaid {
+            context.progress.say(format!(
+                "{how} {what} at {value} ({})\n  This first use was trusted. Compare it: {page}",
+                self.path.display()
+            ));
         }
-        self.change(context, |entries| {
-            ensure!(agrees(entries), "another build has just locked {what} at something else than {value}");
-            Ok(())
-        })?;
-        context.progress.say(format!("locked {what} at {value} ({})", self.path.display()));
         Ok(())
     }
 

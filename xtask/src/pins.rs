@@ -54,7 +54,8 @@ pub struct WheelPin {
 #[serde(deny_unknown_fields)]
 pub struct SourcePin {
     pub version: String,
-    pub url: String,
+    /// Where the same bytes are, Debian's archive first: the sample takes nothing from upstream's hosts.
+    pub urls: [String; 2],
     pub sha256: Digest,
     pub why: String,
 }

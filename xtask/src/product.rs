@@ -54,6 +54,7 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
             include_str!("product/modules.rs"),
             include_str!("product/run.rs"),
             include_str!("product/third_party.rs"),
+            include_str!("k3s/format.rs"),
         ],
         needs: vec!["binary", "bundle", "server", "shim", "runc", "cni", "pause", "pause-image", "tree"],
         inputs: vec![

@@ -14,6 +14,7 @@ use crate::upstream::chosen::Chosen;
 use crate::upstream::release::{Origin, Source};
 use crate::upstream::script::Trust;
 use anyhow::{Context as _, Result, anyhow};
+use flate2::write::GzEncoder;
 use fs_err as fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -151,31 +152,33 @@ fn commit(folder: &Path, tag: &str) -> Result<()> {
 fn stock_mirror(sample: &Path, mirror: &Path, settings: &Settings) -> Result<()> {
     let releases = mirror.join("github.com/k3s-io/k3s-root/releases/download").join(&settings.root);
     for target in &crate::target::TARGETS {
-        pack(&sample.join("k3s-root"), "", &releases.join(format!("k3s-root-{}.tar", target.go)))?;
+        let archive = releases.join(format!("k3s-root-{}.tar", target.go));
+        fs::create_dir_all(&releases)?;
+        pack(&sample.join("k3s-root"), "", fs::File::create(archive)?)?;
     }
     for chart in &settings.charts {
         // `traefik-crd-25.0.3+up25.0.0.tgz` is chart `traefik-crd`.
         let name = chart.trim_end_matches(|c: char| c != '-').trim_end_matches('-');
         let name =
             name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '+').trim_end_matches('-');
-        let place = mirror.join("k3s.io/k3s-charts/assets").join(name).join(chart);
-        pack(&sample.join("charts").join(name), name, &place)?;
+        let place = mirror.join("k3s.io/k3s-charts/assets").join(name);
+        fs::create_dir_all(&place)?;
+        let archive = GzEncoder::new(fs::File::create(place.join(chart))?, flate2::Compression::default());
+        pack(&sample.join("charts").join(name), name, archive)?.finish()?;
     }
     Ok(())
 }
 
-/// Packs a folder below `prefix`, with fixed times and owners.
-fn pack(folder: &Path, prefix: &str, archive: &Path) -> Result<()> {
-    fs::create_dir_all(archive.parent().context("an archive has a folder")?)?;
-    let mut tar = tar::Builder::new(fs::File::create(archive)?);
+/// Packs a folder below `prefix`, with fixed times and owners, and returns what was written to.
+fn pack<W: Write>(folder: &Path, prefix: &str, archive: W) -> Result<W> {
+    let mut tar = tar::Builder::new(archive);
     tar.mode(tar::HeaderMode::Deterministic);
     tar.follow_symlinks(false);
     for entry in walkdir::WalkDir::new(folder).min_depth(1).sort_by_file_name() {
         let entry = entry.with_context(|| format!("packing {}", folder.display()))?;
         tar.append_path_with_name(entry.path(), Path::new(prefix).join(entry.path().strip_prefix(folder)?))?;
     }
-    tar.finish()?;
-    Ok(())
+    Ok(tar.into_inner()?)
 }
 
 /// Lays the stand-in modules out as a module proxy (go.dev/ref/mod#goproxy-protocol).

@@ -8,23 +8,40 @@ mod http;
 #[path = "support/place.rs"]
 mod place;
 
-use http::{Request, Server, cut, ranged, status, whole};
+use http::{Request, Server, answer, cut, ranged, status, whole};
 use place::Place;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 use xtask::context::{Context, Network};
 use xtask::digest::Digest;
-use xtask::fetch::{self, Download};
+use xtask::fetch::clock::Clock;
+use xtask::fetch::{self, Download, FirstUse};
 
 const FILE: &[u8] = b"what was expected, byte for byte, and long enough to be cut in the middle";
 
-/// A context whose cache is empty.
+/// A context whose cache is empty, and which waits for nothing.
 fn context(place: &Place) -> Context {
-    Context { cache: place.path("cache"), ..place::context() }
+    Context { cache: place.path("cache"), clock: Box::new(Waits::default()), ..place::context() }
+}
+
+/// A clock that stands still, and keeps how long it was to wait.
+#[derive(Clone, Default)]
+struct Waits(Arc<Mutex<Vec<u64>>>);
+
+impl Clock for Waits {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)
+    }
+
+    fn wait(&self, pause: Duration) {
+        self.0.lock().unwrap().push(pause.as_secs());
+    }
 }
 
 fn download(server: &Server) -> Download {
     let url = format!("{}/dir/file.tar", server.url);
-    Download { name: "file.tar".to_owned(), url, sha256: Digest::of(FILE) }
+    Download { name: "file.tar".parse().unwrap(), url, sha256: Digest::of(FILE) }
 }
 
 /// The parts and files that lie in the cache, without the claims beside them.
@@ -37,6 +54,10 @@ fn kept(context: &Context) -> Vec<PathBuf> {
 fn parts(context: &Context) -> Vec<Vec<u8>> {
     let parts = kept(context).into_iter().filter(|path| path.extension().unwrap() == "part");
     parts.map(|path| std::fs::read(path).unwrap()).collect()
+}
+
+fn first_use(context: &Context, url: &str) -> anyhow::Result<FirstUse> {
+    fetch::first_use(context, &"file.tar".parse().unwrap(), url, &|_| Ok(()))
 }
 
 fn ranges(server: &Server) -> Vec<Option<String>> {
@@ -197,7 +218,7 @@ fn without_a_network_only_the_cache_and_folders_of_this_machine_are_looked_into(
         told,
         format!("file.tar is not in the cache, and --offline forbids fetching {}", download(&server).url)
     );
-    let told = format!("{:#}", fetch::first_use(&offline, "file.tar", &download(&server).url).unwrap_err());
+    let told = format!("{:#}", first_use(&offline, &download(&server).url).err().unwrap());
     assert!(told.contains("--offline forbids fetching"), "{told}");
     assert_eq!(server.requests().len(), 0);
 
@@ -222,8 +243,8 @@ fn a_file_of_unknown_sum_is_never_put_together_from_two_runs() {
     let (server, place) = (Server::start(answer), Place::new());
     let context = context(&place);
     let url = download(&server).url;
-    fetch::first_use(&context, "file.tar", &url).unwrap_err();
-    let found = fetch::first_use(&context, "file.tar", &url).unwrap();
+    assert!(first_use(&context, &url).is_err());
+    let found = first_use(&context, &url).unwrap().download;
     assert_eq!(found.sha256, Digest::of(FILE));
     is_the_file(&context, &found.path(&context));
     assert_eq!(found.get(&context).unwrap(), found.path(&context));
@@ -244,4 +265,141 @@ fn two_at_once_do_not_write_into_each_others_file() {
         assert_eq!(first.join().unwrap(), second.join().unwrap());
     });
     assert_eq!(server.requests().len(), 1);
+}
+
+/// The answers that no first use may take for a whole file.
+#[test]
+fn a_first_use_takes_only_a_whole_file() {
+    let lengthless = answer("200 OK", &[], &FILE[..20]);
+    let chunked = |end: &str| {
+        let body = format!("14\r\n{}\r\n{end}", String::from_utf8_lossy(&FILE[..20]));
+        answer("200 OK", &[("Transfer-Encoding", "chunked".to_owned())], body.as_bytes())
+    };
+    let other_part = answer(
+        "206 Partial Content",
+        &[("Content-Length", "20".to_owned()), ("Content-Range", "bytes 0-19/72".to_owned())],
+        &FILE[..20],
+    );
+    let gzip = [("Content-Length", "20".to_owned()), ("Content-Encoding", "gzip".to_owned())];
+    let gzip = answer("200 OK", &gzip, &FILE[..20]);
+    let endless = answer("200 OK", &[("Content-Length", (1_u64 << 40).to_string())], b"");
+    for (sent, why) in [
+        (lengthless, "does not say where the file ends"),
+        (chunked(""), "after 4 attempts"),
+        (cut(whole(FILE), 30), "after 4 attempts"),
+        (other_part, "a part of the file, unasked"),
+        (gzip, "in the encoding \"gzip\""),
+        (endless, "more than 512"),
+    ] {
+        let (server, place) = (Server::start(move |_, _| sent.clone()), Place::new());
+        let context = context(&place);
+        let told = format!("{:#}", first_use(&context, &download(&server).url).err().unwrap());
+        assert!(told.contains(why), "{why}: {told}");
+        let finished = kept(&context).into_iter().filter(|path| path.extension().unwrap() != "part");
+        assert_eq!(finished.collect::<Vec<_>>(), [""; 0].map(PathBuf::from));
+    }
+    let (server, place) = (Server::start(move |_, _| chunked("0\r\n\r\n")), Place::new());
+    let found = first_use(&context(&place), &download(&server).url).unwrap();
+    assert_eq!(found.download.sha256, Digest::of(&FILE[..20]));
+}
+
+#[test]
+fn a_first_use_is_never_resumed() {
+    let old = FILE.to_ascii_uppercase();
+    let answer = move |request: &Request, before| match before {
+        0 => cut(whole(&old), 10),
+        _ => ranged(request, FILE),
+    };
+    let (server, place) = (Server::start(answer), Place::new());
+    let found = first_use(&context(&place), &download(&server).url).unwrap();
+    assert_eq!(found.download.sha256, Digest::of(FILE));
+    assert_eq!(ranges(&server), [None, None]);
+}
+
+#[test]
+fn a_first_use_of_a_refused_format_leaves_nothing() {
+    let (server, place) = (Server::start(|_, _| whole(b"<!DOCTYPE html><p>log in")), Place::new());
+    let context = context(&place);
+    let check = |_: &Path| anyhow::bail!("it is no archive");
+    let name = "file.tar".parse().unwrap();
+    let told =
+        format!("{:#}", fetch::first_use(&context, &name, &download(&server).url, &check).err().unwrap());
+    for said in [&server.url, "it is no archive", "was not locked", "want you to log in first"] {
+        assert!(told.contains(said), "{said:?} is missing: {told}");
+    }
+    assert_eq!(kept(&context), [""; 0].map(PathBuf::from));
+}
+
+#[test]
+fn a_rest_that_begins_elsewhere_is_not_appended() {
+    let answer = |request: &Request, before| match before {
+        0 => cut(whole(FILE), 30),
+        1 => answer(
+            "206 Partial Content",
+            &[("Content-Length", "30".to_owned()), ("Content-Range", "bytes 0-29/72".to_owned())],
+            &FILE[..30],
+        ),
+        _ => ranged(request, FILE),
+    };
+    let (server, place) = (Server::start(answer), Place::new());
+    let context = context(&place);
+    is_the_file(&context, &download(&server).get(&context).unwrap());
+    assert_eq!(ranges(&server), [None, Some(format!("bytes={}-", FILE.len() - 30)), None]);
+}
+
+#[test]
+fn a_server_that_limits_requests_is_waited_for() {
+    let limited = |name: &str, value: &str| {
+        let none = ("X-RateLimit-Remaining", "0".to_owned());
+        answer("403 Forbidden", &[none, (name, value.to_owned()), ("Content-Length", "0".to_owned())], b"")
+    };
+    let answers = [
+        limited("Retry-After", "30"),
+        limited("Retry-After", "Tue, 14 Nov 2023 22:13:40 GMT"),
+        limited("X-RateLimit-Reset", "1700000050"),
+    ];
+    let (server, place) =
+        (Server::start(move |_, before| answers.get(before).cloned().unwrap_or(whole(FILE))), Place::new());
+    let waits = Waits::default();
+    let context = Context { clock: Box::new(waits.clone()), ..context(&place) };
+    is_the_file(&context, &download(&server).get(&context).unwrap());
+    assert_eq!(*waits.0.lock().unwrap(), [30, 20, 50]);
+}
+
+#[test]
+fn a_long_limit_is_not_waited_for() {
+    let limited = |_: &Request, _| {
+        let headers = [("Retry-After", "3600".to_owned()), ("Content-Length", "0".to_owned())];
+        answer("429 Too Many Requests", &headers, b"")
+    };
+    let (server, place) = (Server::start(limited), Place::new());
+    let waits = Waits::default();
+    let context = Context { clock: Box::new(waits.clone()), ..context(&place) };
+    let told = format!("{:#}", download(&server).get(&context).unwrap_err());
+    assert!(told.contains("wants 3600 s to pass") && told.contains("K3S_XTASK_MIRROR="), "{told}");
+    assert_eq!((waits.0.lock().unwrap().len(), server.requests().len()), (0, 1));
+}
+
+#[test]
+fn a_mirror_is_sent_its_password_and_nobody_else() {
+    let (server, place) = (Server::start(|_, _| whole(FILE)), Place::new());
+    let mirror = Server::start(|_, _| status("404 Not Found"));
+    let with_password = mirror.url.replace("http://", "http://me:secret@");
+    let context = Context { mirror: Some(with_password), ..context(&place) };
+    is_the_file(&context, &download(&server).get(&context).unwrap());
+    assert_eq!(mirror.requests()[0].headers["authorization"], "Basic bWU6c2VjcmV0");
+    assert!(!server.requests()[0].headers.contains_key("authorization"));
+}
+
+#[test]
+fn a_redirect_to_another_host_is_followed_without_password() {
+    let (server, place) = (Server::start(|_, _| whole(FILE)), Place::new());
+    let to = format!("{}/dir/file.tar", server.url);
+    let mirror = Server::start(move |_, _| {
+        answer("302 Found", &[("Location", to.clone()), ("Content-Length", "0".to_owned())], b"")
+    });
+    let with_password = mirror.url.replace("http://", "http://me:secret@");
+    let context = Context { mirror: Some(with_password), ..context(&place) };
+    is_the_file(&context, &download(&server).get(&context).unwrap());
+    assert!(!server.requests()[0].headers.contains_key("authorization"));
 }

@@ -105,14 +105,15 @@ impl Args {
     pub fn run(self, context: Context) -> Result<()> {
         let target = Target::named(&self.options.arch)?;
         self.options.refuse_early(&context)?;
-        let chosen = self.choice.find(context)?;
         if self.dry_run {
+            let chosen = self.choice.find_for_plan(context)?;
             let build = prepare(&chosen, target, &self.options)?;
             for line in plan(&build)?.lines() {
                 println!("{line}");
             }
             return Ok(());
         }
+        let chosen = self.choice.find(context)?;
         make(&chosen, target, &self.options).map(drop)
     }
 }

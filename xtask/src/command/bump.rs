@@ -1,27 +1,89 @@
-//! `cargo xtask bump`: the only way to change what k3s.lock.json says.
+//! `cargo xtask bump`: the only way to change what k3s.lock.json says, and to lock before a build does.
 
 use crate::context::Context;
-use crate::lock::{Adding, Lock};
-use anyhow::{Result, bail};
+use crate::fetch::{self, FileName};
+use crate::k3s::format;
+use crate::lock::{Adding, Lock, compare};
+use crate::upstream::checkout::{self, GitSettings};
+use crate::upstream::release::UPSTREAM;
+use crate::upstream::version::Version;
+use anyhow::{Context as _, Result, bail};
 
-/// Forget what a tag was locked to, so that its next build locks it anew
+/// Lock a tag or a file to what it is now, whatever k3s.lock.json said before
 #[derive(Clone, Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+#[command(after_help = "Examples:
+  cargo xtask bump --k3s v1.35.0+k3s1
+  cargo xtask bump --file k3s-root-riscv64.tar")]
 pub struct Args {
     /// The tag, of k3s or of a CNI source
     #[arg(long, value_name = "TAG")]
-    k3s: String,
+    k3s: Option<String>,
+
+    /// The file: its URL, or the end of one that is locked
+    #[arg(long, value_name = "URL|NAME")]
+    file: Option<String>,
 }
 
 impl Args {
     pub fn run(self, context: &Context) -> Result<()> {
-        let forgotten = Lock::open(&context.lock_file, Adding::Allowed)?.forget(context, &self.k3s)?;
-        if forgotten.is_empty() {
-            bail!("{} locks no tag {}", context.lock_file.display(), self.k3s);
+        let lock = Lock::open(&context.lock_file, Adding::Allowed)?;
+        match (self.k3s, self.file) {
+            (Some(tag), _) => tags(context, &lock, &tag),
+            (None, Some(file)) => files(context, &lock, &file),
+            (None, None) => bail!("name a tag (--k3s) or a file (--file)"),
         }
-        for entry in forgotten {
-            println!("forgotten: {entry}");
-        }
-        println!("the next build of {} locks it anew", self.k3s);
-        Ok(())
+    }
+}
+
+/// Locks a tag of every repository of which it is locked; a new one is k3s'.
+fn tags(context: &Context, lock: &Lock, tag: &str) -> Result<()> {
+    let mut repositories = lock.repositories(tag);
+    if repositories.is_empty() && tag.parse::<Version>().is_ok() {
+        repositories.push(UPSTREAM.to_owned());
+    }
+    if repositories.is_empty() {
+        bail!("{} locks no tag {tag}", context.lock_file.display());
+    }
+    for url in repositories {
+        let (git, nothing) = (GitSettings::of_user(context), Lock::empty());
+        let commit = checkout::tag(context, &nothing, &git, &url, tag)?;
+        let before = lock.replace_commit(context, &url, tag, &commit.id)?;
+        report(&format!("{tag} of {url}"), before.as_deref(), &commit.id, &compare::page_of_tag(&url, tag));
+    }
+    Ok(())
+}
+
+/// Locks every file that this names.
+fn files(context: &Context, lock: &Lock, name: &str) -> Result<()> {
+    let mut urls = lock.files(name);
+    if urls.is_empty() && name.contains("://") {
+        urls.push(name.to_owned());
+    }
+    if urls.is_empty() {
+        bail!("{} locks no file {name}; a new one needs its URL", context.lock_file.display());
+    }
+    for url in urls {
+        let name = FileName::of_url(&url)?;
+        let found = fetch::first_use(context, &name, &url, &|file| format::check(&name, file))
+            .with_context(|| format!("locking {url}"))?;
+        let sha256 = found.download.sha256;
+        let before = lock.replace_file(context, &url, &sha256)?;
+        let before = before.as_ref().map(|digest| digest.as_str());
+        report(
+            &crate::address::without_credentials(&url),
+            before,
+            sha256.as_str(),
+            &compare::page_of_file(&url),
+        );
+    }
+    Ok(())
+}
+
+fn report(what: &str, before: Option<&str>, now: &str, page: &str) {
+    match before {
+        Some(before) if before == now => println!("unchanged {what}\n  is     {now}"),
+        Some(before) => println!("changed {what}\n  before {before}\n  now    {now}\n  Compare it: {page}"),
+        None => println!("locked {what}\n  now    {now}\n  Compare it: {page}"),
     }
 }

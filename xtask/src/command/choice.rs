@@ -57,6 +57,15 @@ pub struct Choice {
 impl Choice {
     /// Finds the commit that is meant, fetching it where the cache lacks it.
     pub fn find(&self, context: Context) -> Result<Chosen> {
+        self.find_adding(context, Adding::Allowed)
+    }
+
+    /// The same, for a plan only: the lockfile stays as it is.
+    pub fn find_for_plan(&self, context: Context) -> Result<Chosen> {
+        self.find_adding(context, Adding::Planned)
+    }
+
+    fn find_adding(&self, context: Context, adding: Adding) -> Result<Chosen> {
         if self.sample {
             return sample::prepare(context, self.sample_layout);
         }
@@ -64,7 +73,7 @@ impl Choice {
         if let Some(folder) = &self.vendored {
             return vendoring::open(context, folder, scripts);
         }
-        let adding = if self.locked { Adding::Forbidden } else { Adding::Allowed };
+        let adding = if self.locked { Adding::Forbidden } else { adding };
         let lock = Lock::open(&context.lock_file, adding)?;
         let git = GitSettings::of_user(&context);
         let wanted = match &self.source {

@@ -1,14 +1,15 @@
 //! traefik's Helm charts, which the server carries for the cluster to install.
 
 use super::tree::COMMITTED_CHARTS;
-use super::{Build, Part};
+use super::{Build, Part, format};
 use crate::error;
-use crate::fetch::{self, Download};
+use crate::fetch::{Download, FileName};
 use crate::step::Step;
 use crate::upstream::facts::Assets;
 use crate::upstream::script::file_name;
 use anyhow::{Result, anyhow};
 use fs_err as fs;
+use std::path::Path;
 
 /// The step that gathers the charts; empty where the tree carries them itself or they are left out.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
@@ -63,16 +64,9 @@ pub fn downloads(build: &Build) -> Result<Vec<Download>> {
     }
     let hint = "\n  Without them: --charts none makes a k3s that does not install traefik.";
     error::all(urls(build).map(|url| {
-        let name = file_name(url).to_owned();
-        if let Some(sha256) = build.lock.file(url) {
-            let download = Download { name, url: url.to_owned(), sha256 };
-            download.require_offline(build.context)?;
-            return Ok(download);
-        }
-        build.lock.require_adding(url)?;
-        let download =
-            fetch::first_use(build.context, &name, url).map_err(|error| anyhow!("{error:#}{hint}"))?;
-        build.lock.add_file(build.context, url, &download.sha256)?;
-        Ok(download)
+        let name = FileName::of_url(url)?;
+        let check = |file: &Path| format::check(&name, file);
+        let found = build.lock.download(build.context, name.clone(), url, &check);
+        found.map_err(|error| anyhow!("{error:#}{hint}"))
     }))
 }

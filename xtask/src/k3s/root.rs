@@ -1,7 +1,7 @@
 //! k3s-root: the user space that k3s brings along (iptables, conntrack, busybox and others).
 
-use super::{Build, Part};
-use crate::fetch::{self, Download};
+use super::{Build, Part, format};
+use crate::fetch::{Download, FileName};
 use crate::step::Step;
 use anyhow::{Context as _, Result, anyhow};
 use std::path::{Component, Path};
@@ -39,21 +39,17 @@ pub fn download(build: &Build) -> Result<Option<Download>> {
         .ok_or_else(|| anyhow!("upstream's scripts/download fetches no k3s-root"))?;
     // The release is part of the name, since all releases call the file the same.
     let release = url.rsplit('/').nth(1).unwrap_or_default();
-    let name = format!("{release}-{}", crate::upstream::script::file_name(url));
-    let known = match &build.facts.recipe.root_sha256 {
-        Some(sum) => Some(sum.parse().context("K3S_ROOT_SHA256 of scripts/version.sh")?),
-        None => build.lock.file(url),
-    };
-    if let Some(sha256) = known {
+    let name: FileName = format!("{release}-{}", FileName::of_url(url)?).parse()?;
+    if let Some(sum) = &build.facts.recipe.root_sha256 {
+        let sha256 = sum.parse().context("K3S_ROOT_SHA256 of scripts/version.sh")?;
         let download = Download { name, url: url.to_owned(), sha256 };
         download.require_offline(build.context)?;
         return Ok(Some(download));
     }
-    build.lock.require_adding(url)?;
     let hint = "\n  Without it: --k3s-root none makes a k3s that relies on the host's iptables, conntrack and mount.";
-    let download = fetch::first_use(build.context, &name, url).map_err(|error| anyhow!("{error:#}{hint}"))?;
-    build.lock.add_file(build.context, url, &download.sha256)?;
-    Ok(Some(download))
+    let check = |file: &Path| format::check(&name, file);
+    let found = build.lock.download(build.context, name.clone(), url, &check);
+    found.map(Some).map_err(|error| anyhow!("{error:#}{hint}"))
 }
 
 /// Unpacks `bin/` and `etc/` and nothing else, and nothing outside of the folder.

@@ -2,31 +2,72 @@
 //! its configure script.
 
 use super::Build;
-use crate::fetch::Download;
+use crate::context::Context;
+use crate::digest::Digest;
+use crate::fetch::{Download, FileName};
+use crate::pins::SourcePin;
 use crate::process::Program;
 use crate::step::Step;
+use crate::toolchain::debian::Apt;
 use crate::toolchain::zig::CFLAGS;
+use crate::upstream::release::Origin;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use xshell::cmd;
 
-/// The pinned release.
-pub fn download(build: &Build) -> Download {
-    let pin = &build.context.pins.libseccomp;
-    Download {
-        name: format!("libseccomp-{}.tar.gz", pin.version),
-        url: pin.url.clone(),
-        sha256: pin.sha256.clone(),
+/// The pinned release, as it is fetched first.
+pub fn download(build: &Build) -> Result<Download> {
+    Ok(downloads(&build.context.pins.libseccomp, build.source.origin)?.remove(0))
+}
+
+/// The pinned release wherever the same bytes are. For the sample, upstream's own host is not asked.
+fn downloads(pin: &SourcePin, origin: Origin) -> Result<Vec<Download>> {
+    let name: FileName = format!("libseccomp-{}.tar.gz", pin.version).parse()?;
+    let asked = if origin == Origin::Sample { &pin.urls[..1] } else { &pin.urls[..] };
+    let download =
+        |url: &String| Download { name: name.clone(), url: url.clone(), sha256: pin.sha256.clone() };
+    Ok(asked.iter().map(download).collect())
+}
+
+/// The archive of the pinned release, from the first source that has it; the last of them is the user's own apt.
+pub fn archive(build: &Build) -> Result<PathBuf> {
+    let context = build.context;
+    let mut errors = Vec::new();
+    for source in downloads(&context.pins.libseccomp, build.source.origin)? {
+        match source.get(context) {
+            Ok(path) => return Ok(path),
+            Err(error) => errors.push(error),
+        }
     }
+    let download = download(build)?;
+    if let Err(error) = apt_source(context, &download) {
+        errors.push(error.context("cannot fetch Debian's source package through apt"));
+        let errors: Vec<String> = errors.iter().map(crate::error::story).collect();
+        bail!("{} is not to be had\n- {}", download.name, errors.join("\n- "));
+    }
+    context.progress.say(format!("{}: taken from Debian's source package, through apt", download.name));
+    Ok(download.path(context))
+}
+
+/// Puts the file of Debian's source package that has the same bytes where the download would be.
+fn apt_source(context: &Context, download: &Download) -> Result<()> {
+    let suite = &context.pins.debian.suite;
+    let folder = Apt::open(context, suite, &["amd64"])?.source("libseccomp")?;
+    for entry in fs::read_dir(&folder)? {
+        let file = entry?.path();
+        if Digest::of_file(&file)? == download.sha256 {
+            return download.take(context, &file);
+        }
+    }
+    bail!("Debian {suite} has another libseccomp than {}", download.name)
 }
 
 /// The step that fills a sysroot with `include/`, `lib/libseccomp.a` and a `pkg-config`.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let pin = &build.context.pins.libseccomp;
-    let download = download(build);
-    download.require_offline(build.context)?;
+    download(build)?.require_offline(build.context)?;
     Ok(Step {
         name: "libseccomp",
         recipe: &[include_str!("seccomp.rs")],
@@ -35,14 +76,14 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
             format!("libseccomp {} sha256:{}", pin.version, pin.sha256),
             format!("zig {} cc -target {} {CFLAGS}", build.context.pins.zig.version, build.target.zig),
         ],
-        run: Box::new(move |folder, _| compile(build, &download, folder)),
+        run: Box::new(move |folder, _| compile(build, folder)),
     })
 }
 
-fn compile(build: &Build, download: &Download, folder: &Path) -> Result<()> {
+fn compile(build: &Build, folder: &Path) -> Result<()> {
     let context = build.context;
     let pin = &context.pins.libseccomp;
-    let archive = crate::toolchain::debian::or_source(context, download, "libseccomp")?;
+    let archive = archive(build)?;
     let scratch = tempfile::tempdir_in(folder)?;
     let tree = scratch.path().join(format!("libseccomp-{}", pin.version));
     let (shell, into) = (context.shell()?, scratch.path());
@@ -119,6 +160,19 @@ fn write_pkg_config(folder: &Path, version: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pins::Pins;
+
+    #[test]
+    fn the_sample_asks_only_debian() {
+        let pin = Pins::load().unwrap().libseccomp;
+        let urls = |origin| {
+            let downloads = downloads(&pin, origin).unwrap().into_iter();
+            downloads.map(|download| download.url).collect::<Vec<_>>()
+        };
+        assert_eq!(urls(Origin::Release), pin.urls);
+        assert_eq!(urls(Origin::Sample), pin.urls[..1]);
+        assert!(pin.urls[0].starts_with("https://debian.example/"), "{}", pin.urls[0]);
+    }
 
     #[test]
     fn the_sources_are_the_c_files_of_the_list() {

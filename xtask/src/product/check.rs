@@ -1,7 +1,7 @@
 //! The product is checked, not the exit code of what made it.
 
 use super::{Part, elf, names};
-use crate::k3s::{Build, Part as Presence, bundle};
+use crate::k3s::{Build, Part as Presence, bundle, format};
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use indicatif::HumanBytes;
@@ -81,6 +81,11 @@ fn bundle_is_whole(build: &Build, part: &Part) -> Result<Check> {
     }
     for name in ["k3s", "containerd-shim-runc-v2", "runc", "cni", "check-config"] {
         ensure!(contents.files.contains_key(name), "the bundle lacks {name}");
+    }
+    if build.options.root == Presence::Included {
+        let has = |name: &str| contents.files.contains_key(name) || contents.links.contains_key(name);
+        let missing = format::missing(has);
+        ensure!(missing.is_empty(), "k3s-root is included, and the bundle has no {}", missing.join(", "));
     }
     Ok(check(
         "every file and link of the bundle is as its lists say",

@@ -6,7 +6,6 @@ use super::licenses::{Component, document};
 use super::modules::{self, Compiled};
 use crate::k3s::{Build, Part as Presence, cni, seccomp};
 use crate::process::Program;
-use crate::toolchain::debian;
 use crate::toolchain::module_cache::ModuleCache;
 use crate::upstream::checkout;
 use crate::upstream::release::Origin;
@@ -147,7 +146,7 @@ fn libraries(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -
 
 fn libseccomp(build: &Build) -> Result<Library> {
     let pin = &build.context.pins.libseccomp;
-    let archive = debian::or_source(build.context, &seccomp::download(build), "libseccomp")?;
+    let archive = seccomp::archive(build)?;
     let shell = build.context.shell()?;
     let file = format!("libseccomp-{}/LICENSE", pin.version);
     let text = Program::new(build.context, cmd!(shell, "tar --extract --to-stdout --file {archive} {file}"))

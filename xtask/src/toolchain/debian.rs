@@ -4,7 +4,6 @@
 use super::tool_directory::ToolDirectory;
 use crate::claim::Claim;
 use crate::context::{Context, Network};
-use crate::fetch::Download;
 use crate::process::{self, Program};
 use crate::target::Target;
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -192,25 +191,6 @@ fn debian_sites(targets: &str) -> BTreeSet<String> {
         .filter(|site| site.ends_with("/debian"))
         .map(str::to_owned)
         .collect()
-}
-
-/// A source archive from its own host, or else the same bytes from Debian's source package.
-pub fn or_source(context: &Context, download: &Download, package: &str) -> Result<PathBuf> {
-    let Err(error) = download.get(context) else { return Ok(download.path(context)) };
-    let lent = || -> Result<PathBuf> {
-        let folder = Apt::open(context, &context.pins.debian.suite, &["amd64"])?.source(package)?;
-        for entry in fs::read_dir(&folder)? {
-            let file = entry?.path();
-            if crate::digest::Digest::of_file(&file)? == download.sha256 {
-                let path = download.path(context);
-                fs::create_dir_all(path.parent().context("a cached file has a folder")?)?;
-                fs::copy(&file, &path)?;
-                return Ok(path);
-            }
-        }
-        bail!("Debian {} has another {package} than {}", context.pins.debian.suite, download.name)
-    };
-    lent().map_err(|also| anyhow!("{error:#}\n  nor from Debian's source package: {also:#}"))
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use crate::fetch::Download;
 use crate::k3s::{Build, binary, charts, cni, pause_image, root, runc, seccomp, server, shim, tree};
 use crate::pause;
 use crate::step::{Plan, Step};
-use crate::toolchain::debian;
 use crate::tree::digest;
 use anyhow::Result;
 use fs_err as fs;
@@ -27,7 +26,7 @@ pub fn run(build: &Build) -> Result<PathBuf> {
 
 fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let repositories = cni::repositories(build)?;
-    let mut downloads = vec![seccomp::download(build)];
+    let mut downloads = vec![seccomp::download(build)?];
     downloads.extend(root::download(build)?);
     downloads.extend(charts::downloads(build)?);
 
@@ -84,7 +83,7 @@ fn named(repository: &cni::Repository) -> Repository {
 
 fn copy_downloads(build: &Build, downloads: &[Download], folder: &Path) -> Result<()> {
     fs::create_dir(folder)?;
-    let libseccomp = debian::or_source(build.context, &seccomp::download(build), "libseccomp")?;
+    let libseccomp = seccomp::archive(build)?;
     for download in downloads {
         let file = if libseccomp.ends_with(&download.name) {
             libseccomp.clone()

@@ -4,7 +4,6 @@ use super::{DOWNLOADS, INDEX, K3S, MODULES, Vendored, repository};
 use crate::claim::Claim;
 use crate::context::Context;
 use crate::digest::Digest;
-use crate::fetch::Download;
 use crate::lock::Lock;
 use crate::step::{Plan, Step};
 use crate::toolchain::go::StandIns;
@@ -27,7 +26,9 @@ pub fn open(context: Context, folder: &Path, scripts: Trust) -> Result<Chosen> {
     let vendored: Vendored = serde_json::from_slice(&index)
         .with_context(|| format!("reading {}", folder.join(INDEX).display()))?;
     for download in &vendored.downloads {
-        take_download(&context, download, &folder.join(DOWNLOADS))?;
+        download
+            .take(&context, &folder.join(DOWNLOADS).join(&download.name))
+            .with_context(|| format!("{INDEX} names {}", download.name))?;
     }
     let modules = take_modules(&context, &vendored, &folder.join(MODULES))?;
 
@@ -72,27 +73,6 @@ fn take_repositories(vendored: &Vendored, folder: &Path, made: &Path) -> Result<
     for one in &vendored.repositories {
         repository::import(folder, &one.name, &one.commit, &checkout::place(&git, &one.url))?;
     }
-    Ok(())
-}
-
-/// Puts a file where a download would have put it.
-fn take_download(context: &Context, download: &Download, folder: &Path) -> Result<()> {
-    if download.is_cached(context)? {
-        return Ok(());
-    }
-    let (file, place) = (folder.join(&download.name), download.path(context));
-    let found = Digest::of_file(&file)?;
-    ensure!(
-        found == download.sha256,
-        "{} is not what {INDEX} says\n  expected sha256 {}\n  found    sha256 {found}",
-        file.display(),
-        download.sha256
-    );
-    let parent = place.parent().context("a cached file has a folder")?;
-    fs::create_dir_all(parent)?;
-    let copy = tempfile::NamedTempFile::new_in(parent)?;
-    fs::copy(file, copy.path())?;
-    copy.persist(place)?;
     Ok(())
 }
 

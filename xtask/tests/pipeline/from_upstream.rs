@@ -1,5 +1,6 @@
 //! A release out of upstream's repository, with all that belongs to it, over the network and then without one.
 
+use super::credentials::{SECRET, keeps_nothing, with_password};
 use super::http::{self, Server};
 use super::place::{self, Place, succeeded};
 use super::shop::Product;
@@ -25,7 +26,7 @@ fn a_release_is_built_over_http_then_locked_then_without_a_network() {
     ];
     upstream.lead(&mut place, &repositories);
     let files = file_server(laid_out.join("mirror"));
-    place.set("K3S_XTASK_MIRROR", &files.url);
+    place.set("K3S_XTASK_MIRROR", with_password(&files.url));
     borrow_toolchains(&mut place, &laid_out);
 
     let build = ["build", "--k3s", TAG];
@@ -37,6 +38,7 @@ fn a_release_is_built_over_http_then_locked_then_without_a_network() {
             "{locked}\n{first}"
         );
     }
+    assert!(!first.contains(SECRET), "{first}");
     let product = |told: String| Product::read(place.dist().join(TAG).join("riscv64"), told);
     let (manifest, sums) = (product(first).manifest, product(String::new()).sums());
     assert_eq!((manifest.origin.as_str(), manifest.commit), ("release", upstream.commit(TAG)));
@@ -66,6 +68,13 @@ fn a_release_is_built_over_http_then_locked_then_without_a_network() {
     let plan = place.succeeds(of_tree.iter().copied().chain(["--dry-run"]));
     let version = format!("k3s v0.35.0+k3s-{}", &upstream.commit(TAG)[..8]);
     assert!(plan.contains(&version), "{version} is missing: {plan}");
+
+    // The password of a tree's URL is as little to be found as the mirror's.
+    let source = with_password(&format!("{}/k3s/.git", upstream.server.url));
+    let told = said(&place, &["build", "--source", &source, "--ref", TAG]);
+    assert!(!told.contains(SECRET), "{told}");
+    assert!(files.requests().iter().all(|request| request.headers.contains_key("authorization")));
+    keeps_nothing(&place);
 }
 
 /// Without what was fetched, all of it is missing at once. Afterwards it is there again.

@@ -14,6 +14,7 @@ mod shop;
 mod upstream;
 
 mod bad_input;
+mod credentials;
 mod environment;
 mod final_check;
 mod from_upstream;

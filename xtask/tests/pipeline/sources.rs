@@ -59,11 +59,17 @@ fn a_tag_that_moved_stops_the_build_until_the_lock_is_told_to_forget_it() {
     assert_eq!(lock(&place), before);
 
     let told = place.succeeds(["bump", "--k3s", TAG]);
-    assert!(told.contains(&format!("forgotten: {UPSTREAM} {TAG} {locked}")), "{told}");
-    let told = said(&place, &["images", "--k3s", TAG]);
-    assert!(told.contains(&format!("locked {TAG} of {UPSTREAM} at {moved}")), "{told}");
+    for said in [&format!("changed {TAG} of {UPSTREAM}"), &locked, &moved] {
+        assert!(told.contains(said), "{said:?} is missing: {told}");
+    }
+    said(&place, &["images", "--k3s", TAG, "--locked"]);
+    assert_eq!(lock(&place), serde_json::json!({"tags": {UPSTREAM: {TAG: moved}}, "files": {}}));
+    let before = lock(&place);
     let told = place.fails(["bump", "--k3s", "v9.9.9+k3s1"]);
-    assert!(told.contains("locks no tag v9.9.9+k3s1"), "{told}");
+    assert!(told.contains(&format!("{UPSTREAM} has no tag v9.9.9+k3s1")), "{told}");
+    let told = place.fails(["bump", "--k3s", "nightly"]);
+    assert!(told.contains("locks no tag nightly"), "{told}");
+    assert_eq!(lock(&place), before);
 }
 
 #[test]
@@ -72,8 +78,12 @@ fn what_is_not_locked_is_refused_where_nothing_may_be_added() {
     let place = upstream.place();
     let told = place.fails(["build", "--k3s", TAG, "--locked"]);
     assert!(told.contains(&format!("does not lock {TAG} of {UPSTREAM}")), "{told}");
-    assert!(told.contains("once without --locked and commit the lock file"), "{told}");
+    let bump = format!("cargo xtask bump --k3s {TAG}");
+    assert!(told.contains(&bump), "{told}");
     assert!(!place.path("k3s.lock.json").exists());
+    let locked = place.succeeds(["bump", "--k3s", TAG]);
+    assert!(locked.contains(&format!("locked {TAG} of {UPSTREAM}")), "{locked}");
+    said(&place, &["images", "--k3s", TAG, "--locked"]);
 }
 
 #[test]

@@ -1,0 +1,82 @@
+//! Passwords and tokens in URLs, which must reach neither the terminal nor any file.
+
+use super::http::{self, Server};
+use super::place::Place;
+use super::upstream::{TAG, Upstream};
+use std::process::Output;
+
+pub const SECRET: &str = "canary-7f3a";
+
+/// A URL of a server on this machine, with a user and a password.
+pub fn with_password(url: &str) -> String {
+    url.replace("http://", &format!("http://me:{SECRET}@"))
+}
+
+/// Nothing answers there.
+fn dead() -> String {
+    with_password("http://127.0.0.1:1")
+}
+
+#[track_caller]
+fn says_nothing(output: &Output) -> String {
+    let text = [&output.stdout[..], &output.stderr[..]].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert!(!text.contains(SECRET), "{text}");
+    text
+}
+
+/// Looks into every file of the place: caches, logs, results, products and the lockfile.
+#[track_caller]
+pub fn keeps_nothing(place: &Place) {
+    let mut read = 0;
+    for entry in walkdir::WalkDir::new(place.path("")).into_iter().map(Result::unwrap) {
+        assert!(!entry.file_name().to_string_lossy().contains(SECRET), "{}", entry.path().display());
+        if entry.file_type().is_file() {
+            let bytes = std::fs::read(entry.path()).unwrap();
+            let found = memchr::memmem::find(&bytes, SECRET.as_bytes());
+            assert_eq!(found, None, "{}", entry.path().display());
+            read += 1;
+        }
+    }
+    assert!(read > 0);
+}
+
+#[test]
+fn a_mirrors_password_is_hidden() {
+    let missing = Server::start(|_, _| http::status("404 Not Found"));
+    let page = Server::start(|_, _| http::whole(b"<html>log in</html>"));
+    let mut place = Place::new();
+    place.set("K3S_XTASK_CACHE", place.path("cache"));
+    // The file's own host, which has a password too.
+    let file = with_password(&format!("{}/traefik/traefik-1.tgz", missing.url));
+    for (mirror, said) in [(&missing, "404"), (&page, "It is a web page")] {
+        place.set("K3S_XTASK_MIRROR", with_password(&mirror.url));
+        let output = place.xtask(["bump", "--file", &file]).output().unwrap();
+        let text = says_nothing(&output);
+        assert!(!output.status.success(), "{text}");
+        assert!(text.contains(said) && text.contains(&mirror.url), "{said}: {text}");
+        assert!(!place.path("k3s.lock.json").exists(), "{text}");
+    }
+    keeps_nothing(&place);
+}
+
+#[test]
+fn what_other_programs_repeat_is_hidden() {
+    let upstream = Upstream::new();
+    let settings: [(&str, String); 3] = [
+        ("GIT_CONFIG_KEY_0", format!("url.{}/k3s.insteadOf", dead())),
+        ("http_proxy", dead()),
+        ("GOPROXY", format!("{},{}", dead(), with_password("http://127.0.0.1:2"))),
+    ];
+    for (name, value) in settings {
+        let mut place = upstream.place();
+        place.set("GOMODCACHE", place.path("modules"));
+        place.set("GOFLAGS", "-modcacherw");
+        place.set("GONOSUMDB", "*");
+        place.set(name, value);
+        let output = place.xtask(["build", "--k3s", TAG]).output().unwrap();
+        let text = says_nothing(&output);
+        assert!(!output.status.success() && text.contains("127.0.0.1"), "{name}: {text}");
+        keeps_nothing(&place);
+    }
+}
