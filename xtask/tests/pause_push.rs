@@ -1,5 +1,8 @@
 //! `cargo xtask pause push` to a real registry server.
 
+#[allow(dead_code, reason = "these tests need some of it")]
+#[path = "support/http.rs"]
+mod http;
 #[path = "support/needs.rs"]
 mod needs;
 #[path = "support/registry.rs"]
@@ -220,6 +223,28 @@ fn a_registry_that_is_not_there_is_told_by_its_name() {
     let environment = vec![("DOCKER_CONFIG", folder.path().to_owned())];
     let told = Push { registry: &address, arguments: &[], environment }.fail();
     assert!(told.contains(&format!("{address} cannot be reached")), "{told}");
+}
+
+#[test]
+fn a_failing_upload_host_is_named_and_not_the_registry() {
+    if !needs::programs("pushing to a registry that names another host", &[("go", "golang")]) {
+        return;
+    }
+    // A port of this machine at which nobody listens any more.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let location = format!("http://{gone}/v2/me/pause/blobs/uploads/1");
+    let server = http::Server::start(move |request, _| match request.method.as_str() {
+        "POST" => {
+            let headers = [("Location", location.clone()), ("Content-Length", "0".to_owned())];
+            http::answer("202 Accepted", &headers, b"")
+        }
+        "GET" => http::whole(b"{}"),
+        _ => http::status("404 Not Found"),
+    });
+    let registry = server.url.strip_prefix("http://").unwrap();
+    let told = Push { registry, arguments: &["--arch", "riscv64"], environment: vec![] }.fail();
+    assert!(told.contains(&format!("{registry} names {gone} as the host that takes uploads")), "{told}");
+    assert!(!told.contains(&format!("{registry} cannot be reached")), "{told}");
 }
 
 #[test]

@@ -55,9 +55,27 @@ fn said(messages: &str) -> &str {
     if said.is_empty() { "crane ended without a word" } else { said }
 }
 
+/// The host of the request that failed, if it was one that uploads: a registry names the URL of each upload itself
+/// (distribution-spec, `Location`), and it may be another host's.
+fn upload_host(said: &str) -> Option<&str> {
+    let upload = |(at, _): &(usize, &str)| {
+        let before = said[..*at].trim_end_matches("https").trim_end_matches("http").trim_end_matches('"');
+        ["patch", "put"]
+            .contains(&before.trim_end().rsplit(' ').next().unwrap_or_default().to_lowercase().as_str())
+    };
+    let (at, scheme) = said.match_indices("://").filter(upload).last()?;
+    said[at + scheme.len()..].split(['/', '"', ' ']).next()
+}
+
 /// What a person can do about a failed push.
 fn advice(messages: &str, reference: &Reference) -> String {
-    let host = reference.registry();
+    let (host, said) = (reference.registry(), said(messages));
+    if let Some(other) = upload_host(said).filter(|other| *other != host) {
+        return format!(
+            ": {host} names {other} as the host that takes uploads, and that one failed\n  tell who runs {host}: a \
+             registry behind a proxy has to be configured with the host that its clients see (REGISTRY_HTTP_HOST)"
+        );
+    }
     let says = |words: &[&str]| words.iter().any(|word| messages.contains(word));
     let advice = if says(&["UNAUTHORIZED", "DENIED", "401 ", "403 "]) {
         format!(
@@ -105,6 +123,25 @@ mod tests {
             assert!(advice(said, &reference).contains(remedy), "{said}: {}", advice(said, &reference));
         }
         assert_eq!(advice("something new", &reference), "");
+    }
+
+    #[test]
+    fn only_uploads_tell_the_host_they_went_to() {
+        let refused = "connect: connection refused";
+        for (said, host) in [
+            (
+                format!("Patch \"http://storage.example:5000/v2/x\": dial tcp: {refused}"),
+                Some("storage.example:5000"),
+            ),
+            (
+                "PUT https://storage.example/x?digest=y: unexpected status code 403".to_owned(),
+                Some("storage.example"),
+            ),
+            (format!("Post \"https://auth.example/token\": {refused}"), None),
+            (format!("Get \"https://registry.example/v2/\": {refused}"), None),
+        ] {
+            assert_eq!(upload_host(&said), host, "{said}");
+        }
     }
 
     #[test]
