@@ -13,6 +13,8 @@ use crate::context::{Context, Network};
 use crate::digest::Digest;
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
+use fs_err::os::unix::fs::OpenOptionsExt;
+use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -212,7 +214,7 @@ fn download(
     let fetch = |url: &String| -> Result<(PathBuf, String)> {
         let part = folder.join(format!("{name}.{}{PART}", Digest::of(url).short()));
         match url.strip_prefix("file://") {
-            Some(path) => drop(fs::copy(path, &part).with_context(|| format!("cannot fetch {url}"))?),
+            Some(path) => copy(Path::new(path), &part).with_context(|| format!("cannot fetch {url}"))?,
             None => transfer::fetch(context, &name.to_string(), url, &part, resume)?,
         }
         Ok((part, url.clone()))
@@ -232,12 +234,36 @@ fn download(
     fetch(last)
 }
 
+fn copy(from: &Path, part: &Path) -> std::io::Result<()> {
+    let mut file = open_part(part)?;
+    file.set_len(0)?;
+    std::io::copy(&mut fs::File::open(from)?, &mut file).map(drop)
+}
+
+/// Opens what has arrived of a file, to be read and written. Others may write into a shared cache: a link there is
+/// not followed.
+fn open_part(part: &Path) -> std::io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    options.custom_flags(OFlag::O_NOFOLLOW.bits()).open(part)
+}
+
 /// The end of the name of what has arrived of a file.
 const PART: &str = ".part";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_in_the_cache_is_not_written_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mine, part) = (folder.path().join("mine"), folder.path().join("x.part"));
+        fs::write(&mine, "precious").unwrap();
+        fs::os::unix::fs::symlink(&mine, &part).unwrap();
+        assert!(copy(&mine, &part).is_err());
+        assert_eq!(fs::read(&mine).unwrap(), b"precious");
+    }
 
     #[test]
     fn a_mirror_keeps_files_under_the_names_of_their_hosts() {

@@ -8,7 +8,6 @@ use crate::context::Context;
 use crate::progress::Running;
 use anyhow::{Result, anyhow};
 use base64::Engine as _;
-use fs_err as fs;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -24,6 +23,9 @@ const LARGEST: u64 = 512 << 20;
 
 /// How long a server may be silent, before its answer and in the middle of it.
 const SILENCE: Duration = Duration::from_secs(60);
+
+/// How long one attempt may take, however slowly the server sends.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(3600);
 
 /// Says what may be done with the beginning of a file that an earlier attempt has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +158,7 @@ fn agent(url: &str) -> ureq::Agent {
         .timeout_connect(Some(Duration::from_secs(20)))
         .timeout_recv_response(Some(SILENCE))
         .timeout_per_read(Some(SILENCE))
+        .timeout_global(Some(LONGEST_ATTEMPT))
         .http_status_as_error(false)
         .build()
         .into()
@@ -177,7 +180,7 @@ fn attempt(
     running: &Running,
     clock: &dyn Clock,
 ) -> Result<u64, Failure> {
-    let mut file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(part)?;
+    let mut file = super::open_part(part)?;
     if resume == Resume::Forbidden {
         file.set_len(0)?;
     }
@@ -280,6 +283,12 @@ mod tests {
         let fits = copy(&mut std::io::repeat(1).take(100), &mut Vec::new(), 50, 150, |_| {});
         assert_eq!(fits.ok(), Some(150));
         assert!(copy(&mut std::io::repeat(1).take(100), &mut Vec::new(), 51, 150, |_| {}).is_err());
+    }
+
+    #[test]
+    fn redirects_never_leave_https() {
+        assert!(agent("https://h.example/x").config().https_only());
+        assert!(!agent("http://h.example/x").config().https_only());
     }
 
     #[test]
