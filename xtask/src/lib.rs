@@ -24,6 +24,7 @@ pub mod page;
 pub mod pins;
 pub mod process;
 pub mod progress;
+pub mod repository;
 pub mod step;
 pub mod target;
 pub mod toolchain;

@@ -2,7 +2,8 @@
 
 use crate::context::{Context, Network};
 use crate::digest::Digest;
-use crate::process::{Program, quoted};
+use crate::process::Program;
+use crate::repository;
 use crate::tree;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
@@ -15,27 +16,9 @@ use xshell::cmd;
 /// Where a person's own patches lie in a copy of this repository.
 pub const OWN_PATCHES: &str = "own-patches";
 
-/// This repository as git sees it.
-fn repository(root: &Path) -> Result<git2::Repository> {
-    git2::Repository::open(root).map_err(|error| {
-        let told = match error.code() {
-            // In a container, for instance, where the checkout was made by a user outside of it. git compares
-            // the folder's real path.
-            git2::ErrorCode::Owner => format!(
-                "{} belongs to somebody else, whom git does not trust\n  \
-                 If you do: git config --global --add safe.directory {}",
-                root.display(),
-                quoted(&fs::canonicalize(root).unwrap_or_else(|_| root.to_owned()).to_string_lossy())
-            ),
-            _ => format!("{} is not a git checkout", root.display()),
-        };
-        anyhow::Error::new(error).context(told)
-    })
-}
-
 /// The commit of this repository that is checked out.
 pub fn commit(context: &Context) -> Result<String> {
-    let repository = repository(&context.root)?;
+    let repository = repository::open(&context.root)?;
     let commit = repository.head().and_then(|head| head.peel_to_commit());
     let commit = commit.with_context(|| format!("{} has no commit checked out", context.root.display()))?;
     Ok(commit.id().to_string())
@@ -46,7 +29,7 @@ pub fn commit(context: &Context) -> Result<String> {
 fn files(context: &Context) -> Result<BTreeSet<PathBuf>> {
     let root = &context.root;
     let repository =
-        repository(root).context("a source package is made from a git checkout of this repository")?;
+        repository::open(root).context("a source package is made from a git checkout of this repository")?;
     let mut found: BTreeSet<PathBuf> = repository.index()?.iter().map(|entry| path(&entry.path)).collect();
     found.retain(|path| root.join(path).symlink_metadata().is_ok());
     Ok(found)

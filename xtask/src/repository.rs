@@ -1,0 +1,68 @@
+//! Opening git repositories that others made, with what to do where that fails.
+
+use crate::process::quoted;
+use anyhow::Result;
+use fs_err as fs;
+use nix::unistd::{Uid, User};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Opens the repository whose root is `path`.
+///
+/// # Errors
+/// Each names the path and the remedy; the libgit2 error below it keeps its code.
+pub fn open(path: &Path) -> Result<git2::Repository> {
+    git2::Repository::open(path).map_err(|error| {
+        let explained = explain(path, &error);
+        anyhow::Error::new(error).context(explained)
+    })
+}
+
+/// Returns why libgit2 could not open a repository, if that is what failed.
+pub fn code(error: &anyhow::Error) -> Option<git2::ErrorCode> {
+    error.downcast_ref::<git2::Error>().map(git2::Error::code)
+}
+
+fn explain(path: &Path, error: &git2::Error) -> String {
+    let shown = path.display();
+    match error.code() {
+        // In a container, for instance, where the checkout was made by a user outside of it. git compares
+        // the directory's real path.
+        git2::ErrorCode::Owner => format!(
+            "{shown} belongs to {}, and git trusts only the user's own repositories\n  \
+             If you trust it: git config --global --add safe.directory {}",
+            owner(path),
+            quoted(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy())
+        ),
+        git2::ErrorCode::NotFound => format!(
+            "{shown} is not a git repository\n  For a directory without history: git init, git add -A, git commit"
+        ),
+        _ if error.message().to_ascii_lowercase().contains("partialclone") => partial(path),
+        _ if error.message().contains("unsupported extension") => format!(
+            "{shown} is a git repository in a format that only git itself reads\n  \
+             Give it as a URL, which git fetches from: file://{}",
+            fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).display()
+        ),
+        _ => format!("{shown} is a git repository that cannot be read"),
+    }
+}
+
+/// Explains a clone whose files are partly at the server only.
+pub fn partial(path: &Path) -> String {
+    format!(
+        "{} is a partial clone (git clone --filter): files of its commits are at the server only\n  \
+         Give the URL that it was cloned from, with --ref, or clone it without --filter.",
+        path.display()
+    )
+}
+
+/// Names the user who owns a repository: where it is not the caller, git refuses it.
+fn owner(path: &Path) -> String {
+    let owners = [path.to_owned(), path.join(".git")].into_iter().filter_map(|path| fs::metadata(path).ok());
+    let other = owners.map(|found| Uid::from_raw(found.uid())).find(|uid| *uid != Uid::effective());
+    match other.map(|uid| (uid, User::from_uid(uid))) {
+        Some((_, Ok(Some(user)))) => format!("the user {}", user.name),
+        Some((uid, _)) => format!("another user (uid {uid})"),
+        None => "another user".to_owned(),
+    }
+}
