@@ -31,8 +31,7 @@ use crate::toolchain::{
     go::{AnyGo, Go},
     zig::Zig,
 };
-use crate::upstream::checkout::GitSettings;
-use crate::upstream::{facts::Facts, release::Source};
+use crate::upstream::{facts::Facts, release::Source, transfer::GitSettings};
 use anyhow::Result;
 use patched::Patched;
 use std::path::PathBuf;

@@ -3,8 +3,10 @@
 pub mod checkout;
 pub mod chosen;
 pub mod facts;
+pub mod git_cache;
 pub mod gomod;
 pub mod images;
 pub mod release;
 pub mod script;
+pub mod transfer;
 pub mod version;

@@ -4,8 +4,9 @@ use crate::context::Context;
 use crate::fetch::{self, FileName};
 use crate::k3s::format;
 use crate::lock::{Adding, Lock, compare};
-use crate::upstream::checkout::{self, GitSettings};
+use crate::upstream::git_cache;
 use crate::upstream::release::UPSTREAM;
+use crate::upstream::transfer::GitSettings;
 use crate::upstream::version::Version;
 use anyhow::{Context as _, Result, bail};
 
@@ -47,7 +48,7 @@ fn tags(context: &Context, lock: &Lock, tag: &str) -> Result<()> {
     }
     for url in repositories {
         let (git, nothing) = (GitSettings::of_user(context), Lock::empty());
-        let commit = checkout::tag(context, &nothing, &git, &url, tag)?;
+        let commit = git_cache::tag(context, &nothing, &git, &url, tag)?;
         let before = lock.replace_commit(context, &url, tag, &commit.id)?;
         report(&format!("{tag} of {url}"), before.as_deref(), &commit.id, &compare::page_of_tag(&url, tag));
     }

@@ -3,10 +3,10 @@
 use crate::context::Context;
 use crate::lock::{Adding, Lock};
 use crate::sample::{self, Layout};
-use crate::upstream::checkout::GitSettings;
 use crate::upstream::chosen::Chosen;
 use crate::upstream::release::{self, Wanted};
 use crate::upstream::script::Trust;
+use crate::upstream::transfer::GitSettings;
 use crate::upstream::version::Version;
 use crate::vendoring;
 use anyhow::Result;

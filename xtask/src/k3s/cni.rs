@@ -6,6 +6,7 @@ use crate::error;
 use crate::step::Step;
 use crate::tree;
 use crate::upstream::checkout::{self, Commit};
+use crate::upstream::git_cache;
 use anyhow::{Context as _, Result, anyhow};
 use fs_err as fs;
 use std::path::Path;
@@ -31,7 +32,7 @@ pub fn repositories(build: &Build) -> Result<Vec<Repository>> {
     }
     error::all(clones.into_iter().flatten().map(|(name, clone)| {
         let url = clone.url.trim_end_matches(".git");
-        let commit = checkout::tag(build.context, build.lock, &build.git, url, &clone.tag)?;
+        let commit = git_cache::tag(build.context, build.lock, &build.git, url, &clone.tag)?;
         Ok(Repository { name, url: url.to_owned(), tag: clone.tag.clone(), commit })
     }))
 }

@@ -1,9 +1,10 @@
 //! A k3s that has been chosen, with all that surrounds its build: every way to choose one ends here, and
 //! the pipeline begins here.
 
-use super::checkout::{self, GitSettings};
+use super::checkout;
 use super::release::Source;
 use super::script::Trust;
+use super::transfer::GitSettings;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::lock::Lock;

@@ -1,12 +1,14 @@
 //! From what a person asks for to one commit with a version.
 
-use super::checkout::{self, Commit, GitSettings};
+use super::checkout::{self, Commit};
+use super::git_cache;
 use super::gomod::GoMod;
+use super::transfer::{self, GitSettings};
 use super::version::{Version, kubernetes_numbers};
 use crate::context::{Context, Network};
 use crate::lock::Lock;
 use anyhow::{Context as _, Result, bail};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Where upstream keeps k3s; `git config url.<base>.insteadOf` turns it to a mirror.
 pub const UPSTREAM: &str = "https://github.com/k3s-io/k3s";
@@ -49,7 +51,7 @@ pub fn find(context: &Context, lock: &Lock, git: &GitSettings, wanted: &Wanted) 
     match wanted {
         Wanted::Release(name) => {
             let version = release_named(context, lock, git, name)?;
-            let commit = checkout::tag(context, lock, git, UPSTREAM, &version.to_string())?;
+            let commit = git_cache::tag(context, lock, git, UPSTREAM, &version.to_string())?;
             require_k3s(&commit, UPSTREAM)?;
             let time = checkout::time(&commit)?;
             Ok(Source { commit, version, origin: Origin::Release, time, location: UPSTREAM.to_owned() })
@@ -73,7 +75,7 @@ fn release_named(context: &Context, lock: &Lock, git: &GitSettings, name: &str) 
             format!("--offline forbids asking {UPSTREAM} for its tags, and none that is locked is of {name}")
         });
     }
-    let known = checkout::remote_tags(context, git, UPSTREAM)?;
+    let known = transfer::tags(context, git, UPSTREAM)?;
     newest(&known, name)
         .with_context(|| format!("--k3s {name}: give a tag (v1.33.0+k3s1), a line (v1.33) or stable; upstream has no release of that name"))
 }
@@ -87,25 +89,23 @@ fn newest(tags: &[String], line: &str) -> Option<Version> {
     tags.iter().filter_map(|tag| tag.parse().ok()).filter(|v: &Version| v.is_release() && belongs(v)).max()
 }
 
-/// The commit of a tree at a path or an address. A local source is read where it lies, never written to.
+/// The commit of a tree at a path or a URL.
 fn tree(context: &Context, git: &GitSettings, location: &str, reference: Option<&str>) -> Result<Commit> {
-    let name = reference.unwrap_or("HEAD");
-    if location.contains("://") || location.contains("@") && !Path::new(location).exists() {
-        return checkout::reference(context, git, location, name);
+    match location.contains("://") || location.contains('@') && !Path::new(location).exists() {
+        true => git_cache::reference(context, git, location, reference.unwrap_or("HEAD")),
+        false => {
+            if !Path::new(location).exists() {
+                bail!("--source {location}: there is no such folder");
+            }
+            let repository = fs_err::canonicalize(location)?;
+            let id = checkout::resolve(&repository, reference.unwrap_or("HEAD"))?;
+            Ok(Commit { repository, id })
+        }
     }
-    let path = PathBuf::from(location);
-    if !path.exists() {
-        bail!("--source {location}: there is no such folder");
-    }
-    let repository = fs_err::canonicalize(path)?;
-    let id = checkout::resolve(&repository, name)?;
-    Ok(Commit { repository, id })
 }
 
-/// The version of a tree: the one that was given, an upstream tag on its commit, or one made of
-/// Kubernetes' version and the commit, as upstream's scripts make it.
-///
-/// Anybody can put a tag of that name on a commit; it is upstream's where the lock file says the same.
+/// The version of a tree: the one that was given, the upstream tag that the lock file has for its commit, or one
+/// made of Kubernetes' version and the commit, as upstream's scripts make it.
 fn tree_version(lock: &Lock, commit: &Commit, location: &str, given: Option<&Version>) -> Result<Version> {
     let gomod = GoMod::parse(&require_k3s(commit, location)?);
     let kubernetes = gomod.resolve_any(&["k8s.io/kubernetes"]).context("reading go.mod")?;
@@ -116,7 +116,8 @@ fn tree_version(lock: &Lock, commit: &Commit, location: &str, given: Option<&Ver
         }
         return Ok(version.clone());
     }
-    let tags = checkout::tags_at(commit)?;
+    // A tag in the repository itself proves nothing: anybody can put one of that name on a commit.
+    let tags = lock.tags(UPSTREAM);
     let upstreams = tags.iter().filter(|tag| lock.commit(UPSTREAM, tag).as_deref() == Some(&*commit.id));
     let tagged =
         upstreams.filter_map(|tag| tag.parse().ok()).filter(|v: &Version| v.kubernetes == numbers).max();

@@ -8,10 +8,12 @@ use crate::lock::Lock;
 use crate::step::{Plan, Step};
 use crate::toolchain::go::StandIns;
 use crate::tree;
-use crate::upstream::checkout::{self, Commit, GitSettings, Reach};
+use crate::upstream::checkout::{self, Commit};
 use crate::upstream::chosen::Chosen;
+use crate::upstream::git_cache;
 use crate::upstream::release::Source;
 use crate::upstream::script::Trust;
+use crate::upstream::transfer::{GitSettings, Reach};
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
@@ -69,9 +71,10 @@ fn git_settings(made: &Path) -> GitSettings {
 fn take_repositories(vendored: &Vendored, folder: &Path, made: &Path) -> Result<()> {
     repository::import(folder, K3S, &vendored.commit, &made.join(K3S))?;
     let git = git_settings(made);
-    fs::create_dir(&git.folder)?;
     for one in &vendored.repositories {
-        repository::import(folder, &one.name, &one.commit, &checkout::place(&git, &one.url))?;
+        let place = git_cache::place(&git, &one.url, &one.commit);
+        fs::create_dir_all(place.parent().context("a cached repository has a directory")?)?;
+        repository::import(folder, &one.name, &one.commit, &place)?;
     }
     Ok(())
 }

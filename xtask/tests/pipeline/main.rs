@@ -18,6 +18,7 @@ mod credentials;
 mod environment;
 mod final_check;
 mod from_upstream;
+mod git_cache;
 mod hostile_tree;
 mod interruption;
 mod patched_tree;

@@ -32,9 +32,10 @@ fn only_the_commit_is_fetched_and_none_before_it() {
     upstream.move_tag(TAG);
     let place = upstream.place();
     said(&place, &["images", "--k3s", TAG]);
-    let caches = std::fs::read_dir(place.path("cache/git")).unwrap().map(|entry| entry.unwrap().path());
-    let cached = caches.filter(|path| path.extension().is_some_and(|extension| extension == "git"));
-    let repository = git2::Repository::open(cached.last().unwrap()).unwrap();
+    let cached =
+        walkdir::WalkDir::new(place.path("cache/git")).into_iter().map(|entry| entry.unwrap().into_path());
+    let mut cached = cached.filter(|path| path.extension().is_some_and(|extension| extension == "git"));
+    let repository = git2::Repository::open(cached.next().unwrap()).unwrap();
     let parent = upstream.repository().head().unwrap().peel_to_commit().unwrap().parent_id(0).unwrap();
     assert!(repository.find_commit(upstream.commit(TAG).parse().unwrap()).is_ok());
     assert!(repository.find_commit(parent).is_err(), "the history was fetched too");
@@ -185,7 +186,6 @@ fn a_local_source_is_read_and_never_written_to() {
     let place = Place::new();
     let source = place.path("source");
     make_repository(&source, &["k3s/base", "k3s/embed"]);
-    std::fs::write(source.join("go.mod"), "what is not committed is not built").unwrap();
     permit(&source, |mode| mode & 0o555);
     let before = state(&source);
     // Root may write to everything, unless it is started without that right.

@@ -1,0 +1,173 @@
+//! What is asked of git servers, by the user's own `git` with its proxies, mirrors and credentials.
+
+use crate::address::without_credentials;
+use crate::context::{Context, Network};
+use crate::process::Program;
+use anyhow::{Context as _, Result, bail};
+use std::path::{Path, PathBuf};
+use xshell::cmd;
+
+/// How repositories are reached and where what was fetched is kept.
+#[derive(Clone, Debug)]
+pub struct GitSettings {
+    /// Settings that stand above the user's own git configuration, key and value.
+    pub configuration: Vec<(String, String)>,
+    /// Holds one directory for each URL (see [`super::git_cache`]).
+    pub folder: PathBuf,
+    pub reach: Reach,
+}
+
+/// How far a transfer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Over the network, which may be forbidden.
+    Network,
+    /// Between our own directories on this machine (the sample, a source package).
+    ThisMachine,
+}
+
+impl GitSettings {
+    /// The user's own configuration, and the cache.
+    pub fn of_user(context: &Context) -> GitSettings {
+        GitSettings { configuration: Vec::new(), folder: context.cache.join("git"), reach: Reach::Network }
+    }
+
+    /// Returns whether servers may be asked.
+    pub fn may_transfer(&self, context: &Context) -> bool {
+        context.network == Network::Allowed || self.reach == Reach::ThisMachine
+    }
+}
+
+/// Git's own variables that say which repository is meant, and how; ours are named on the command line
+/// (`git rev-parse --local-env-vars`).
+const REPOSITORY_VARIABLES: &[&str] = &[
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_QUARANTINE_PATH",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+    "GIT_SHALLOW_FILE",
+    "GIT_GRAFT_FILE",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_PREFIX",
+];
+
+/// Settings of the user's that would run programs of theirs in a cached repository, or write more into it than
+/// was asked for.
+const OVERRIDDEN: [(&str, &str); 2] = [("core.hooksPath", "/dev/null"), ("fetch.writeCommitGraph", "false")];
+
+/// The reference of a fetched repository that means the fetched commit.
+pub const FETCHED: &str = "refs/fetched/commit";
+
+/// A branch or tag of a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// In full: `refs/tags/v1.33.0+k3s1`.
+    pub name: String,
+    /// The commit that it means, 40 hexadecimal digits.
+    pub commit: String,
+}
+
+/// Asks a server for the branch or tag that a name means there.
+pub fn look_up(context: &Context, git: &GitSettings, url: &str, name: &str) -> Result<Option<Reference>> {
+    let shell = context.shell()?;
+    let peeled = format!("{name}^{{}}");
+    let list = program(context, git, cmd!(shell, "git ls-remote -- {url} {name} {peeled}"))
+        .read()
+        .with_context(|| format!("cannot fetch {}", without_credentials(url)))?;
+    Ok(reference_named(&list, name))
+}
+
+/// The reference that a name means among those of a list, by git's own order (gitrevisions(7)).
+fn reference_named(list: &str, name: &str) -> Option<Reference> {
+    let value = |name: &str| {
+        list.lines()
+            .find_map(|line| line.split_once('\t').filter(|(_, found)| *found == name))
+            .map(|(id, _)| id)
+    };
+    ["", "refs/", "refs/tags/", "refs/heads/"].iter().find_map(|prefix| {
+        let name = format!("{prefix}{name}");
+        // A tag that is an object of its own is listed again as the commit that it means.
+        let commit = value(&format!("{name}^{{}}")).or_else(|| value(&name))?.to_owned();
+        Some(Reference { name, commit })
+    })
+}
+
+/// Asks a server for all its tags.
+pub fn tags(context: &Context, git: &GitSettings, url: &str) -> Result<Vec<String>> {
+    if !git.may_transfer(context) {
+        bail!("--offline forbids asking {} for its tags", without_credentials(url));
+    }
+    let shell = context.shell()?;
+    let list = program(context, git, cmd!(shell, "git ls-remote --tags --refs -- {url}"))
+        .read()
+        .with_context(|| format!("cannot list the tags of {}", without_credentials(url)))?;
+    Ok(list.lines().filter_map(|line| line.split("refs/tags/").nth(1)).map(str::to_owned).collect())
+}
+
+/// Fetches one commit, by a full name or its id, into a bare repository, as [`FETCHED`].
+pub fn fetch(context: &Context, git: &GitSettings, repository: &Path, url: &str, name: &str) -> Result<()> {
+    let shell = context.shell()?;
+    let options =
+        "--depth=1 --no-tags --no-filter --no-prune --no-recurse-submodules --no-auto-gc --progress";
+    let options = options.split(' ');
+    let refspec = format!("+{name}:{FETCHED}");
+    // Not `-C`, which `safe.bareRepository=explicit` forbids.
+    program(context, git, cmd!(shell, "git --git-dir {repository} fetch {options...} -- {url} {refspec}"))
+        .log("git")
+        .run()
+        .map(drop)
+        .with_context(|| format!("cannot fetch {}", without_credentials(url)))
+}
+
+/// `git`, never asking at a terminal: it runs in a process group that has none. Over the network it has the
+/// user's configuration with ours above it; between our own directories, another URL of the user's for the same
+/// repository would lead elsewhere.
+fn program<'a>(context: &'a Context, git: &GitSettings, command: xshell::Cmd<'_>) -> Program<'a> {
+    let (program, theirs) = match git.reach {
+        Reach::Network => {
+            let theirs = std::env::var("GIT_CONFIG_COUNT").ok().and_then(|count| count.parse().ok());
+            (Program::new(context, command).inherit("GIT_", REPOSITORY_VARIABLES), theirs.unwrap_or(0))
+        }
+        Reach::ThisMachine => {
+            let none = [("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")];
+            (Program::new(context, command).envs(none), 0)
+        }
+    };
+    let overridden = OVERRIDDEN.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let settings: Vec<_> = overridden.iter().chain(&git.configuration).collect();
+    let ours = settings.iter().enumerate().flat_map(|(index, (key, value))| {
+        let index = theirs + index;
+        [
+            (format!("GIT_CONFIG_KEY_{index}"), key.clone()),
+            (format!("GIT_CONFIG_VALUE_{index}"), value.clone()),
+        ]
+    });
+    program
+        .envs(ours)
+        .env("GIT_CONFIG_COUNT", (theirs + settings.len()).to_string())
+        .env("GIT_TERMINAL_PROMPT", "0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_mean_what_they_mean_to_git() {
+        let list =
+            "1\trefs/heads/v1\n2\trefs/tags/v1\n3\trefs/tags/v1^{}\n4\trefs/heads/feature/v1\n5\tHEAD\n";
+        let found = |name: &str| reference_named(list, name).map(|found| (found.name, found.commit));
+        let expected = |name: &str, commit: &str| Some((name.to_owned(), commit.to_owned()));
+        assert_eq!(found("v1"), expected("refs/tags/v1", "3"));
+        assert_eq!(found("heads/v1"), expected("refs/heads/v1", "1"));
+        assert_eq!(found("HEAD"), expected("HEAD", "5"));
+        assert_eq!(found("feature"), None);
+    }
+}

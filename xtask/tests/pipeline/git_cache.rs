@@ -1,0 +1,189 @@
+//! Fetched repositories: what builds at the same time, killed ones, settings of the user's and a lost network do to
+//! them.
+
+use super::place::{Place, succeeded};
+use super::upstream::{TAG, Upstream, said};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+/// Waits until a command has come to a point that it marks by a file.
+#[track_caller]
+fn wait_for(reached: &Path, command: &mut Child) {
+    while !reached.exists() {
+        if let Some(status) = command.try_wait().unwrap() {
+            panic!("the command ended before it reached the point: {status}");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// All files and directories of the cache of repositories with this ending.
+fn cached(place: &Place, ending: &str) -> Vec<PathBuf> {
+    let entries = walkdir::WalkDir::new(place.path("cache/git")).into_iter().filter_map(Result::ok);
+    entries
+        .map(walkdir::DirEntry::into_path)
+        .filter(|path| path.to_string_lossy().ends_with(ending))
+        .collect()
+}
+
+#[test]
+fn repository_appears_complete_and_is_fetched_once() {
+    let upstream = Upstream::new();
+    let mut place = upstream.place();
+    let (reached, go_on, fetches) = (place.path("reached"), place.path("go-on"), place.path("fetches"));
+    let script = format!(
+        "case \" $* \" in *' fetch '*) echo >>'{}'; touch '{}'; while [ ! -e '{}' ]; do sleep 0.05; done ;; esac
+        exec '{}' \"$@\"",
+        fetches.display(),
+        reached.display(),
+        go_on.display(),
+        xtask::process::find("git").unwrap().display()
+    );
+    place.put_program("git", &script);
+    let start = || {
+        let mut command = place.xtask(["images", "--k3s", TAG]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let mut first = start();
+    wait_for(&reached, &mut first);
+    assert_eq!(cached(&place, ".git"), Vec::<PathBuf>::new(), "a repository is seen before it is complete");
+    let mut second = start();
+    let mut messages = BufReader::new(second.stderr.take().unwrap());
+    let mut heard = String::new();
+    while !heard.contains(&format!("waiting for process {}", first.id())) {
+        assert!(messages.read_line(&mut heard).unwrap() > 0, "the second command did not wait:\n{heard}");
+    }
+    std::fs::write(&go_on, "").unwrap();
+    messages.read_to_string(&mut heard).unwrap();
+    assert!(second.wait().unwrap().success(), "{heard}");
+    succeeded(first.wait_with_output().unwrap());
+    assert_eq!(std::fs::read_to_string(fetches).unwrap().lines().count(), 1);
+}
+
+#[test]
+fn killed_fetch_is_not_in_the_way_of_the_next() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
+        let upstream = Upstream::new();
+        let url = format!("file://{}", upstream.folder.path().join("k3s").display());
+        let mut place = upstream.place();
+        let reached = place.path("reached");
+        // The server sends the beginning of a pack and no more.
+        place.put_program(
+            "half-a-pack",
+            &format!("\"$@\" | head -c 100; touch '{}'; exec sleep 1000", reached.display()),
+        );
+        let images = ["images", "--source", &url];
+        let mut command = place.under(["env", "--default-signal"], images);
+        // Settings in the environment are not passed on to the server's side.
+        let settings = place.path("settings");
+        let hook = place.path("bin/half-a-pack");
+        std::fs::write(&settings, format!("[uploadpack]\n packObjectsHook = \"{}\"", hook.display()))
+            .unwrap();
+        command.env("GIT_CONFIG_GLOBAL", settings);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        wait_for(&reached, &mut child);
+        assert_eq!(cached(&place, "/shallow.lock").len(), 1, "{signal}: git has no lock file");
+        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+        assert!(!child.wait().unwrap().success());
+        said(&place, &images);
+    }
+}
+
+#[test]
+fn leftovers_and_broken_repositories_are_replaced() {
+    let upstream = Upstream::new();
+    let place = upstream.place();
+    said(&place, &["images", "--k3s", TAG]);
+    let [repository] = cached(&place, ".git").try_into().unwrap();
+    let leftover = repository.parent().unwrap().join("fetching-killed");
+    std::fs::create_dir(&leftover).unwrap();
+    for half_made in [repository.join("objects"), repository.join("HEAD")] {
+        let _ = std::fs::remove_dir_all(&half_made);
+        let _ = std::fs::remove_file(&half_made);
+        said(&place, &["images", "--k3s", TAG]);
+        assert!(half_made.exists(), "{}", half_made.display());
+    }
+    assert!(!leftover.exists());
+}
+
+#[test]
+fn offline_finds_commits_and_names_of_urls() {
+    let upstream = Upstream::new();
+    let place = upstream.place();
+    let url = format!("{}/k3s/.git", upstream.server.url);
+    let commit = upstream.commit("HEAD");
+    let images = |network: &[&'static str], name: &str| {
+        let arguments = ["images", "--source", &url, "--ref", name].map(str::to_owned);
+        place.xtask(network.iter().map(|&word| word.to_owned()).chain(arguments)).output().unwrap()
+    };
+    succeeded(images(&[], TAG));
+    let requests = upstream.server.requests().len();
+    for name in [TAG, &commit, &commit.to_uppercase(), &commit[..9]] {
+        succeeded(images(&["--offline"], name));
+    }
+    // A whole commit id means the same for ever.
+    succeeded(images(&[], &commit));
+    for name in ["HEAD", "main", &"0".repeat(40), "0000000"] {
+        let message = super::place::failed(&images(&["--offline"], name));
+        assert!(message.contains(&format!("{name} of {url} is not in the cache")), "{message}");
+    }
+    assert_eq!(upstream.server.requests().len(), requests);
+}
+
+#[test]
+fn short_commit_id_is_looked_up_or_explained() {
+    let upstream = Upstream::new();
+    let place = upstream.place();
+    let url = format!("{}/k3s/.git", upstream.server.url);
+    let short = &upstream.commit("HEAD")[..9];
+    let message = place.fails(["images", "--source", &url, "--ref", short]);
+    assert!(message.contains(&format!("{url} has no branch or tag {short}")), "{message}");
+    assert!(message.contains("whole commit ids only (40 hexadecimal digits)"), "{message}");
+    said(&place, &["images", "--source", &url]);
+    said(&place, &["images", "--source", &url, "--ref", short]);
+    let message = place.fails(["images", "--source", &url, "--ref", "elsewhere"]);
+    assert!(message.contains("has no branch or tag elsewhere") && !message.contains("whole"), "{message}");
+}
+
+#[test]
+fn git_settings_of_the_user_change_nothing() {
+    let upstream = Upstream::new();
+    let mut place = upstream.place();
+    let url = format!("{}/k3s/.git", upstream.server.url);
+    let images = ["images", "--source", &url];
+    let expected = place.succeeds(images);
+
+    let ran = place.path("ran");
+    let hook = format!("touch '{}'; exit 1", ran.display());
+    for name in ["reference-transaction", "fsmonitor"] {
+        place.put_program(name, &hook);
+    }
+    let hooks = place.path("bin");
+    let template = place.path("template");
+    std::fs::create_dir_all(template.join("hooks")).unwrap();
+    std::fs::copy(hooks.join("fsmonitor"), template.join("hooks/reference-transaction")).unwrap();
+    let home = place.path("home");
+    std::fs::create_dir(&home).unwrap();
+    let settings = include_str!("gitconfig")
+        .replace("HOOKS", hooks.to_str().unwrap())
+        .replace("TEMPLATE", template.to_str().unwrap())
+        .replace("URL", &url);
+    std::fs::write(home.join(".gitconfig"), settings).unwrap();
+    place.set("GIT_CONFIG_GLOBAL", home.join(".gitconfig"));
+    place.set("HOME", home);
+    for (name, value) in [
+        ("GIT_DIR", "/nowhere"),
+        ("GIT_SHALLOW_FILE", "/nowhere"),
+        ("GIT_DEFAULT_HASH", "sha256"),
+        ("GIT_QUARANTINE_PATH", "/nowhere"),
+    ] {
+        place.set(name, value);
+    }
+    std::fs::remove_dir_all(place.path("cache")).unwrap();
+    assert_eq!(place.succeeds(images), expected);
+    assert!(!ran.exists(), "a program of the user's was run");
+}
