@@ -6,6 +6,7 @@ pub mod facts;
 pub mod git_cache;
 pub mod gomod;
 pub mod images;
+pub mod local;
 pub mod release;
 pub mod script;
 pub mod transfer;

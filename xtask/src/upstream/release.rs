@@ -1,10 +1,10 @@
 //! From what a person asks for to one commit with a version.
 
 use super::checkout::{self, Commit};
-use super::git_cache;
 use super::gomod::GoMod;
 use super::transfer::{self, GitSettings};
 use super::version::{Version, kubernetes_numbers};
+use super::{git_cache, local};
 use crate::context::{Context, Network};
 use crate::lock::Lock;
 use anyhow::{Context as _, Result, bail};
@@ -93,14 +93,7 @@ fn newest(tags: &[String], line: &str) -> Option<Version> {
 fn tree(context: &Context, git: &GitSettings, location: &str, reference: Option<&str>) -> Result<Commit> {
     match location.contains("://") || location.contains('@') && !Path::new(location).exists() {
         true => git_cache::reference(context, git, location, reference.unwrap_or("HEAD")),
-        false => {
-            if !Path::new(location).exists() {
-                bail!("--source {location}: there is no such folder");
-            }
-            let repository = fs_err::canonicalize(location)?;
-            let id = checkout::resolve(&repository, reference.unwrap_or("HEAD"))?;
-            Ok(Commit { repository, id })
-        }
+        false => local::commit(context, location, reference),
     }
 }
 

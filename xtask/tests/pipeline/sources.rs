@@ -213,7 +213,7 @@ fn what_is_not_a_k3s_tree_is_refused_with_what_it_is() {
     make_repository(&place.path("plugins"), &["plugins"]);
     make_repository(&place.path("k3s"), &["k3s/base", "k3s/embed"]);
     let sources: [(&[&str], &str); 7] = [
-        (&["--source", &at("nowhere")], "nowhere: there is no such folder"),
+        (&["--source", &at("nowhere")], "nowhere: there is no such directory"),
         (&["--source", &at("plain")], "git init, git add -A, git commit"),
         (&["--source", &at("empty")], "has no branch, tag or commit \"HEAD\""),
         (&["--source", &at("plugins")], "is not k3s: its go.mod does not say `module github.com/k3s-io/k3s`"),

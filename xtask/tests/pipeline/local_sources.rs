@@ -1,0 +1,144 @@
+//! `--source` with a directory: what of it is built, and what stops the build.
+
+use super::needs;
+use super::place::{Place, succeeded};
+use super::upstream::{make_repository, said};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A user that this machine does not have.
+const OTHER: u32 = 54_321;
+
+fn source(place: &Place) -> PathBuf {
+    let source = place.path("source");
+    make_repository(&source, &["k3s/base", "k3s/embed"]);
+    source
+}
+
+#[track_caller]
+fn git(directory: &Path, arguments: &[&str]) {
+    let mut command = Command::new("git");
+    command.current_dir(directory).env("GIT_CONFIG_GLOBAL", "/dev/null").args(arguments);
+    succeeded(command.output().unwrap());
+}
+
+#[track_caller]
+fn refused(place: &Place, source: &Path) -> String {
+    place.fails(["images", "--source", source.to_str().unwrap()])
+}
+
+#[test]
+fn uncommitted_changes_stop_the_build() {
+    type Change = fn(&Path);
+    let changes: [(&str, Change); 4] = [
+        ("modified go.mod", |source| std::fs::write(source.join("go.mod"), "module x").unwrap()),
+        ("untracked pkg/new.go", |source| std::fs::write(source.join("pkg/new.go"), "").unwrap()),
+        ("added pkg/new.go", |source| {
+            std::fs::write(source.join("pkg/new.go"), "").unwrap();
+            git(source, &["add", "pkg/new.go"]);
+        }),
+        ("deleted go.sum", |source| std::fs::remove_file(source.join("go.sum")).unwrap()),
+    ];
+    for (change, make) in changes {
+        let place = Place::new();
+        let source = source(&place);
+        make(&source);
+        let message = refused(&place, &source);
+        let path = source.display().to_string();
+        for part in [&path, change, "git stash --include-untracked", "--ref HEAD"] {
+            assert!(message.contains(part), "{part:?} is missing: {message}");
+        }
+        let message = said(&place, &["images", "--source", &path, "--ref", "HEAD"]);
+        assert!(message.contains("--ref HEAD is built without") && message.contains(change), "{message}");
+    }
+}
+
+#[test]
+fn changes_of_other_commits_and_ignored_files_are_no_matter() {
+    let place = Place::new();
+    let source = source(&place);
+    // Line ends that git converts are no changes.
+    std::fs::write(source.join(".gitattributes"), "*.md text eol=crlf\n").unwrap();
+    std::fs::write(source.join("crlf.md"), "one\r\n").unwrap();
+    std::fs::write(source.join(".gitignore"), "/bin/\n").unwrap();
+    git(&source, &["add", "--all"]);
+    git(&source, &["-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "-m", "Second"]);
+    std::fs::create_dir(source.join("bin")).unwrap();
+    std::fs::write(source.join("bin/k3s"), "").unwrap();
+    let path = source.to_str().unwrap();
+    said(&place, &["images", "--source", path]);
+    std::fs::write(source.join("go.mod"), "module x").unwrap();
+    let message = said(&place, &["images", "--source", path, "--ref", "HEAD~"]);
+    assert!(!message.contains("is built without"), "{message}");
+}
+
+#[test]
+fn bare_and_shallow_repositories_are_built() {
+    let place = Place::new();
+    let source = source(&place);
+    let url = format!("file://{}", source.display());
+    for (name, options) in [("bare", "--bare"), ("shallow", "--depth=1")] {
+        git(&place.path(""), &["clone", "--quiet", options, &url, name]);
+        said(&place, &["images", "--source", place.path(name).to_str().unwrap()]);
+    }
+}
+
+#[test]
+fn partial_clone_is_named_with_its_remedy() {
+    let place = Place::new();
+    let source = source(&place);
+    git(&source, &["config", "uploadpack.allowFilter", "true"]);
+    let url = format!("file://{}", source.display());
+    let partial = place.path("partial");
+    for filter in ["--filter=blob:none", "--filter=tree:0"] {
+        git(&place.path(""), &["clone", "--quiet", "--bare", filter, &url, "partial"]);
+        let message = refused(&place, &partial);
+        assert!(message.contains(&format!("{} is a partial clone", partial.display())), "{message}");
+        assert!(message.contains("Give the URL that it was cloned from"), "{message}");
+        // Newer gits mark such a clone in a way that libgit2 refuses to read.
+        git(&partial, &["config", "extensions.partialClone", "origin"]);
+        let message = refused(&place, &partial);
+        assert!(message.contains("is a partial clone"), "{message}");
+        std::fs::remove_dir_all(&partial).unwrap();
+    }
+}
+
+#[test]
+fn unknown_repository_format_is_named_with_its_remedy() {
+    let place = Place::new();
+    let source = source(&place);
+    git(&source, &["config", "core.repositoryFormatVersion", "1"]);
+    git(&source, &["config", "extensions.refStorage", "reftable"]);
+    let message = refused(&place, &source);
+    assert!(message.contains(&format!("git fetches from: file://{}", source.display())), "{message}");
+}
+
+#[test]
+fn subdirectory_is_answered_with_the_root() {
+    let place = Place::new();
+    let source = source(&place);
+    let message = refused(&place, &source.join("pkg"));
+    assert!(
+        message.contains(&format!("The repository around it: --source {}", source.display())),
+        "{message}"
+    );
+}
+
+#[test]
+fn repository_of_another_user_is_trusted_on_request() {
+    if !nix::unistd::geteuid().is_root() {
+        return needs::lacks("a repository of another user", "root, to give files away");
+    }
+    let mut place = Place::new();
+    let source = source(&place);
+    for entry in walkdir::WalkDir::new(&source) {
+        std::os::unix::fs::lchown(entry.unwrap().path(), Some(OTHER), None).unwrap();
+    }
+    place.set("HOME", place.path(""));
+    let message = refused(&place, &source);
+    let remedy = format!("git config --global --add safe.directory {}", source.display());
+    assert!(message.contains(&format!("uid {OTHER}")) && message.contains(&remedy), "{message}");
+    assert!(!message.contains("git init"), "{message}");
+    std::fs::write(place.path(".gitconfig"), format!("[safe]\n directory = {}\n", source.display())).unwrap();
+    said(&place, &["images", "--source", source.to_str().unwrap()]);
+}
