@@ -7,7 +7,7 @@ use super::version::{Version, kubernetes_numbers};
 use super::{git_cache, local};
 use crate::context::{Context, Network};
 use crate::lock::Lock;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use std::path::Path;
 
 /// Where upstream keeps k3s; `git config url.<base>.insteadOf` turns it to a mirror.
@@ -51,6 +51,7 @@ pub fn find(context: &Context, lock: &Lock, git: &GitSettings, wanted: &Wanted) 
     match wanted {
         Wanted::Release(name) => {
             let version = release_named(context, lock, git, name)?;
+            require_supported(version.kubernetes)?;
             let commit = git_cache::tag(context, lock, git, UPSTREAM, &version.to_string())?;
             require_k3s(&commit, UPSTREAM)?;
             let time = checkout::time(&commit)?;
@@ -103,6 +104,7 @@ fn tree_version(lock: &Lock, commit: &Commit, location: &str, given: Option<&Ver
     let gomod = GoMod::parse(&require_k3s(commit, location)?);
     let kubernetes = gomod.resolve_any(&["k8s.io/kubernetes"]).context("reading go.mod")?;
     let numbers = kubernetes_numbers(&kubernetes.version)?;
+    require_supported(numbers)?;
     if let Some(version) = given {
         if version.kubernetes != numbers {
             bail!("--as {version} does not fit: the tree builds Kubernetes {}", kubernetes.version);
@@ -115,6 +117,18 @@ fn tree_version(lock: &Lock, commit: &Commit, location: &str, given: Option<&Ver
     let tagged =
         upstreams.filter_map(|tag| tag.parse().ok()).filter(|v: &Version| v.kubernetes == numbers).max();
     Ok(tagged.unwrap_or_else(|| Version::of_commit(numbers, &commit.id)))
+}
+
+/// The minor version of the oldest Kubernetes whose k3s can be built. The sample's versions keep it, too.
+const OLDEST_MINOR: u32 = 30;
+
+/// Refuses a k3s that is older than the layouts that are known.
+fn require_supported((major, minor, patch): (u32, u32, u32)) -> Result<()> {
+    ensure!(
+        minor >= OLDEST_MINOR,
+        "k3s v{major}.{minor}.{patch} is too old: releases from v1.{OLDEST_MINOR} on can be built"
+    );
+    Ok(())
 }
 
 /// The go.mod of a commit, which must be k3s'.

@@ -142,3 +142,29 @@ fn repository_of_another_user_is_trusted_on_request() {
     std::fs::write(place.path(".gitconfig"), format!("[safe]\n directory = {}\n", source.display())).unwrap();
     said(&place, &["images", "--source", source.to_str().unwrap()]);
 }
+
+#[test]
+fn releases_before_v1_30_are_refused() {
+    let mut place = Place::new();
+    place.put_program("git", "echo no server is asked >&2; exit 1");
+    let message = place.fails(["build", "--k3s", "v1.29.15+k3s1"]);
+    assert!(message.contains("k3s v1.29.15 is too old: releases from v1.30 on can be built"), "{message}");
+    let place = Place::new();
+    let source = source(&place);
+    let path = source.to_str().unwrap();
+    let gomod = std::fs::read_to_string(source.join("go.mod")).unwrap();
+    let builds = |kubernetes: &str| {
+        std::fs::write(source.join("go.mod"), gomod.replace("v0.35.0-k3s", kubernetes)).unwrap();
+        git(
+            &source,
+            &["-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "-am", "Other"],
+        );
+    };
+    builds("v0.30.0-k3s");
+    said(&place, &["patch", "--check", "--source", path]);
+    builds("v0.29.15-k3s");
+    for arguments in [&["patch", "--check", "--source", path], &["build", "--dry-run", "--source", path]] {
+        let message = place.fails(arguments);
+        assert!(message.contains("k3s v0.29.15 is too old: releases from v1.30 on"), "{message}");
+    }
+}
