@@ -16,20 +16,23 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Which k3s")]
 pub struct Choice {
-    /// An upstream release: a tag (v1.33.0+k3s1), a line (v1.33), or stable
+    /// An upstream release: a tag (v1.33.0+k3s1), a line (v1.33), or stable, the highest version
+    /// released, which upstream's own channel of that name may not have reached yet
     #[arg(long, value_name = "VERSION", conflicts_with_all = ["source", "sample", "vendored"])]
     pub k3s: Option<String>,
 
-    /// Any k3s tree: a local repository, which is never written to, or an address
+    /// Any k3s tree: a local repository, whose last commit is built and which is
+    /// never written to, or a URL
     #[arg(long, value_name = "PATH|URL", conflicts_with_all = ["sample", "vendored"])]
     pub source: Option<String>,
 
-    /// The branch, tag or commit of --source [default: HEAD]
+    /// The branch, tag or commit of --source; with a URL, a commit that is not in the cache needs its whole id
+    /// [default: HEAD]
     #[arg(long = "ref", value_name = "REF", requires = "source")]
     pub reference: Option<String>,
 
-    /// The version that --source is to bear [default: its tag, where k3s.lock.json knows it as upstream's, or one
-    /// made of its commit]
+    /// The version of --source [default: the upstream tag that k3s.lock.json has for its commit, or one made of its
+    /// commit]
     #[arg(long = "as", value_name = "VERSION", requires = "source")]
     pub version: Option<Version>,
 
