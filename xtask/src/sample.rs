@@ -57,7 +57,7 @@ pub fn prepare(context: Context, layout: Layout) -> Result<Chosen> {
     let k3s = folder.join("k3s");
     let settings = Settings::read(&k3s)?;
     let git = GitSettings {
-        configuration: settings.repositories().map(|(name, url, _)| instead_of(folder, name, url)).collect(),
+        configuration: settings.repositories().map(|(name, url, _)| instead_of(folder, name, url)).to_vec(),
         folder: context.work.join("sample-git"),
         reach: Reach::ThisMachine,
     };
@@ -100,7 +100,7 @@ fn instead_of(folder: &Path, name: &str, url: &str) -> (String, String) {
 struct Settings {
     version: String,
     cni_plugins: String,
-    flannel_plugin: Option<String>,
+    flannel_plugin: String,
     root: String,
     charts: Vec<String>,
 }
@@ -122,18 +122,18 @@ impl Settings {
         Ok(Settings {
             version: format!("{kubernetes}+k3s1.sample"),
             cni_plugins: required("VERSION_CNIPLUGINS")?,
-            flannel_plugin: value("VERSION_FLANNEL_PLUGIN"),
+            flannel_plugin: required("VERSION_FLANNEL_PLUGIN")?,
             root: required("VERSION_ROOT")?,
             charts: charts.filter_map(|url| Some(url.trim().rsplit('/').next()?.to_owned())).collect(),
         })
     }
 
     /// The CNI repositories: their folder in the sample, the address they stand for, and their tag.
-    fn repositories(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
-        let flannel = self.flannel_plugin.as_deref();
-        let flannel = flannel.map(|tag| ("cni-plugin", "https://github.com/flannel-io/cni-plugin", tag));
-        let plugins = ("plugins", "https://github.com/rancher/plugins", self.cni_plugins.as_str());
-        std::iter::once(plugins).chain(flannel)
+    fn repositories(&self) -> [(&'static str, &'static str, &str); 2] {
+        [
+            ("plugins", "https://github.com/rancher/plugins", &self.cni_plugins),
+            ("cni-plugin", "https://github.com/flannel-io/cni-plugin", &self.flannel_plugin),
+        ]
     }
 }
 

@@ -11,14 +11,14 @@ use xtask::patch::{Outcome, Part, PatchSet, Values};
 const CONSTANT: &str = "pkg/cli/cmds/const_linux.go";
 const FLAG: &str = "pkg/cli/cmds/agent.go";
 const CONTAINERD: &str = "pkg/agent/containerd/containerd.go";
+/// The function that imports the images.
+const PRELOAD: &str = "PreloadImages";
 const PAUSE: &str = "carvicsforth/pause:v3.10-v1.31.1";
 
-/// What differs between the eras, as far as patches are concerned (upstream's master, v1.28 to v1.36).
+/// What differs between the eras, as far as patches are concerned (upstream's master, v1.30 to v1.36).
 struct Era {
     name: &'static str,
     pause: Pause,
-    /// The function that imports the images.
-    preload: &'static str,
     dead_module: bool,
 }
 
@@ -27,17 +27,11 @@ enum Pause {
     Flag(&'static str),
 }
 
-const ERAS: [Era; 5] = [
-    Era { name: "v1.28.0, v1.29.0", pause: Pause::Constant, preload: "preloadImages", dead_module: true },
-    Era { name: "v1.30.0, v1.31.1", pause: Pause::Constant, preload: "PreloadImages", dead_module: true },
-    Era { name: "v1.31.4, v1.32.1", pause: Pause::Constant, preload: "PreloadImages", dead_module: false },
-    Era {
-        name: "v1.32.3 to v1.36.2",
-        pause: Pause::Flag("3.6"),
-        preload: "PreloadImages",
-        dead_module: false,
-    },
-    Era { name: "v1.36.3", pause: Pause::Flag("3.10.2"), preload: "PreloadImages", dead_module: false },
+const ERAS: [Era; 4] = [
+    Era { name: "v1.30.0, v1.31.1", pause: Pause::Constant, dead_module: true },
+    Era { name: "v1.31.4, v1.32.1", pause: Pause::Constant, dead_module: false },
+    Era { name: "v1.32.3 to v1.36.2", pause: Pause::Flag("3.6"), dead_module: false },
+    Era { name: "v1.36.3", pause: Pause::Flag("3.10.2"), dead_module: false },
 ];
 
 impl Era {
@@ -61,14 +55,13 @@ impl Era {
                 (module, format!("{module} h1:c29tZXRoaW5n\n{module}/go.mod h1:ZWxzZQ==\n"))
             }
         };
-        let Era { preload, .. } = self;
         BTreeMap::from([
             (CONSTANT, format!("const (\n\tDefaultSnapshotter = \"overlayfs\"\n{constant})\n")),
             (FLAG, format!("\tPauseImageFlag = &cli.StringFlag{{\n\t\tValue:       {default},\n\t}}\n")),
             (
                 CONTAINERD,
                 format!(
-                    "func Run() error {{\n\treturn {preload}(ctx, cfg)\n}}\n\nfunc {preload}() error {{\n}}\n"
+                    "func Run() error {{\n\treturn {PRELOAD}(ctx, cfg)\n}}\n\nfunc {PRELOAD}() error {{\n}}\n"
                 ),
             ),
             ("go.mod", format!("module k3s\n\nreplace (\n\ta => b v1\n)\n\nrequire (\n\t{module}\n)\n")),
@@ -166,11 +159,11 @@ fn every_era_is_patched_by_the_alternative_made_for_it() {
         };
         let bitten = layouts(&outcome);
         assert!(bitten["pause-image"].starts_with(layout), "{}", era.name);
-        assert!(bitten["builtin-pause"].starts_with(era.preload), "{}", era.name);
+        assert!(bitten["builtin-pause"].starts_with(PRELOAD), "{}", era.name);
         assert_eq!(bitten.contains_key("tcpproxy"), era.dead_module, "{}", era.name);
 
         assert!(text(&tree, place).contains(&format!("\"{PAUSE}\"")), "{}", era.name);
-        let call = format!("\tstageBuiltinPause(cfg)\n\treturn {}(ctx, cfg)\n", era.preload);
+        let call = format!("\tstageBuiltinPause(cfg)\n\treturn {}(ctx, cfg)\n", PRELOAD);
         assert!(text(&tree, CONTAINERD).contains(&call), "{}", era.name);
         let archive = "pkg/agent/containerd/k3s-builtin-pause.tar";
         assert_eq!(outcome.parts, BTreeMap::from([(archive.to_owned(), Part::PauseImage)]));
@@ -196,7 +189,7 @@ fn the_dead_module_is_replaced_by_the_same_content_under_its_living_name() {
     let sum =
         format!("\ngithub.com/inetaf/tcpproxy {version} h1:jeqlfkFa5h+Ak/I33QpU4p01nFhw0G5IFm/Rsenne2Y=\n");
     assert!(text(&tree, "go.sum").contains(&sum));
-    let idle = committed().check(ERAS[2].tree().path(), &values(), &[]).unwrap().idle;
+    let idle = committed().check(ERAS[1].tree().path(), &values(), &[]).unwrap().idle;
     assert_eq!(idle.len(), 1);
     assert_eq!(idle[0].because, "go.mod does not contain \"inet.af/tcpproxy\"");
     assert!(outcome.idle.is_empty());
@@ -204,7 +197,7 @@ fn the_dead_module_is_replaced_by_the_same_content_under_its_living_name() {
 
 #[test]
 fn a_check_says_what_applying_would_do_and_writes_nothing() {
-    let tree = ERAS[3].tree();
+    let tree = ERAS[2].tree();
     let before = content(tree.path());
     let checked = committed().check(tree.path(), &values(), &[]).unwrap();
     assert_eq!(before, content(tree.path()));
@@ -217,14 +210,14 @@ fn a_check_says_what_applying_would_do_and_writes_nothing() {
 #[test]
 fn the_pause_image_in_both_places_is_refused() {
     let mut files = ERAS[0].files();
-    files.insert(FLAG, ERAS[3].files().remove(FLAG).unwrap());
+    files.insert(FLAG, ERAS[2].files().remove(FLAG).unwrap());
     let error = refusal(&committed(), &tree(&files), &values());
     assert!(error.contains("patches/pause-image.json: 2 alternatives bite, and exactly one may"), "{error}");
 }
 
 #[test]
 fn the_pause_image_in_neither_place_is_refused_with_the_nearest_line_of_both() {
-    let mut files = ERAS[3].files();
+    let mut files = ERAS[2].files();
     let moved = files[FLAG].replace("rancher/mirrored-pause", "rancher/mirrored-pause-image");
     files.insert(FLAG, moved);
     let error = refusal(&committed(), &tree(&files), &values());
@@ -242,7 +235,7 @@ fn the_pause_image_in_neither_place_is_refused_with_the_nearest_line_of_both() {
 
 #[test]
 fn every_patch_that_does_not_fit_is_named_at_once() {
-    let mut files = ERAS[1].files();
+    let mut files = ERAS[0].files();
     files.remove("go.sum");
     files.insert(CONTAINERD, "package containerd\n".to_owned());
     let error = refusal(&committed(), &tree(&files), &values());
@@ -253,7 +246,7 @@ fn every_patch_that_does_not_fit_is_named_at_once() {
 
 #[test]
 fn a_patched_tree_is_not_patched_again() {
-    let tree = ERAS[3].tree();
+    let tree = ERAS[2].tree();
     committed().apply(tree.path(), &values(), &[]).unwrap();
     let error = refusal(&committed(), &tree, &values());
     assert!(error.contains("builtin_pause.go: is to be added, but is there already"), "{error}");
@@ -282,11 +275,11 @@ fn a_later_patch_that_fails_leaves_what_an_earlier_one_would_have_changed() {
 
 #[test]
 fn the_users_patches_work_on_what_ours_have_left() {
-    let tree = ERAS[3].tree();
+    let tree = ERAS[2].tree();
     let user = tempfile::tempdir().unwrap();
     let (name, own) = patch("own", &[&replacing(FLAG, PAUSE, "me/pause:1")]);
     write(user.path(), name, &own);
-    let line = format!("return {}(ctx, cfg)", ERAS[3].preload);
+    let line = format!("return {}(ctx, cfg)", PRELOAD);
     let diff = format!(
         "Mine.\n\ndiff --git a/{CONTAINERD} b/{CONTAINERD}\n--- a/{CONTAINERD}\n+++ b/{CONTAINERD}\n\
          @@ -2,2 +2,2 @@\n-\tstageBuiltinPause(cfg)\n+\tstageBuiltinPause(cfg) // first\n \t{line}\n"
@@ -302,7 +295,7 @@ fn the_users_patches_work_on_what_ours_have_left() {
 
 #[test]
 fn a_patch_is_left_out_by_its_name_and_only_by_a_name_that_exists() {
-    let tree = ERAS[3].tree();
+    let tree = ERAS[2].tree();
     let outcome = committed().apply(tree.path(), &values(), &["builtin-pause"]).unwrap();
     assert_eq!(outcome.idle[0].because, "left out as asked");
     assert_eq!(outcome.parts, BTreeMap::new());
@@ -316,8 +309,8 @@ fn a_patch_is_left_out_by_its_name_and_only_by_a_name_that_exists() {
 
 #[test]
 fn a_symbolic_link_in_the_tree_is_not_followed() {
-    let outside = ERAS[3].tree();
-    let tree = ERAS[3].tree();
+    let outside = ERAS[2].tree();
+    let tree = ERAS[2].tree();
     fs::remove_file(tree.path().join(FLAG)).unwrap();
     fs::os::unix::fs::symlink(outside.path().join(FLAG), tree.path().join(FLAG)).unwrap();
     let before = content(outside.path());
@@ -328,7 +321,7 @@ fn a_symbolic_link_in_the_tree_is_not_followed() {
 
 #[test]
 fn a_file_that_is_not_text_and_a_tree_that_is_not_there_are_refused() {
-    let tree = ERAS[3].tree();
+    let tree = ERAS[2].tree();
     fs::write(tree.path().join(FLAG), b"\xff\xfe").unwrap();
     assert!(refusal(&committed(), &tree, &values()).contains("agent.go: is not UTF-8 text"));
     let nowhere = tree.path().join("nowhere");

@@ -7,7 +7,7 @@ use crate::step::Step;
 use crate::tree;
 use crate::upstream::checkout::{self, Commit};
 use crate::upstream::git_cache;
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
 use std::path::Path;
 
@@ -24,13 +24,11 @@ pub struct Repository {
     pub commit: Commit,
 }
 
-/// The plugins' repository and, where it does not stand among them (from v1.30 on), that of flannel's plugin.
+/// The plugins' repository and that of flannel's plugin, in this order.
 pub fn repositories(build: &Build) -> Result<Vec<Repository>> {
-    let clones = ["plugins", "cni-plugin"].map(|name| Some((name, build.facts.recipe.clone(name)?)));
-    if clones[0].is_none() {
-        return Err(anyhow!("upstream's scripts/build clones no CNI plugins"));
-    }
-    error::all(clones.into_iter().flatten().map(|(name, clone)| {
+    error::all(["plugins", "cni-plugin"].map(|name| {
+        let clone = build.facts.recipe.clone(name);
+        let clone = clone.with_context(|| format!("upstream's scripts/build clones no repository {name}"))?;
         let url = clone.url.trim_end_matches(".git");
         let commit = git_cache::tag(build.context, build.lock, &build.git, url, &clone.tag)?;
         Ok(Repository { name, url: url.to_owned(), tag: clone.tag.clone(), commit })
@@ -63,11 +61,9 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
 
 /// Puts the plugins into `tree`, and flannel's plugin, made a package, among them.
 fn lay_out(repositories: &[Repository], tree: &Path) -> Result<()> {
-    let (plugins, flannel) = repositories.split_first().context("the plugins have a repository")?;
+    let [plugins, flannel] = repositories else { bail!("the plugins come from two repositories") };
     fs::create_dir_all(tree)?;
     checkout::export(&plugins.commit, tree)?;
-    // Without it, the plugins' own is used.
-    let Some(flannel) = flannel.first() else { return Ok(()) };
     let place = tree.join("plugins/meta/flannel");
     if place.exists() {
         fs::remove_dir_all(&place)?;
