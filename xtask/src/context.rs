@@ -33,6 +33,8 @@ pub struct Context {
     pub mirror: Option<String>,
     /// The time that retries wait by.
     pub clock: Box<dyn Clock>,
+    /// The mirror of Debian's archive where apt has no source of Debian's, from `K3S_XTASK_DEBIAN`.
+    pub debian_mirror: Option<String>,
 }
 
 /// Whether a run may use the network.
@@ -65,6 +67,7 @@ impl Context {
             lock_file: root.join(set("K3S_XTASK_LOCK").unwrap_or_else(|| "k3s.lock.json".into())),
             mirror: set("K3S_XTASK_MIRROR").and_then(|url| url.into_string().ok()),
             clock: Box::new(SystemClock),
+            debian_mirror: set("K3S_XTASK_DEBIAN").and_then(|url| url.into_string().ok()),
             root,
         })
     }

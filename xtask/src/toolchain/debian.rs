@@ -28,17 +28,14 @@ impl<'a> Apt<'a> {
     /// Prepares apt for a Debian release and some architectures, the first of which it takes for the machine's,
     /// and fetches its lists.
     pub fn open(context: &'a Context, suite: &str, architectures: &[&str]) -> Result<Apt<'a>> {
-        if !is_here() {
-            bail!("this host has no apt with Debian's archive keyring ({KEYRING})");
-        }
+        let mirrors = mirrors(context)?;
         let folder = context.cache.join("apt").join(format!("{suite}-{}", architectures.join("-")));
         let claim = Claim::on(context, &folder.with_extension("claim"))?;
         for part in ["lists/partial", "cache/archives/partial", "none/partial", "preferences.d"] {
             fs::create_dir_all(folder.join(part))?;
         }
         let apt = Apt { context, folder, _claim: claim };
-        let sources: String = apt
-            .mirrors()?
+        let sources: String = mirrors
             .iter()
             .flat_map(|site| {
                 ["deb", "deb-src"].map(|kind| format!("{kind} [signed-by={KEYRING}] {site} {suite} main\n"))
@@ -90,20 +87,6 @@ impl<'a> Apt<'a> {
         Ok(files.into_iter().map(|name| self.folder.join("cache/archives").join(name)).collect())
     }
 
-    /// The user's own Debian mirrors, as apt knows them.
-    fn mirrors(&self) -> Result<BTreeSet<String>> {
-        let shell = self.context.shell()?;
-        let command = cmd!(shell, "apt-get indextargets --format '$(ORIGIN) $(SITE)' 'Created-By: Packages'");
-        let targets = Program::new(self.context, command).read().context("asking apt for its sources")?;
-        let found: BTreeSet<String> = debian_sites(&targets);
-        if found.is_empty() {
-            return Err(anyhow!(
-                "apt has no source with Debian's packages; add one to /etc/apt/sources.list.d"
-            ));
-        }
-        Ok(found)
-    }
-
     fn configuration(&self, architectures: &[&str]) -> String {
         let folder = self.folder.display();
         let list: String = architectures.iter().map(|name| format!("\"{name}\"; ")).collect();
@@ -121,9 +104,30 @@ impl<'a> Apt<'a> {
     }
 }
 
-/// Whether there is an apt here that can lend anything.
-pub fn is_here() -> bool {
-    process::find("apt-get").is_some() && Path::new(KEYRING).is_file()
+/// Returns whether apt is here with Debian's keyring and a mirror to fetch from, but for the network.
+pub fn is_here(context: &Context) -> bool {
+    mirrors(context).is_ok()
+}
+
+/// Returns the user's own Debian mirrors: the one that was named to us, else those that apt has.
+fn mirrors(context: &Context) -> Result<BTreeSet<String>> {
+    if process::find("apt-get").is_none() || !Path::new(KEYRING).is_file() {
+        bail!("this host has no apt with Debian's archive keyring ({KEYRING})");
+    }
+    if let Some(mirror) = &context.debian_mirror {
+        return Ok(BTreeSet::from([mirror.trim_end_matches('/').to_owned()]));
+    }
+    let shell = context.shell()?;
+    let command = cmd!(shell, "apt-get indextargets --format '$(ORIGIN) $(SITE)' 'Created-By: Packages'");
+    let targets = Program::new(context, command).read().context("asking apt for its sources")?;
+    let found = debian_sites(&targets);
+    if found.is_empty() {
+        bail!(
+            "apt has no source with Debian's packages\n  \
+             K3S_XTASK_DEBIAN=https://MIRROR/debian names one, and leaves this machine's apt as it is"
+        );
+    }
+    Ok(found)
 }
 
 /// Packages of the pinned release with all that they depend on, unpacked into a folder of the cache, now
