@@ -1,5 +1,6 @@
 //! What upstream says: which release, which commit, and everything its own files tell about a build.
 
+pub mod calls;
 pub mod checkout;
 pub mod chosen;
 pub mod facts;
@@ -7,6 +8,7 @@ pub mod git_cache;
 pub mod gomod;
 pub mod images;
 pub mod local;
+pub mod recipe;
 pub mod release;
 pub mod script;
 pub mod transfer;

@@ -14,7 +14,8 @@ use xtask::context::{Context, Network};
 use xtask::process::{Program, Sandbox};
 use xtask::tree;
 use xtask::upstream::gomod::GoMod;
-use xtask::upstream::script::{self, Answers, Recipe, Trust};
+use xtask::upstream::recipe::Recipe;
+use xtask::upstream::script::{self, Answers, Trust};
 
 fn context() -> Context {
     let mut context = Context::new(None, Network::Forbidden).unwrap();
@@ -194,4 +195,27 @@ fn refuses_scripts_that_are_a_link() {
     std::os::unix::fs::symlink(tree.directory.path().join("elsewhere"), &scripts).unwrap();
     let error = tree.play(Trust::Sandboxed).unwrap_err().to_string();
     assert!(error.contains("scripts is not a directory"), "{error}");
+}
+
+/// What the stubs cannot see through, or see under another name.
+#[test]
+fn refuses_what_it_cannot_follow() {
+    for (line, why) in [
+        ("cp tools/new bin/new-tool", "scripts/version.sh:2: `cp tools/new bin/new-tool`"),
+        ("patch -p1 <scripts/build || true", "scripts/version.sh:2: `patch -p1`"),
+        ("command go build ./x || true", "scripts/version.sh:2: `command go build ./x`"),
+        ("(exec go build ./x) || true", "scripts/version.sh:2: `exec go build ./x`"),
+        ("env go build ./x || true", "scripts/version.sh:2: `env go build ./x`"),
+        ("bash -c 'mv a b' || true", "scripts/version.sh:2: `bash -c 'mv a b'`"),
+        ("echo manifests/a | xargs rm || true", "scripts/version.sh:2: `xargs rm`"),
+        ("export CGO_LDFLAGS=-s", "CGO_LDFLAGS=-s is not known for /recorder/bin/cni"),
+        ("echo text >scripts/new", "it writes scripts/new"),
+        ("echo '#' >>scripts/build", "it writes scripts/build"),
+        ("awk 'BEGIN { print \"x\" >\"new\" }'", "it writes new"),
+        ("/bin/cp scripts/build new", "/bin/cp: Permission denied"),
+        ("cp() { :; }", "cp: readonly function"),
+    ] {
+        let error = Tree::new(line).play(Trust::Sandboxed).err().map(|error| format!("{error:#}"));
+        assert!(error.as_ref().is_some_and(|error| error.contains(why)), "{line}: {error:?}");
+    }
 }

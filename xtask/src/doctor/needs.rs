@@ -66,7 +66,6 @@ pub static NEEDS: &[Need] = &[
     need("awk", &[Build], "is used by upstream's scripts", asked(&["awk"], &["1"]), Package),
     need("sed", &[Build], "is used by upstream's scripts", program(&["sed"]), Package),
     need("grep", &[Build], "is used by upstream's scripts", program(&["grep"]), Package),
-    need("xargs", &[Build], "is used by upstream's scripts", program(&["xargs"]), Package),
     need("tar", &[Build], "unpacks libseccomp", program(&["tar"]), Package),
     need("gzip", &[Build], "unpacks libseccomp", program(&["gzip"]), Package),
     need("Go", &[Build, Push], "compiles k3s, after fetching the Go that the release is built with",

@@ -102,7 +102,6 @@ const PACKAGES: &[(&str, [&str; 6])] = &[
     ("awk",               ["mawk",            "gawk",                    "gawk",            "gawk",           "gawk",                "gawk"]),
     ("sed",               ["sed",             "sed",                     "sed",             "sed",            "sed",                 "sed"]),
     ("grep",              ["grep",            "grep",                    "grep",            "grep",           "grep",                "grep"]),
-    ("xargs",             ["findutils",       "findutils",               "findutils",       "findutils",      "findutils",           "findutils"]),
     ("tar",               ["tar",             "tar",                     "tar",             "tar",            "tar",                 "tar"]),
     ("gzip",              ["gzip",            "gzip",                    "gzip",            "gzip",           "gzip",                "gzip"]),
     ("Go",                ["golang-go",       "golang",                  "golang",          "go",             "go",                  "go"]),

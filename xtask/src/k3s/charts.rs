@@ -6,7 +6,7 @@ use crate::error;
 use crate::fetch::{Download, FileName};
 use crate::step::Step;
 use crate::upstream::facts::Assets;
-use crate::upstream::script::file_name;
+use crate::upstream::recipe::file_name;
 use anyhow::{Result, anyhow};
 use fs_err as fs;
 use std::path::Path;

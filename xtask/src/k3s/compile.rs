@@ -3,7 +3,7 @@
 use super::{Build, Optimisation};
 use crate::digest::Digest;
 use crate::toolchain::zig::{CFLAGS, UNOPTIMISED};
-use crate::upstream::script::GoBuild;
+use crate::upstream::recipe::GoBuild;
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 

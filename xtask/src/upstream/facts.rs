@@ -1,8 +1,9 @@
 //! What a patched tree says about its own build.
 
 use super::gomod::{GoMod, Module};
+use super::recipe::Recipe;
 use super::release::Source;
-use super::script::{self, Answers, Recipe, Trust};
+use super::script::{self, Answers, Trust};
 use crate::context::Context;
 use crate::target::Target;
 use crate::toolchain::go::AnyGo;

@@ -75,7 +75,7 @@ pub fn place(git: &GitSettings, url: &str, commit: &str) -> PathBuf {
 /// The directory of a URL.
 fn directory(git: &GitSettings, url: &str) -> PathBuf {
     let shown = without_credentials(url);
-    let name = super::script::file_name(shown.trim_end_matches('/').trim_end_matches(".git"));
+    let name = super::recipe::file_name(shown.trim_end_matches('/').trim_end_matches(".git"));
     git.folder.join(format!("{name}-{}", Digest::of(url).short()))
 }
 

@@ -1,51 +1,93 @@
 # Read by bash before one of upstream's scripts (`BASH_ENV`), so that the script plays its part
-# without doing it: every program it would start is a function that writes down its arguments, and
-# the few that only compute (sed, grep, sort …) are real. Nothing is fetched, built or removed.
+# without doing it: every command it would start is a function that writes it down, and the few that
+# only compute (sed, grep, sort …) are real. Nothing is fetched, built or removed. What a command
+# means, and whether it is known at all, is decided by calls.rs and recipe.rs, which read the records.
 #
-# A record is one line on descriptor 9: a kind, then its fields, parted by the unit separator (0x1f)
-# and ended by the record separator (0x1e), since arguments hold spaces and newlines.
+# A record is the place in the script, then the command's words, with the environment that matters
+# before them as in a shell. The parts are ended by the unit separator (0x1f) and the record by the
+# record separator (0x1e), since words hold spaces and newlines.
 
-PATH=$RECORDER_BIN
+# No command is found by its name, but for the functions below.
+PATH=/recorder
 exec 9>>"$RECORDER_OUTPUT"
 
-record() { printf '%s\037' "$@" >&9; printf '\036' >&9; }
-
-# What the script asks of git, the network and the clock is answered from the caller's environment.
-git() {
-    case $1 in
-        clone) record clone "${@:2}" ;;
-    esac
+record() {
+    local - level=1 fields
+    set +x
+    while [ "${BASH_SOURCE[level]}" = "${BASH_SOURCE[0]}" ]; do level=$((level + 1)); done
+    printf -v fields '%s\037' "${BASH_SOURCE[level]}:${BASH_LINENO[level - 1]}" "$@"
+    # In one piece, since the commands of a pipeline run in parallel.
+    printf '%s\036' "$fields" >&9
 }
+
+# Commands that only compute.
+for name in $RECORDER_REAL; do
+    eval "$name() { \"\$RECORDER_BIN/$name\" \"\$@\"; }"
+done
+sed() { case $1 in -i*) record sed "$@" ;; *) "$RECORDER_BIN/sed" "$@" ;; esac; }
+
+# Commands that change files, directories or the shell. Without a file system to change, nothing is
+# left to do.
+for name in builtin cd command cp enable exec find ln mkdir popd pushd rm stat tar zstd ./scripts/build-upload; do
+    eval "$name() { record $name \"\$@\"; }"
+done
+# Any other command.
+command_not_found_handle() { record "$@"; }
+
+# What the script asks of the network, the clock and the file system is answered from our own
+# environment. The scripts do not quote directories, so spaces in real ones would change what they do.
 date() { printf '%s\n' "$RECORDER_DATE"; }
+mktemp() { record mktemp "$@" && echo /recorder; }
+pwd() { echo /recorder; }
+sha256sum() { record sha256sum "$@" && cat >/dev/null; }
 curl() {
     case "$*" in
         *.go-version* | *dependencies.yaml*) printf '%s\n' "$RECORDER_GOLANG" ;;
-        *) record fetch "$@" ;;
+        *) record curl "$@" ;;
     esac
 }
 # yq is only ever asked for the Go version (on stdin) or for the charts that the manifests name.
-yq() { cat; }
+yq() {
+    case "$*" in
+        'e .dependencies[] | select(.name == "golang: upstream version").version -') cat ;;
+        *) record yq "$@" ;;
+    esac
+}
 xargs() {
-    local file
-    if [ "$1" = yq ]; then
-        while read -r file; do sed -n 's/^ *chart: *//p' "$file"; done
-    else
-        command xargs "$@"
-    fi
+    local word
+    case "$*" in
+        'yq eval --no-doc .spec.chart') while read -r word; do sed -n 's/^ *chart: *//p' "$word"; done ;;
+        '-n1 basename') while read -r word; do basename "$word"; done ;;
+        *) record xargs "$@" ;;
+    esac
 }
 
 go() {
-    case $1 in
-        env) [ "$2" = GOARCH ] && echo "$RECORDER_GOARCH" || echo linux ;;
-        list) module_of "$@" ;;
-        build) record go-build "CGO_ENABLED=$CGO_ENABLED" "CGO_CFLAGS=$CGO_CFLAGS" "${@:2}" ;;
-        generate) record go-generate ;;
-        *) record unknown go "$@" ;;
+    case "$*" in
+        'env GOARCH') echo "$RECORDER_GOARCH" ;;
+        'env GOOS') echo linux ;;
+        'list '*) module_of "$@" ;;
+        *) record_build go "$@" ;;
     esac
+}
+make() { record_build make "$@"; }
+# Go and the C compilers that it starts read these.
+record_build() {
+    local - name settings=()
+    set +x
+    for name in $(compgen -e); do
+        case $name in
+            GO* | CGO_* | CC | CXX | FC | AR | LD | LD_* | PKG_CONFIG* | GCC* | CPATH | *_INCLUDE_PATH | LIBRARY_PATH)
+                settings+=("$name=${!name}")
+                ;;
+        esac
+    done
+    record "${settings[@]}" "$@"
 }
 # `go list -m -f TEMPLATE MODULE`: the module's version or path, after replacement, from go.mod.
 module_of() {
-    local wanted=${*: -1} name path version
+    local - wanted=${*: -1} name path version
+    set +x
     while read -r name path version; do
         [ "$name" = "$wanted" ] || continue
         case "$*" in *Replace.Path*) echo "$path" ;; *) echo "$version" ;; esac
@@ -53,29 +95,6 @@ module_of() {
     done <"$RECORDER_MODULES"
 }
 
-make() { record make "$@"; }
-ln() { record link "${@: -2}"; }
-zstd() { record zstd "$@"; }
-sed() { case $1 in -i*) ;; *) command sed "$@" ;; esac; }
-mktemp() { echo /recorder; }
-# The scripts do not quote it, so spaces in the real one would change what they do.
-pwd() { echo /recorder; }
-sha256sum() { command cat >/dev/null; }
-# Without a file system to change, these have nothing to do.
-cd() { :; }
-pushd() { :; }
-popd() { :; }
-rm() { :; }
-cp() { :; }
-mv() { :; }
-mkdir() { :; }
-tar() { command cat >/dev/null; }
-find() { :; }
-stat() { :; }
-chmod() { :; }
-touch() { :; }
-./scripts/build-upload() { :; }
-
-# A program that this page does not know is a change upstream made: it is named, not guessed at.
-command_not_found_handle() { record unknown "$@"; }
-trap '[ -z "$K3S_ROOT_SHA256" ] || record root-sha256 "$K3S_ROOT_SHA256"' EXIT
+unset name
+readonly -f $(compgen -A function)
+trap '[ -z "$K3S_ROOT_SHA256" ] || record K3S_ROOT_SHA256 "$K3S_ROOT_SHA256"' EXIT

@@ -2,19 +2,23 @@
 //! down.
 //!
 //! Build tags, `-X` flags, links, download addresses and compression stand in k3s' `scripts/build`,
-//! `scripts/package-cli` and `scripts/download`. Bash itself reads them, with every program they would
-//! start replaced by a function that records its arguments (`recorder.sh`). Bash does so in a sandbox, since
-//! the tree may be anybody's: without the network, with nothing of the user's to read, and with only a temporary
-//! directory to write to. So nothing of them is
-//! written down a second time here, and a change upstream is followed or, where it starts a program
-//! the recorder does not know, refused by name.
+//! `scripts/package-cli` and `scripts/download`. Bash itself reads them, with every command they would start
+//! replaced by a function that records it (`recorder.sh`). So nothing of them is written down a second time
+//! here, and a change upstream is followed or, where it calls what is not known, refused by name ([`super::calls`],
+//! [`super::recipe`]).
+//!
+//! Bash does so in a sandbox, since the tree may be anybody's: without the network, with nothing of the user's to
+//! read, and with only a temporary directory to write to. What a script forges in its records is no more than it
+//! could have called.
 
 use super::gomod::GoMod;
+use super::recipe::Recipe;
 use crate::context::Context;
-use crate::process::{self, Program, Sandbox};
+use crate::process::{self, Program, Sandbox, Usage};
 use crate::tree;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use fs_err as fs;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use xshell::cmd;
@@ -23,8 +27,10 @@ const RECORDER: &str = include_str!("recorder.sh");
 /// The scripts that are played, in the order in which upstream's CI runs them.
 const SCRIPTS: [&str; 3] = ["scripts/download", "scripts/build", "scripts/package-cli"];
 /// Programs that only compute, which a played script may really run.
-const REAL: &[&str] =
-    &["awk", "basename", "cat", "cut", "dirname", "grep", "head", "readlink", "sed", "sort", "tr", "xargs"];
+const REAL: [&str; 11] =
+    ["awk", "basename", "cat", "cut", "dirname", "grep", "head", "readlink", "sed", "sort", "tr"];
+/// The files that scripts/package-cli writes by redirection; k3s/bundle.rs makes its own.
+const WRITTEN: [&str; 2] = [".sha256sums", ".links"];
 
 /// What the scripts are told about the build.
 #[derive(Clone, Debug)]
@@ -37,41 +43,6 @@ pub struct Answers<'a> {
     pub golang: &'a str,
     /// The build date in RFC 3339.
     pub date: &'a str,
-}
-
-/// One `go build` as a script calls it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GoBuild {
-    pub output: String,
-    /// The package to build; none means the current folder.
-    pub package: Option<String>,
-    pub tags: Vec<String>,
-    pub ldflags: String,
-    pub cgo_cflags: String,
-}
-
-/// A repository that a script clones.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Clone {
-    pub url: String,
-    pub tag: String,
-}
-
-/// All that the scripts told.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recipe {
-    pub builds: Vec<GoBuild>,
-    /// Symbolic links below `bin/`, name and target, sorted.
-    pub links: Vec<(String, String)>,
-    pub clones: Vec<Clone>,
-    /// Addresses of files that are downloaded.
-    pub fetches: Vec<String>,
-    /// `BUILDTAGS` of runc's make.
-    pub runc_tags: Vec<String>,
-    /// zstd's level and window log for the data tarball.
-    pub zstd: Option<(i32, u32)>,
-    /// Upstream's own sum of k3s-root's archive, where the tree names one.
-    pub root_sha256: Option<String>,
 }
 
 /// Whether a tree's scripts are executed in a sandbox.
@@ -102,10 +73,13 @@ pub fn play(
     let staging = Staging::new(root, gomod, trust)?;
     let mut recipe = Recipe::default();
     for script in SCRIPTS {
-        let records = staging
-            .record(context, script, answers, TIMEOUT)
+        let (records, result) = staging.record(context, script, answers, TIMEOUT)?;
+        // A call that is not known is often why a script fails.
+        recipe
+            .take(&records, answers.goarch, gomod)
+            .and(result.map(drop))
+            .and_then(|()| staging.check_unchanged())
             .with_context(|| format!("playing upstream's {script}"))?;
-        recipe.take(&records).with_context(|| format!("what upstream's {script} does"))?;
     }
     recipe.links.sort();
     recipe.links.dedup();
@@ -115,6 +89,8 @@ pub fn play(
 /// A temporary directory in which scripts run: a copy of what they read, and the programs that they may start.
 struct Staging {
     directory: tempfile::TempDir,
+    /// Every file of the copy, before a script ran.
+    files: BTreeMap<PathBuf, String>,
     bash: PathBuf,
     /// None where the scripts are trusted.
     sandbox: Option<Sandbox>,
@@ -161,17 +137,18 @@ impl Staging {
                 })
             }
         };
-        Ok(Staging { directory, bash, sandbox })
+        let files = contents(&path.join("tree"))?;
+        Ok(Staging { directory, files, bash, sandbox })
     }
 
-    /// Runs a script and returns what it recorded.
+    /// Runs a script and returns what it recorded, however it ended.
     fn record(
         &self,
         context: &Context,
         script: &str,
         answers: &Answers,
         timeout: Duration,
-    ) -> Result<String> {
+    ) -> Result<(String, Result<Usage>)> {
         let path = self.directory.path();
         let records = path.join("records").join("output");
         fs::write(&records, "")?;
@@ -183,15 +160,43 @@ impl Staging {
             .env("HOME", path.join("scratch"))
             .env("TMPDIR", path.join("scratch"))
             .env("BASH_ENV", path.join("recorder.sh"))
+            .env("RECORDER_REAL", REAL.join(" "))
             .env("RECORDER_BIN", path.join("tools"))
             .env("RECORDER_MODULES", path.join("modules"))
             .env("RECORDER_OUTPUT", &records);
         if let Some(sandbox) = &self.sandbox {
             program = program.sandboxed(sandbox.clone());
         }
-        program.run_within(timeout)?;
-        Ok(fs::read_to_string(&records)?)
+        let result = program.run_within(timeout);
+        Ok((fs::read_to_string(&records)?, result))
     }
+
+    /// Refuses files that scripts wrote without a command, by a redirection for example.
+    fn check_unchanged(&self) -> Result<()> {
+        let now = contents(&self.directory.path().join("tree"))?;
+        let mut paths = now.keys().chain(self.files.keys());
+        let changed = paths.find(|path| now.get(*path) != self.files.get(*path));
+        match changed {
+            None => Ok(()),
+            Some(path) => bail!(
+                "it writes {}, by a redirection or a program that is meant to compute, which is not followed",
+                path.display()
+            ),
+        }
+    }
+}
+
+/// Every file and link below a directory with its content, but for those that are known to be [`WRITTEN`].
+fn contents(directory: &Path) -> Result<BTreeMap<PathBuf, String>> {
+    let mut found = BTreeMap::new();
+    for entry in walkdir::WalkDir::new(directory) {
+        let entry = entry?;
+        let path = entry.path().strip_prefix(directory)?.to_owned();
+        if !entry.file_type().is_dir() && !WRITTEN.iter().any(|name| path == Path::new(name)) {
+            found.insert(path, tree::content(entry.path())?);
+        }
+    }
+    Ok(found)
 }
 
 /// The file of a program on the search path, past all links.
@@ -209,7 +214,6 @@ fn environment<'a>(answers: &Answers<'a>) -> Vec<(&'static str, &'a str)> {
         ("STATIC_BUILD", "true"),
         ("SELINUX", "true"),
         ("TREE_STATE", "clean"),
-        ("GO", "go"),
         ("RECORDER_GOARCH", answers.goarch),
         ("RECORDER_GOLANG", answers.golang),
         ("RECORDER_DATE", answers.date),
@@ -217,132 +221,4 @@ fn environment<'a>(answers: &Answers<'a>) -> Vec<(&'static str, &'a str)> {
     pairs.extend(["DRONE_TAG", "TAG", "GIT_TAG"].map(|name| (name, answers.version)));
     pairs.extend(["DRONE_COMMIT", "GITHUB_SHA", "COMMIT"].map(|name| (name, answers.commit)));
     pairs
-}
-
-impl Recipe {
-    /// The build whose output's path ends in this one. For amd64 upstream calls two programs `k3s`: the
-    /// server is `bin/k3s`, the finished binary `dist/artifacts/k3s`.
-    pub fn build(&self, output: &str) -> Result<&GoBuild> {
-        let meant = |build: &&GoBuild| Path::new(&build.output).ends_with(output);
-        self.builds.iter().find(meant).ok_or_else(|| anyhow!("upstream's scripts build no {output}"))
-    }
-
-    /// The repository whose address ends in `/<name>` or `/<name>.git`.
-    pub fn clone(&self, name: &str) -> Option<&Clone> {
-        self.clones.iter().find(|clone| clone.url.trim_end_matches(".git").rsplit('/').next() == Some(name))
-    }
-
-    /// The download whose file name begins like this.
-    pub fn fetch(&self, prefix: &str) -> impl Iterator<Item = &str> {
-        self.fetches.iter().map(String::as_str).filter(move |url| file_name(url).starts_with(prefix))
-    }
-
-    /// Adds the records of one script.
-    fn take(&mut self, text: &str) -> Result<()> {
-        for record in text.split_terminator('\u{1e}') {
-            let fields: Vec<&str> = record.split_terminator('\u{1f}').collect();
-            match fields.as_slice() {
-                ["unknown", program @ ..] => {
-                    bail!(
-                        "it runs `{}`, which this program does not know how to play\n  \
-                         Upstream's scripts have changed; xtask/src/upstream/recorder.sh has to learn it.",
-                        program.join(" ")
-                    )
-                }
-                ["go-build", rest @ ..] => self.builds.push(go_build(rest)?),
-                ["link", target, name] => {
-                    let name = name.trim_start_matches("./").trim_start_matches("bin/");
-                    self.links.push((name.to_owned(), (*target).to_owned()));
-                }
-                ["clone", rest @ ..] => self.clones.push(clone(rest)?),
-                ["fetch", rest @ ..] => {
-                    self.fetches
-                        .extend(rest.iter().filter(|word| word.contains("://")).map(|url| (*url).to_owned()));
-                }
-                ["make", rest @ ..] => {
-                    let tags = rest.iter().find_map(|word| word.strip_prefix("BUILDTAGS="));
-                    self.runc_tags = tags.unwrap_or_default().split_whitespace().map(str::to_owned).collect();
-                }
-                ["zstd", rest @ ..] => self.zstd = Some(zstd(rest)?),
-                // Which assets have to be generated is probed from files (see [`super::facts::Assets`]).
-                ["go-generate"] => {}
-                ["root-sha256", sum] => self.root_sha256 = Some((*sum).to_owned()),
-                other => bail!("a record that nobody wrote: {other:?}"),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The last part of an address.
-pub fn file_name(url: &str) -> &str {
-    url.rsplit('/').next().unwrap_or(url)
-}
-
-fn go_build(words: &[&str]) -> Result<GoBuild> {
-    let [_cgo, cgo_cflags, words @ ..] = words else {
-        bail!("a go build without its environment: {words:?}")
-    };
-    let value = |text: &str| text.split_once('=').map_or(String::new(), |(_, value)| value.to_owned());
-    let mut build = GoBuild {
-        output: String::new(),
-        package: None,
-        tags: Vec::new(),
-        ldflags: String::new(),
-        cgo_cflags: value(cgo_cflags),
-    };
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        let mut next = || words.next().ok_or_else(|| anyhow!("go build {word} without a value"));
-        match *word {
-            "-tags" => {
-                build.tags =
-                    next()?.split([' ', ',']).filter(|tag| !tag.is_empty()).map(str::to_owned).collect()
-            }
-            "-ldflags" => build.ldflags = next()?.split_whitespace().collect::<Vec<_>>().join(" "),
-            "-o" => build.output = (*next()?).to_owned(),
-            // Ours are -trimpath and -buildvcs=false in every build; debugging flags are empty here.
-            "-buildvcs=false" | "-gcflags=all=" => {}
-            flag if flag.starts_with('-') => bail!("go build {flag}: a flag this program does not know"),
-            package => build.package = Some(package.to_owned()),
-        }
-    }
-    Ok(build)
-}
-
-fn clone(words: &[&str]) -> Result<Clone> {
-    let tag = words.iter().find_map(|word| word.strip_prefix("--branch="));
-    let url = words.iter().find(|word| word.contains("://"));
-    match (url, tag) {
-        (Some(url), Some(tag)) => Ok(Clone { url: (*url).to_owned(), tag: tag.to_owned() }),
-        _ => bail!("a git clone without an address or a tag: {words:?}"),
-    }
-}
-
-fn zstd(words: &[&str]) -> Result<(i32, u32)> {
-    let level = words.iter().find_map(|word| word.strip_prefix('-')?.parse().ok());
-    let window = words.iter().find_map(|word| word.strip_prefix("--long=")?.parse().ok());
-    level.zip(window).ok_or_else(|| anyhow!("zstd without a level or a window: {words:?}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn two_programs_of_the_same_name_are_told_apart_by_where_they_are_put() {
-        let build = |output: &str, package: &str| GoBuild {
-            output: output.to_owned(),
-            package: Some(package.to_owned()),
-            tags: Vec::new(),
-            ldflags: String::new(),
-            cgo_cflags: String::new(),
-        };
-        let builds = vec![build("bin/k3s", "./cmd/server"), build("dist/artifacts/k3s", "./cmd/k3s")];
-        let recipe = Recipe { builds, ..Recipe::default() };
-        let package = |output| recipe.build(output).unwrap().package.as_deref();
-        assert_eq!(package("bin/k3s"), Some("./cmd/server"));
-        assert_eq!(package("artifacts/k3s"), Some("./cmd/k3s"));
-        assert!(recipe.build("artifacts/k3s-riscv64").is_err());
-    }
 }

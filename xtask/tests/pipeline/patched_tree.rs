@@ -5,7 +5,7 @@ use super::shop;
 use std::path::{Path, PathBuf};
 use xtask::k3s::tree::COMMITTED_CHARTS;
 use xtask::sample::{self, Layout};
-use xtask::upstream::script::file_name;
+use xtask::upstream::recipe::file_name;
 
 const ARCH: &str = "riscv64";
 
