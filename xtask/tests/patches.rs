@@ -3,6 +3,7 @@
 
 use fs_err as fs;
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use tempfile::TempDir;
 use xtask::image::Reference;
@@ -291,6 +292,45 @@ fn the_users_patches_work_on_what_ours_have_left() {
     assert!(text(&tree, FLAG).contains("\"me/pause:1\""));
     assert!(text(&tree, CONTAINERD).contains("stageBuiltinPause(cfg) // first\n"));
     assert_eq!(outcome.applied.last().unwrap().why, "Mine.");
+}
+
+#[test]
+fn conditions_ask_the_tree_before_any_patch() {
+    let tree = tree(&BTreeMap::from([("a", "one\n".to_owned())]));
+    let (first, adds) = patch("first", &[&replacing("a", "one", "two")]);
+    let (second, changes) = patch("second", &[&replacing("a", "two", "three")]);
+    let when = |text: &str| {
+        let when = serde_json::json!([{"contains": {"file": "a", "text": text}}]);
+        changes.replacen("\"why\"", &format!("\"when\": {when}, \"why\""), 1)
+    };
+    let set = |text| set(&[(&first, adds.clone()), (&second, when(text))]);
+    let outcome = set("two").check(tree.path(), &values(), &[]).unwrap();
+    assert_eq!((outcome.applied.len(), outcome.idle.len()), (1, 1));
+    let outcome = set("one").check(tree.path(), &values(), &[]).unwrap();
+    assert_eq!((outcome.applied.len(), outcome.idle.len()), (2, 0));
+}
+
+#[test]
+fn patched_file_stays_executable() {
+    let diff = "diff --git a/b b/b\n--- a/b\n+++ b/b\n@@ -1 +1 @@\n-one\n+two\n";
+    let (ours, user) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (name, own) = patch("text", &[&replacing("a", "one", "two")]);
+    write(ours.path(), Path::new("patches").join(name), &own);
+    write(user.path(), "diff.patch", diff);
+    let set = PatchSet::load(ours.path(), Some(user.path())).unwrap();
+    for executable in [true, false] {
+        let files = ["a", "b"];
+        let tree = tree(&files.map(|name| (name, "one\n".to_owned())).into());
+        let mode = if executable { 0o755 } else { 0o644 };
+        for name in files {
+            fs::set_permissions(tree.path().join(name), PermissionsExt::from_mode(mode)).unwrap();
+        }
+        set.apply(tree.path(), &values(), &[]).unwrap();
+        for name in files {
+            let found = fs::metadata(tree.path().join(name)).unwrap().permissions().mode();
+            assert_eq!((text(&tree, name), found & 0o777), ("two\n".to_owned(), mode), "{name}");
+        }
+    }
 }
 
 #[test]

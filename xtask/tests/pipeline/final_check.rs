@@ -1,7 +1,7 @@
 //! The last check of a product, given components that are wrong in one thing each.
 
 use super::place::Place;
-use super::shop;
+use super::{shop, wrapper};
 use std::path::{Path, PathBuf};
 use xtask::k3s::Build;
 use xtask::product::{Part, check};
@@ -70,4 +70,68 @@ fn server_must_name_our_pause_image_alone() {
 
     build.options.pause_image = xtask::image::Reference::parse("me/pause:1").unwrap();
     assert_eq!(verdict(&build, "server", server), "the server does not name the pause image me/pause:1");
+}
+
+#[test]
+fn component_for_another_machine_is_refused() {
+    let place = Place::new();
+    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let build = shop::prepare(&chosen, ARCH, None);
+    let told = verdict(&build, "pause", env!("CARGO_BIN_EXE_xtask").into());
+    assert!(told.starts_with("pause (") && told.contains("it is for ELF machine"), "{told}");
+}
+
+#[test]
+fn bundle_must_be_complete() {
+    let place = Place::new();
+    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let mut build = shop::prepare(&chosen, ARCH, None);
+    let product = shop::product("embed", ARCH);
+    let name = format!("{}.tar.zst", product.manifest.parts["bundle"].sha256);
+    let bundle = shop::result(ARCH, "bundle", &name).join(&name);
+    assert_eq!(verdict(&build, "bundle", bundle.clone()), "");
+
+    let entries = wrapper::unpack(&std::fs::read(&bundle).unwrap());
+    for program in ["k3s", "containerd-shim-runc-v2", "runc", "cni", "check-config"] {
+        let mut entries = entries.clone();
+        wrapper::remove(&mut entries, &format!("bin/{program}"));
+        let sums = &mut wrapper::find(&mut entries, "bin/.sha256sums").bytes;
+        let lines = String::from_utf8(std::mem::take(sums)).unwrap();
+        let others = lines.lines().filter(|line| !line.ends_with(&format!("  {program}")));
+        sums.extend(others.flat_map(|line| [line, "\n"]).flat_map(str::bytes));
+        let file = place.path("bundle");
+        std::fs::write(&file, wrapper::pack(&entries, 25)).unwrap();
+        assert_eq!(verdict(&build, "bundle", file), format!("the bundle lacks {program}"));
+    }
+
+    build.facts.recipe.links.push(("k3s-new".to_owned(), "k3s".to_owned()));
+    assert_eq!(verdict(&build, "bundle", bundle.clone()), "the bundle lacks the link k3s-new");
+
+    let half = place.path("half");
+    let bytes = std::fs::read(&bundle).unwrap();
+    std::fs::write(&half, &bytes[..bytes.len() / 2]).unwrap();
+    let told = verdict(&build, "bundle", half);
+    assert!(told.starts_with("the bundle would not be unpacked by k3s"), "{told}");
+}
+
+#[test]
+fn binary_above_upstreams_limit_is_refused() {
+    let place = Place::new();
+    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let mut build = shop::prepare(&chosen, ARCH, None);
+    let binary = shop::product("embed", ARCH).folder.join(build.target.k3s_binary());
+    assert_eq!(verdict(&build, "binary", binary.clone()), "");
+    build.facts.max_binary_mib = Some(1);
+    let told = verdict(&build, "binary", binary);
+    assert!(told.contains("upstream allows 1048576 (scripts/binary_size_check.sh)"), "{told}");
+}
+
+#[test]
+fn window_that_k3s_cannot_unpack_is_refused() {
+    let place = Place::new();
+    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let mut build = shop::prepare(&chosen, ARCH, None);
+    build.facts.recipe.zstd = Some((16, 26));
+    let told = xtask::k3s::bundle::step(&build).err().unwrap().to_string();
+    assert!(told.contains("a window of 2^26, which k3s cannot unpack"), "{told}");
 }

@@ -54,6 +54,29 @@ fn a_program_that_is_killed_or_cannot_be_started_is_told_so() {
 }
 
 #[test]
+fn success_of_a_program_is_its_status() {
+    let place = Place::new();
+    let context = context(&place);
+    let shell = context.shell().unwrap();
+    assert!(Program::new(&context, cmd!(shell, "true")).succeeds());
+    assert!(!Program::new(&context, cmd!(shell, "false")).succeeds());
+    assert!(!Program::new(&context, cmd!(shell, "/nonexistent/program")).succeeds());
+}
+
+#[test]
+fn credentials_in_arguments_are_not_printed() {
+    let place = Place::new();
+    let context = context(&place);
+    let shell = context.shell().unwrap();
+    let program = Program::new(&context, cmd!(shell, "false https://me:secret@host/path")).log("tests");
+    let told = format!("{:#}", program.run().unwrap_err());
+    let log = std::fs::read_to_string(place.path("logs/tests.log")).unwrap();
+    for text in [told, log] {
+        assert!(text.contains("host/path") && !text.contains("secret"), "{text}");
+    }
+}
+
+#[test]
 fn a_program_gets_an_environment_of_our_making() {
     let place = Place::new();
     let context = context(&place);

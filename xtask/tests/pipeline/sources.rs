@@ -205,6 +205,19 @@ fn a_local_source_is_read_and_never_written_to() {
 }
 
 #[test]
+fn release_that_is_not_k3s_is_refused() {
+    let upstream = Upstream::new();
+    let repository = upstream.repository();
+    let author = git2::Signature::now("t", "t@localhost").unwrap();
+    let empty = repository.treebuilder(None).unwrap().write().unwrap();
+    let empty = repository.find_tree(empty).unwrap();
+    let commit = repository.commit(None, &author, &author, "Empty", &empty, &[]).unwrap();
+    upstream.tag("v0.36.0+k3s1", &commit.to_string());
+    let told = upstream.place().fails(["build", "--k3s", "v0.36.0+k3s1"]);
+    assert!(told.contains("is not k3s: its go.mod does not say"), "{told}");
+}
+
+#[test]
 fn what_is_not_a_k3s_tree_is_refused_with_what_it_is() {
     let place = Place::new();
     let at = |name: &str| place.path(name).to_str().unwrap().to_owned();

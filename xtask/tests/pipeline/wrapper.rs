@@ -13,11 +13,11 @@ use xtask::step::{Plan, Step};
 
 /// An entry of a bundle.
 #[derive(Clone)]
-struct Entry {
-    kind: EntryType,
-    name: String,
-    link: String,
-    bytes: Vec<u8>,
+pub struct Entry {
+    pub kind: EntryType,
+    pub name: String,
+    pub link: String,
+    pub bytes: Vec<u8>,
 }
 
 /// A bundle as it should not be: what was changed, how, and what the wrapper says to it.
@@ -41,11 +41,11 @@ const MUTATIONS: [Mutation; 15] = [
     ("an entry is a device", |entries| add(entries, EntryType::Char, "etc/null"), "null"),
 ];
 
-fn find<'e>(entries: &'e mut [Entry], name: &str) -> &'e mut Entry {
+pub fn find<'e>(entries: &'e mut [Entry], name: &str) -> &'e mut Entry {
     entries.iter_mut().find(|entry| entry.name == name).unwrap()
 }
 
-fn remove(entries: &mut Vec<Entry>, name: &str) {
+pub fn remove(entries: &mut Vec<Entry>, name: &str) {
     find(entries, name);
     entries.retain(|entry| entry.name != name);
 }
@@ -75,7 +75,7 @@ fn fill(entries: &mut Vec<Entry>) {
     entries.push(Entry { kind: EntryType::Regular, name: "etc/filling".into(), link: String::new(), bytes });
 }
 
-fn unpack(bundle: &[u8]) -> Vec<Entry> {
+pub fn unpack(bundle: &[u8]) -> Vec<Entry> {
     let mut archive = tar::Archive::new(zstd::Decoder::new(bundle).unwrap());
     let entries = archive.entries().unwrap().map(|entry| {
         let mut entry = entry.unwrap();
@@ -88,7 +88,7 @@ fn unpack(bundle: &[u8]) -> Vec<Entry> {
     entries.collect()
 }
 
-fn pack(entries: &[Entry], window: u32) -> Vec<u8> {
+pub fn pack(entries: &[Entry], window: u32) -> Vec<u8> {
     let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
     encoder.window_log(window).unwrap();
     let mut tar = tar::Builder::new(encoder);

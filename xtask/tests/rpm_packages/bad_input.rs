@@ -6,6 +6,7 @@ use crate::needs;
 use crate::place::{Place, failed, succeeded};
 use fs_err as fs;
 use std::path::PathBuf;
+use xtask::digest::Digest;
 use xtask::product::manifest::Manifest;
 
 fn can_package(what: &str) -> bool {
@@ -99,6 +100,40 @@ fn a_folder_without_a_whole_product_is_refused() {
     fs::remove_dir_all(case.product()).unwrap();
     let said = case.refused(&[]);
     assert!(said.contains("there is no manifest.json") && said.contains("cargo xtask build"), "{said}");
+}
+
+/// Changes the text of a file of the product.
+fn edit(case: &Case, name: &str, change: impl FnOnce(String) -> String) {
+    let file = case.product().join(name);
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(file, change(text)).unwrap();
+}
+
+#[test]
+fn checksums_that_are_not_the_products_are_refused() {
+    if !can_package("products with other checksums") {
+        return;
+    }
+    let case = Case::new();
+    let is_manifest = |line: &&str| line.ends_with("  manifest.json");
+    edit(&case, "SHA256SUMS", |sums| {
+        sums.lines().filter(|line| !is_manifest(line)).map(|l| format!("{l}\n")).collect()
+    });
+    assert!(case.refused(&[]).contains("SHA256SUMS does not name manifest.json"));
+
+    let case = Case::new();
+    let manifest = case.product().join("manifest.json");
+    let before = Digest::of_file(&manifest).unwrap();
+    let license = Digest::of_file(&case.product().join("LICENSE")).unwrap();
+    edit(&case, "manifest.json", |text| text.replace(license.as_str(), before.as_str()));
+    let after = Digest::of_file(&manifest).unwrap();
+    edit(&case, "SHA256SUMS", |sums| sums.replace(before.as_str(), after.as_str()));
+    assert!(case.refused(&[]).contains("SHA256SUMS and manifest.json differ on LICENSE"));
+
+    let case = Case::new();
+    fs::write(case.place.path("outside"), "").unwrap();
+    edit(&case, "SHA256SUMS", |sums| sums + &format!("{}  ../outside\n", Digest::of("")));
+    assert!(case.refused(&[]).contains("../outside lies elsewhere"));
 }
 
 #[test]
