@@ -3,6 +3,7 @@
 use crate::claim::Claim;
 use crate::command::{bench, boot, build, bump, cache, doctor, images, patch, pause, release, rpm, test};
 use crate::context::{Context, Network};
+use crate::storage;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
@@ -53,10 +54,15 @@ impl Cli {
         let _in_use = match self.command {
             // It needs both for itself.
             Command::Cache(_) => None,
-            _ => Some([
-                Claim::shared(&context, &context.cache_in_use())?,
-                Claim::shared(&context, &context.work_in_use())?,
-            ]),
+            // It says among its needs what cannot be written.
+            Command::Doctor(_) if storage::require(&context).is_err() => None,
+            _ => {
+                storage::require(&context)?;
+                Some([
+                    Claim::shared(&context, &context.cache_in_use())?,
+                    Claim::shared(&context, &context.work_in_use())?,
+                ])
+            }
         };
         match self.command {
             Command::Build(args) => args.run(context),

@@ -99,11 +99,11 @@ pub fn require(context: &Context, purpose: Purpose, names: &[&str]) -> Result<()
         return Ok(());
     }
     let tools: Vec<&str> = missing.iter().map(|diagnosis| diagnosis.need.name).collect();
-    bail!("not found: {}{}", tools.join(", "), remedies(&missing, Some(purpose), None))
+    bail!("not found: {}{}", tools.join(", "), remedies(&missing, Some(purpose), &[]))
 }
 
 /// Returns what to do about all that is missing, as the end of an error.
-pub fn remedies(missing: &[Diagnosis], purpose: Option<Purpose>, setting: Option<&str>) -> String {
+pub fn remedies(missing: &[Diagnosis], purpose: Option<Purpose>, settings: &[String]) -> String {
     let distribution = Distribution::here();
     let mut text = String::new();
     let unknown = repair::without_package(distribution, missing).join(", ");
@@ -118,7 +118,7 @@ pub fn remedies(missing: &[Diagnosis], purpose: Option<Purpose>, setting: Option
     if !rustup.is_empty() {
         text.push_str(&format!("; rustup (https://rustup.rs) has {rustup}"));
     }
-    if let Some(line) = repair::line(distribution, missing, setting, purpose) {
+    if let Some(line) = repair::line(distribution, missing, settings, purpose) {
         text.push_str(&format!("; this repairs it:\n{line}"));
     }
     text

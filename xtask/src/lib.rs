@@ -26,6 +26,7 @@ pub mod process;
 pub mod progress;
 pub mod repository;
 pub mod step;
+pub mod storage;
 pub mod target;
 pub mod toolchain;
 pub mod tree;

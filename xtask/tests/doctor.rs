@@ -1,7 +1,11 @@
 //! `cargo xtask doctor` as a person meets it: machines made of a search path with stand-ins on it.
 
+#[path = "support/needs.rs"]
+mod needs;
+
 use std::collections::BTreeSet;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use xtask::boot::guest::Guest;
@@ -137,9 +141,9 @@ fn everything_that_is_missing_is_named_at_once_with_one_line_that_repairs_it() {
     let output = machine.doctor(&["--for", "test"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let missing = marked(&output, '✗');
-    // Certificates and the sandbox are not looked for on the search path.
+    // These are not looked for on the search path.
     let expected: BTreeSet<_> = doctor::needs(Some(Purpose::Test))
-        .filter(|need| !matches!(need.search, Search::File(_) | Search::Sandbox))
+        .filter(|need| !matches!(need.search, Search::File(_) | Search::Sandbox | Search::Storage))
         .map(|need| need.name)
         .collect();
     assert!(missing.is_superset(&expected), "{:?}", expected.difference(&missing));
@@ -263,4 +267,49 @@ fn a_repair_without_a_network_is_refused() {
     let output = Machine::whole().doctor(&["--fix", "--offline"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("--offline forbids"), "{output:?}");
+}
+
+/// Any user but root.
+const NOBODY: u32 = 65_534;
+
+#[test]
+fn what_root_has_left_in_target_is_named_with_its_remedy() {
+    if !nix::unistd::geteuid().is_root() {
+        return needs::lacks("a target/ of root's, used by another", "root");
+    }
+    let machine = Machine::whole();
+    let (folder, target) = (machine.folder.path(), machine.folder.path().join("target"));
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_xtask"), folder.join("xtask")).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(folder.join("xtask"));
+        command.args(arguments).uid(NOBODY).gid(NOBODY).current_dir(folder);
+        command.env("PATH", machine.path()).env("CARGO_TARGET_DIR", &target);
+        let output = command.env_remove("K3S_XTASK_CACHE").output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        output
+    };
+    let work = target.join("work");
+    std::fs::create_dir_all(work.join("server")).unwrap();
+    let cases = [
+        // The whole of it is root's.
+        (None, &target, "Permission denied"),
+        // A part of it is.
+        (Some(&target), &work, "belongs to root (mode 755), and you are nobody"),
+    ];
+    for (owned, named, reason) in cases {
+        if let Some(owned) = owned {
+            chown(owned, Some(NOBODY), Some(NOBODY)).unwrap();
+            chown(owned.join("cache"), Some(NOBODY), Some(NOBODY)).unwrap();
+            chown(&work, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        let remedy = format!("chown -R {NOBODY}:{NOBODY} {}", target.display());
+        let stderr = text(&run(&["pause", "--for-installed-k3s"]).stderr);
+        for expected in [&named.display().to_string(), reason, &remedy, "CARGO_TARGET_DIR=DIR"] {
+            assert!(stderr.contains(expected), "{expected} is not in {stderr}");
+        }
+        let output = run(&["doctor", "--for", "pause"]);
+        assert!(marked(&output, '✗').contains("target/ and the cache"), "{output:?}");
+        assert!(text(&output.stderr).contains(&remedy), "{output:?}");
+    }
 }

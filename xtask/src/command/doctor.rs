@@ -5,7 +5,7 @@ use crate::doctor::packages::Distribution;
 use crate::doctor::repair;
 use crate::doctor::search::{Finding, Search};
 use crate::doctor::{self, Diagnosis, Purpose};
-use crate::namespaces;
+use crate::{namespaces, storage};
 use anyhow::{Result, anyhow, bail};
 use std::io::IsTerminal;
 
@@ -51,18 +51,24 @@ impl Args {
         if diagnoses.is_empty() {
             return Ok(());
         }
-        Err(self.failure(all, &diagnoses))
+        Err(self.failure(context, all, &diagnoses))
     }
 
     /// The error that ends with the line which repairs what is missing.
-    fn failure(&self, all: usize, missing: &[Diagnosis]) -> anyhow::Error {
-        let namespaces = missing.iter().find(|diagnosis| matches!(diagnosis.need.search, Search::Namespaces));
-        let setting = namespaces.and_then(|_| namespaces::setting());
-        anyhow!(
-            "{} of {all} needs are not met{}",
-            missing.len(),
-            doctor::remedies(missing, self.purpose, setting)
-        )
+    fn failure(&self, context: &Context, all: usize, missing: &[Diagnosis]) -> anyhow::Error {
+        let mut settings = Vec::new();
+        for Diagnosis { need, .. } in missing {
+            match need.search {
+                Search::Namespaces => settings.extend(namespaces::setting().map(str::to_owned)),
+                Search::Storage => {
+                    let obstacles = storage::obstacles(context).unwrap_or_default();
+                    settings.extend(obstacles.into_iter().filter_map(|obstacle| obstacle.repair));
+                }
+                _ => {}
+            }
+        }
+        let remedies = doctor::remedies(missing, self.purpose, &settings);
+        anyhow!("{} of {all} needs are not met{remedies}", missing.len())
     }
 
     /// Installs packages where this is root, fetches the tools, and looks again.

@@ -3,7 +3,7 @@
 use super::Purpose::{self, Bench, Boot, Build, Pause, Push, Rpm, Test};
 use super::search::{Program, Search};
 use super::tool::Tool;
-use Remedy::{Package, Rustup, Setting};
+use Remedy::{Ownership, Package, Rustup, Setting};
 
 /// One thing that commands need.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub enum Remedy {
     Rustup,
     /// A setting of the kernel; see [`crate::namespaces::setting`] for those that a command can change.
     Setting,
+    /// Another owner or mode of a directory; see [`crate::storage`].
+    Ownership,
 }
 
 const fn program(name: &'static [&'static str]) -> Search {
@@ -52,6 +54,8 @@ const fn need(
 /// Every need, in the order of the commands.
 #[rustfmt::skip]
 pub static NEEDS: &[Need] = &[
+    need("target/ and the cache", &Purpose::ALL, "hold what is fetched and built", Search::Storage, Ownership),
+
     // Building k3s.
     need("git", &[Build], "fetches k3s and its network plugins",
         // The first that takes settings from GIT_CONFIG_COUNT (git's RelNotes/2.31.0).

@@ -35,11 +35,11 @@ fn missing(diagnoses: &[Diagnosis], remedy: Remedy) -> impl Iterator<Item = &'st
 
 /// Returns the line that repairs all of these; none where there is nothing that a line could repair.
 ///
-/// `setting` is the command that allows user namespaces, where they are not.
+/// `settings` are the commands for root that no package stands for.
 pub fn line(
     distribution: Option<Distribution>,
     diagnoses: &[Diagnosis],
-    setting: Option<&str>,
+    settings: &[String],
     purpose: Option<Purpose>,
 ) -> Option<String> {
     let off_path = diagnoses.iter().find_map(|diagnosis| match diagnosis.finding {
@@ -50,7 +50,7 @@ pub fn line(
     let install = distribution.map(|here| here.commands(&packages)).unwrap_or_default().into_iter();
     let as_root = install
         .map(|words| words.into_iter().map(quoted).collect::<Vec<_>>().join(" "))
-        .chain(setting.map(str::to_owned))
+        .chain(settings.iter().cloned())
         .map(|command| format!("{}{command}", become_root()));
     let mut commands: Vec<String> = off_path.into_iter().chain(as_root).collect();
     if diagnoses.iter().any(|diagnosis| diagnosis.finding == Finding::Fetchable) {
@@ -108,7 +108,8 @@ mod tests {
 
     /// The line without `sudo`, which depends on who runs the test.
     fn line_of(distribution: Distribution, diagnoses: &[Diagnosis], setting: Option<&str>) -> String {
-        let line = line(Some(distribution), diagnoses, setting, Some(Purpose::Test)).unwrap_or_default();
+        let settings: Vec<String> = setting.map(str::to_owned).into_iter().collect();
+        let line = line(Some(distribution), diagnoses, &settings, Some(Purpose::Test)).unwrap_or_default();
         line.replace("sudo ", "").replace("doas ", "")
     }
 
@@ -151,11 +152,11 @@ mod tests {
         assert_eq!(without_package(Some(Distribution::Debian), &missing), [""; 0]);
         assert_eq!(without_package(None, &missing), ["tar", "oci-image-tool"]);
         assert_eq!(line_of(Distribution::Fedora, &missing, None), "dnf install --assumeyes tar");
-        assert_eq!(line(None, &missing, None, None), None);
+        assert_eq!(line(None, &missing, &[], None), None);
     }
 
     #[test]
     fn a_whole_machine_needs_no_line() {
-        assert_eq!(line(Some(Distribution::Debian), &[], None, None), None);
+        assert_eq!(line(Some(Distribution::Debian), &[], &[], None), None);
     }
 }

@@ -4,6 +4,7 @@ use super::tool::Tool;
 use crate::context::Context;
 use crate::namespaces;
 use crate::process;
+use crate::storage;
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use std::path::Path;
@@ -23,6 +24,8 @@ pub enum Search {
     Namespaces,
     /// The sandbox for upstream's scripts (see [`process::Sandbox`]).
     Sandbox,
+    /// The directories of ours, which have to be writable (see [`storage`]).
+    Storage,
 }
 
 /// A program on the search path.
@@ -58,6 +61,7 @@ impl Search {
             Search::File(paths) => first_file(paths),
             Search::Library(name) => library(offline, name),
             Search::Namespaces => namespaces(offline),
+            Search::Storage => writable(offline),
             Search::Sandbox => process::sandbox_available().map(|()| "Landlock and seccomp".to_owned()),
         };
         found.map_or_else(|error| self.not_found(offline, &error), Finding::Found)
@@ -135,6 +139,13 @@ fn namespaces(context: &Context) -> Result<String> {
     match namespaces::setting() {
         Some(_) => bail!("forbidden by a setting of the kernel's"),
         None => bail!("not allowed; a container needs --security-opt seccomp=unconfined"),
+    }
+}
+
+fn writable(context: &Context) -> Result<String> {
+    match storage::obstacles(context)?.into_iter().next() {
+        None => Ok("can be written".to_owned()),
+        Some(obstacle) => bail!(obstacle.problem),
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod browser;
 mod example;
-#[expect(dead_code, reason = "a browser has several names, of which one is enough")]
 #[path = "../support/needs.rs"]
 mod needs;
 

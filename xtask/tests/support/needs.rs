@@ -6,6 +6,7 @@ use std::io::Write;
 ///
 /// Where one is missing, that is a failure in CI. Elsewhere the test's part is not run, and that is said past
 /// the test harness, which hides what a passing test prints.
+#[allow(dead_code, reason = "not every test program needs programs")]
 pub fn programs(what: &str, programs: &[(&str, &str)]) -> bool {
     let missing: Vec<_> = programs.iter().filter(|(name, _)| xtask::process::find(name).is_none()).collect();
     if missing.is_empty() {
