@@ -30,6 +30,7 @@ pub mod storage;
 pub mod target;
 pub mod toolchain;
 pub mod tree;
+pub mod tree_path;
 pub mod trust;
 pub mod workspace;
 

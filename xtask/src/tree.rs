@@ -1,10 +1,10 @@
 //! Folders as wholes.
 
 use crate::digest::Digest;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Component, Path};
 use std::time::{Duration, SystemTime};
 
 /// A folder as the person would type it here.
@@ -14,10 +14,20 @@ pub fn shown(folder: &Path) -> String {
 }
 
 /// Copies a folder with its links and modes into a folder that may be there already.
+///
+/// # Errors
+/// Also where a symbolic link is in the way, through which something would be written elsewhere.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
     for entry in walkdir::WalkDir::new(from) {
         let entry = entry.with_context(|| format!("copying {}", from.display()))?;
-        let target = to.join(entry.path().strip_prefix(from)?);
+        let name = entry.path().strip_prefix(from)?;
+        // `to/` would follow a link that `to` is.
+        let target = if name.as_os_str().is_empty() { to.to_owned() } else { to.join(name) };
+        ensure!(
+            !target.is_symlink(),
+            "{} is a symbolic link, and nothing is written through it",
+            target.display()
+        );
         if entry.file_type().is_dir() {
             fs::create_dir_all(&target)?;
         } else {
@@ -33,6 +43,35 @@ pub fn copy_one(from: &Path, to: &Path) -> Result<()> {
         fs::os::unix::fs::symlink(fs::read_link(from)?, to)?;
     } else {
         fs::copy(from, to)?;
+    }
+    Ok(())
+}
+
+/// Checks that every symbolic link below a directory leads to a place inside of it, so that whatever reads the
+/// files reads nothing else of this machine.
+///
+/// A target may begin with `..`, which leads from the link's own, real directory to a real one; it then names
+/// files, which may be links that lead inside in turn. A `..` after a name could lead anywhere.
+pub fn require_links_inside(directory: &Path) -> Result<()> {
+    for entry in walkdir::WalkDir::new(directory).min_depth(1) {
+        let entry = entry.with_context(|| format!("looking for links in {}", directory.display()))?;
+        if !entry.file_type().is_symlink() {
+            continue;
+        }
+        let target = fs::read_link(entry.path())?;
+        let mut parts = target.components().filter(|part| *part != Component::CurDir).peekable();
+        let mut ups = 0;
+        while parts.next_if_eq(&Component::ParentDir).is_some() {
+            ups += 1;
+        }
+        if ups >= entry.depth() || parts.any(|part| !matches!(part, Component::Normal(_))) {
+            bail!(
+                "{} is a symbolic link to {}, which leads out of its tree: a file of this machine would be read\n  \
+                 Have it lead to a file of the tree, by the shortest way, or remove it.",
+                entry.path().strip_prefix(directory)?.display(),
+                target.display()
+            );
+        }
     }
     Ok(())
 }
@@ -76,6 +115,58 @@ pub fn content(path: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn links_have_to_lead_inside() {
+        let scratch = tempfile::tempdir().unwrap();
+        let tree = scratch.path().join("tree");
+        fs::create_dir_all(tree.join("a/b")).unwrap();
+        let link = tree.join("a/b/link");
+        for (target, inside) in [
+            ("file", true),
+            ("./file", true),
+            ("../../file", true),
+            ("../b/file", true),
+            ("..", true),
+            ("../..", true),
+            ("../../..", false),
+            ("../../../tree/file", false),
+            ("/etc/passwd", false),
+            ("/", false),
+            // If `dir` is a link to the root, this leads out of it.
+            ("dir/../file", false),
+            ("../b/../file", false),
+        ] {
+            fs::os::unix::fs::symlink(target, &link).unwrap();
+            let found = require_links_inside(&tree).map_err(|error| error.to_string());
+            assert_eq!(found.is_ok(), inside, "{target}: {found:?}");
+            if let Err(error) = found {
+                assert!(error.starts_with(&format!("a/b/link is a symbolic link to {target},")), "{error}");
+            }
+            fs::remove_file(&link).unwrap();
+        }
+    }
+
+    #[test]
+    fn nothing_is_copied_through_a_link() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = |name: &str| scratch.path().join(name);
+        fs::create_dir_all(path("from/dir")).unwrap();
+        fs::create_dir_all(path("outside")).unwrap();
+        fs::write(path("from/dir/file"), "ours").unwrap();
+        fs::write(path("outside/file"), "outside").unwrap();
+        for (at, target) in
+            [("to", "outside"), ("to/dir", "../outside"), ("to/dir/file", "../../outside/file")]
+        {
+            fs::create_dir_all(path(at).parent().unwrap()).unwrap();
+            fs::os::unix::fs::symlink(target, path(at)).unwrap();
+            let error = copy(&path("from"), &path("to")).unwrap_err().to_string();
+            assert!(error.contains(at) && error.contains("is a symbolic link"), "{at}: {error}");
+            assert_eq!(fs::read_to_string(path("outside/file")).unwrap(), "outside", "{at}");
+            assert_eq!(fs::read_dir(path("outside")).unwrap().count(), 1, "{at}");
+            fs::remove_file(path(at)).unwrap();
+        }
+    }
 
     #[test]
     fn everything_that_git_would_keep_changes_the_sum_and_nothing_else_does() {

@@ -12,6 +12,7 @@ use crate::claim::Claim;
 use crate::context::{Context, Network};
 use crate::digest::Digest;
 use crate::toolchain::debian;
+use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use packages::Fetched;
@@ -191,13 +192,12 @@ fn assemble(context: &Context, fetched: &Fetched, folder: &Path) -> Result<()> {
 
 /// Adds what starts the proof to a root.
 fn add_unit(root: &Path) -> Result<()> {
-    fs::create_dir_all(root.join("proof"))?;
-    fs::write(root.join("etc/fstab"), FSTAB)?;
-    let units = root.join("etc/systemd/system");
-    fs::create_dir_all(units.join("multi-user.target.wants"))?;
-    fs::write(units.join("proof.service"), UNIT)?;
-    fs::os::unix::fs::symlink("../proof.service", units.join("multi-user.target.wants/proof.service"))?;
-    Ok(())
+    let room = |path: &str| TreePath::parse(path)?.room_below(root);
+    TreePath::parse("proof")?.directory_below(root)?;
+    fs::write(room("etc/fstab")?, FSTAB)?;
+    fs::write(room("etc/systemd/system/proof.service")?, UNIT)?;
+    let wanted = room("etc/systemd/system/multi-user.target.wants/proof.service")?;
+    Ok(fs::os::unix::fs::symlink("../proof.service", wanted)?)
 }
 
 /// In the order of unpacking: base-files before all others, since its links `/bin` and `/lib` have to be there before

@@ -4,6 +4,7 @@ use super::Build;
 use super::compile::{C, Compile, Modules};
 use crate::step::Step;
 use crate::tree;
+use crate::tree_path::TreePath;
 use crate::upstream::facts::Assets;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
@@ -73,10 +74,11 @@ fn make(
     output: &Path,
 ) -> Result<()> {
     tree::copy(tree, copy)?;
-    let data = match build.facts.assets {
-        Assets::GoEmbed => copy.join("pkg/data/embed"),
-        Assets::GoBindata => copy.join("build/data"),
-    };
+    let data = TreePath::parse(match build.facts.assets {
+        Assets::GoEmbed => "pkg/data/embed",
+        Assets::GoBindata => "build/data",
+    })?
+    .directory_below(copy)?;
     match bundle {
         Some(bundle) => {
             let archive = archive_in(bundle)?;

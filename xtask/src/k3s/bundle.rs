@@ -9,6 +9,7 @@ use crate::archive::{self, Effort};
 use crate::digest::Digest;
 use crate::step::{Outputs, Step};
 use crate::tree;
+use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
 use std::collections::BTreeMap;
@@ -64,25 +65,23 @@ fn gather(build: &Build, content: &Path, outputs: &Outputs) -> Result<()> {
     put_program(&tree.join("contrib/util/check-config.sh"), &bin, "check-config")?;
     let wg_add = tree.join("scripts/wg-add.sh");
     if wg_add.is_file() {
-        fs::create_dir_all(bin.join("aux"))?;
-        put_program(&wg_add, &bin.join("aux"), "wg-add.sh")?;
+        put_program(&wg_add, &bin, "aux/wg-add.sh")?;
     }
+    let room = |name: &str| TreePath::parse(name)?.room_below(&bin);
     for (name, target) in &build.facts.recipe.links {
-        let path = bin.join(name);
-        if path.symlink_metadata().is_ok() {
-            fs::remove_file(&path)?;
-        }
-        fs::os::unix::fs::symlink(target, &path)?;
+        fs::os::unix::fs::symlink(target, room(name)?)?;
     }
+    let (of_sums, of_links) = (room(".sha256sums")?, room(".links")?);
     let (sums, links) = lists(&bin)?;
-    fs::write(bin.join(".sha256sums"), sums)?;
-    fs::write(bin.join(".links"), links)?;
-    Ok(())
+    fs::write(of_sums, sums)?;
+    Ok(fs::write(of_links, links)?)
 }
 
+/// Puts a program where k3s-root may have a file or a link of the same name.
 fn put_program(from: &Path, bin: &Path, name: &str) -> Result<()> {
-    fs::copy(from, bin.join(name))?;
-    fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755))?;
+    let place = TreePath::parse(name)?.room_below(bin)?;
+    fs::copy(from, &place)?;
+    fs::set_permissions(&place, std::fs::Permissions::from_mode(0o755))?;
     Ok(())
 }
 

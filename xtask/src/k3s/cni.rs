@@ -5,6 +5,7 @@ use super::compile::{C, Compile, Modules};
 use crate::error;
 use crate::step::Step;
 use crate::tree;
+use crate::tree_path::TreePath;
 use crate::upstream::checkout::{self, Commit};
 use crate::upstream::git_cache;
 use anyhow::{Context as _, Result, bail};
@@ -64,7 +65,7 @@ fn lay_out(repositories: &[Repository], tree: &Path) -> Result<()> {
     let [plugins, flannel] = repositories else { bail!("the plugins come from two repositories") };
     fs::create_dir_all(tree)?;
     checkout::export(&plugins.commit, tree)?;
-    let place = tree.join("plugins/meta/flannel");
+    let place = TreePath::parse("plugins/meta/flannel")?.below(tree)?;
     if place.exists() {
         fs::remove_dir_all(&place)?;
     }
@@ -72,8 +73,10 @@ fn lay_out(repositories: &[Repository], tree: &Path) -> Result<()> {
     checkout::export(&flannel.commit, scratch.path())?;
     tree::copy(scratch.path(), &place)?;
     for entry in fs::read_dir(&place)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "go") {
+        let entry = entry?;
+        let path = entry.path();
+        // A link's file is met under its own name.
+        if entry.file_type()?.is_file() && path.extension().is_some_and(|extension| extension == "go") {
             fs::write(&path, as_package(&fs::read_to_string(&path)?))?;
         }
     }

@@ -47,6 +47,7 @@ impl Patched {
                 include_str!("../patch/set.rs"),
                 include_str!("../patch/show.rs"),
                 include_str!("../patch/tree.rs"),
+                include_str!("../tree_path.rs"),
             ],
             needs: vec![SOURCE],
             inputs: vec![format!("patches sha256:{}", patches.digest(values, left_out))],

@@ -61,10 +61,58 @@ fn unpack(archive: &Path, folder: &Path) -> Result<()> {
         let mut parts = path.components().filter(|part| *part != Component::CurDir);
         let first = parts.next().map(|part| part.as_os_str().to_owned());
         if first.is_some_and(|first| first == "bin" || first == "etc") {
+            // A link would have us copy what it leads to.
+            anyhow::ensure!(
+                parts.next().is_some() || entry.header().entry_type().is_dir(),
+                "{}: {} is not a directory",
+                archive.display(),
+                path.display()
+            );
             let unpacked =
                 entry.unpack_in(folder).with_context(|| format!("unpacking {}", path.display()))?;
             anyhow::ensure!(unpacked, "{}: {} leads out of the archive", archive.display(), path.display());
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fs_err as fs;
+
+    /// Unpacks an archive of one link and of a file behind it.
+    fn unpack_link(name: &str, target: &str) -> (Result<()>, tempfile::TempDir) {
+        let scratch = tempfile::tempdir().unwrap();
+        let (archive, outside) = (scratch.path().join("root.tar"), scratch.path().join("outside"));
+        fs::create_dir(&outside).unwrap();
+        fs::create_dir(scratch.path().join("root")).unwrap();
+        let mut tar = tar::Builder::new(fs::File::create(&archive).unwrap());
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_size(0);
+        tar.append_link(&mut header, name, target).unwrap();
+        let mut header = tar::Header::new_gnu();
+        header.set_size(0);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, format!("{name}/file"), &b""[..]).unwrap();
+        tar.finish().unwrap();
+        (unpack(&archive, &scratch.path().join("root")), scratch)
+    }
+
+    #[test]
+    fn bin_and_etc_are_directories() {
+        for name in ["bin", "./etc"] {
+            let (unpacked, _) = unpack_link(name, "../outside");
+            let error = unpacked.unwrap_err().to_string();
+            assert!(error.ends_with("is not a directory"), "{error}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_unpacked_through_a_link() {
+        let (unpacked, scratch) = unpack_link("bin/aux", "../../outside");
+        assert!(unpacked.is_err());
+        assert_eq!(fs::read_dir(scratch.path().join("outside")).unwrap().count(), 0);
+    }
 }

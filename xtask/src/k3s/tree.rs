@@ -5,6 +5,7 @@ use super::{Build, Part, charts, pause_image};
 use crate::patch;
 use crate::step::{Outputs, Step};
 use crate::tree;
+use crate::tree_path::TreePath;
 use crate::upstream::facts::Assets;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
@@ -44,21 +45,22 @@ fn make(build: &Build, place: &Path, outputs: &Outputs) -> Result<()> {
         let made = match part {
             patch::Part::PauseImage => outputs.of("pause-image")?.join(pause_image::ARCHIVE),
         };
-        fs::copy(made, place.join(file))?;
+        fs::copy(made, TreePath::parse(file)?.room_below(place)?)?;
     }
     put_assets(build, place, outputs.of("charts")?)
 }
 
 /// Puts manifests and charts where the compiler finds them.
 fn put_assets(build: &Build, folder: &Path, charts: &Path) -> Result<()> {
-    fs::create_dir_all(folder.join("build/static"))?;
-    fs::create_dir_all(folder.join("build/data"))?;
+    let directory = |path: &str| TreePath::parse(path)?.directory_below(folder);
+    let assets = directory("build/static")?;
+    directory("build/data")?;
     for entry in fs::read_dir(charts)? {
         let entry = entry?;
         // Not before there is a chart: `//go:embed` refuses a folder without files.
-        let place = folder.join("build/static/charts");
-        fs::create_dir_all(&place)?;
-        fs::copy(entry.path(), place.join(entry.file_name()))?;
+        let name = Path::new("build/static/charts").join(entry.file_name());
+        let place = TreePath::parse(&name.to_string_lossy())?.room_below(folder)?;
+        fs::copy(entry.path(), place)?;
     }
     if build.options.charts == Part::LeftOut {
         // Without its charts the manifest would ask for an installation that cannot succeed.
@@ -66,8 +68,8 @@ fn put_assets(build: &Build, folder: &Path, charts: &Path) -> Result<()> {
     }
     match build.facts.assets {
         Assets::GoEmbed => {
-            tree::copy(&folder.join("manifests"), &folder.join("pkg/deploy/embed"))?;
-            tree::copy(&folder.join("build/static"), &folder.join("pkg/static/embed"))
+            tree::copy(&folder.join("manifests"), &directory("pkg/deploy/embed")?)?;
+            tree::copy(&assets, &directory("pkg/static/embed")?)
         }
         // The committed files are what upstream compiles; they are made anew only where they would
         // no longer say what the folders hold.
@@ -83,10 +85,10 @@ pub const COMMITTED_CHARTS: &str = "pkg/static/zz_generated_bindata.go";
 /// Generates the manifests again and keeps the committed charts, which are nowhere else: from the empty
 /// `build/static`, the generator would write a file without them.
 fn generate_manifests(build: &Build, folder: &Path) -> Result<()> {
-    let charts = folder.join(COMMITTED_CHARTS);
-    let committed = fs::read(&charts)?;
+    let charts = TreePath::parse(COMMITTED_CHARTS)?;
+    let committed = fs::read(charts.below(folder)?)?;
     generate(build, folder)?;
-    Ok(fs::write(&charts, committed)?)
+    Ok(fs::write(charts.room_below(folder)?, committed)?)
 }
 
 /// Upstream's generator of Go files, from the root of the tree.

@@ -2,8 +2,9 @@
 
 use super::edit::{AddFile, Edit, ImageEdit, Refusal, Source, Stop, TextEdit};
 use super::set::{Alternative, Patch, PatchSet};
-use super::tree::{File, Tree, TreePath};
+use super::tree::{File, Tree};
 use super::{Part, Values, diff, show};
+use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -4,7 +4,8 @@
 //! the same: there is neither fuzz nor offset. Nothing here needs a repository on the disk.
 
 use super::edit::{Refusal, Stop, nearest};
-use super::tree::{File, Tree, TreePath};
+use super::tree::{File, Tree};
+use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, bail};
 use git2::{
     ApplyOptions, Delta, Diff, DiffDelta, ErrorCode, FileMode, Index, IndexEntry, IndexTime, Odb, Patch,

@@ -1,9 +1,9 @@
 //! The kinds of edits, and the pure core of each: a text and an edit give a text or a precise refusal.
 
 use super::image::{self, Spot};
-use super::tree::TreePath;
 use super::{PAUSE_IMAGE, Part, Values};
 use crate::image::reference::Reference;
+use crate::tree_path::TreePath;
 use anyhow::{Result, bail};
 use serde::Deserialize;
 use std::fmt;

@@ -3,8 +3,9 @@
 use super::Values;
 use super::diff;
 use super::edit::{DiffEdit, Edit, Source};
-use super::tree::{Tree, TreePath};
+use super::tree::Tree;
 use crate::digest::Digest;
+use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
 use serde::{Deserialize, Deserializer};

@@ -45,7 +45,8 @@ pub(super) fn render(change: &Change) -> Result<String> {
 mod tests {
     use super::*;
     use crate::patch::diff;
-    use crate::patch::tree::{Tree, TreePath};
+    use crate::patch::tree::Tree;
+    use crate::tree_path::TreePath;
     use fs_err as fs;
 
     const TEXT: &str = "one\ntwo\nthree\nfour\nfive\nsix\nseven\n";

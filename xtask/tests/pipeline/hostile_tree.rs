@@ -1,12 +1,19 @@
-//! Trees whose files and links are meant to harm: what is theirs stays apart from what is ours.
+//! Trees and archives that are meant to harm: what is theirs stays apart from what is ours, and
+//! nothing outside of our directories is written to or read.
 
-use super::place::Place;
+use super::place::{Place, failed};
+use super::shop;
 use super::upstream::make_repository;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use xtask::k3s::{Build, bundle};
+use xtask::sample::{self, Layout};
+use xtask::step::{Plan, Step};
+
+const ARCH: &str = "riscv64";
 
 /// A repository of the sample's tree with additions, which are put there first.
-fn source(place: &Place, name: &str, add: impl FnOnce(&PathBuf)) -> String {
+fn source(place: &Place, name: &str, add: impl FnOnce(&Path)) -> String {
     let source = place.path(name);
     std::fs::create_dir(&source).unwrap();
     add(&source);
@@ -14,20 +21,22 @@ fn source(place: &Place, name: &str, add: impl FnOnce(&PathBuf)) -> String {
     source.to_str().unwrap().to_owned()
 }
 
-/// The names that we give to files of our own beside a tree.
-const OURS: [&str; 2] = ["stamp.json", "applied.json"];
-
-#[test]
-fn our_state_files_are_not_written_through_links() {
-    let place = Place::new();
-    let victim = place.path("victim");
+/// A file of the user's, outside of everything that is built.
+fn victim(place: &Place) -> PathBuf {
+    let victim = place.path("victim/file");
+    std::fs::create_dir(victim.parent().unwrap()).unwrap();
     std::fs::write(&victim, "precious").unwrap();
-    let source = source(&place, "links", |source| {
-        OURS.iter().for_each(|name| symlink(&victim, source.join(name)).unwrap());
-    });
-    let _ = place.xtask(["build", "--dry-run", "--source", &source]).output().unwrap();
-    assert_eq!(std::fs::read_to_string(victim).unwrap(), "precious");
+    victim
 }
+
+#[track_caller]
+fn assert_intact(victim: &Path) {
+    assert_eq!(std::fs::read_to_string(victim).unwrap(), "precious");
+    assert_eq!(std::fs::read_dir(victim.parent().unwrap()).unwrap().count(), 1);
+}
+
+/// The names that we give to files of our own beside a tree.
+const OURS: [&str; 2] = ["stamp.json", "outcome.json"];
 
 #[test]
 fn files_named_as_our_state_files_are_kept() {
@@ -43,4 +52,155 @@ fn files_named_as_our_state_files_are_kept() {
     for name in OURS {
         assert_eq!(std::fs::read_to_string(trees[0].join(name)).unwrap(), "theirs", "{name}");
     }
+}
+
+#[test]
+fn patches_may_add_files_named_as_our_state_files() {
+    let place = Place::new();
+    let patches = place.path("patches");
+    std::fs::create_dir(&patches).unwrap();
+    let added = OURS.map(|name| {
+        format!(
+            "diff --git a/{name} b/{name}\nnew file mode 100644\n--- /dev/null\n+++ b/{name}\n\
+             @@ -0,0 +1 @@\n+theirs\n"
+        )
+    });
+    std::fs::write(patches.join("own.patch"), added.concat()).unwrap();
+    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let tree = shop::make_tree(&shop::prepare(&chosen, ARCH, Some(&patches))).unwrap();
+    for name in OURS {
+        assert_eq!(std::fs::read_to_string(tree.join(name)).unwrap(), "theirs\n", "{name}");
+    }
+}
+
+#[test]
+fn links_that_lead_out_of_a_tree_are_refused() {
+    for (index, name) in ["stamp.json", "go.mod.link", "pkg/deploy/embed/x", "docs"].iter().enumerate() {
+        let place = Place::new();
+        let victim = victim(&place);
+        let target = if index % 2 == 0 { victim.clone() } else { PathBuf::from("../../victim") };
+        let source = source(&place, "source", |source| {
+            std::fs::create_dir_all(source.join(name).parent().unwrap()).unwrap();
+            symlink(&target, source.join(name)).unwrap();
+        });
+        for command in [&["images"][..], &["patch", "--check"], &["build", "--dry-run"]] {
+            let told = failed(&place.xtask(command.iter().chain(&["--source", &source])).output().unwrap());
+            let said =
+                format!("{name} is a symbolic link to {}, which leads out of its tree", target.display());
+            assert!(told.contains(&said), "{command:?}: {told}");
+        }
+        assert_intact(&victim);
+    }
+}
+
+#[test]
+fn links_inside_a_tree_are_followed_by_readers() {
+    let place = Place::new();
+    let source = source(&place, "source", |source| {
+        std::fs::create_dir_all(source.join("manifests/more")).unwrap();
+        symlink("../coredns.yaml", source.join("manifests/more/dns.yaml")).unwrap();
+    });
+    place.succeeds(["images", "--source", &source]);
+    place.succeeds(["patch", "--check", "--source", &source]);
+}
+
+#[test]
+fn assets_are_not_written_through_links() {
+    // Each leads to a directory of the tree, which would be changed.
+    let links = [
+        ("build", "docs"),
+        ("build/static", "../docs"),
+        ("build/data", "../docs"),
+        ("pkg/deploy/embed", "../../docs"),
+        ("pkg/static/embed", "../../docs"),
+        ("pkg/static/embed/charts", "../../../docs"),
+        ("pkg/deploy/embed/coredns.yaml", "../../../docs/file"),
+    ];
+    let place = Place::new();
+    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let mut build = shop::prepare(&chosen, ARCH, None);
+    let intact = build.patched.tree.clone();
+    for (index, (link, target)) in links.into_iter().enumerate() {
+        let checkout = place.path(format!("checkout-{index}"));
+        xtask::tree::copy(&intact, &checkout).unwrap();
+        std::fs::create_dir(checkout.join("docs")).unwrap();
+        std::fs::write(checkout.join("docs/file"), "theirs").unwrap();
+        replace(&checkout.join(link), Path::new(target));
+        build.patched.tree = checkout;
+        let error = format!("{:#}", shop::make_tree(&build).expect_err(link));
+        assert!(error.contains(link) && error.contains("is a symbolic link"), "{link}: {error}");
+    }
+}
+
+/// Puts a link in the place of whatever is there.
+fn replace(place: &Path, target: &Path) {
+    match place.is_dir() {
+        true => std::fs::remove_dir_all(place).unwrap(),
+        false => std::fs::create_dir_all(place.parent().unwrap()).unwrap(),
+    }
+    let _ = std::fs::remove_file(place);
+    symlink(target, place).unwrap();
+}
+
+/// Makes the bundle of small files and of this k3s-root.
+fn bundle_with(build: &Build, root: impl Fn(&Path) + Send + Sync) -> anyhow::Result<PathBuf> {
+    let step = |name, run| Step { name, recipe: &[], needs: vec![], inputs: vec![], run };
+    let program = |step_name, file: &'static str| {
+        step(step_name, Box::new(move |folder: &Path, _: &_| Ok(std::fs::write(folder.join(file), file)?)))
+    };
+    let tree = |folder: &Path, _: &_| -> anyhow::Result<()> {
+        for file in ["contrib/util/check-config.sh", "scripts/wg-add.sh"] {
+            let file = folder.join("tree").join(file);
+            std::fs::create_dir_all(file.parent().unwrap())?;
+            std::fs::write(file, "script")?;
+        }
+        Ok(())
+    };
+    let plan = Plan::new(vec![
+        program("server", "k3s"),
+        program("shim", "containerd-shim-runc-v2"),
+        program("runc", "runc"),
+        program("cni", "cni"),
+        step(
+            "root",
+            Box::new(move |folder: &Path, _: &_| {
+                std::fs::create_dir(folder.join("bin"))?;
+                root(&folder.join("bin"));
+                Ok(())
+            }),
+        ),
+        step("tree", Box::new(tree)),
+        bundle::step(build)?,
+    ])?;
+    let (outputs, _) = plan.run(build.context, &build.context.work.join("bundles"))?;
+    Ok(outputs.of("bundle")?.to_owned())
+}
+
+#[test]
+fn bundle_is_not_written_through_links_of_k3s_root() {
+    let place = Place::new();
+    let victim = victim(&place);
+    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let build = shop::prepare(&chosen, ARCH, None);
+    let made = bundle_with(&build, |bin| {
+        for name in ["k3s", "cni", "check-config", "kubectl", ".sha256sums", ".links"] {
+            symlink(&victim, bin.join(name)).unwrap();
+        }
+    });
+    let archive = xtask::k3s::binary::archive_in(&made.unwrap()).unwrap();
+    let contents = bundle::verify(std::fs::File::open(archive).unwrap()).unwrap();
+    assert!(contents.files.contains_key("k3s") && contents.links["kubectl"] == "k3s", "{contents:?}");
+    assert_intact(&victim);
+}
+
+#[test]
+fn bundle_is_not_written_through_a_directory_of_k3s_root() {
+    let place = Place::new();
+    let victim = victim(&place);
+    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let build = shop::prepare(&chosen, ARCH, None);
+    let outside = victim.parent().unwrap();
+    let error = bundle_with(&build, |bin| symlink(outside, bin.join("aux")).unwrap()).unwrap_err();
+    assert!(format!("{error:#}").contains("bin/aux is a symbolic link"), "{error:#}");
+    assert_intact(&victim);
 }

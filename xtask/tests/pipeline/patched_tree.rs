@@ -35,7 +35,7 @@ fn assert_patched(file: &Path) {
 fn patched_manifest_is_embedded() {
     let place = Place::new();
     let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let tree = shop::make_tree(&shop::prepare(&chosen, ARCH, Some(&patch_of_manifest(&place))));
+    let tree = shop::make_tree(&shop::prepare(&chosen, ARCH, Some(&patch_of_manifest(&place)))).unwrap();
     assert_patched(&tree.join("pkg/deploy/embed/coredns.yaml"));
 }
 
@@ -54,7 +54,7 @@ fn patched_manifest_is_generated_beside_committed_charts() {
     std::fs::write(&charts, &committed).unwrap();
     build.patched.tree = with_charts;
 
-    let tree = shop::make_tree(&build);
+    let tree = shop::make_tree(&build).unwrap();
     assert_patched(&tree.join("pkg/deploy/zz_generated_bindata.go"));
     assert_eq!(std::fs::read_to_string(tree.join(COMMITTED_CHARTS)).unwrap(), committed);
 }

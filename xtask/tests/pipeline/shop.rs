@@ -98,7 +98,7 @@ pub fn result(arch: &str, step: &str, file: impl AsRef<Path>) -> PathBuf {
 }
 
 /// The tree that a build compiles, made with the steps that it needs.
-pub fn make_tree(build: &Build) -> PathBuf {
+pub fn make_tree(build: &Build) -> anyhow::Result<PathBuf> {
     let mut needed = BTreeSet::from(["tree"]);
     let mut steps = build.steps().unwrap();
     steps.reverse();
@@ -109,8 +109,8 @@ pub fn make_tree(build: &Build) -> PathBuf {
         }
     });
     steps.reverse();
-    let (outputs, _) = Plan::new(steps).unwrap().run(build.context, &build.folder()).unwrap();
-    tree::of(&outputs).unwrap()
+    let (outputs, _) = Plan::new(steps)?.run(build.context, &build.folder())?;
+    tree::of(&outputs)
 }
 
 /// The architecture of this machine, whose products run without emulation.

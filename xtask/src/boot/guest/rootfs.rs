@@ -5,10 +5,11 @@ use crate::boot::disk;
 use crate::context::Context;
 use crate::namespaces;
 use crate::process::Program;
+use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use xshell::cmd;
 
 /// Refuses at once what cannot be a root file system of the guest's.
@@ -29,10 +30,7 @@ pub fn guest(context: &Context, base: &Guest, root: &Path, folder: &Path) -> Res
     running.doing("copying it");
     let copy = folder.join("root");
     take_over(context, root, &copy)?;
-    let modules = copy.join("usr/lib/modules");
-    if modules.exists() {
-        fs::remove_dir_all(&modules)?;
-    }
+    let modules = remove_modules(&copy)?;
     let (shell, disk) = (context.shell()?, base.disk());
     Program::new(context, cmd!(shell, "debugfs").args(["-R", "rdump /usr/lib/modules ."]).arg(disk))
         .dir(copy.join("usr/lib"))
@@ -55,6 +53,15 @@ pub fn guest(context: &Context, base: &Guest, root: &Path, folder: &Path) -> Res
     };
     running.done(&about.distribution);
     Ok(Guest { folder: folder.to_owned(), about })
+}
+
+/// Removes the modules of a root's own kernel and returns their place.
+fn remove_modules(root: &Path) -> Result<PathBuf> {
+    let modules = TreePath::parse("usr/lib/modules")?.below(root)?;
+    if modules.exists() {
+        fs::remove_dir_all(&modules)?;
+    }
+    Ok(modules)
 }
 
 /// What the guest's kernel and systemd fill by themselves.
@@ -100,6 +107,28 @@ mod tests {
     fn a_distribution_is_called_what_it_calls_itself() {
         assert_eq!(name("ID=openEuler\nPRETTY_NAME=\"openEuler 24.03 (LTS)\"\n"), "openEuler 24.03 (LTS)");
         assert_eq!(name("ID=x\n"), "an unnamed distribution");
+    }
+
+    #[test]
+    fn links_of_a_root_are_not_followed() {
+        let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::create_dir_all(outside.path().join("lib/modules")).unwrap();
+        fs::write(outside.path().join("hostname"), "this machine").unwrap();
+        for name in ["etc", "usr", "proof"] {
+            fs::os::unix::fs::symlink(outside.path(), root.path().join(name)).unwrap();
+        }
+        let refused = [
+            skipped::names(root.path()),
+            guest::add_unit(root.path()),
+            remove_modules(root.path()).map(drop),
+        ];
+        for result in refused {
+            let error = result.unwrap_err().to_string();
+            assert!(error.contains("is a symbolic link"), "{error}");
+        }
+        assert_eq!(fs::read_to_string(outside.path().join("hostname")).unwrap(), "this machine");
+        assert!(outside.path().join("lib/modules").is_dir());
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use crate::context::Context;
 use crate::process::Program;
+use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -67,12 +68,8 @@ pub(super) fn names(root: &Path) -> Result<()> {
         ("machine-id", ""),
         ("resolv.conf", ""),
     ] {
-        let file = root.join("etc").join(file);
         // It may be a link, which would be followed out of this root.
-        if file.symlink_metadata().is_ok() {
-            fs::remove_file(&file)?;
-        }
-        fs::write(file, text)?;
+        fs::write(TreePath::parse(&format!("etc/{file}"))?.room_below(root)?, text)?;
     }
     Ok(())
 }
