@@ -11,6 +11,7 @@ pub mod error;
 
 // What every station uses.
 pub mod address;
+pub mod alias;
 pub mod archive;
 pub mod claim;
 pub mod context;

@@ -4,6 +4,7 @@ use super::Packaging;
 use super::documents;
 use super::marked::{self, Form, Value};
 use super::naming::changelog_day;
+use crate::alias::Alias;
 use crate::image::{Compression, PauseImage, docker_archive, installed};
 use crate::product::finished::{CHECK_CONFIG, LICENSE, NOTICES};
 use crate::tree;
@@ -15,7 +16,12 @@ use std::path::PathBuf;
 /// rpmbuild's `%{_topdir}`.
 pub struct Topdir {
     pub path: PathBuf,
+    /// The same directory as rpmbuild is given it.
+    pub alias: Alias,
 }
+
+/// The spec below the topdir.
+pub const SPEC: &str = "SPECS/k3s.spec";
 
 impl Topdir {
     /// An empty one.
@@ -23,7 +29,8 @@ impl Topdir {
         if path.exists() {
             fs::remove_dir_all(&path)?;
         }
-        let topdir = Topdir { path };
+        let alias = Alias::of(&path)?;
+        let topdir = Topdir { path, alias };
         fs::create_dir_all(topdir.sources())?;
         fs::create_dir_all(topdir.path.join("SPECS"))?;
         Ok(topdir)
@@ -34,7 +41,7 @@ impl Topdir {
     }
 
     pub fn spec(&self) -> PathBuf {
-        self.path.join("SPECS/k3s.spec")
+        self.path.join(SPEC)
     }
 
     /// Where rpmbuild leaves the packages.

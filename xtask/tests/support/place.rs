@@ -14,6 +14,8 @@ const UNWANTED: [&str; 5] =
 
 pub struct Place {
     folder: tempfile::TempDir,
+    /// Programs that stand before others, at a path that a search path can name, whatever the place is called.
+    programs: tempfile::TempDir,
     variables: BTreeMap<OsString, OsString>,
 }
 
@@ -25,7 +27,9 @@ impl Place {
     /// A place whose path holds this text.
     pub fn named(name: &str) -> Place {
         let folder = tempfile::Builder::new().prefix(name).tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let mut place = Place { folder, variables: BTreeMap::new() };
+        let programs =
+            tempfile::Builder::new().prefix("programs-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let mut place = Place { folder, programs, variables: BTreeMap::new() };
         place.set("CARGO_TARGET_DIR", place.path("target"));
         place.set("K3S_XTASK_CACHE", cache());
         place.set("K3S_XTASK_LOCK", place.path("k3s.lock.json"));
@@ -66,8 +70,7 @@ impl Place {
 
     /// Puts a program before those of the same name, for every command that is run here.
     pub fn put_program(&mut self, name: &str, script: &str) {
-        let folder = self.path("bin");
-        std::fs::create_dir_all(&folder).unwrap();
+        let folder = self.programs.path().to_owned();
         std::fs::write(folder.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(folder.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
         let path = std::env::var_os("PATH").unwrap();

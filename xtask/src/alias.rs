@@ -1,0 +1,66 @@
+//! Aliases: directories under a path that every tool can take.
+
+use anyhow::{Context as _, Result, bail};
+use fs_err as fs;
+use std::path::{Path, PathBuf};
+
+/// A second path of a directory, in which there is nothing but letters, digits and `/._-`.
+///
+/// Some tools paste the paths they are given into scripts of their own: rpm's default `%clean` runs
+/// `rm -rf` on an unquoted build root, so that a blank in it removes somebody else's directory. The alias is a
+/// symbolic link in a private directory, which is removed with the value.
+#[derive(Debug)]
+pub struct Alias {
+    directory: tempfile::TempDir,
+}
+
+impl Alias {
+    /// Creates an alias of a directory, which need not exist yet.
+    ///
+    /// # Errors
+    /// If none of the usual directories for temporary files can be written to under a plain path.
+    pub fn of(target: &Path) -> Result<Alias> {
+        let target = std::path::absolute(target)?;
+        let parents = [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")];
+        let plain = || parents.iter().filter(|parent| is_plain(parent));
+        let Some(directory) = plain().find_map(|parent| tempfile::tempdir_in(parent).ok()) else {
+            bail!(
+                "cannot give {} a path without special characters: neither TMPDIR nor /tmp nor /var/tmp can be \
+                 written to\n  Set TMPDIR to a directory whose path has only letters, digits and /._-",
+                target.display()
+            );
+        };
+        let alias = Alias { directory };
+        fs::os::unix::fs::symlink(&target, alias.path())
+            .with_context(|| format!("linking to {}", target.display()))?;
+        Ok(alias)
+    }
+
+    /// The plain path.
+    pub fn path(&self) -> PathBuf {
+        self.directory.path().join("link")
+    }
+}
+
+fn is_plain(path: &Path) -> bool {
+    path.is_absolute()
+        && path.to_str().is_some_and(|text| text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alias_has_a_plain_path_and_goes_with_the_value() {
+        let directory = tempfile::Builder::new().prefix("it's a (path) %41;$#,:").tempdir().unwrap();
+        let alias = Alias::of(directory.path()).unwrap();
+        let path = alias.path();
+        assert!(is_plain(&path), "{}", path.display());
+        fs::write(path.join("file"), "text").unwrap();
+        assert_eq!(fs::read_to_string(directory.path().join("file")).unwrap(), "text");
+        drop(alias);
+        assert!(path.symlink_metadata().is_err());
+        assert!(directory.path().join("file").exists(), "only the link goes");
+    }
+}
