@@ -304,9 +304,7 @@ impl<'a> Program<'a> {
             Some(signal) => format!("was ended by signal {signal}"),
             None => format!("ended with status {}", status.code().unwrap_or(-1)),
         };
-        let text = String::from_utf8_lossy(output);
-        let lines: Vec<&str> = text.trim_end().lines().collect();
-        let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n    ");
+        let tail = tail(&String::from_utf8_lossy(output)).join("\n    ");
         let log =
             self.log.as_deref().map(|log| format!("\n  full output: {}", log.display())).unwrap_or_default();
         anyhow::anyhow!("{self} {how}\n  in {}{log}\n  last lines:\n    {tail}", self.dir.display())
@@ -331,6 +329,16 @@ fn read_report(mut line: UnixStream, timeout: Option<Duration>) -> std::io::Resu
         Err(error) if matches!(error.kind(), TimedOut | WouldBlock) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The last lines of an output as a terminal would show them: of a line that was overwritten, its last state.
+fn tail(output: &str) -> Vec<&str> {
+    let lines: Vec<&str> = output
+        .trim_end()
+        .lines()
+        .map(|line| line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default())
+        .collect();
+    lines[lines.len().saturating_sub(TAIL)..].to_vec()
 }
 
 /// One word as a POSIX shell would have to read it.
@@ -373,6 +381,14 @@ mod tests {
         assert_eq!(quoted("-tags=a,b"), "-tags=a,b");
         assert_eq!(quoted("it's here"), r"'it'\''s here'");
         assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn tail_shows_the_last_state_of_a_progress_line() {
+        let output = "remote: 1%\rremote: 50%\rremote: 100%, done.\r\nfatal: no\nlast 1%\rlast 9%\r";
+        assert_eq!(tail(output), ["remote: 100%, done.", "fatal: no", "last 9%"]);
+        let long: String = (0..TAIL + 5).map(|line| format!("{line}\n")).collect();
+        assert_eq!((tail(&long).len(), tail(&long)[0]), (TAIL, "5"));
     }
 
     #[test]
