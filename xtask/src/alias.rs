@@ -44,7 +44,9 @@ impl Alias {
 
 fn is_plain(path: &Path) -> bool {
     path.is_absolute()
-        && path.to_str().is_some_and(|text| text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)))
+        && path
+            .to_str()
+            .is_some_and(|text| text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c)))
 }
 
 #[cfg(test)]

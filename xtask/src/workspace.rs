@@ -76,7 +76,9 @@ pub fn vendor_crates(context: &Context, into: &Path) -> Result<()> {
     let running = context.progress.step("vendor crates");
     let shell = context.shell()?;
     let offline = (context.network == Network::Forbidden).then_some("--offline");
-    cargo(context, cmd!(shell, "cargo vendor --locked --quiet --versioned-dirs {offline...} {into}"))
+    // From the user's mirror of the registry, where there is one.
+    let vendor = "vendor --locked --quiet --versioned-dirs --respect-source-config".split(' ');
+    cargo(context, cmd!(shell, "cargo {vendor...} {offline...} {into}"))
         .log("crates")
         .run()
         .context("gathering the crates of xtask")?;

@@ -5,7 +5,7 @@ use crate::needs;
 use crate::place::{self, Place};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 use xtask::digest::Digest;
 use xtask::product::manifest::Manifest;
 use xtask::rpm::contents::Kind;
@@ -34,7 +34,8 @@ struct Rebuild {
 
 impl Rebuild {
     fn new() -> Rebuild {
-        let place = Place::new();
+        let mut place = Place::new();
+        only_a_mirror_of_crates(&mut place);
         place.succeeds(["rpm", "--sample"]);
         let version = place.dist().join("v0.35.0+k3s1.sample");
         let manifest = Manifest::read(&version.join("riscv64/manifest.json")).unwrap();
@@ -76,6 +77,22 @@ impl Rebuild {
              target/debug/xtask build --vendored vendor --arch riscv64"
         ))
     }
+}
+
+/// Leaves cargo nothing but a mirror in place of the crates' own registry, as a user's settings may.
+fn only_a_mirror_of_crates(place: &mut Place) {
+    let (mirror, home) = (place.path("crates"), place.path("cargo-home"));
+    let mut vendor = Command::new("cargo");
+    vendor.args(["vendor", "--locked", "--versioned-dirs"]).arg(&mirror).current_dir(place::context().root);
+    place::succeeded(vendor.output().unwrap());
+    fs::create_dir(&home).unwrap();
+    let settings = format!(
+        "[source.crates-io]\nreplace-with = 'mirror'\n[source.mirror]\ndirectory = '{}'\n",
+        mirror.display()
+    );
+    fs::write(home.join("config.toml"), settings).unwrap();
+    place.set("CARGO_HOME", home);
+    place.set("CARGO_NET_OFFLINE", "true");
 }
 
 #[track_caller]
