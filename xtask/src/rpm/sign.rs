@@ -13,7 +13,8 @@ pub const PUBLIC_KEY: &str = "RPM-GPG-KEY-k3s-riscv64";
 
 /// A key of the person's that has signed something already.
 pub struct Key {
-    id: String,
+    /// 40 or 64 hexadecimal digits, which name it to gpg and, unlike a user's words for it, in rpm's macros.
+    fingerprint: String,
     /// The public half, as others import it.
     public: String,
 }
@@ -24,17 +25,20 @@ impl Key {
     pub fn usable(context: &Context, id: &str) -> Result<Key> {
         let public = gpg(context, &["--armor", "--export", id])?.read()?;
         ensure!(!public.is_empty(), "gpg knows no key {id:?}\n  gpg --list-secret-keys shows those it has");
+        let listed = gpg(context, &["--with-colons", "--list-keys", id])?.read()?;
+        let fingerprint =
+            fingerprint(&listed).with_context(|| format!("gpg shows no fingerprint of the key {id:?}"))?;
         gpg(context, &["--local-user", id, "--output", "-", "--armor", "--detach-sign"])?
             .read()
             .with_context(|| format!("gpg cannot sign with the key {id:?}"))?;
-        Ok(Key { id: id.to_owned(), public: public + "\n" })
+        Ok(Key { fingerprint: fingerprint.to_owned(), public: public + "\n" })
     }
 
     /// Signs packages where they lie. What was built must be what is signed: header and payload stay.
     pub fn sign_packages(&self, context: &Context, packages: &[PathBuf]) -> Result<()> {
         let digests = || packages.iter().map(|path| found::header_digest(path)).collect::<Result<Vec<_>>>();
         let before = digests()?;
-        let name = format!("_gpg_name {}", self.id);
+        let name = format!("_gpg_name {}", self.fingerprint);
         // rpm looks for it on no path.
         let program = process::find("gpg").context("gpg has vanished")?;
         let program = format!("__gpg {}", program.display());
@@ -52,9 +56,12 @@ impl Key {
     pub fn sign_file(&self, context: &Context, file: &Path) -> Result<()> {
         let signature = format!("{}.asc", file.display());
         let file = file.to_string_lossy();
-        gpg(context, &["--local-user", &self.id, "--output", &signature, "--armor", "--detach-sign", &file])?
-            .run()
-            .with_context(|| format!("signing {file}"))?;
+        gpg(
+            context,
+            &["--local-user", &self.fingerprint, "--output", &signature, "--armor", "--detach-sign", &file],
+        )?
+        .run()
+        .with_context(|| format!("signing {file}"))?;
         Ok(())
     }
 
@@ -63,6 +70,12 @@ impl Key {
         fs::write(folder.join(PUBLIC_KEY), &self.public)?;
         Ok(())
     }
+}
+
+/// The first fingerprint of a listing, that of the primary key (GnuPG, doc/DETAILS: the tenth field of `fpr`).
+fn fingerprint(listed: &str) -> Option<&str> {
+    let line = listed.lines().find(|line| line.starts_with("fpr:"))?;
+    line.split(':').nth(9).filter(|text| text.len() >= 40 && text.chars().all(|c| c.is_ascii_hexdigit()))
 }
 
 fn gpg<'a>(context: &'a Context, arguments: &[&str]) -> Result<Program<'a>> {
@@ -75,4 +88,18 @@ fn with_gpg(program: Program<'_>) -> Program<'_> {
     ["GPG_", "DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS"]
         .iter()
         .fold(program, |program, name| program.inherit(name, &[]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_is_named_by_its_primary_fingerprint() {
+        let listed = "tru::1:1:0:3:1:5\npub:u:3072:1:AAAA:1:::u:::scESC::::::23::0:\n\
+            fpr:::::::::0123456789ABCDEF0123456789ABCDEF01234567:\nuid:u::::1::A::me (100% %{me})::::::::::0:\n\
+            sub:u:3072:1:BBBB:1::::::e::::::23:\nfpr:::::::::FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF:\n";
+        assert_eq!(fingerprint(listed), Some("0123456789ABCDEF0123456789ABCDEF01234567"));
+        assert_eq!(fingerprint("pub:u:\n"), None);
+    }
 }
