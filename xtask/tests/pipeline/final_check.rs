@@ -20,7 +20,7 @@ fn with_text(place: &Place, component: &Path, text: &[u8]) -> PathBuf {
 }
 
 /// The error of the check, or an empty text if it finds nothing.
-fn verdict(build: &Build, name: &str, path: PathBuf) -> String {
+pub fn verdict(build: &Build, name: &str, path: PathBuf) -> String {
     let component = Part { name: name.to_owned(), path };
     check::all(build, &[component]).err().map_or(String::new(), |error| format!("{error:#}"))
 }

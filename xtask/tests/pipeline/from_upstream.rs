@@ -29,6 +29,13 @@ fn a_release_is_built_over_http_then_locked_then_without_a_network() {
     place.set("K3S_XTASK_MIRROR", with_password(&files.url));
     borrow_toolchains(&mut place, &laid_out);
 
+    let planned = said(&place, &["build", "--k3s", TAG, "--dry-run"]);
+    for unlocked in [TAG, "v1.9.0-k3s1-sample", "k3s-root-riscv64.tar", "traefik-crd"] {
+        let mut lines = planned.lines().filter(|line| line.starts_with("not locked yet: "));
+        assert!(lines.any(|line| line.contains(unlocked)), "{unlocked}\n{planned}");
+    }
+    assert!(!place.path("k3s.lock.json").exists());
+
     let build = ["build", "--k3s", TAG];
     let first = said(&place, &build);
     for locked in [TAG, "v1.9.0-k3s1-sample", "v1.9.0-flannel1-sample", "k3s-root-riscv64.tar", "traefik-crd"]

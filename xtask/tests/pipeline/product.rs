@@ -2,9 +2,10 @@
 
 use super::place::{Place, succeeded};
 use super::shop::{self, LAYOUTS, Product};
-use super::{needs, server};
+use super::{final_check, needs, server};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use xtask::sample::{self, Layout};
 use xtask::target::TARGETS;
 
 /// What the product was checked for, in order, with `{arch}` and `{binary}` for what differs.
@@ -110,6 +111,15 @@ fn what_is_left_out_is_called_missing_and_not_asked_for_at_the_start() {
     assert!(told.contains("and 0 charts"), "{told}");
     let report = std::fs::read_to_string(product.folder.join("report.html")).unwrap();
     assert!(report.contains("without k3s-root") && report.contains("without charts"));
+
+    // Where k3s-root is to be inside, the same bundle is refused.
+    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let results =
+        walkdir::WalkDir::new(place.work().join(host).join("bundle")).into_iter().map(Result::unwrap);
+    let bundle =
+        results.map(walkdir::DirEntry::into_path).find(|path| path.to_string_lossy().ends_with(".tar.zst"));
+    let told = final_check::verdict(&shop::prepare(&chosen, host, None), "bundle", bundle.unwrap());
+    assert!(told.starts_with("k3s-root is included, and the bundle has no aux/ip6tables, "), "{told}");
 }
 
 #[test]
