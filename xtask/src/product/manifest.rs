@@ -1,6 +1,7 @@
 //! `manifest.json`: what the product is and what it was made of, without times and without paths.
 
 use super::{Part, check::Check, third_party::ThirdParty};
+use crate::address::without_credentials;
 use crate::digest::Digest;
 use crate::k3s::Build;
 use crate::patch::Applied;
@@ -98,8 +99,8 @@ impl Manifest {
         ]);
         for clone in &build.facts.recipe.clones {
             if let Some(commit) = build.lock.commit(clone.url.trim_end_matches(".git"), &clone.tag) {
-                sources
-                    .insert(clone.url.trim_end_matches(".git").to_owned(), format!("{} {commit}", clone.tag));
+                let url = without_credentials(clone.url.trim_end_matches(".git"));
+                sources.insert(url, format!("{} {commit}", clone.tag));
             }
         }
         Ok(Manifest {

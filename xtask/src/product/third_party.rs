@@ -4,6 +4,7 @@
 use super::Part;
 use super::licenses::{Component, document};
 use super::modules::{self, Compiled};
+use crate::address::without_credentials;
 use crate::k3s::{Build, Part as Presence, cni, seccomp};
 use crate::process::Program;
 use crate::toolchain::module_cache::ModuleCache;
@@ -99,7 +100,8 @@ fn plugins(build: &Build, program: &[u8]) -> Result<Vec<(Compiled, Component)>> 
     for repository in cni::repositories(build)? {
         let tree = tempfile::tempdir()?;
         checkout::export(&repository.commit, tree.path())?;
-        let module = compiled(repository.url.trim_start_matches("https://"), &repository.tag);
+        let url = without_credentials(&repository.url);
+        let module = compiled(url.trim_start_matches("https://"), &repository.tag);
         let component = Component::in_folder(&module.to_string(), tree.path())?;
         found.push((module, component));
         let vendor = tree.path().join("vendor");
@@ -131,6 +133,7 @@ fn libraries(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -
     let fetched = |wanted: &str| build.facts.recipe.fetches.iter().find(|url| url.contains(wanted));
     if let Some(url) = fetched("k3s-root").filter(|_| build.options.root == Presence::Included) {
         let version = url.rsplit('/').nth(1).unwrap_or_default().to_owned();
+        let url = without_credentials(url);
         let remark =
             format!("programs under licences of their own, from {url}; their sources are named there");
         let component = Component::elsewhere(&format!("k3s-root {version}"), &ROOT_LICENSES, remark);
@@ -138,7 +141,8 @@ fn libraries(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -
     }
     if build.options.charts == Presence::Included {
         for url in build.facts.recipe.fetches.iter().filter(|url| url.ends_with(".tgz")) {
-            found.push((None, Component::elsewhere(file_name(url), &["Apache-2.0"], format!("from {url}"))));
+            let url = without_credentials(url);
+            found.push((None, Component::elsewhere(file_name(&url), &["Apache-2.0"], format!("from {url}"))));
         }
     }
     Ok(found)
