@@ -156,7 +156,7 @@ pub fn first_use(
         let page = page_hint(&part)?;
         fs::remove_dir_all(&folder)?;
         let found_at = without_credentials(&found_at);
-        return Err(error.context(format!("what {found_at} sent is not {name}, and was not locked{page}")));
+        bail!("what {found_at} sent is not {name}, and was not locked: {error:#}{page}");
     }
     let download = Download { name: name.clone(), url: url.to_owned(), sha256: Digest::of_file(&part)? };
     let path = download.path(context);
