@@ -70,8 +70,8 @@ pub static NEEDS: &[Need] = &[
     need("awk", &[Build], "is used by upstream's scripts", asked(&["awk"], &["1"]), Package),
     need("sed", &[Build], "is used by upstream's scripts", program(&["sed"]), Package),
     need("grep", &[Build], "is used by upstream's scripts", program(&["grep"]), Package),
-    need("tar", &[Build], "unpacks libseccomp", program(&["tar"]), Package),
-    need("gzip", &[Build], "unpacks libseccomp", program(&["gzip"]), Package),
+    need("tar", &[Build], "unpacks what is fetched", program(&["tar"]), Package),
+    need("gzip", &[Build], "unpacks what is fetched", program(&["gzip"]), Package),
     need("Go", &[Build, Push], "compiles k3s, after fetching the Go that the release is built with",
         Search::Tool(Tool::Go), Package),
     need("zig", &[Build], "compiles and links C for any machine",
@@ -176,5 +176,61 @@ mod tests {
         assert!(of(Rpm).is_superset(&of(Build)) && of(Boot).is_superset(&of(Rpm)));
         assert!(of(Test).is_superset(&of(Push)) && !of(Build).contains("containerd"));
         assert!(of(Pause).contains("Rust for riscv64") && !of(Pause).contains("Go"));
+    }
+
+    /// Programs that are started and no need names, each with the reason.
+    const UNNAMED: &[(&str, &str)] = &[
+        ("sh", "is POSIX"),
+        ("cp", "is POSIX"),
+        ("cargo", "has compiled this program"),
+        ("apt-get", "belongs to Debian's packages"),
+        ("dpkg-deb", "belongs to Debian's packages"),
+        ("setsid", "comes with unshare, in util-linux"),
+        ("sudo", "or doas stands in a printed line"),
+        ("doas", "or sudo stands in a printed line"),
+        ("zig", "is a tool of ours"),
+        ("python3", "fetches zig and Go"),
+        ("go", "is a tool of ours"),
+        ("rustc", "is a tool of ours"),
+        ("rustup", "fetches Rust's core"),
+        ("gh", "publishes a release, which says itself that it is missing"),
+    ];
+
+    /// The names of the programs that a source file starts: those that are written out in it.
+    fn started(text: &str) -> BTreeSet<String> {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let begins =
+            ["cmd!(shell, \"", "cmd!( shell, \"", "shell.cmd(\"", "as_root(&shell, \"", "process::find(\""];
+        let words = begins.iter().flat_map(|begin| text.split(begin).skip(1));
+        let name = |rest: &str| rest.split([' ', '"', ')']).next().unwrap_or_default().to_owned();
+        words.map(name).filter(|name| !name.starts_with('{')).collect()
+    }
+
+    #[test]
+    fn every_program_that_is_started_is_a_need() {
+        let named: BTreeSet<&str> = NEEDS
+            .iter()
+            .filter_map(|need| match &need.search {
+                Search::Program(program) => Some(program.names),
+                _ => None,
+            })
+            .flatten()
+            .copied()
+            .chain(UNNAMED.iter().map(|(name, _)| *name))
+            .collect();
+        let sources = walkdir::WalkDir::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
+        let mut all = BTreeSet::new();
+        for entry in sources.into_iter().map(Result::unwrap) {
+            if entry.path().extension().is_some_and(|extension| extension == "rs") {
+                let text = fs_err::read_to_string(entry.path()).unwrap();
+                let program = text.split("#[cfg(test)]").next().unwrap_or_default();
+                all.extend(started(program));
+            }
+        }
+        let unknown: Vec<_> = all.iter().filter(|name| !named.contains(name.as_str())).collect();
+        assert_eq!(unknown, [""; 0], "no need names what is started here");
+        for (name, _) in UNNAMED {
+            assert!(all.contains(*name), "{name} is not started any more");
+        }
     }
 }

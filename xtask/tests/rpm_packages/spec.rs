@@ -4,6 +4,9 @@ use crate::lab::{RPM, ours, told};
 use crate::needs;
 use std::collections::BTreeSet;
 use std::process::Command;
+use xtask::doctor::Purpose;
+use xtask::doctor::needs::{NEEDS, Remedy};
+use xtask::doctor::packages::Distribution;
 use xtask::rpm::recipe;
 
 const RPMSPEC: (&str, &str) = ("rpmspec", "rpm");
@@ -89,5 +92,20 @@ fn what_an_incomplete_build_has_not_inside_is_required() {
     for name in ["conntrack-tools", "ethtool", "ipset", "socat", "(iproute or iproute2)"] {
         assert!(requires.contains(name), "{name}");
         assert!(!whole[&recipe::Relation::Requires].contains(name), "{name}");
+    }
+}
+
+#[test]
+fn a_rebuild_requires_what_a_build_needs() {
+    // A rebuild fetches nothing, is given the compilers by version, and checks under qemu only where it is there.
+    let left_out = ["git", "certificates", "Go", "zig", "qemu-riscv64"];
+    let spec = std::fs::read_to_string(ours("rpm/k3s.spec")).unwrap();
+    let required = spec.lines().filter_map(|line| line.strip_prefix("BuildRequires:")).map(str::trim);
+    let required: BTreeSet<&str> = required.collect();
+    let is_for_build = |purposes: &[Purpose]| purposes.contains(&Purpose::Build);
+    for need in NEEDS.iter().filter(|need| is_for_build(need.purposes) && need.remedy == Remedy::Package) {
+        let packages = Distribution::OpenEuler.packages(need);
+        let missing: Vec<&str> = packages.filter(|package| !required.contains(package)).collect();
+        assert!(missing.is_empty() || left_out.contains(&need.name), "{}: {missing:?}", need.name);
     }
 }
