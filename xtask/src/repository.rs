@@ -1,10 +1,11 @@
-//! Opening git repositories that others made, with what to do where that fails.
+//! Git repositories: opening those that others made, with what to do where that fails, and making our own.
 
 use crate::process::quoted;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use fs_err as fs;
 use nix::unistd::{Uid, User};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 /// Opens the repository whose root is `path`.
@@ -65,4 +66,32 @@ fn owner(path: &Path) -> String {
         Some((uid, _)) => format!("another user (uid {uid})"),
         None => "another user".to_owned(),
     }
+}
+
+/// Makes a bare repository in git's oldest format, which libgit2 reads, whatever formats, templates and names the
+/// user prefers.
+pub fn init_bare(directory: &Path) -> Result<git2::Repository> {
+    let mut options = git2::RepositoryInitOptions::new();
+    options.bare(true).external_template(false).initial_head("main");
+    git2::Repository::init_opts(directory, &options)
+        .with_context(|| format!("cannot make {}", directory.display()))
+}
+
+/// Writes a directory as a tree of git, byte by byte: attributes and settings would make git change files.
+pub fn write_tree(repository: &git2::Repository, directory: &Path) -> Result<git2::Oid> {
+    let mut builder = repository.treebuilder(None)?;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        let (id, mode) = if kind.is_dir() {
+            (write_tree(repository, &path)?, 0o040_000)
+        } else if kind.is_symlink() {
+            (repository.blob(fs::read_link(&path)?.as_os_str().as_bytes())?, 0o120_000)
+        } else {
+            let program = entry.metadata()?.permissions().mode() & 0o100 != 0;
+            (repository.blob(&fs::read(&path)?)?, if program { 0o100_755 } else { 0o100_644 })
+        };
+        builder.insert(entry.file_name(), id, mode).with_context(|| format!("adding {}", path.display()))?;
+    }
+    Ok(builder.write()?)
 }

@@ -5,6 +5,7 @@
 
 use crate::context::Context;
 use crate::lock::{Adding, Lock};
+use crate::repository;
 use crate::step::{Plan, Step};
 use crate::toolchain::go::StandIns;
 use crate::toolchain::module_cache::{self, unescaped};
@@ -137,16 +138,16 @@ impl Settings {
     }
 }
 
-/// Makes a folder a repository with one commit and one tag, the same wherever and whenever it is done.
-fn commit(folder: &Path, tag: &str) -> Result<()> {
-    let repository = git2::Repository::init(folder)?;
-    let mut index = repository.index()?;
-    index.add_all(["*"], git2::IndexAddOption::FORCE, None)?;
-    let tree = repository.find_tree(index.write_tree()?)?;
+/// Makes a directory a repository with one commit and one tag, the same wherever, whenever and with whatever
+/// settings of git it is done.
+fn commit(directory: &Path, tag: &str) -> Result<()> {
+    let scratch = tempfile::tempdir_in(directory.parent().context("the sample is below a directory")?)?;
+    let repository = repository::init_bare(scratch.path())?;
+    let tree = repository.find_tree(repository::write_tree(&repository, directory)?)?;
     let author = git2::Signature::new("sample", "sample@localhost", &git2::Time::new(TIME, 0))?;
     let id = repository.commit(Some("HEAD"), &author, &author, "The sample, which is not k3s", &tree, &[])?;
     repository.tag_lightweight(tag, repository.find_commit(id)?.as_object(), false)?;
-    Ok(())
+    Ok(fs::rename(scratch.keep(), directory.join(".git"))?)
 }
 
 /// Puts k3s-root's archives and the charts where a mirror of their hosts would keep them.

@@ -160,7 +160,7 @@ impl<'a> Cached<'a> {
             .prefix(FETCHING)
             .permissions(std::fs::Permissions::from_mode(0o755))
             .tempdir_in(&self.directory)?;
-        init(scratch.path())?;
+        repository::init_bare(scratch.path())?;
         transfer::fetch(self.context, self.git, scratch.path(), self.url, name)?;
         let id = checkout::resolve(scratch.path(), transfer::FETCHED)?;
         let repository = place(self.git, self.url, &id);
@@ -224,15 +224,6 @@ impl<'a> Cached<'a> {
             without_credentials(self.url)
         )
     }
-}
-
-/// Makes a bare repository in git's oldest format, which libgit2 reads, whatever formats the user prefers.
-fn init(directory: &Path) -> Result<()> {
-    let mut options = git2::RepositoryInitOptions::new();
-    options.bare(true).external_template(false).initial_head("main");
-    git2::Repository::init_opts(directory, &options)
-        .map(drop)
-        .with_context(|| format!("cannot make {}", directory.display()))
 }
 
 /// Writes a file that appears by rename.

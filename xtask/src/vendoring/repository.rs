@@ -1,11 +1,10 @@
 //! One commit of a repository as plain files, which can be read and patched by anybody, and as a commit
 //! again, whose name proves that they are its files.
 
+use crate::repository;
 use crate::upstream::checkout::{self, Commit};
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use fs_err as fs;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// The file beside the folder with the commit as git keeps it (gitformat-pack(5): an object of type commit).
@@ -27,8 +26,8 @@ pub fn export(commit: &Commit, name: &str, into: &Path) -> Result<()> {
 /// # Errors
 /// If the files are not those of the commit.
 pub fn import(from: &Path, name: &str, id: &str, repository: &Path) -> Result<Commit> {
-    let made = git2::Repository::init_bare(repository)?;
-    let tree = write_tree(&made, &from.join(name))?;
+    let made = repository::init_bare(repository)?;
+    let tree = repository::write_tree(&made, &from.join(name))?;
     let raw = fs::read(from.join(raw_name(name)))?;
     let expected = format!("tree {tree}\n");
     let found = made.odb()?.write(git2::ObjectType::Commit, &raw)?;
@@ -40,28 +39,10 @@ pub fn import(from: &Path, name: &str, id: &str, repository: &Path) -> Result<Co
     Ok(Commit { repository: repository.to_owned(), id: id.to_owned() })
 }
 
-/// Writes a folder as a tree of git, byte by byte: attributes and settings would make git change files.
-fn write_tree(repository: &git2::Repository, folder: &Path) -> Result<git2::Oid> {
-    let mut builder = repository.treebuilder(None)?;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let (path, kind) = (entry.path(), entry.file_type()?);
-        let (id, mode) = if kind.is_dir() {
-            (write_tree(repository, &path)?, 0o040_000)
-        } else if kind.is_symlink() {
-            (repository.blob(fs::read_link(&path)?.as_os_str().as_bytes())?, 0o120_000)
-        } else {
-            let program = entry.metadata()?.permissions().mode() & 0o100 != 0;
-            (repository.blob(&fs::read(&path)?)?, if program { 0o100_755 } else { 0o100_644 })
-        };
-        builder.insert(entry.file_name(), id, mode).with_context(|| format!("adding {}", path.display()))?;
-    }
-    Ok(builder.write()?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     /// A repository with a program, a link, a folder and a file that git would rather write otherwise.
     fn exported(scratch: &Path) -> String {

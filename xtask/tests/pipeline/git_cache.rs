@@ -149,6 +149,14 @@ fn short_commit_id_is_looked_up_or_explained() {
     assert!(message.contains("has no branch or tag elsewhere") && !message.contains("whole"), "{message}");
 }
 
+/// The commit of the sample, whose repositories are made where it is laid out.
+fn sample_commit(place: &Place) -> git2::Oid {
+    place.succeeds(["images", "--sample"]);
+    let entries = walkdir::WalkDir::new(place.work().join("sample")).into_iter().filter_map(Result::ok);
+    let k3s = entries.map(walkdir::DirEntry::into_path).find(|path| path.ends_with("k3s/.git")).unwrap();
+    git2::Repository::open(k3s).unwrap().head().unwrap().peel_to_commit().unwrap().id()
+}
+
 #[test]
 fn git_settings_of_the_user_change_nothing() {
     let upstream = Upstream::new();
@@ -156,6 +164,7 @@ fn git_settings_of_the_user_change_nothing() {
     let url = format!("{}/k3s/.git", upstream.server.url);
     let images = ["images", "--source", &url];
     let expected = place.succeeds(images);
+    let sample = sample_commit(&place);
 
     let ran = place.path("ran");
     let hook = format!("touch '{}'; exit 1", ran.display());
@@ -184,6 +193,8 @@ fn git_settings_of_the_user_change_nothing() {
         place.set(name, value);
     }
     std::fs::remove_dir_all(place.path("cache")).unwrap();
+    std::fs::remove_dir_all(place.path("target")).unwrap();
     assert_eq!(place.succeeds(images), expected);
+    assert_eq!(sample_commit(&place), sample);
     assert!(!ran.exists(), "a program of the user's was run");
 }
