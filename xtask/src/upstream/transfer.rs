@@ -58,9 +58,8 @@ const REPOSITORY_VARIABLES: &[&str] = &[
     "GIT_PREFIX",
 ];
 
-/// Settings of the user's that would run programs of theirs in a cached repository, or write more into it than
-/// was asked for.
-const OVERRIDDEN: [(&str, &str); 2] = [("core.hooksPath", "/dev/null"), ("fetch.writeCommitGraph", "false")];
+/// Keeps git from running hooks of the user's in a cached repository.
+const NO_HOOKS: (&str, &str) = ("core.hooksPath", "/dev/null");
 
 /// The reference of a fetched repository that means the fetched commit.
 pub const FETCHED: &str = "refs/fetched/commit";
@@ -140,13 +139,13 @@ fn program<'a>(context: &'a Context, git: &GitSettings, command: xshell::Cmd<'_>
             (Program::new(context, command).envs(none), 0)
         }
     };
-    let overridden = OVERRIDDEN.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let settings: Vec<_> = overridden.iter().chain(&git.configuration).collect();
+    let configured = git.configuration.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    let settings: Vec<_> = std::iter::once(NO_HOOKS).chain(configured).collect();
     let ours = settings.iter().enumerate().flat_map(|(index, (key, value))| {
         let index = theirs + index;
         [
-            (format!("GIT_CONFIG_KEY_{index}"), key.clone()),
-            (format!("GIT_CONFIG_VALUE_{index}"), value.clone()),
+            (format!("GIT_CONFIG_KEY_{index}"), key.to_owned()),
+            (format!("GIT_CONFIG_VALUE_{index}"), value.to_owned()),
         ]
     });
     program

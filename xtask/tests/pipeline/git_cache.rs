@@ -160,6 +160,8 @@ fn sample_commit(place: &Place) -> git2::Oid {
 #[test]
 fn git_settings_of_the_user_change_nothing() {
     let upstream = Upstream::new();
+    // So that a filter of the user's would have an effect.
+    upstream.repository().config().unwrap().set_bool("uploadpack.allowFilter", true).unwrap();
     let mut place = upstream.place();
     let url = format!("{}/k3s/.git", upstream.server.url);
     let images = ["images", "--source", &url];
@@ -186,7 +188,7 @@ fn git_settings_of_the_user_change_nothing() {
     place.set("HOME", home);
     for (name, value) in [
         ("GIT_DIR", "/nowhere"),
-        ("GIT_SHALLOW_FILE", "/nowhere"),
+        ("GIT_OBJECT_DIRECTORY", "/nowhere"),
         ("GIT_DEFAULT_HASH", "sha256"),
         ("GIT_QUARANTINE_PATH", "/nowhere"),
     ] {
@@ -197,4 +199,9 @@ fn git_settings_of_the_user_change_nothing() {
     assert_eq!(place.succeeds(images), expected);
     assert_eq!(sample_commit(&place), sample);
     assert!(!ran.exists(), "a program of the user's was run");
+    assert_eq!(
+        cached(&place, "/reference-transaction"),
+        Vec::<PathBuf>::new(),
+        "the user's template was used"
+    );
 }
