@@ -25,6 +25,11 @@ impl TreePath {
         &self.0
     }
 
+    /// The directories that the path is in, the nearest first.
+    pub fn parents(&self) -> impl Iterator<Item = TreePath> {
+        self.0.rmatch_indices('/').map(|(end, _)| TreePath(self.0[..end].to_owned()))
+    }
+
     /// Returns the place of the path below a directory.
     ///
     /// # Errors

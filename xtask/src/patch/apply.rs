@@ -164,9 +164,9 @@ impl Patch {
         match from {
             Source::File(path) => {
                 let bytes = self.attachment(path)?.to_vec();
-                tree.set(file, Some(File { bytes, executable: false }));
+                tree.set(file, Some(File { bytes, executable: false }))?;
             }
-            Source::Part(part) => tree.set_part(file, *part),
+            Source::Part(part) => tree.set_part(file, *part)?,
         }
         Ok(())
     }
@@ -194,7 +194,7 @@ impl TextEdit {
     fn edit(&self, tree: &mut Tree<'_>, values: &Values) -> Result<(), Stop> {
         let (text, executable) = read_text(tree, &self.file)?;
         let bytes = self.apply(&text, values)?.into_bytes();
-        tree.set(&self.file, Some(File { bytes, executable }));
+        tree.set(&self.file, Some(File { bytes, executable }))?;
         Ok(())
     }
 }
@@ -206,7 +206,7 @@ impl ImageEdit {
             self.files.iter().zip(&read).map(|(file, (text, _))| (file, text.as_str())).collect();
         let replaced = self.apply(&texts, values)?;
         for ((file, (_, executable)), text) in self.files.iter().zip(&read).zip(replaced) {
-            tree.set(file, Some(File { bytes: text.into_bytes(), executable: *executable }));
+            tree.set(file, Some(File { bytes: text.into_bytes(), executable: *executable }))?;
         }
         Ok(())
     }

@@ -17,22 +17,18 @@ use git2::{
 /// libgit2 wants git's headers, and passes over what it does not take for one: so all of them are
 /// counted.
 pub(super) fn check(text: &[u8]) -> Result<()> {
+    require_form_of_git(text)?;
+    let text = without_prose(text);
     let heads = |mark: &[u8]| text.split(|byte| *byte == b'\n').filter(|line| line.starts_with(mark)).count();
-    if heads(b"diff --git ") == 0 {
-        bail!(
-            "no line begins with \"diff --git\": make the diff with `git diff`, \
-             or `git diff --no-index OLD NEW`"
-        );
-    }
-    let diff = Diff::from_buffer(text).context("reading it as a unified diff")?;
+    let diff = Diff::from_buffer(&text).context("reading it as a unified diff")?;
     let mut hunks = 0;
     for index in 0..diff.deltas().len() {
         hunks += Patch::from_diff(&diff, index)?.map_or(0, |patch| patch.num_hunks());
     }
-    if (diff.deltas().len(), hunks) != (heads(b"diff --git "), heads(b"@@")) {
+    if (diff.deltas().len(), hunks) != (heads(HEAD), heads(b"@@")) {
         bail!(
             "of its {} files and {} hunks only {} and {hunks} are well-formed",
-            heads(b"diff --git "),
+            heads(HEAD),
             heads(b"@@"),
             diff.deltas().len()
         );
@@ -47,6 +43,55 @@ pub(super) fn check(text: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// The line with which git begins the diff of a file.
+const HEAD: &[u8] = b"diff --git ";
+
+/// Refuses a diff in a form that `git apply` would refuse, too, with the setting or the program that has made it so.
+fn require_form_of_git(text: &[u8]) -> Result<()> {
+    let heads = || text.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(HEAD));
+    if heads().next().is_none() {
+        if text.contains(&b'\x1b') {
+            bail!("it has a terminal's codes for colours: make it again with `git diff --no-color`");
+        }
+        bail!(
+            "no line begins with \"diff --git\": make the diff with `git diff`, \
+             or `git diff --no-index OLD NEW`"
+        );
+    }
+    if heads().any(|names| names.ends_with(b"\r")) {
+        bail!(
+            "its lines end with CR LF, as an editor or a mail program has written them\n  \
+             Make it again, or remove the CRs: sed -i 's/\\r$//' FILE"
+        );
+    }
+    // With prefixes the two names differ, in `a/` and `b/`.
+    let same = |names: &[u8]| {
+        let (old, new) = names.split_at(names.len() / 2);
+        new.strip_prefix(b" ") == Some(old)
+    };
+    if let Some(names) = heads().find(|names| same(names)) {
+        bail!(
+            "\"diff --git {}\" has no prefixes a/ and b/, as git's setting diff.noprefix leaves them out\n  \
+             Make it again: git -c diff.noprefix=false diff",
+            String::from_utf8_lossy(names)
+        );
+    }
+    Ok(())
+}
+
+/// A diff with its prose blank, before it and between the mails of `git format-patch`: a line of prose may look
+/// like one of a diff. Lines keep their numbers.
+fn without_prose(text: &[u8]) -> Vec<u8> {
+    let mut in_diff = false;
+    let mut kept = Vec::with_capacity(text.len());
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        // A mail begins with `From`, and no line of a diff does.
+        in_diff = line.starts_with(HEAD) || in_diff && !line.starts_with(b"From ");
+        kept.extend_from_slice(if in_diff { line } else { b"\n" });
+    }
+    kept
+}
+
 /// What stands before the diff itself, where `git format-patch` and people say why.
 pub(super) fn prose(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
@@ -56,7 +101,7 @@ pub(super) fn prose(text: &[u8]) -> String {
 
 /// Applies a diff that has been checked, file by file.
 pub(super) fn apply(text: &[u8], tree: &mut Tree<'_>) -> Result<(), Stop> {
-    let diff = Diff::from_buffer(text).context("reading a unified diff")?;
+    let diff = Diff::from_buffer(&without_prose(text)).context("reading a unified diff")?;
     for (index, delta) in diff.deltas().enumerate() {
         let (old, new) = (old_path(&delta)?, new_path(&delta)?);
         let before = match &old {
@@ -70,10 +115,10 @@ pub(super) fn apply(text: &[u8], tree: &mut Tree<'_>) -> Result<(), Stop> {
         }
         let after = apply_one(&diff, index, old.as_ref().zip(before.as_ref()), new.as_ref())?;
         if let Some(path) = &old {
-            tree.set(path, None);
+            tree.set(path, None)?;
         }
         if let Some(path) = &new {
-            tree.set(path, after);
+            tree.set(path, after)?;
         }
     }
     Ok(())
@@ -261,6 +306,41 @@ mod tests {
             let tree = applied(&diff, &folder).unwrap();
             assert_eq!(content(&tree, "dir/file").unwrap(), TEXT.replace("four", "FOUR"));
         }
+    }
+
+    #[test]
+    fn mails_are_read_past_their_prose() {
+        let folder = folder();
+        let mail = |message: &str, diff: &str| {
+            format!("From 1234 Mon Sep 17 00:00:00 2001\nSubject: x\n\n{message}\n---\n{diff}-- \n2.47.0\n\n")
+        };
+        let second = DIFF.replace("-four\n+FOUR", "-FOUR\n+4");
+        let message = "@@ this hunk\n@@ -1 +1 @@\n--- a/dir/file\n+++ b/dir/file";
+        let mails = mail(message, DIFF) + &mail(message, &second);
+        let tree = applied(&mails, &folder).unwrap();
+        assert_eq!(content(&tree, "dir/file").unwrap(), TEXT.replace("four", "4"));
+    }
+
+    #[test]
+    fn forms_that_git_does_not_apply_are_named() {
+        let coloured = DIFF.replacen("diff", "\u{1b}[1mdiff", 1);
+        for (diff, cause) in [
+            (DIFF.replace("a/dir", "dir").replace("b/dir", "dir"), "git -c diff.noprefix=false diff"),
+            (DIFF.replace('\n', "\r\n"), "CR LF"),
+            (coloured, "git diff --no-color"),
+        ] {
+            let error = check(diff.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(cause), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_below_a_file_is_refused() {
+        let folder = folder();
+        let add = "diff --git a/dir/file/x b/dir/file/x\nnew file mode 100644\n--- /dev/null\n\
+                   +++ b/dir/file/x\n@@ -0,0 +1 @@\n+x\n";
+        let error = applied(add, &folder).err().unwrap();
+        assert!(error.contains("dir/file/x: cannot be there beside dir/file"), "{error}");
     }
 
     #[test]

@@ -125,6 +125,8 @@ pub(super) enum Refusal {
     NoFile(TreePath),
     /// The file to be added is there already.
     Occupied(TreePath),
+    /// One of two files is to be below the other.
+    Nested { file: TreePath, below: TreePath },
     /// The file is not UTF-8.
     NotText(TreePath),
     /// What is looked for does not stand there as often as declared.
@@ -220,6 +222,9 @@ impl fmt::Display for Refusal {
         match self {
             Refusal::NoFile(file) => write!(f, "{file}: there is no such file"),
             Refusal::Occupied(file) => write!(f, "{file}: is to be added, but is there already"),
+            Refusal::Nested { file, below } => {
+                write!(f, "{below}: cannot be there beside {file}, which is a file and no directory")
+            }
             Refusal::NotText(file) => write!(f, "{file}: is not UTF-8 text"),
             Refusal::Count { needle, files, declared, at, nearest } => {
                 let files: Vec<&str> = files.iter().map(TreePath::as_str).collect();

@@ -1,5 +1,6 @@
 //! A tree of files as the patches leave it: in memory until all of them have bitten.
 
+use super::edit::Refusal;
 use super::{PLACEHOLDER, Part};
 use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, bail};
@@ -62,15 +63,46 @@ impl<'a> Tree<'a> {
     }
 
     /// Sets what a path holds from now on.
-    pub fn set(&mut self, path: &TreePath, file: Option<File>) {
+    ///
+    /// # Errors
+    /// If a new file would be below another one, or another one below it.
+    pub fn set(&mut self, path: &TreePath, file: Option<File>) -> Result<(), Refusal> {
+        if file.is_some() {
+            self.require_room(path)?;
+        }
         self.parts.remove(path);
         self.changed.insert(path.clone(), file);
+        Ok(())
+    }
+
+    fn require_room(&self, path: &TreePath) -> Result<(), Refusal> {
+        if let Some(file) = path.parents().find(|parent| self.is_file(parent)) {
+            return Err(Refusal::Nested { file, below: path.clone() });
+        }
+        // What is below a path on the disk makes it a directory, which is never read as a file.
+        let added = self.changed.iter().filter(|(_, file)| file.is_some()).map(|(added, _)| added);
+        match added.into_iter().find(|added| added.parents().any(|parent| parent == *path)) {
+            Some(below) => Err(Refusal::Nested { file: path.clone(), below: below.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a path is now one of a file.
+    fn is_file(&self, path: &TreePath) -> bool {
+        match self.changed.get(path) {
+            Some(file) => file.is_some(),
+            None => path.below(self.folder).is_ok_and(|place| place.is_file()),
+        }
     }
 
     /// Sets that a path holds what the build makes, and a placeholder until then.
-    pub fn set_part(&mut self, path: &TreePath, part: Part) {
-        self.set(path, Some(File { bytes: PLACEHOLDER.to_vec(), executable: false }));
+    ///
+    /// # Errors
+    /// As [`Tree::set`].
+    pub fn set_part(&mut self, path: &TreePath, part: Part) -> Result<(), Refusal> {
+        self.set(path, Some(File { bytes: PLACEHOLDER.to_vec(), executable: false }))?;
         self.parts.insert(path.clone(), part);
+        Ok(())
     }
 
     /// The files that hold a placeholder, by their paths.
@@ -90,25 +122,23 @@ impl<'a> Tree<'a> {
         Ok(changes)
     }
 
-    /// Writes what has changed. Each file is written in full beside its place first, so that a full
-    /// disk is met while nothing has been replaced. Modes are git's: 0644, or 0755 for programs.
+    /// Writes what has changed. What is deleted goes first, since a new file may be below its path. Then each
+    /// file is written in full beside its place, so that a full disk is met while nothing has been replaced.
+    /// Modes are git's: 0644, or 0755 for programs.
     pub fn write(&self) -> Result<()> {
+        let changes = self.changes_since(&Tree::new(self.folder)?)?;
+        for change in changes.iter().filter(|change| change.after.is_none()) {
+            fs::remove_file(change.path.below(self.folder)?)?;
+        }
         let mut ready = Vec::new();
-        for Change { path, after, .. } in self.changes_since(&Tree::new(self.folder)?)? {
+        for Change { path, after, .. } in &changes {
+            let Some(file) = after else { continue };
             let place = path.below(self.folder)?;
-            let written = match after {
-                Some(file) => Some(write_beside(&place, &file).with_context(|| format!("patching {path}"))?),
-                None => None,
-            };
+            let written = write_beside(&place, file).with_context(|| format!("patching {path}"))?;
             ready.push((place, written));
         }
         for (place, written) in ready {
-            match written {
-                Some(file) => {
-                    file.persist(&place).with_context(|| format!("replacing {}", place.display()))?;
-                }
-                None => fs::remove_file(&place)?,
-            }
+            written.persist(&place).with_context(|| format!("replacing {}", place.display()))?;
         }
         Ok(())
     }
@@ -144,7 +174,8 @@ mod tests {
             let error = tree.read(&path(through).unwrap()).unwrap_err().to_string();
             assert!(error.contains("is a symbolic link"), "{error}");
             let mut tree = tree.clone();
-            tree.set(&path(through).unwrap(), Some(File { bytes: b"x".to_vec(), executable: false }));
+            let file = File { bytes: b"x".to_vec(), executable: false };
+            tree.set(&path(through).unwrap(), Some(file)).unwrap();
             assert!(tree.write().is_err());
         }
         assert_eq!(fs::read_to_string(outside.path().join("file")).unwrap(), "outside");
@@ -152,13 +183,35 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_neither_below_nor_above_another() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), "text").unwrap();
+        let mut tree = Tree::new(folder.path()).unwrap();
+        let mut set = |name: &str, text: Option<&str>| {
+            let file = text.map(|text| File { bytes: text.as_bytes().to_vec(), executable: false });
+            tree.set(&path(name).unwrap(), file).map_err(|refusal| refusal.to_string())
+        };
+        let below = "file/x: cannot be there beside file, which is a file and no directory";
+        assert_eq!(set("file/x", Some("new")).unwrap_err(), below);
+        set("a/b/c", Some("new")).unwrap();
+        for name in ["a/b/c/d", "a/b", "a"] {
+            assert!(set(name, Some("new")).is_err(), "{name}");
+        }
+        set("file", None).unwrap();
+        set("file/x", Some("new")).unwrap();
+        tree.write().unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join("file/x")).unwrap(), "new");
+    }
+
+    #[test]
     fn nothing_is_on_the_disk_before_it_is_written_and_modes_are_gits_afterwards() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("gone"), "old").unwrap();
         let mut tree = Tree::new(folder.path()).unwrap();
-        tree.set(&path("gone").unwrap(), None);
-        tree.set(&path("new/file").unwrap(), Some(File { bytes: b"1".to_vec(), executable: false }));
-        tree.set(&path("new/program").unwrap(), Some(File { bytes: b"2".to_vec(), executable: true }));
+        let file = |text: &str, executable| Some(File { bytes: text.as_bytes().to_vec(), executable });
+        tree.set(&path("gone").unwrap(), None).unwrap();
+        tree.set(&path("new/file").unwrap(), file("1", false)).unwrap();
+        tree.set(&path("new/program").unwrap(), file("2", true)).unwrap();
         assert!(folder.path().join("gone").exists() && !folder.path().join("new").exists());
         tree.write().unwrap();
         assert!(!folder.path().join("gone").exists());
