@@ -109,7 +109,8 @@ fn ruleset() -> Result<RulesetCreated> {
 fn denied_calls() -> Result<BpfProgram> {
     let arch = TargetArch::try_from(std::env::consts::ARCH)
         .map_err(|_| anyhow!("no seccomp filter is known for {}", std::env::consts::ARCH))?;
-    let rules = DENIED.iter().chain(DENIED_BY_OLD_NAMES).map(|call| (*call, Vec::new())).collect();
+    let denied = DENIED.iter().chain(&DENIED_BY_NUMBER).chain(DENIED_BY_OLD_NAMES);
+    let rules = denied.map(|call| (*call, Vec::new())).collect();
     let refuse = SeccompAction::Errno(libc::EPERM as u32);
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch)?;
     filter.try_into().context("compiling a seccomp filter")
@@ -125,13 +126,17 @@ const DENIED: &[libc::c_long] = &[
     libc::SYS_pidfd_send_signal, libc::SYS_ptrace, libc::SYS_process_vm_readv, libc::SYS_process_vm_writev,
     libc::SYS_setpgid, libc::SYS_setsid,
     // Sizes, modes, owners, times and attributes of files that may only be read, or not even that.
-    libc::SYS_truncate, libc::SYS_fchmod, libc::SYS_fchmodat, libc::SYS_fchmodat2, libc::SYS_fchown,
+    libc::SYS_truncate, libc::SYS_fchmod, libc::SYS_fchmodat, libc::SYS_fchown,
     libc::SYS_fchownat, libc::SYS_utimensat, libc::SYS_setxattr, libc::SYS_lsetxattr, libc::SYS_fsetxattr,
     libc::SYS_removexattr, libc::SYS_lremovexattr, libc::SYS_fremovexattr,
     // Keys, and the machine itself.
     libc::SYS_add_key, libc::SYS_request_key, libc::SYS_keyctl, libc::SYS_bpf, libc::SYS_perf_event_open,
     libc::SYS_unshare, libc::SYS_setns,
 ];
+
+/// Newer ones, which have the same number everywhere and are not named by libc on every architecture: fchmodat2,
+/// setxattrat, removexattrat and file_setattr.
+const DENIED_BY_NUMBER: [libc::c_long; 4] = [452, 463, 466, 469];
 
 /// Those among them that only older architectures have.
 #[cfg(target_arch = "x86_64")]
