@@ -122,6 +122,19 @@ fn changes_no_modes_outside() {
     assert_eq!(mode(), 0o666);
 }
 
+/// The next script would be recorded by what this one has written.
+#[test]
+fn changes_nothing_of_the_recorder() {
+    let forged = |recipe: &anyhow::Result<Recipe>| format!("{recipe:?}").contains("forged");
+    only_trusted("echo RECORDER_DATE=forged 2>/dev/null >>\"$BASH_ENV\" || true", forged);
+}
+
+#[test]
+fn fills_no_disk() {
+    let larger_than_allowed = "printf '%17000000s' x >\"$TMPDIR/large\"";
+    only_trusted(larger_than_allowed, |recipe| recipe.is_ok());
+}
+
 #[test]
 fn reads_nothing_outside() {
     let outside = outside();

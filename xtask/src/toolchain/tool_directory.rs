@@ -321,6 +321,17 @@ mod tests {
     }
 
     #[test]
+    fn leftovers_of_a_killed_run_are_removed() {
+        let cache = Cache::new();
+        fs::remove_dir_all(&cache.directory).unwrap();
+        let making = cache.directory.with_file_name("tool.making");
+        fs::create_dir_all(making.join(FILES)).unwrap();
+        fs::write(making.join(FILES).join("stale"), "").unwrap();
+        assert!(!cache.get().unwrap().join("stale").exists());
+        assert!(!making.exists());
+    }
+
+    #[test]
     fn offline_damage_is_an_error() {
         let cache = Cache::new();
         fs::write(cache.file("run"), "").unwrap();
