@@ -101,7 +101,7 @@ fn a_go_that_is_too_old_or_broken_is_named_with_what_to_do() {
         place.set("K3S_XTASK_CACHE", place.path("cache"));
         place.put_program("go", script);
         let told = place.fails(["--offline", "build", "--sample"]);
-        let go = place.path("bin/go").display().to_string();
+        let go = place.program("go").display().to_string();
         for said in [&go, found, "Any Go of 1.21 or newer will do", "cargo xtask doctor --fix"] {
             assert!(told.contains(said), "{said:?} is missing: {told}");
         }

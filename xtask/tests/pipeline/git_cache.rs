@@ -80,7 +80,7 @@ fn killed_fetch_is_not_in_the_way_of_the_next() {
         let mut command = place.under(["env", "--default-signal"], images);
         // Settings in the environment are not passed on to the server's side.
         let settings = place.path("settings");
-        let hook = place.path("bin/half-a-pack");
+        let hook = place.program("half-a-pack");
         std::fs::write(&settings, format!("[uploadpack]\n packObjectsHook = \"{}\"", hook.display()))
             .unwrap();
         command.env("GIT_CONFIG_GLOBAL", settings);
@@ -173,10 +173,11 @@ fn git_settings_of_the_user_change_nothing() {
     for name in ["reference-transaction", "fsmonitor"] {
         place.put_program(name, &hook);
     }
-    let hooks = place.path("bin");
     let template = place.path("template");
     std::fs::create_dir_all(template.join("hooks")).unwrap();
-    std::fs::copy(hooks.join("fsmonitor"), template.join("hooks/reference-transaction")).unwrap();
+    let fsmonitor = place.program("fsmonitor");
+    let hooks = fsmonitor.parent().unwrap();
+    std::fs::copy(&fsmonitor, template.join("hooks/reference-transaction")).unwrap();
     let home = place.path("home");
     std::fs::create_dir(&home).unwrap();
     let settings = include_str!("gitconfig")

@@ -68,6 +68,12 @@ impl Place {
         self.variables.insert(name.into(), value.into());
     }
 
+    /// The path of a program that was put before others of its name.
+    #[allow(dead_code, reason = "not every test program names one")]
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.programs.path().join(name)
+    }
+
     /// Puts a program before those of the same name, for every command that is run here.
     pub fn put_program(&mut self, name: &str, script: &str) {
         let folder = self.programs.path().to_owned();
