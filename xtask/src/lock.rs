@@ -310,4 +310,48 @@ mod tests {
         let lock = Lock::open(&path, Adding::Forbidden).unwrap();
         assert_eq!(lock.commit("url", "v1"), Some("c5b158798a".repeat(4)));
     }
+
+    const URL: &str = "https://host.example/k3s";
+
+    /// An empty directory, a lockfile in it, and a context whose file locks are there, too.
+    fn fixture() -> (tempfile::TempDir, PathBuf, Context) {
+        let folder = tempfile::tempdir().unwrap();
+        let context = Context::new(None, crate::context::Network::Forbidden).unwrap();
+        let context = Context { work: folder.path().join("work"), ..context };
+        let path = folder.path().join("k3s.lock.json");
+        (folder, path, context)
+    }
+
+    #[test]
+    fn entries_of_another_build_are_kept_and_agreed_with() {
+        let (_folder, path, context) = fixture();
+        let (one, other) = ("1".repeat(40), "2".repeat(40));
+        let open = || Lock::open(&path, Adding::Allowed).unwrap();
+        let (first, second, third) = (open(), open(), open());
+        first.agree_on_commit(&context, URL, "v1", &one).unwrap();
+        second.agree_on_commit(&context, URL, "v2", &other).unwrap();
+        assert_eq!((open().commit(URL, "v1"), open().commit(URL, "v2")), (Some(one), Some(other.clone())));
+        let error = third.agree_on_commit(&context, URL, "v1", &other).unwrap_err().to_string();
+        assert!(error.contains("another build has just locked v1"), "{error}");
+    }
+
+    #[test]
+    fn credentials_are_not_written() {
+        let (_folder, path, context) = fixture();
+        let lock = Lock::open(&path, Adding::Allowed).unwrap();
+        let commit = "1".repeat(40);
+        lock.agree_on_commit(&context, "https://me:secret@host.example/k3s", "v1", &commit).unwrap();
+        assert!(!fs::read_to_string(&path).unwrap().contains("secret"));
+        assert_eq!(lock.commit(URL, "v1"), Some(commit));
+    }
+
+    #[test]
+    fn planned_entries_are_not_written() {
+        let (_folder, path, context) = fixture();
+        let lock = Lock::open(&path, Adding::Planned).unwrap();
+        let commit = "1".repeat(40);
+        lock.agree_on_commit(&context, URL, "v1", &commit).unwrap();
+        assert_eq!(lock.commit(URL, "v1"), Some(commit));
+        assert!(!path.exists());
+    }
 }

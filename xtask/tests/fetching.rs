@@ -71,6 +71,31 @@ fn is_the_file(context: &Context, path: &Path) {
 }
 
 #[test]
+fn credentials_of_a_url_go_to_its_server() {
+    let (server, place) = (Server::start(|_, _| whole(FILE)), Place::new());
+    let context = context(&place);
+    let plain = download(&server);
+    let url = plain.url.replacen("://", "://me:secret@", 1);
+    Download { url, ..plain }.get(&context).unwrap();
+    assert_eq!(server.requests()[0].headers["authorization"], "Basic bWU6c2VjcmV0");
+}
+
+#[test]
+fn another_file_is_not_taken_into_the_cache() {
+    let (server, place) = (Server::start(|_, _| whole(FILE)), Place::new());
+    let context = context(&place);
+    let file = place.path("file.tar");
+    std::fs::write(&file, "another").unwrap();
+    let error = download(&server).take(&context, &file).unwrap_err().to_string();
+    assert!(error.contains("is not what was expected"), "{error}");
+    assert_eq!(kept(&context), [""; 0].map(PathBuf::from));
+    std::fs::write(&file, FILE).unwrap();
+    download(&server).take(&context, &file).unwrap();
+    is_the_file(&context, &download(&server).path(&context));
+    assert!(server.requests().is_empty());
+}
+
+#[test]
 fn a_file_is_fetched_once_and_then_taken_from_the_cache() {
     let (server, place) = (Server::start(|_, _| whole(FILE)), Place::new());
     let context = context(&place);
