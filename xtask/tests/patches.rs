@@ -355,7 +355,7 @@ fn a_symbolic_link_in_the_tree_is_not_followed() {
     fs::os::unix::fs::symlink(outside.path().join(FLAG), tree.path().join(FLAG)).unwrap();
     let before = content(outside.path());
     let error = refusal(&committed(), &tree, &values());
-    assert!(error.contains("is a symbolic link, and patches follow none"), "{error}");
+    assert!(error.contains("is a symbolic link, and none is followed here"), "{error}");
     assert_eq!(before, content(outside.path()));
 }
 
