@@ -31,7 +31,7 @@ use crate::toolchain::{
     go::{AnyGo, Go},
     zig::Zig,
 };
-use crate::upstream::{facts::Facts, release::Source, transfer::GitSettings};
+use crate::upstream::{facts::Facts, gomod::Resolved, release::Source, transfer::GitSettings};
 use anyhow::Result;
 use patched::Patched;
 use std::path::PathBuf;
@@ -109,6 +109,20 @@ impl Build<'_> {
             bundle::step(self),
             binary::step(self),
         ])
+    }
+
+    /// What a step depends on that is compiled in a module.
+    pub fn module_inputs(&self, module: &Resolved) -> Vec<String> {
+        let mut inputs = vec![format!("module {module}")];
+        if let Resolved::Local(_) = module {
+            inputs.push(format!("patched tree sha256:{}", self.patched.key));
+        }
+        inputs
+    }
+
+    /// The directory that a module is compiled in.
+    pub fn module_directory(&self, module: &Resolved) -> Result<PathBuf> {
+        self.any_go.module(self.context, module, &self.patched.tree)
     }
 
     /// The folder that holds this build's steps.

@@ -115,9 +115,9 @@ impl Settings {
         };
         let required =
             |name: &str| value(name).ok_or_else(|| anyhow!("the sample's scripts/version.sh sets no {name}"));
-        let gomod = crate::upstream::gomod::GoMod::parse(&fs::read_to_string(k3s.join("go.mod"))?);
-        let kubernetes = gomod.resolve_any(&["k8s.io/kubernetes"])?.version;
-        let kubernetes = kubernetes.split('-').next().unwrap_or(&kubernetes);
+        let gomod = crate::upstream::gomod::GoMod::read(k3s)?;
+        let kubernetes = gomod.kubernetes()?;
+        let kubernetes = kubernetes.written_version().split('-').next().unwrap_or_default();
         let traefik = fs::read_to_string(k3s.join("manifests/traefik.yaml"))?;
         let charts = traefik.lines().filter_map(|line| line.trim().strip_prefix("chart:"));
         Ok(Settings {

@@ -8,6 +8,7 @@ pub mod git_cache;
 pub mod gomod;
 pub mod images;
 pub mod local;
+pub mod local_module;
 pub mod recipe;
 pub mod release;
 pub mod script;

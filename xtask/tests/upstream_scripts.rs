@@ -47,7 +47,7 @@ impl Tree {
     }
 
     fn play(&self, trust: Trust) -> anyhow::Result<Recipe> {
-        let gomod = GoMod::parse(&std::fs::read_to_string(self.root().join("go.mod"))?);
+        let gomod = GoMod::parse(&std::fs::read_to_string(self.root().join("go.mod"))?)?;
         let answers = Answers {
             goarch: "riscv64",
             version: "v0.35.0+k3s1",

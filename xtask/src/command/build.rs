@@ -17,6 +17,7 @@ use crate::toolchain::{
 };
 use crate::upstream::chosen::Chosen;
 use crate::upstream::facts::Facts;
+use crate::upstream::gomod::GoMod;
 use crate::workspace::OWN_PATCHES;
 use anyhow::{Context as _, Result, ensure};
 use std::path::PathBuf;
@@ -209,7 +210,12 @@ pub fn prepare<'a>(chosen: &'a Chosen, target: &'static Target, options: &BuildO
     let any_go = AnyGo::find(context, chosen.stand_ins.as_ref())?;
     let values = Values { pause_image: options_of_build.pause_image.clone() };
     let patched = Patched::of(chosen, &options.patches(context)?, &values, options.patches_left_out())?;
-    let facts = Facts::read(context, &any_go, &patched.tree, &chosen.source, target, chosen.scripts)?;
+    let gomod = GoMod::read(&patched.tree)?;
+    let mut source = chosen.source.clone();
+    if gomod.local_modules().next().is_some() {
+        source.version = source.version.local();
+    }
+    let facts = Facts::read(context, &any_go, &patched.tree, gomod, &source, target, chosen.scripts)?;
     let tools = error::both(any_go.release(context, &facts.golang), Zig::get(context));
     let (go, zig, missing) = match tools {
         Ok((go, zig)) => (go, zig, None),
@@ -219,7 +225,7 @@ pub fn prepare<'a>(chosen: &'a Chosen, target: &'static Target, options: &BuildO
         context,
         lock: &chosen.lock,
         target,
-        source: chosen.source.clone(),
+        source,
         patched,
         facts,
         any_go,

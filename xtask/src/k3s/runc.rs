@@ -16,7 +16,7 @@ pub fn compile(build: &Build) -> Result<Compile> {
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let module = &build.facts.runc;
     let compile = compile(build)?;
-    let mut inputs = vec![format!("module {} {}", module.path, module.version)];
+    let mut inputs = build.module_inputs(module);
     inputs.extend(compile.lines(build));
     Ok(Step {
         name: "runc",
@@ -24,7 +24,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         needs: vec!["libseccomp"],
         inputs,
         run: Box::new(move |folder, outputs| {
-            let tree = build.any_go.module(build.context, module, &build.patched.tree)?;
+            let tree = build.module_directory(module)?;
             let compile = match version_flag(&tree)? {
                 Some(flag) => composed(build, &format!("{flag} {LDFLAGS}"))?,
                 None => compile.clone(),

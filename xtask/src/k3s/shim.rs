@@ -17,7 +17,7 @@ pub fn compile(build: &Build) -> Result<Compile> {
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let compile = compile(build)?;
     let module = &build.facts.containerd;
-    let mut inputs = vec![format!("module {} {}", module.path, module.version)];
+    let mut inputs = build.module_inputs(module);
     inputs.extend(compile.lines(build));
     Ok(Step {
         name: "shim",
@@ -25,7 +25,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         needs: vec![],
         inputs,
         run: Box::new(move |folder, _| {
-            let tree = build.any_go.module(build.context, module, &build.patched.tree)?;
+            let tree = build.module_directory(module)?;
             compile.run(build, &tree, &Modules::ReadOnly, &folder.join(NAME), None)
         }),
     })

@@ -63,6 +63,7 @@ fn build_paths(build: &Build) -> Vec<String> {
     let below = [
         context.root.join("pause/src"),
         context.work.join(build.target.go),
+        build.patched.tree.clone(),
         context.cache.join("go-build"),
         context.cache.join("tools"),
         context.cache.join("zig"),

@@ -1,6 +1,6 @@
 //! `manifest.json`: what the product is and what it was made of, without times and without paths.
 
-use super::{Part, check::Check, third_party::ThirdParty};
+use super::{Part, check::Check, modules::Compiled, third_party::ThirdParty};
 use crate::address::without_credentials;
 use crate::digest::Digest;
 use crate::k3s::Build;
@@ -67,6 +67,11 @@ impl Manifest {
         self.incomplete.iter().any(|lacking| lacking == part)
     }
 
+    /// The modules that are compiled from directories of the tree, in place of those that go.mod names.
+    pub fn local_modules(&self) -> impl Iterator<Item = &Compiled> {
+        self.third_party.modules.iter().filter(|module| module.is_local())
+    }
+
     /// The oldest level of the architecture, where the product is compiled for another one, which machines of
     /// the oldest do not run.
     pub fn too_new_for(&self) -> Option<&'static str> {
@@ -92,10 +97,9 @@ impl Manifest {
             .map(|name| Ok((name.clone(), FileEntry::of(&folder.join(name))?)))
             .collect::<Result<_>>()?;
         let applied = &build.patched.outcome.applied;
-        let module = |module: &crate::upstream::gomod::Module| format!("{} {}", module.path, module.version);
         let mut sources = BTreeMap::from([
-            ("containerd".to_owned(), module(&build.facts.containerd)),
-            ("runc".to_owned(), module(&build.facts.runc)),
+            ("containerd".to_owned(), build.facts.containerd.to_string()),
+            ("runc".to_owned(), build.facts.runc.to_string()),
         ]);
         for clone in &build.facts.recipe.clones {
             if let Some(commit) = build.lock.commit(clone.url.trim_end_matches(".git"), &clone.tag) {

@@ -1,6 +1,8 @@
 //! The Go modules that a program was compiled from, as the program itself tells: Go's linker writes them
 //! down in it (pkg.go.dev/debug/buildinfo), `-trimpath` and stripping notwithstanding.
 
+use crate::upstream::gomod::Resolved;
+use crate::upstream::local_module::is_directory;
 use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -15,16 +17,57 @@ pub struct Compiled {
     /// The path that programs import it by.
     pub path: String,
     pub version: String,
-    /// The path and version of the module that was compiled in its place.
-    pub replacement: Option<(String, String)>,
+    /// What was compiled in its place.
+    pub replacement: Option<Replacement>,
+}
+
+/// What is compiled in the place of a module.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Replacement {
+    Module {
+        path: String,
+        version: String,
+    },
+    /// A directory of the tree, from its root: `./lab/containerd`.
+    Directory(String),
+}
+
+/// Where the files of a module are that were compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin<'m> {
+    Module { path: &'m str, version: &'m str },
+    Directory(&'m str),
 }
 
 impl Compiled {
-    /// The module whose files were compiled, and its version.
-    pub fn origin(&self) -> (&str, &str) {
+    /// A module that nothing replaces.
+    pub fn plain(path: &str, version: &str) -> Compiled {
+        Compiled { path: path.to_owned(), version: version.to_owned(), replacement: None }
+    }
+
+    /// The module whose files were compiled, and its version; or the directory of the tree.
+    pub fn origin(&self) -> Origin<'_> {
         match &self.replacement {
-            Some((path, version)) => (path, version),
-            None => (&self.path, &self.version),
+            Some(Replacement::Module { path, version }) => Origin::Module { path, version },
+            Some(Replacement::Directory(directory)) => Origin::Directory(directory),
+            None => Origin::Module { path: &self.path, version: &self.version },
+        }
+    }
+
+    /// Whether it was compiled from a directory of the tree.
+    pub fn is_local(&self) -> bool {
+        matches!(self.replacement, Some(Replacement::Directory(_)))
+    }
+}
+
+impl From<&Resolved> for Compiled {
+    fn from(resolved: &Resolved) -> Compiled {
+        match resolved {
+            Resolved::Fetched(module) => Compiled::plain(&module.path, &module.version),
+            Resolved::Local(local) => Compiled {
+                replacement: Some(Replacement::Directory(local.directory.clone())),
+                ..Compiled::plain(&local.path, &local.version)
+            },
         }
     }
 }
@@ -33,15 +76,28 @@ impl FromStr for Compiled {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Compiled> {
-        let words: Vec<&str> = text.split(' ').collect();
-        let (path, version, replacement) = match words[..] {
-            [path, version] => (path, version, None),
-            [path, version, "=>", new, newer] => (path, version, Some((new.to_owned(), newer.to_owned()))),
-            _ => {
-                return Err(anyhow!("{text:?} is not a module of the form `path version [=> path version]`"));
-            }
+        let (module, replacement) = match text.split_once(" => ") {
+            Some((module, replacement)) => (module, Some(replacement.parse()?)),
+            None => (text, None),
         };
-        Ok(Compiled { path: path.to_owned(), version: version.to_owned(), replacement })
+        match module.split(' ').collect::<Vec<_>>()[..] {
+            [path, version] => Ok(Compiled { replacement, ..Compiled::plain(path, version) }),
+            _ => Err(anyhow!("{text:?} is not a module of the form `path version [=> path version]`")),
+        }
+    }
+}
+
+impl FromStr for Replacement {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Replacement> {
+        if is_directory(text) {
+            return Ok(Replacement::Directory(text.to_owned()));
+        }
+        match text.split(' ').collect::<Vec<_>>()[..] {
+            [path, version] => Ok(Replacement::Module { path: path.to_owned(), version: version.to_owned() }),
+            _ => Err(anyhow!("{text:?} is neither `path version` nor a directory that begins with ./")),
+        }
     }
 }
 
@@ -49,7 +105,8 @@ impl fmt::Display for Compiled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.path, self.version)?;
         match &self.replacement {
-            Some((path, version)) => write!(f, " => {path} {version}"),
+            Some(Replacement::Module { path, version }) => write!(f, " => {path} {version}"),
+            Some(Replacement::Directory(directory)) => write!(f, " => {directory}"),
             None => Ok(()),
         }
     }
@@ -69,19 +126,29 @@ impl From<Compiled> for String {
     }
 }
 
+impl fmt::Display for Origin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Module { path, version } => write!(f, "{path} {version}"),
+            Origin::Directory(directory) => write!(f, "{directory}, a directory of the tree"),
+        }
+    }
+}
+
 /// Reads what `go version -m PROGRAM` prints. The program's own module is left out: it is a tree, whose
 /// commit or version the manifest names elsewhere.
 pub fn of_build_info(text: &str) -> BTreeSet<Compiled> {
     let mut found: Vec<Compiled> = Vec::new();
     for line in text.lines() {
-        let words: Vec<&str> = line.split_whitespace().collect();
+        let words: Vec<&str> = line.trim_start().split('\t').collect();
         match words[..] {
-            ["dep", path, version, ..] => {
-                found.push(Compiled { path: path.to_owned(), version: version.to_owned(), replacement: None })
-            }
+            ["dep", path, version, ..] => found.push(Compiled::plain(path, version)),
             ["=>", path, version, ..] => {
                 if let Some(module) = found.last_mut() {
-                    module.replacement = Some((path.to_owned(), version.to_owned()));
+                    module.replacement = Some(match is_directory(path) {
+                        true => Replacement::Directory(path.to_owned()),
+                        false => Replacement::Module { path: path.to_owned(), version: version.to_owned() },
+                    });
                 }
             }
             _ => {}
@@ -98,6 +165,12 @@ pub fn of_vendor_list(text: &str) -> BTreeSet<Compiled> {
     headings
         .filter(|heading| heading.split(' ').nth(1) != Some("=>"))
         .filter_map(|text| text.parse().ok())
+        // A directory of the plugins' own repository is of its commit, as everything that they have vendored.
+        .map(
+            |module: Compiled| {
+                if module.is_local() { Compiled { replacement: None, ..module } } else { module }
+            },
+        )
         .collect()
 }
 
@@ -111,7 +184,18 @@ mod tests {
         let found: Vec<String> = of_build_info(text).iter().map(Compiled::to_string).collect();
         let api = "k8s.io/api v0.35.0 => github.com/k3s-io/kubernetes/staging/src/k8s.io/api v1.35.0-k3s1";
         assert_eq!(found, ["github.com/a/b v1.0.0", api]);
-        assert_eq!(of_build_info(text).last().unwrap().origin().1, "v1.35.0-k3s1");
+        let path = "github.com/k3s-io/kubernetes/staging/src/k8s.io/api";
+        let origin = Origin::Module { path, version: "v1.35.0-k3s1" };
+        assert_eq!(of_build_info(text).last().unwrap().origin(), origin);
+    }
+
+    #[test]
+    fn a_directory_in_place_of_a_module_is_read() {
+        let text = "k3s: go1.25.5\n\tdep\tgithub.com/a/b\tv1.0.0\n\t=>\t./lab/of b\t(devel)\t\n";
+        let found = of_build_info(text);
+        let module = found.first().unwrap();
+        assert_eq!(module.to_string(), "github.com/a/b v1.0.0 => ./lab/of b");
+        assert_eq!(module.origin(), Origin::Directory("./lab/of b"));
     }
 
     #[test]
@@ -123,9 +207,11 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        for text in ["a v1.0.0", "a v1.0.0 => b v2.0.0-k3s1"] {
+        for text in ["a v1.0.0", "a v1.0.0 => b v2.0.0-k3s1", "a v1.0.0 => ./lab/of b"] {
             assert_eq!(text.parse::<Compiled>().unwrap().to_string(), text);
         }
-        assert!("a".parse::<Compiled>().is_err());
+        for text in ["a", "a v1.0.0 => b", "a v1.0.0 v2.0.0"] {
+            assert!(text.parse::<Compiled>().is_err(), "{text}");
+        }
     }
 }

@@ -3,12 +3,14 @@
 
 use super::Part;
 use super::licenses::{Component, document};
-use super::modules::{self, Compiled};
+use super::modules::{self, Compiled, Replacement};
 use crate::address::without_credentials;
 use crate::k3s::{Build, Part as Presence, cni, seccomp};
 use crate::process::Program;
 use crate::toolchain::module_cache::ModuleCache;
 use crate::upstream::checkout;
+use crate::upstream::gomod::Resolved;
+use crate::upstream::local_module;
 use crate::upstream::recipe::file_name;
 use crate::upstream::release::Origin;
 use anyhow::{Context as _, Result};
@@ -42,22 +44,28 @@ pub fn gather(build: &Build, parts: &[Part]) -> Result<(ThirdParty, String)> {
     let mut found = ThirdParty::default();
     let mut components = Vec::new();
 
-    for name in ["server", "containerd-shim-runc-v2", "runc", "binary"] {
+    let (containerd, runc) = (&build.facts.containerd, &build.facts.runc);
+    let programs = [
+        ("server", None),
+        ("containerd-shim-runc-v2", Some(containerd)),
+        ("runc", Some(runc)),
+        ("binary", None),
+    ];
+    for (name, main) in programs {
         let program = path(name).with_context(|| format!("the product has no {name}"))?;
-        found.modules.extend(modules_in(build, program)?);
+        found.modules.extend(modules_in(build, program, main)?);
     }
     // The shim and runc are compiled as their own main modules, which they therefore do not name.
-    for module in [&build.facts.containerd, &build.facts.runc] {
-        if !found.modules.iter().any(|known| known.origin() == (&module.path, &module.version)) {
-            found.modules.insert(compiled(&module.path, &module.version));
+    for module in [containerd, runc].map(Compiled::from) {
+        if !found.modules.iter().any(|known| known.origin() == module.origin()) {
+            found.modules.insert(module);
         }
     }
     let cache = build.any_go.module_cache();
     // Several may be compiled from one origin: a module, and that which it replaces.
     let origins: BTreeSet<_> = found.modules.iter().map(Compiled::origin).collect();
-    for (path, version) in origins {
-        let folder = cache.files(path, version);
-        components.push(Component::in_folder(&format!("{path} {version}"), &folder)?);
+    for origin in origins {
+        components.push(Component::in_folder(&origin.to_string(), &files(build, &cache, origin))?);
     }
     let plugins = plugins(build, &fs::read(path("cni").context("the product has no cni")?)?)?;
     for (module, component) in plugins {
@@ -83,14 +91,30 @@ fn stand_in(component: &mut Component) {
     component.remark = Some("a stand-in of the sample, written for it".to_owned());
 }
 
-fn compiled(path: &str, version: &str) -> Compiled {
-    Compiled { path: path.to_owned(), version: version.to_owned(), replacement: None }
+/// The directory of the files that were compiled.
+fn files(build: &Build, cache: &ModuleCache, origin: modules::Origin<'_>) -> PathBuf {
+    match origin {
+        modules::Origin::Module { path, version } => cache.files(path, version),
+        modules::Origin::Directory(directory) => build.patched.tree.join(directory),
+    }
 }
 
-fn modules_in(build: &Build, program: &Path) -> Result<BTreeSet<Compiled>> {
+/// Reads the modules in a program, whose main module is k3s' own where none is named. Directories that the main
+/// module's go.mod names become paths from the tree's root.
+fn modules_in(build: &Build, program: &Path, main: Option<&Resolved>) -> Result<BTreeSet<Compiled>> {
     let arguments = ["version".to_owned(), "-m".to_owned(), program.to_string_lossy().into_owned()];
     let text = build.go.command(build.context, &arguments)?.read()?;
-    Ok(modules::of_build_info(&text))
+    let base = match main {
+        Some(Resolved::Local(local)) => local.directory.as_str(),
+        Some(Resolved::Fetched(_)) | None => "",
+    };
+    let from_root = |module: Compiled| -> Result<Compiled> {
+        let Some(Replacement::Directory(written)) = &module.replacement else { return Ok(module) };
+        let directory = local_module::directory(&build.patched.tree, base, written)
+            .with_context(|| format!("{} is compiled from the directory {written}", module.path))?;
+        Ok(Compiled { replacement: Some(Replacement::Directory(directory)), ..module })
+    };
+    modules::of_build_info(&text).into_iter().map(from_root).collect()
 }
 
 /// The CNI plugins' repositories and, of what they have vendored, that which the linker kept: programs
@@ -101,7 +125,7 @@ fn plugins(build: &Build, program: &[u8]) -> Result<Vec<(Compiled, Component)>> 
         let tree = tempfile::tempdir()?;
         checkout::export(&repository.commit, tree.path())?;
         let url = without_credentials(&repository.url);
-        let module = compiled(url.trim_start_matches("https://"), &repository.tag);
+        let module = Compiled::plain(url.trim_start_matches("https://"), &repository.tag);
         let component = Component::in_folder(&module.to_string(), tree.path())?;
         found.push((module, component));
         let vendor = tree.path().join("vendor");
@@ -129,7 +153,7 @@ fn libraries(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -
         (None, Component::in_folder("musl, the C library", &zig.join("lib/libc/musl"))?),
         libseccomp(build)?,
     ];
-    found.extend(sqlite(modules, cache)?);
+    found.extend(sqlite(build, modules, cache)?);
     let fetched = |wanted: &str| build.facts.recipe.fetches.iter().find(|url| url.contains(wanted));
     if let Some(url) = fetched("k3s-root").filter(|_| build.options.root == Presence::Included) {
         let version = url.rsplit('/').nth(1).unwrap_or_default().to_owned();
@@ -162,12 +186,11 @@ fn libseccomp(build: &Build) -> Result<Library> {
 }
 
 /// SQLite, which go-sqlite3 carries in one file.
-fn sqlite(modules: &BTreeSet<Compiled>, cache: &ModuleCache) -> Result<Option<Library>> {
+fn sqlite(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -> Result<Option<Library>> {
     let Some(module) = modules.iter().find(|module| module.path == "github.com/mattn/go-sqlite3") else {
         return Ok(None);
     };
-    let (path, version) = module.origin();
-    let header = cache.files(path, version).join("sqlite3-binding.h");
+    let header = files(build, cache, module.origin()).join("sqlite3-binding.h");
     let Some(version) = fs::read_to_string(header).ok().as_deref().and_then(sqlite_version) else {
         return Ok(None);
     };

@@ -74,6 +74,11 @@ fn of_one(manifest: &Manifest) -> Vec<String> {
             manifest.commit
         )),
     }
+    let local: Vec<&str> = manifest.local_modules().map(|module| module.path.as_str()).collect();
+    if !local.is_empty() {
+        found
+            .push(format!("it is compiled from directories of its tree in place of {}", local.join(" and ")));
+    }
     if !manifest.incomplete.is_empty() {
         found.push(format!("it is incomplete, without {}", manifest.incomplete.join(" and ")));
     }
@@ -230,6 +235,13 @@ mod tests {
         ] {
             assert!(error.contains(reason), "{reason}: {error}");
         }
+        let mut local = manifest("riscv64");
+        local.third_party.modules =
+            ["a v1.0.0", "b v1.0.0 => ./lab/b"].map(|text| text.parse().unwrap()).into();
+        assert_eq!(
+            of_products(&[&local], &whole_lock()).shortcomings,
+            ["riscv64: it is compiled from directories of its tree in place of b"]
+        );
         let mut sample = manifest("riscv64");
         sample.origin = "sample".into();
         assert_eq!(

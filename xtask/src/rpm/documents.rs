@@ -2,7 +2,8 @@
 //! note, and the list of what is compiled in.
 
 use crate::product::manifest::Manifest;
-use crate::product::modules::Compiled;
+use crate::product::modules::{Compiled, Replacement};
+use crate::upstream::local_module::labelled;
 
 /// `/usr/share/doc/k3s/PATCHES`: every change to k3s, and what is missing of a whole one.
 pub fn patches(manifest: &Manifest) -> String {
@@ -82,8 +83,12 @@ pub fn vendor(manifest: &Manifest) -> &'static str {
 pub fn bundled(manifest: &Manifest) -> String {
     let modules = manifest.third_party.modules.iter().map(|Compiled { path, version, replacement }| {
         // A replacement is what was compiled, under the name that programs import it by.
-        let version = replacement.as_ref().map_or(version, |(_, version)| version);
-        (format!("golang({path})"), version.clone())
+        let version = match replacement {
+            Some(Replacement::Module { version, .. }) => version.clone(),
+            Some(Replacement::Directory(_)) => labelled(version),
+            None => version.clone(),
+        };
+        (format!("golang({path})"), version)
     });
     let libraries =
         manifest.third_party.libraries.iter().map(|(name, version)| (name.clone(), version.clone()));

@@ -6,7 +6,7 @@ use super::module_cache::ModuleCache;
 use super::wheel::Wheel;
 use crate::context::{Context, Network};
 use crate::process::{self, Program};
-use crate::upstream::gomod::Module;
+use crate::upstream::gomod::{Module, Resolved};
 use anyhow::{Context as _, Result, anyhow, bail};
 use fs_err as fs;
 use serde::Deserialize;
@@ -92,9 +92,18 @@ impl AnyGo {
         ModuleCache { folder: named.map(|(_, folder)| folder.into()).unwrap_or_default() }
     }
 
+    /// Returns the directory that a module of `tree` is compiled in: one of the tree itself, or one of the module
+    /// cache.
+    pub fn module(&self, context: &Context, module: &Resolved, tree: &Path) -> Result<PathBuf> {
+        match module {
+            Resolved::Fetched(module) => self.fetched(context, module, tree),
+            Resolved::Local(local) => Ok(tree.join(&local.directory)),
+        }
+    }
+
     /// The folder of a module in the module cache, fetched where it is not there yet and verified by
     /// the go.sum of `tree`, or by the checksum database where that does not know it.
-    pub fn module(&self, context: &Context, module: &Module, tree: &Path) -> Result<PathBuf> {
+    fn fetched(&self, context: &Context, module: &Module, tree: &Path) -> Result<PathBuf> {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
         struct Answer {

@@ -1,6 +1,6 @@
 //! What a patched tree says about its own build.
 
-use super::gomod::{GoMod, Module};
+use super::gomod::{GoMod, Resolved};
 use super::recipe::Recipe;
 use super::release::Source;
 use super::script::{self, Answers, Trust};
@@ -28,8 +28,10 @@ pub struct Facts {
     /// The Go release, without `go`, that upstream's Kubernetes is built with.
     pub golang: String,
     pub gomod: GoMod,
-    pub containerd: Module,
-    pub runc: Module,
+    /// The module that the shim is compiled in.
+    pub containerd: Resolved,
+    /// The module that runc is compiled in.
+    pub runc: Resolved,
     pub recipe: Recipe,
     /// Whether the server links libseccomp, through runc packages it imports (up to v1.31).
     pub server_has_seccomp: bool,
@@ -43,14 +45,14 @@ impl Facts {
         context: &Context,
         go: &AnyGo,
         tree: &Path,
+        gomod: GoMod,
         source: &Source,
         target: &Target,
         trust: Trust,
     ) -> Result<Facts> {
-        let gomod = GoMod::parse(&fs::read_to_string(tree.join("go.mod"))?);
-        let kubernetes = gomod.resolve_any(&["k8s.io/kubernetes"])?;
+        let kubernetes = gomod.kubernetes()?;
         let golang = golang(&go.module(context, &kubernetes, tree)?)
-            .with_context(|| format!("which Go builds {} {}", kubernetes.path, kubernetes.version))?;
+            .with_context(|| format!("which Go builds {kubernetes}"))?;
         let version = source.version.to_string();
         let answers = Answers {
             goarch: target.go,
@@ -60,17 +62,30 @@ impl Facts {
             date: &rfc3339(source.time),
         };
         let recipe = script::play(context, tree, &gomod, &answers, trust)?;
+        let containerd = gomod
+            .resolve_any(&["github.com/containerd/containerd/v2", "github.com/containerd/containerd"])?;
+        let runc = gomod.resolve_any(&["github.com/opencontainers/runc"])?;
+        for module in [&containerd, &runc] {
+            require_inside(tree, module)?;
+        }
         Ok(Facts {
             assets: assets(tree)?,
-            containerd: gomod
-                .resolve_any(&["github.com/containerd/containerd/v2", "github.com/containerd/containerd"])?,
-            runc: gomod.resolve_any(&["github.com/opencontainers/runc"])?,
+            containerd,
+            runc,
             server_has_seccomp: gomod.resolve("github.com/seccomp/libseccomp-golang").is_some(),
             max_binary_mib: max_binary_mib(tree)?,
             golang,
             gomod,
             recipe,
         })
+    }
+}
+
+/// Refuses a directory whose own go.mod, which counts where a program is compiled in it, leads out of the tree.
+fn require_inside(tree: &Path, module: &Resolved) -> Result<()> {
+    match module {
+        Resolved::Fetched(_) => Ok(()),
+        Resolved::Local(local) => GoMod::below(tree, &format!("{}/go.mod", local.directory)).map(drop),
     }
 }
 

@@ -145,12 +145,12 @@ fn helm_job(versions: &str, build: &str) -> Option<(String, Place)> {
 
 /// The image of Helm jobs where only a Go module knows it: the list tells the tag that upstream means.
 fn helm_module(go_mod: &str, listed: &[String]) -> Option<(String, Place)> {
-    let module = GoMod::parse(go_mod).resolve(HELM_CONTROLLER)?;
+    let module = GoMod::parse(go_mod).ok()?.resolve(HELM_CONTROLLER)?;
     let line = go_mod.lines().position(|line| line.contains(HELM_CONTROLLER))? + 1;
     let reference = listed.iter().find(|reference| {
         reference.rsplit_once(':').is_some_and(|(repository, _)| repository == HELM_REPOSITORY)
     })?;
-    let by = format!("DefaultJobImage of {} {}; the list tells the tag", module.path, module.version);
+    let by = format!("DefaultJobImage of {module}; the list tells the tag");
     Some((reference.clone(), Place { file: GO_MOD.to_owned(), line, by }))
 }
 

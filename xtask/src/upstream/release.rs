@@ -101,13 +101,13 @@ fn tree(context: &Context, git: &GitSettings, location: &str, reference: Option<
 /// The version of a tree: the one that was given, the upstream tag that the lock file has for its commit, or one
 /// made of Kubernetes' version and the commit, as upstream's scripts make it.
 fn tree_version(lock: &Lock, commit: &Commit, location: &str, given: Option<&Version>) -> Result<Version> {
-    let gomod = GoMod::parse(&require_k3s(commit, location)?);
-    let kubernetes = gomod.resolve_any(&["k8s.io/kubernetes"]).context("reading go.mod")?;
-    let numbers = kubernetes_numbers(&kubernetes.version)?;
+    let gomod = GoMod::parse(&require_k3s(commit, location)?).context("reading go.mod")?;
+    let kubernetes = gomod.kubernetes().context("reading go.mod")?;
+    let numbers = kubernetes_numbers(kubernetes.written_version())?;
     require_supported(numbers)?;
     if let Some(version) = given {
         if version.kubernetes != numbers {
-            bail!("--as {version} does not fit: the tree builds Kubernetes {}", kubernetes.version);
+            bail!("--as {version} does not fit: the tree builds Kubernetes {}", kubernetes.written_version());
         }
         return Ok(version.clone());
     }

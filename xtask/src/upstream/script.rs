@@ -11,7 +11,7 @@
 //! read, and with only a temporary directory to write to. What a script forges in its records is no more than it
 //! could have called.
 
-use super::gomod::GoMod;
+use super::gomod::{GoMod, KUBERNETES, Resolved};
 use super::recipe::Recipe;
 use crate::context::Context;
 use crate::process::{self, Program, Sandbox, Usage};
@@ -111,7 +111,9 @@ impl Staging {
         }
         let modules: String = gomod
             .modules()
-            .map(|(path, module)| format!("{path} {} {}\n", module.path, module.version))
+            .map(|(path, module)| {
+                format!("{path} {} {}\n", module.path(), version_for_scripts(path, &module))
+            })
             .collect();
         fs::write(path.join("modules"), modules)?;
         fs::write(path.join("recorder.sh"), RECORDER)?;
@@ -203,6 +205,12 @@ fn contents(directory: &Path) -> Result<BTreeMap<PathBuf, String>> {
 fn real_program(name: &str) -> Result<PathBuf> {
     let found = process::find(name).ok_or_else(|| anyhow!("{name} is not on the search path"))?;
     Ok(fs::canonicalize(found)?)
+}
+
+/// The version of a module as the scripts stamp it. That of Kubernetes they compare with the version of k3s, which
+/// says by itself where a directory of the tree is compiled.
+fn version_for_scripts(path: &str, module: &Resolved) -> String {
+    if path == KUBERNETES { module.written_version().to_owned() } else { module.version() }
 }
 
 /// The scripts' inputs under all the names they have had (research: `DRONE_TAG` up to v1.34, `TAG` and

@@ -21,6 +21,15 @@ impl Version {
         Version { kubernetes, candidate: None, build: format!("k3s-{short}") }
     }
 
+    /// The version of a k3s that is partly compiled from directories of its tree: `v1.33.0+k3s1.local`. One that
+    /// cannot be taken for upstream's stays as it is.
+    pub fn local(self) -> Version {
+        match self.k3s_number() {
+            Some(_) => Version { build: format!("{}.local", self.build), ..self },
+            None => self,
+        }
+    }
+
     /// `k3s1` as 1; a build of another form has none.
     pub fn k3s_number(&self) -> Option<u32> {
         self.build.strip_prefix("k3s")?.parse().ok()
@@ -118,6 +127,19 @@ mod tests {
             ["1.33.0+k3s1", "v1.33+k3s1", "v1.33.0", "v1.33.0+rke2", "v1.33.0+k3s1; rm", "v1.33.0-+k3s1"]
         {
             assert!(text.parse::<Version>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn upstreams_version_is_marked_where_a_directory_is_compiled() {
+        for (text, marked) in [
+            ("v1.33.0+k3s1", "v1.33.0+k3s1.local"),
+            ("v1.33.0-rc1+k3s2", "v1.33.0-rc1+k3s2.local"),
+            ("v1.33.0+k3s1.local", "v1.33.0+k3s1.local"),
+            ("v1.31.1+k3s-7d66fa7f", "v1.31.1+k3s-7d66fa7f"),
+        ] {
+            assert_eq!(version(text).local().to_string(), marked);
+            assert!(!version(marked).is_release());
         }
     }
 

@@ -31,11 +31,8 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     downloads.extend(charts::downloads(build)?);
 
     let (shim, runc) = (&build.facts.containerd, &build.facts.runc);
-    let mut inputs = vec![
-        format!("origin {:?}", build.source.origin),
-        format!("module {} {}", shim.path, shim.version),
-        format!("module {} {}", runc.path, runc.version),
-    ];
+    let mut inputs = vec![format!("origin {:?}", build.source.origin)];
+    inputs.extend([shim, runc].into_iter().flat_map(|module| build.module_inputs(module)));
     inputs.extend(repositories.iter().map(|one| format!("{} {}", one.name, one.commit.id)));
     inputs.extend(downloads.iter().map(|one| format!("{} sha256:{}", one.name, one.sha256)));
     for compile in [

@@ -9,7 +9,7 @@ use crate::k3s::{Build, binary, runc, server, shim, tree};
 use crate::product::licenses::holds_a_license;
 use crate::toolchain::module_cache::{ModuleCache, address, unescaped};
 use crate::upstream::facts::{Assets, GO_VERSION_FILES};
-use crate::upstream::gomod::Module;
+use crate::upstream::gomod::{Module, Resolved};
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
@@ -46,8 +46,8 @@ pub fn gather(build: &Build, tree: &Path, folder: &Path) -> Result<()> {
 
 /// Every package that is compiled, whichever program it is for.
 fn packages(build: &Build, tree: &Path, settings: &Settings) -> Result<Vec<Package>> {
-    let module = |module: &Module| build.any_go.module(build.context, module, &build.patched.tree);
-    let (of_shim, of_runc) = (module(&build.facts.containerd)?, module(&build.facts.runc)?);
+    let of_shim = build.module_directory(&build.facts.containerd)?;
+    let of_runc = build.module_directory(&build.facts.runc)?;
     let mut found = Vec::new();
     for (compile, folder) in [
         (server::compile(build)?, tree),
@@ -109,8 +109,10 @@ fn recorded(path: &Path) -> Option<(Module, String)> {
 /// Kubernetes', in which stands what Go compiles it.
 fn copy_modules_of_ours(build: &Build, theirs: &ModuleCache, into: &ModuleCache) -> Result<()> {
     let go_sum = fs::read_to_string(build.patched.tree.join("go.sum"))?;
-    let kubernetes = build.facts.gomod.resolve_any(&["k8s.io/kubernetes"])?;
+    let kubernetes = build.facts.gomod.kubernetes()?;
     for module in [&build.facts.containerd, &build.facts.runc, &kubernetes] {
+        // A directory of the tree comes with the tree.
+        let Resolved::Fetched(module) = module else { continue };
         for kind in ["info", "mod", "ziphash"] {
             copy_record(theirs, into, module, kind)?;
         }
@@ -122,7 +124,10 @@ fn copy_modules_of_ours(build: &Build, theirs: &ModuleCache, into: &ModuleCache)
         // By the first two, Go knows the folder it stands in for a module's.
         copy_existing(theirs, into, module, &["go.mod", "go.sum"])?;
     }
-    copy_existing(theirs, into, &kubernetes, &GO_VERSION_FILES)
+    match &kubernetes {
+        Resolved::Fetched(kubernetes) => copy_existing(theirs, into, kubernetes, &GO_VERSION_FILES),
+        Resolved::Local(_) => Ok(()),
+    }
 }
 
 fn copy_record(from: &ModuleCache, into: &ModuleCache, module: &Module, kind: &str) -> Result<()> {

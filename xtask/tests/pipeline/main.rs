@@ -21,6 +21,7 @@ mod from_upstream;
 mod git_cache;
 mod hostile_tree;
 mod interruption;
+mod local_module;
 mod local_sources;
 mod patched_tree;
 mod plan;

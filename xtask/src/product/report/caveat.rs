@@ -34,6 +34,11 @@ pub(super) fn caveats(manifest: &Manifest, location: &str) -> Vec<Caveat> {
             format!("Built from the tree {}.", without_credentials(location)),
         )),
     }
+    let local: Vec<String> = manifest.local_modules().map(|module| module.to_string()).collect();
+    if !local.is_empty() {
+        let sentence = format!("Compiled from directories of the tree: {}.", local.join(", "));
+        found.push(caveat("modules that are not upstream's", sentence));
+    }
     for lacking in &manifest.incomplete {
         let sentence = match lacking.as_str() {
             "k3s-root" => "It relies on the host's own iptables, conntrack and mount.".to_owned(),
