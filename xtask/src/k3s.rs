@@ -13,6 +13,7 @@ pub mod charts;
 pub mod cni;
 pub mod compile;
 pub mod format;
+pub mod manifests;
 pub mod patched;
 pub mod pause_image;
 pub mod root;
@@ -62,7 +63,7 @@ pub struct Options {
     pub pause_image: Reference,
     /// Whether the pause image itself is carried inside k3s.
     pub builtin_pause: Part,
-    /// traefik's charts.
+    /// The Helm charts that the server carries, traefik's above all.
     pub charts: Part,
     /// k3s-root, the user space that k3s brings along.
     pub root: Part,

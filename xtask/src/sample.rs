@@ -12,6 +12,7 @@ use crate::toolchain::module_cache::{self, unescaped};
 use crate::tree;
 use crate::upstream::checkout::{self, Commit};
 use crate::upstream::chosen::Chosen;
+use crate::upstream::recipe::file_name;
 use crate::upstream::release::{Origin, Source};
 use crate::upstream::script::Trust;
 use crate::upstream::transfer::{GitSettings, Reach};
@@ -118,14 +119,21 @@ impl Settings {
         let gomod = crate::upstream::gomod::GoMod::read(k3s)?;
         let kubernetes = gomod.kubernetes()?;
         let kubernetes = kubernetes.written_version().split('-').next().unwrap_or_default();
-        let traefik = fs::read_to_string(k3s.join("manifests/traefik.yaml"))?;
-        let charts = traefik.lines().filter_map(|line| line.trim().strip_prefix("chart:"));
+        let mut charts = Vec::new();
+        for entry in walkdir::WalkDir::new(k3s.join("manifests")).sort_by_file_name() {
+            let entry = entry.context("looking for the sample's manifests")?;
+            if entry.file_type().is_file() {
+                let manifest = fs::read_to_string(entry.path())?;
+                let urls = manifest.lines().filter_map(|line| line.trim().strip_prefix("chart:"));
+                charts.extend(urls.map(|url| file_name(url.trim()).to_owned()));
+            }
+        }
         Ok(Settings {
             version: format!("{kubernetes}+k3s1.sample"),
             cni_plugins: required("VERSION_CNIPLUGINS")?,
             flannel_plugin: required("VERSION_FLANNEL_PLUGIN")?,
             root: required("VERSION_ROOT")?,
-            charts: charts.filter_map(|url| Some(url.trim().rsplit('/').next()?.to_owned())).collect(),
+            charts,
         })
     }
 

@@ -73,7 +73,7 @@ pub struct BuildOptions {
     #[arg(long)]
     pub no_builtin_pause: bool,
 
-    /// traefik's charts: with `none` the product is incomplete and says so
+    /// The Helm charts, traefik's above all: with `none` the product is incomplete and says so
     #[arg(long, value_enum, default_value_t = Choose::Fetch)]
     pub charts: Choose,
 

@@ -1,4 +1,4 @@
-//! traefik's Helm charts, which the server carries for the cluster to install.
+//! The Helm charts that the server carries for the cluster to install: traefik's, and others in newer releases.
 
 use super::tree::COMMITTED_CHARTS;
 use super::{Build, Part, format};

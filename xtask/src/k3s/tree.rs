@@ -1,7 +1,7 @@
 //! The tree that is compiled: upstream's files, patched, with its assets in place.
 
 use super::compile::{Package, go_cache};
-use super::{Build, Part, charts, pause_image};
+use super::{Build, Part, charts, manifests, pause_image};
 use crate::patch;
 use crate::step::{Outputs, Step};
 use crate::tree;
@@ -24,7 +24,7 @@ pub fn of(outputs: &Outputs) -> Result<PathBuf> {
 pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
     Step {
         name: "tree",
-        recipe: &[include_str!("tree.rs"), include_str!("charts.rs")],
+        recipe: &[include_str!("tree.rs"), include_str!("charts.rs"), include_str!("manifests.rs")],
         needs: vec!["pause-image", "charts"],
         inputs: vec![
             format!("k3s {} {}", build.source.version, build.source.commit.id),
@@ -63,8 +63,8 @@ fn put_assets(build: &Build, folder: &Path, charts: &Path) -> Result<()> {
         fs::copy(entry.path(), place)?;
     }
     if build.options.charts == Part::LeftOut {
-        // Without its charts the manifest would ask for an installation that cannot succeed.
-        fs::remove_file(folder.join("manifests/traefik.yaml"))?;
+        // Without its chart an object would ask for an installation that cannot succeed.
+        manifests::leave_out_charts(&folder.join("manifests"))?;
     }
     match build.facts.assets {
         Assets::GoEmbed => {
