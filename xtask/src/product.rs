@@ -63,7 +63,8 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         ],
         run: Box::new(move |folder, outputs| {
             let parts = parts(build, outputs)?;
-            let checks = checks(build, outputs, &parts).context("the product is not what it should be")?;
+            let checks =
+                checks(build, outputs, &parts, folder).context("the product is not what it should be")?;
             let mut files = Vec::new();
             for (part, name) in shipped(build, &parts) {
                 fs::copy(&part.path, folder.join(&name))?;
@@ -84,9 +85,9 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
 }
 
 /// Looks at all parts, then runs them.
-fn checks(build: &Build, outputs: &Outputs, parts: &[Part]) -> Result<Vec<Check>> {
+fn checks(build: &Build, outputs: &Outputs, parts: &[Part], directory: &Path) -> Result<Vec<Check>> {
     let mut checks = check::all(build, parts)?;
-    checks.extend(run::all(build, outputs)?);
+    checks.extend(run::all(build, outputs, directory)?);
     Ok(checks)
 }
 

@@ -4,7 +4,7 @@ use super::{Build, Optimisation};
 use crate::digest::Digest;
 use crate::toolchain::zig::{CFLAGS, UNOPTIMISED};
 use crate::upstream::recipe::GoBuild;
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
 
 /// A `go build` for the target, composed before anything runs, so that it can be printed and hashed.
@@ -129,12 +129,14 @@ impl Compile {
         }
         arguments.extend(["-o".to_owned(), output.to_string_lossy().into_owned()]);
         arguments.extend(self.arguments.iter().cloned());
+        let temporary = tempfile::tempdir_in(output.parent().context("an output is in a directory")?)?;
         let mut program = build
             .go
             .command(build.context, &arguments)?
             .dir(dir)
             .log(self.step)
             .env("GOCACHE", go_cache(build))
+            .env(GO_TEMPORARY, temporary.path())
             .envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())));
         if let Modules::GoPath(path) = modules {
             program = program.env("GO111MODULE", "off").env("GOPATH", path);
@@ -205,6 +207,10 @@ pub enum Modules {
     /// The GOPATH of old, which the CNI plugins are still built in.
     GoPath(PathBuf),
 }
+
+/// The variable that names the directory in which Go builds, and from which `go run` executes. The system's may
+/// be small, and nothing may be executed in it where it is mounted `noexec`.
+pub const GO_TEMPORARY: &str = "GOTMPDIR";
 
 /// What cgo passes to the C and C++ compilers.
 const COMPILER_FLAGS: [&str; 2] = ["CGO_CFLAGS", "CGO_CXXFLAGS"];

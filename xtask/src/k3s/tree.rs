@@ -1,6 +1,6 @@
 //! The tree that is compiled: upstream's files, patched, with its assets in place.
 
-use super::compile::{Package, go_cache};
+use super::compile::{GO_TEMPORARY, Package, go_cache};
 use super::{Build, Part, charts, manifests, pause_image};
 use crate::patch;
 use crate::step::{Outputs, Step};
@@ -107,6 +107,7 @@ pub fn generator_packages(
 /// Runs upstream's generator, a program of the host, which turns folders into Go files.
 pub fn generate(build: &Build, folder: &Path) -> Result<()> {
     let arguments = ["run", "-mod=readonly", "-trimpath", GENERATOR].map(str::to_owned);
+    let temporary = tempfile::tempdir_in(folder.parent().context("a tree is in a directory")?)?;
     build
         .go
         .command(build.context, &arguments)?
@@ -114,6 +115,7 @@ pub fn generate(build: &Build, folder: &Path) -> Result<()> {
         .log("generate")
         .env("CGO_ENABLED", "0")
         .env("GOCACHE", go_cache(build))
+        .env(GO_TEMPORARY, temporary.path())
         .run()?;
     Ok(())
 }

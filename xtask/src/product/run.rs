@@ -9,7 +9,6 @@ use crate::step::Outputs;
 use crate::target::Target;
 use crate::toolchain::qemu;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use xshell::cmd;
@@ -20,8 +19,9 @@ const LIMIT: Duration = Duration::from_secs(180);
 /// The last of the checks, which tells that a product was run.
 pub const SERVER_STARTS: &str = "k3s server passes the checks at its start";
 
-/// Runs a version flag of every part, unpacks the bundle with k3s' own code, and starts the server.
-pub fn all(build: &Build, outputs: &Outputs) -> Result<Vec<Check>> {
+/// Runs a version flag of every part, unpacks the bundle with k3s' own code, and starts the server. Below the
+/// directory is room for what is unpacked.
+pub fn all(build: &Build, outputs: &Outputs, directory: &Path) -> Result<Vec<Check>> {
     let Some(emulator) = Emulator::of(build.target) else {
         let name = format!("qemu-{}", build.target.qemu);
         build.context.progress.say(format!(
@@ -59,9 +59,11 @@ pub fn all(build: &Build, outputs: &Outputs) -> Result<Vec<Check>> {
             seen: said.lines().collect::<Vec<_>>().join("; "),
         });
     }
-    let data = tempfile::tempdir()?;
+    // What is unpacked is executed, which the system's directory for temporary files may forbid.
+    let data = tempfile::tempdir_in(directory)?;
     checks.push(unpacks_itself(build, &emulator, outputs, data.path())?);
     checks.push(server_starts(build, &emulator, data.path())?);
+    data.close().context("removing what k3s has unpacked")?;
     Ok(checks)
 }
 
@@ -149,17 +151,21 @@ fn server_starts(build: &Build, emulator: &Emulator, data: &Path) -> Result<Chec
         });
     }
     let (server, _) = unpacked(data)?;
-    let state = data.join("state");
-    fs::create_dir_all(&state)?;
-    let state = state.to_string_lossy().into_owned();
+    // Its sockets are in there, whose paths must be short (unix(7)).
+    let state = tempfile::tempdir()?;
     let shell = build.context.shell()?;
     let mut words: Vec<String> = emulator.0.iter().map(|path| path.display().to_string()).collect();
-    words.extend([server.display().to_string(), "server".to_owned(), "--data-dir".to_owned(), state]);
+    words.extend([
+        server.display().to_string(),
+        "server".to_owned(),
+        "--data-dir".to_owned(),
+        state.path().display().to_string(),
+    ]);
     // Root and a network of its own, so that nothing of this machine is listened on or changed; that
     // network has no route, from which k3s would take its address.
     words.extend(["--node-ip", "10.0.0.1"].map(str::to_owned));
     let program = Program::new(build.context, cmd!(shell, "unshare --map-root-user --net {words...}"))
-        .env("HOME", data)
+        .env("HOME", state.path())
         .log("server-start");
     let wanted = format!("Starting k3s {}", build.source.version);
     let watched = program.watch(&wanted, LIMIT)?;

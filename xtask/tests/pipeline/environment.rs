@@ -1,8 +1,10 @@
 //! What stands in a person's environment, and must not get into the product.
 
+use super::needs;
 use super::place::Place;
 use super::shop;
 use std::process::Command;
+use xtask::product::run::SERVER_STARTS;
 
 /// Settings that would change a Go, C, Rust, git or shell command if they reached one.
 const HOSTILE: [(&str, &str); 46] = [
@@ -90,6 +92,27 @@ fn hostile_settings_do_not_reach_the_product() {
         let product = shop::Product::read(place.dist().join(version).join("riscv64"), String::new());
         assert_eq!(product.sums(), shop::product(layout, "riscv64").sums(), "{layout}");
     }
+}
+
+/// Where the generator is compiled and run, and where a product of this machine's architecture unpacks itself.
+#[test]
+fn builds_where_temporary_files_cannot_be_executed() {
+    let what = "a build with a directory for temporary files that is mounted noexec";
+    if !needs::namespaces(what) {
+        return;
+    }
+    let mut place = Place::new();
+    place.set("TMPDIR", place.path("temporary"));
+    std::fs::create_dir(place.path("temporary")).unwrap();
+    let script = "mount -t tmpfs -o noexec tmpfs \"$TMPDIR\" && cp /bin/true \"$TMPDIR\" && \
+                  ! \"$TMPDIR/true\" 2>/dev/null && exec \"$@\"";
+    let words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"];
+    let arguments = ["build", "--sample", "--sample-layout", "bindata", "--arch", shop::host().go];
+    super::place::succeeded(place.under(words, arguments).output().unwrap());
+    let version = shop::LAYOUTS.iter().find(|(name, _)| *name == "bindata").unwrap().1;
+    let product = shop::Product::read(place.dist().join(version).join(shop::host().go), String::new());
+    let checks: Vec<&str> = product.manifest.checks.iter().map(|check| check.what.as_str()).collect();
+    assert_eq!(checks.last(), Some(&SERVER_STARTS), "{checks:?}");
 }
 
 #[test]

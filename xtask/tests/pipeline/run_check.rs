@@ -55,7 +55,7 @@ fn verdict(build: &Build, programs: &[(&'static str, String, String); 4]) -> Res
     };
     let plan = Plan::new(programs.iter().map(write).collect()).unwrap();
     let (outputs, _) = plan.run(build.context, &build.context.work.join("scripts")).unwrap();
-    match run::all(build, &outputs) {
+    match run::all(build, &outputs, &build.context.work) {
         Ok(checks) => Ok(checks.into_iter().map(|check| check.what).collect()),
         Err(error) => Err(format!("{error:#}")),
     }
