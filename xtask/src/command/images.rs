@@ -6,6 +6,8 @@ use crate::upstream::images;
 use anyhow::Result;
 
 /// List the images that a k3s pulls by default, and where its tree sets each
+///
+/// The tree is read as upstream left it, since the list says what patches have to change.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
