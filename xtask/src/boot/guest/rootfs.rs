@@ -1,7 +1,7 @@
 //! A guest with a root file system of the user's, openEuler's for instance, under Debian's kernel.
 
-use super::{self as guest, About, DISK, Guest, INITRD, KERNEL, skipped};
-use crate::boot::disk;
+use super::{About, DISK, Guest, INITRD, KERNEL, skipped};
+use crate::boot::{disk, guest};
 use crate::context::Context;
 use crate::namespaces;
 use crate::process::Program;
