@@ -41,6 +41,7 @@ pub mod workspace;
 // proved; the release that carries it.
 pub mod boot;
 pub mod image;
+pub mod interruptions;
 pub mod k3s;
 pub mod patch;
 pub mod pause;

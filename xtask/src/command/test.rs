@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that has to hold, one part after another, each with its time.
 
 use crate::context::Context;
+use crate::interruptions::{Cache, Campaign};
 use crate::libtest::{Counts, Report};
 use crate::process::Program;
 use crate::target::{TARGETS, Target};
@@ -14,7 +15,19 @@ use xshell::cmd;
 
 /// Run all tests: formatting, lints, and every test program; what is skipped counts as failed
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Instead: interrupt this many runs on the sample at random moments, and compare what the next runs leave
+    #[arg(long, value_name = "N")]
+    interruptions: Option<u32>,
+
+    /// Repeat the moments, signals and conditions of an earlier --interruptions
+    #[arg(long, value_name = "SEED", requires = "interruptions")]
+    seed: Option<u64>,
+}
+
+/// The interruptions among the other tests: few, always the same, and with the cache that is there.
+const FEW: u32 = 6;
+const FIXED_SEED: u64 = 1;
 
 /// One part, when it is over.
 struct Part {
@@ -25,6 +38,10 @@ struct Part {
 
 impl Args {
     pub fn run(&self, context: &Context) -> Result<()> {
+        if let Some(interruptions) = self.interruptions {
+            let seed = self.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
+            return Campaign { context, interruptions, seed, cache: Cache::Own }.run()?.sum_up();
+        }
         let mut run = Run { context, path: search_path(context)?, parts: Vec::new(), left_out: Vec::new() };
         run.check("rustfmt", run.cargo("fmt --all --check")?)?;
         run.check("clippy", run.cargo("clippy --locked --workspace --all-targets -- -D warnings")?)?;
@@ -37,6 +54,7 @@ impl Args {
                 run.test(&name, run.cargo(&format!("test --locked --workspace {choice}"))?)?;
             }
         }
+        run.interrupt()?;
         run.sum_up()
     }
 }
@@ -76,6 +94,17 @@ impl<'a> Run<'a> {
     /// A part that is a test program with tests of its own.
     fn test(&mut self, name: &str, program: Program) -> Result<Counts> {
         self.part(name, program, Report::read)
+    }
+
+    /// A short campaign of interruptions.
+    fn interrupt(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        let campaign =
+            Campaign { context: self.context, interruptions: FEW, seed: FIXED_SEED, cache: Cache::Shared };
+        let results = campaign.run()?;
+        let counts = Counts { passed: results.survived as usize, failed: results.lost.len(), skipped: 0 };
+        self.parts.push(Part { name: "interruptions".to_owned(), took: begun.elapsed(), counts });
+        Ok(())
     }
 
     fn part(&mut self, name: &str, program: Program, read: impl Fn(&str) -> Report) -> Result<Counts> {

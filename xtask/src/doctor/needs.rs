@@ -112,6 +112,8 @@ pub static NEEDS: &[Need] = &[
         Search::Tool(Tool::Component("fmt")), Package),
     need("clippy", &[Test], "reads the sources critically",
         Search::Tool(Tool::Component("clippy")), Package),
+    // That of busybox has no such option.
+    need("timeout", &[Test], "interrupts runs at random moments", asked(&["timeout"], &["--foreground", "9", "true"]), Package),
     need("gcc", &[Test, Bench], "compiles Kubernetes' pause, which ours is compared with",
         program(&["gcc"]), Package),
     need("static C library", &[Test, Bench], "is linked into Kubernetes' pause",
@@ -185,6 +187,7 @@ mod tests {
         ("cargo", "has compiled this program"),
         ("apt-get", "belongs to Debian's packages"),
         ("dpkg-deb", "belongs to Debian's packages"),
+        ("env", "comes with timeout, in coreutils"),
         ("setsid", "comes with unshare, in util-linux"),
         ("sudo", "or doas stands in a printed line"),
         ("doas", "or sudo stands in a printed line"),

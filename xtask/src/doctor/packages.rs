@@ -120,6 +120,7 @@ const PACKAGES: &[(&str, [&str; 6])] = &[
     ("Debian's packages", ["apt debian-archive-keyring dpkg", "", "", "", "", ""]),
     ("rustfmt",           ["rustfmt",         "rustfmt",                 "",                "",               "",                    ""]),
     ("clippy",            ["rust-clippy",     "clippy",                  "",                "",               "",                    ""]),
+    ("timeout",           ["coreutils",       "coreutils",               "coreutils",       "coreutils",      "coreutils",           "coreutils"]),
     ("gcc",               ["gcc",             "gcc",                     "gcc",             "gcc",            "gcc",                 "gcc"]),
     ("static C library",  ["libc6-dev",       "glibc-static",            "glibc-static",    "glibc",          "musl-dev",            "glibc-devel-static"]),
     ("readelf",           ["binutils",        "binutils",                "binutils",        "binutils",       "binutils",            "binutils"]),
