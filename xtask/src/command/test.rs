@@ -29,6 +29,10 @@ pub struct Args {
 const FEW: u32 = 6;
 const FIXED_SEED: u64 = 1;
 
+/// No part takes nearly so long, however busy the machine: what is still running then hangs. Tests have no timeouts
+/// of their own.
+const TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
+
 /// One part, when it is over.
 struct Part {
     name: String,
@@ -115,7 +119,7 @@ impl<'a> Run<'a> {
         }
         let running = self.context.progress.step(name);
         let begun = Instant::now();
-        let ended = program.log(&log).run();
+        let ended = program.log(&log).run_within(TIMEOUT);
         let took = begun.elapsed();
         let mut report = read(&String::from_utf8_lossy(&fs::read(&file)?));
         match ended {

@@ -38,8 +38,6 @@ fn a_guest_that_never_boots_is_given_up_at_its_limit_and_no_machine_is_left() {
     let failure = outcome.failure.unwrap();
     assert_eq!(failure.milestone, "kernel");
     assert_eq!(failure.reason, "the machine has not come this far within 5 s");
-    let console = fs::read_to_string(folder.path().join("console.log")).unwrap();
-    assert!(console.contains("OpenSBI"), "the firmware at least has said something: {console}");
     assert_eq!(running_below(folder.path()), [0; 0]);
 }
 

@@ -5,6 +5,8 @@
 mod containerd;
 #[path = "../support/needs.rs"]
 mod needs;
+#[path = "../support/wait.rs"]
+mod wait;
 
 mod as_a_command;
 mod as_files;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::processes::{Running, eventually, start};
+use crate::processes::{Running, start};
 use crate::programs::{native, ours, reference};
+use crate::wait;
 
 /// How often the program has run, in ticks of processor time and in switches to and from it.
 fn activity(running: &Running) -> (Vec<String>, [Option<String>; 2]) {
@@ -21,7 +22,7 @@ fn activity(running: &Running) -> (Vec<String>, [Option<String>; 2]) {
 fn it_uses_no_processor_time() {
     for program in ours() {
         let running = start(program, &[]);
-        eventually("two looks at it find the same", || {
+        wait::until(|| {
             let before = activity(&running);
             std::thread::sleep(Duration::from_millis(300));
             (activity(&running) == before).then_some(())
@@ -59,9 +60,7 @@ fn it_keeps_one_page_beside_its_stack() {
 fn being_stopped_and_continued_does_not_end_its_wait() {
     for program in ours() {
         let running = start(program, &[]);
-        let becomes = |state| {
-            eventually("its state changes", || running.status("State")?.starts_with(state).then_some(()))
-        };
+        let becomes = |state| wait::until(|| running.status("State")?.starts_with(state).then_some(()));
         for _ in 0..20 {
             running.send(Signal::SIGSTOP);
             becomes('T');

@@ -5,6 +5,8 @@ mod programs;
 
 #[path = "../support/needs.rs"]
 mod needs;
+#[path = "../support/wait.rs"]
+mod wait;
 
 mod as_first_process;
 mod at_rest;

@@ -5,16 +5,13 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::programs::Program;
-
-/// Longer than anything here takes, however busy the machine; only a program that hangs gets to see it.
-const PATIENCE: Duration = Duration::from_secs(120);
+use crate::wait;
 
 /// A started program with its output captured. Should a test fail half-way, it does not outlive it.
 pub struct Running {
@@ -58,7 +55,7 @@ pub fn start_in_namespace(argv: &[PathBuf], script: &str) -> Running {
     let words = namespaces.split(' ').chain([&*script, "sh"]);
     let mut running = spawn(words, argv, Stdio::piped());
     let unshare = running.pid;
-    running.pid = eventually("the namespace has its first process", || {
+    running.pid = wait::until(|| {
         if running.child.try_wait().unwrap().is_some() {
             let mut stderr = String::new();
             running.child.stderr.as_mut().unwrap().read_to_string(&mut stderr).unwrap();
@@ -105,11 +102,13 @@ impl Running {
         let sigchld = 1 << (Signal::SIGCHLD as u32 - 1);
         let has =
             |set| self.status(set).is_some_and(|mask| u64::from_str_radix(&mask, 16).unwrap() & sigchld != 0);
-        eventually("the program waits for signals", || {
+        wait::until(|| {
+            let state = self.status("State").expect("a program that was started");
+            assert!(!state.starts_with('Z'), "{} ended before it waited for signals", program.name);
             let executes = fs::read_link(format!("/proc/{}/exe", self.pid)).ok()?;
             let settled = same_file(&executes, &program.argv[0])
                 && (has("SigIgn") || has("SigCgt"))
-                && self.status("State")?.starts_with('S')
+                && state.starts_with('S')
                 && self.waits_for_signals();
             settled.then_some(())
         });
@@ -143,7 +142,7 @@ impl Running {
 
     /// Waits for the end and returns status and output.
     pub fn finish(mut self) -> Output {
-        let status = eventually("the program ends", || self.child.try_wait().unwrap());
+        let status = self.child.wait().unwrap();
         let mut output = Output { status, stdout: Vec::new(), stderr: Vec::new() };
         if let Some(mut stdout) = self.child.stdout.take() {
             stdout.read_to_end(&mut output.stdout).unwrap();
@@ -159,18 +158,6 @@ impl Drop for Running {
         // namespace dies with its unshare, and everything in the namespace with it.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// Asks until there is an answer.
-pub fn eventually<T>(event: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = ask() {
-            return answer;
-        }
-        assert!(Instant::now() < deadline, "in vain: {event}");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -1,15 +1,11 @@
 //! Builds that are ended in the middle: nothing of them goes on, and the next run does.
 
 use super::place::{Place, failed};
-use super::{needs, shop};
+use super::{needs, shop, wait};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
-
-/// Far longer than anything here takes: reaching it means that something hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The processes that have anything to do with a place: by their command line, environment or folder.
 fn processes_of(place: &Place) -> Vec<String> {
@@ -33,15 +29,6 @@ fn processes_of(place: &Place) -> Vec<String> {
     found
 }
 
-#[track_caller]
-fn wait_until(what: &str, mut holds: impl FnMut() -> Result<(), String>) {
-    let begin = Instant::now();
-    while let Err(still) = holds() {
-        assert!(begin.elapsed() < PATIENCE, "{what}, but still:\n{still}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 /// A build that is under way, and ends with the test at the latest.
 struct Build(Child);
 
@@ -61,17 +48,10 @@ impl Drop for Build {
 }
 
 /// Ends a build by a signal, and waits until nothing of it is left.
-#[track_caller]
 fn end(place: &Place, Build(build): &mut Build, signal: Signal) {
     kill(Pid::from_raw(i32::try_from(build.id()).unwrap()), signal).unwrap();
-    wait_until("a build ends by a signal", || match build.try_wait().unwrap() {
-        Some(_) => Ok(()),
-        None => Err(format!("it runs after {signal}")),
-    });
-    wait_until("a build's children end with it", || match processes_of(place).as_slice() {
-        [] => Ok(()),
-        left => Err(left.join("\n")),
-    });
+    build.wait().unwrap();
+    wait::until(|| processes_of(place).is_empty().then_some(()));
 }
 
 #[test]
@@ -90,10 +70,9 @@ fn no_child_outlives_a_build_however_it_is_ended() {
     );
     for signal in [Signal::SIGKILL, Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let mut build = Build::start(&place, Stdio::null());
-        wait_until("the compiler runs", || match build.0.try_wait().unwrap() {
-            _ if reached.exists() => Ok(()),
-            None => Err("it does not".to_owned()),
-            Some(status) => panic!("the build ended: {status}"),
+        wait::until(|| {
+            assert_eq!(build.0.try_wait().unwrap(), None, "the build ended");
+            reached.exists().then_some(())
         });
         let sleeping = processes_of(&place).iter().filter(|process| process.contains("sleep 1000")).count();
         assert!(sleeping >= 1, "{signal}: {:?}", processes_of(&place));

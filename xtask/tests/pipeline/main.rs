@@ -12,6 +12,8 @@ mod needs;
 mod place;
 mod shop;
 mod upstream;
+#[path = "../support/wait.rs"]
+mod wait;
 
 mod bad_input;
 mod credentials;

@@ -2,10 +2,10 @@
 
 use super::place::{Place, failed, succeeded};
 use super::shop::{self, LAYOUTS, Product};
+use super::wait;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::Duration;
 
 /// Has the pause program's compiler of a place wait, and returns the file that appears when it does, and the one
 /// that lets it go on.
@@ -25,10 +25,10 @@ fn hold_compiler(place: &mut Place) -> (PathBuf, PathBuf) {
 /// Waits until a file appears, which a child process makes while it runs.
 #[track_caller]
 fn wait_for(file: &Path, child: &mut Child) {
-    while !file.exists() {
+    wait::until(|| {
         assert_eq!(child.try_wait().unwrap(), None, "it ended before {}", file.display());
-        std::thread::sleep(Duration::from_millis(20));
-    }
+        file.exists().then_some(())
+    });
 }
 
 #[test]

@@ -1,13 +1,9 @@
 //! A real containerd with a folder and a socket of its own, which ends with the test.
 
-use super::needs;
+use super::{needs, wait};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
-
-/// Far longer than anything here takes: reaching it means that something hangs.
-pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The namespace of everything that Kubernetes runs.
 const NAMESPACE: &str = "k8s.io";
@@ -65,13 +61,11 @@ impl Containerd {
     fn wait_until_it_answers(&mut self) {
         let log = self.folder.path().join("log");
         let told = || std::fs::read_to_string(&log).unwrap_or_default();
-        let begin = Instant::now();
-        while !self.ctr(&["version"]).status.success() {
+        wait::until(|| {
             let ended = self.daemon.try_wait().unwrap();
             assert!(ended.is_none(), "containerd ended at once: {ended:?}\n{}", told());
-            assert!(begin.elapsed() < PATIENCE, "containerd does not answer\n{}", told());
-            std::thread::sleep(Duration::from_millis(50));
-        }
+            self.ctr(&["version"]).status.success().then_some(())
+        });
     }
 
     pub fn ctr(&self, arguments: &[&str]) -> Output {
@@ -106,13 +100,9 @@ impl Containerd {
         self.ask(&["images", "ls", "--quiet"]).lines().map(str::to_owned).collect()
     }
 
-    /// Waits until a task is in this state, such as `STOPPED`, and fails after `limit`.
-    pub fn wait_for_task(&self, name: &str, state: &str, limit: Duration) {
-        let begin = Instant::now();
-        while self.task(name).1 != state {
-            assert!(begin.elapsed() < limit, "{name} is not {state} after {limit:?}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+    /// Waits until a task is in this state, such as `STOPPED`.
+    pub fn wait_for_task(&self, name: &str, state: &str) {
+        wait::until(|| (self.task(name).1 == state).then_some(()));
     }
 
     /// The process ID and the state of a task.

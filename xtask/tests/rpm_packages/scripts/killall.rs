@@ -34,8 +34,7 @@ runs() { grep -qs "[1]00$1" /proc/[0-9]*/cmdline; }
 sleeps() { grep -qszx "[1]00$1" /proc/[0-9]*/cmdline; }
 all_run() {
     for number; do
-        for _ in $(seq 100); do sleeps $number && break; sleep 0.1; done
-        sleeps $number || echo "did not start: $number"
+        until sleeps $number; do sleep 0.1; done
     done
 }
 what_is_left() {
