@@ -3,8 +3,9 @@
 use crate::claim::Claim;
 use crate::command::{bench, boot, build, bump, cache, doctor, images, patch, pause, release, rpm, test};
 use crate::context::{Context, Network};
+use crate::run_directory::RunDirectory;
 use crate::storage;
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::{Parser, Subcommand};
 
 /// From a k3s release to riscv64 RPMs.
@@ -51,19 +52,25 @@ impl Cli {
     pub fn run(self) -> Result<()> {
         let network = if self.offline { Network::Forbidden } else { Network::Allowed };
         let context = Context::new(self.jobs.map(usize::from), network)?;
-        let _in_use = match self.command {
+        let in_use = match self.command {
             // It needs both for itself.
             Command::Cache(_) => None,
             // It says among its needs what cannot be written.
             Command::Doctor(_) if storage::require(&context).is_err() => None,
             _ => {
                 storage::require(&context)?;
-                Some([
+                let claims = [
                     Claim::shared(&context, &context.cache_in_use())?,
                     Claim::shared(&context, &context.work_in_use())?,
-                ])
+                ];
+                Some((claims, RunDirectory::create(&context, &context.scratch())?))
             }
         };
+        if let Some((_, scratch)) = &in_use {
+            // For our own scratch files and those of child processes, which a signal would leave in /tmp otherwise.
+            tempfile::env::override_temp_dir(scratch.path())
+                .map_err(|other| anyhow!("scratch files go to {} already", other.display()))?;
+        }
         match self.command {
             Command::Build(args) => args.run(context),
             Command::Patch(args) => args.run(context),

@@ -88,6 +88,11 @@ impl Context {
         self.work.with_extension("claim")
     }
 
+    /// The directory of each run's scratch files.
+    pub fn scratch(&self) -> PathBuf {
+        self.work.with_file_name("scratch")
+    }
+
     /// The same run with downloads from another place.
     pub fn with_mirror(self, mirror: String) -> Context {
         Context { mirror: Some(mirror), ..self }

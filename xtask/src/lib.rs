@@ -48,6 +48,7 @@ pub mod pause;
 pub mod product;
 pub mod release;
 pub mod rpm;
+pub mod run_directory;
 pub mod sample;
 pub mod upstream;
 pub mod vendoring;

@@ -96,6 +96,8 @@ impl<'a> Program<'a> {
             .collect();
         environment.insert("LC_ALL".into(), "C.UTF-8".into());
         environment.insert("TZ".into(), "UTC".into());
+        // This run's own, which is removed also after it was killed.
+        environment.insert("TMPDIR".into(), tempfile::env::temp_dir().into());
         Program {
             context,
             argv,

@@ -8,9 +8,8 @@ use super::subject::Subject;
 use crate::claim::Claim;
 use crate::context::Context;
 use crate::process::Listening;
+use crate::run_directory::RunDirectory;
 use anyhow::Result;
-use fs_err as fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// What all machines of one run have in common.
@@ -51,40 +50,18 @@ impl Trial {
     }
 }
 
-/// Where the machines of one run are, one after another, held while it lasts.
+/// The directory in which the machines of one run are, one after another.
 #[derive(Debug)]
-pub struct Room {
-    // Cleared away before it is free, or whoever comes meanwhile would clear what is still in use.
-    folder: tempfile::TempDir,
-    _claim: Claim,
-}
+pub struct Room(RunDirectory);
 
 impl Room {
     /// Takes a new one, and clears away what killed runs have left of theirs.
     pub fn take(context: &Context) -> Result<Room> {
-        let all = place(context);
-        let _one_at_a_time = claim(context)?;
-        for entry in fs::read_dir(&all)? {
-            let path = entry?.path();
-            if path.is_dir() && Claim::is_free(&path.join("claim"))? {
-                clear(&path)?;
-            }
-        }
-        let folder = tempfile::Builder::new().prefix("run-").tempdir_in(&all)?;
-        let _claim = Claim::on(context, &folder.path().join("claim"))?;
-        Ok(Room { folder, _claim })
+        Ok(Room(RunDirectory::create(context, &place(context))?))
     }
 
     pub fn path(&self) -> &Path {
-        self.folder.path()
-    }
-}
-
-/// Removes a room that nobody holds; whoever has just left it may be removing it too.
-fn clear(path: &Path) -> Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
+        self.0.path()
     }
 }
 

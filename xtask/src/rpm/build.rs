@@ -85,6 +85,8 @@ fn program<'a>(
 ) -> Result<Program<'a>> {
     let definitions = [
         format!("_topdir {}", topdir.alias.path().display()),
+        // A killed rpmbuild leaves its scripts there.
+        format!("_tmppath {}", topdir.alias.path().display()),
         format!("dist .{}", packaging.dist.name),
         "_vendor openEuler".to_owned(),
         "use_source_date_epoch_as_buildtime 1".to_owned(),

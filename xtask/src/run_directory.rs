@@ -1,0 +1,45 @@
+//! Directories of one run, for what it needs only while it lasts.
+
+use crate::claim::Claim;
+use crate::context::Context;
+use anyhow::Result;
+use fs_err as fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// A directory of this run. It is removed with the value, or by the next run if this one is killed.
+#[derive(Debug)]
+pub struct RunDirectory {
+    // Removed before it is unlocked, or another run would remove what is still in use.
+    directory: tempfile::TempDir,
+    _claim: Claim,
+}
+
+impl RunDirectory {
+    /// Creates one in a directory that holds nothing else, and removes what killed runs have left there.
+    pub fn create(context: &Context, all: &Path) -> Result<RunDirectory> {
+        let _one_at_a_time = Claim::on(context, &all.join("claim"))?;
+        for entry in fs::read_dir(all)? {
+            let path = entry?.path();
+            if path.is_dir() && Claim::is_free(&path.join("claim"))? {
+                clear(&path)?;
+            }
+        }
+        let directory = tempfile::Builder::new().prefix("run-").tempdir_in(all)?;
+        let _claim = Claim::on(context, &directory.path().join("claim"))?;
+        Ok(RunDirectory { directory, _claim })
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+/// Removes the directory of a run that has ended. It may still be removing it itself, and what it has started may
+/// write to it until it is killed as well, within a moment: then the next run removes it.
+fn clear(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty) => Ok(()),
+        other => Ok(other?),
+    }
+}
