@@ -21,7 +21,8 @@ impl Alias {
     /// If none of the usual directories for temporary files can be written to under a plain path.
     pub fn of(target: &Path) -> Result<Alias> {
         let target = std::path::absolute(target)?;
-        let parents = [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")];
+        // The first is this run's own, which is removed also after it was killed.
+        let parents = [tempfile::env::temp_dir(), std::env::temp_dir(), "/tmp".into(), "/var/tmp".into()];
         let plain = || parents.iter().filter(|parent| is_plain(parent));
         let Some(directory) = plain().find_map(|parent| tempfile::tempdir_in(parent).ok()) else {
             bail!(

@@ -116,12 +116,12 @@ impl Product {
         let made = outputs.of("product")?;
         let folder = build.context.dist.join(build.source.version.to_string()).join(build.target.go);
         let manifest = Manifest::read(&made.join(MANIFEST))?;
-        if timings.iter().all(|timing| timing.kept) && is_there(made, &folder)? {
-            return Ok(Product { folder, manifest });
-        }
         let parent = folder.parent().context("a product has a folder")?;
         fs::create_dir_all(parent)?;
         let making = making(parent, build.target.go)?;
+        if timings.iter().all(|timing| timing.kept) && is_there(made, &folder)? {
+            return Ok(Product { folder, manifest });
+        }
         crate::tree::copy(made, making.path())?;
         let page = report::page(build, &manifest, &build.patched.outcome.applied, timings);
         fs::write(making.path().join(REPORT), page.html())?;
@@ -177,14 +177,18 @@ pub(crate) fn sums(folder: &Path, files: &[String]) -> Result<String> {
     names.into_iter().map(|name| Ok(format!("{}  {name}\n", Digest::of_file(&folder.join(name))?))).collect()
 }
 
-/// A folder for a product of this architecture in the making, once what killed runs have left is gone.
-pub(crate) fn making(parent: &Path, arch: &str) -> Result<tempfile::TempDir> {
-    let prefix = format!(".making-{arch}-");
+/// Creates a directory that is to take the place of `name`, once what killed runs have left of both is gone.
+pub(crate) fn making(parent: &Path, name: &str) -> Result<tempfile::TempDir> {
+    let prefix = format!(".making-{name}-");
     for entry in fs::read_dir(parent)? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(&prefix) {
-            fs::remove_dir_all(entry.path())?;
+        let path = entry?.path();
+        if path.file_name().is_some_and(|found| found.to_string_lossy().starts_with(&prefix)) {
+            fs::remove_dir_all(path)?;
         }
+    }
+    let old = parent.join(name).with_extension("old");
+    if old.exists() {
+        fs::remove_dir_all(old)?;
     }
     Ok(tempfile::Builder::new().prefix(&prefix).tempdir_in(parent)?)
 }
@@ -194,9 +198,6 @@ pub(crate) fn replace(making: tempfile::TempDir, folder: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(making.path(), std::fs::Permissions::from_mode(0o755))?;
     let old = folder.with_extension("old");
-    if old.exists() {
-        fs::remove_dir_all(&old)?;
-    }
     if folder.exists() {
         fs::rename(folder, &old)?;
     }

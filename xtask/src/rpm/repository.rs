@@ -30,7 +30,7 @@ pub fn make(
     let version = &packaging.product.manifest.k3s;
     let parent = context.dist.join(version).join("rpm").join(packaging.dist.name);
     fs::create_dir_all(&parent)?;
-    let making = tempfile::Builder::new().prefix(".making-").tempdir_in(&parent)?;
+    let making = product::making(&parent, packaging.target.rpm)?;
     let folder = making.path();
 
     let mut copies = Vec::new();

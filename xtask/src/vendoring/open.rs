@@ -92,8 +92,12 @@ fn take_modules(context: &Context, vendored: &Vendored, from: &Path) -> Result<P
         "{} is not what {INDEX} says: a file is missing, is new or was changed",
         from.display()
     );
-    let making = tempfile::tempdir_in(place.parent().context("the cache has a folder")?)?;
-    tree::copy(from, making.path())?;
-    fs::rename(making.keep(), &place)?;
+    let making = place.with_extension("making");
+    // A killed run has left it.
+    if making.exists() {
+        fs::remove_dir_all(&making)?;
+    }
+    tree::copy(from, &making)?;
+    fs::rename(making, &place)?;
     Ok(place)
 }

@@ -5,6 +5,7 @@ use super::{needs, shop, wait};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
 /// The processes that have anything to do with a place: by their command line, environment or folder.
@@ -84,7 +85,10 @@ fn no_child_outlives_a_build_however_it_is_ended() {
 
 #[test]
 fn a_build_that_is_killed_after_every_step_ends_with_the_same_bytes() {
-    let place = Place::new();
+    let mut place = Place::new();
+    let elsewhere = place.path("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    place.set("TMPDIR", &elsewhere);
     let mut signals = [Signal::SIGKILL, Signal::SIGKILL, Signal::SIGINT].into_iter().cycle();
     let mut killed_after = Vec::new();
     let product = loop {
@@ -101,21 +105,31 @@ fn a_build_that_is_killed_after_every_step_ends_with_the_same_bytes() {
             }
             None => {
                 assert!(build.0.wait().unwrap().success());
-                // The moment at which a product appears is too short to be met.
-                let version = place.dist().join(shop::LAYOUTS[0].1);
-                std::fs::remove_dir_all(version.join("riscv64")).unwrap();
-                for stale in [".making-riscv64-killed", "riscv64.old"] {
-                    std::fs::create_dir_all(version.join(stale)).unwrap();
-                    std::fs::write(version.join(stale).join("k3s-riscv64"), "half").unwrap();
-                }
                 break shop::build(&place, &[]);
             }
         }
     };
     assert!(killed_after.len() >= 10, "{killed_after:?}");
-    assert_eq!(product.sums(), shop::product("embed", "riscv64").sums());
-    let left = place.files().into_keys().filter(|name| !name.contains("/riscv64/"));
-    assert_eq!(left.collect::<Vec<_>>(), [""; 0]);
+    let sums = shop::product("embed", "riscv64").sums();
+    assert_eq!(product.sums(), sums);
+    // The moment at which a product appears is too short to be met: before it, and after it.
+    let version = place.dist().join(shop::LAYOUTS[0].1);
+    for product_is_there in [false, true] {
+        if !product_is_there {
+            std::fs::remove_dir_all(version.join("riscv64")).unwrap();
+        }
+        for stale in [".making-riscv64-killed", "riscv64.old"] {
+            std::fs::create_dir_all(version.join(stale)).unwrap();
+            std::fs::write(version.join(stale).join("k3s-riscv64"), "half").unwrap();
+        }
+        assert_eq!(shop::build(&place, &[]).sums(), sums);
+        let left = place.files().into_keys().filter(|name| !name.contains("/riscv64/"));
+        assert_eq!(left.collect::<Vec<_>>(), [""; 0], "{product_is_there}");
+    }
+    let scratch = [elsewhere, place.path("target/scratch")];
+    let left = scratch.iter().flat_map(|directory| std::fs::read_dir(directory).unwrap().flatten());
+    let left = left.filter(|entry| entry.file_name() != "claim").map(|entry| entry.path());
+    assert_eq!(left.collect::<Vec<_>>(), [""; 0].map(PathBuf::from), "scratch files of killed runs");
 }
 
 #[test]
