@@ -3,6 +3,8 @@
 use super::place::Place;
 use super::shop;
 use std::path::{Path, PathBuf};
+use xtask::k3s::Build;
+use xtask::k3s::charts::{self, Wanted};
 use xtask::k3s::tree::COMMITTED_CHARTS;
 use xtask::sample::{self, Layout};
 use xtask::upstream::recipe::file_name;
@@ -39,24 +41,39 @@ fn patched_manifest_is_embedded() {
     assert_patched(&tree.join("pkg/deploy/embed/coredns.yaml"));
 }
 
-/// As in upstream's releases, and other than in the sample, the committed file has the charts.
+/// A build whose committed file has these many of the two charts; the sample's has none.
+fn with_committed_charts<'a>(place: &Place, mut build: Build<'a>, count: usize) -> Build<'a> {
+    let tree = place.path("with-charts");
+    xtask::tree::copy(&build.patched.tree, &tree).unwrap();
+    let names: Vec<&str> = build.facts.recipe.fetch("traefik").map(file_name).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    let committed = std::fs::read_to_string(tree.join(COMMITTED_CHARTS)).unwrap();
+    let committed = format!("{committed}// {}\n", names[..count].join(" "));
+    std::fs::write(tree.join(COMMITTED_CHARTS), committed).unwrap();
+    build.patched.tree = tree;
+    build
+}
+
 #[test]
 fn patched_manifest_is_generated_beside_committed_charts() {
     let place = Place::new();
     let chosen = sample::prepare(place.context(), Layout::Bindata).unwrap();
-    let mut build = shop::prepare(&chosen, ARCH, Some(&patch_of_manifest(&place)));
-    let with_charts = place.path("with-charts");
-    xtask::tree::copy(&build.patched.tree, &with_charts).unwrap();
-    let charts = with_charts.join(COMMITTED_CHARTS);
-    let names: Vec<&str> = build.facts.recipe.fetch("traefik").map(file_name).collect();
-    assert_eq!(names.len(), 2, "{names:?}");
-    let committed = std::fs::read_to_string(&charts).unwrap() + &format!("// {}\n", names.join(" "));
-    std::fs::write(&charts, &committed).unwrap();
-    build.patched.tree = with_charts;
+    let build = shop::prepare(&chosen, ARCH, Some(&patch_of_manifest(&place)));
+    let build = with_committed_charts(&place, build, 2);
+    assert_eq!(charts::wanted(&build).unwrap(), Wanted::InTree);
 
     let tree = shop::make_tree(&build).unwrap();
     assert_patched(&tree.join("pkg/deploy/zz_generated_bindata.go"));
-    assert_eq!(std::fs::read_to_string(tree.join(COMMITTED_CHARTS)).unwrap(), committed);
+    let committed = |tree: &Path| std::fs::read_to_string(tree.join(COMMITTED_CHARTS)).unwrap();
+    assert_eq!(committed(&tree), committed(&build.patched.tree));
+}
+
+#[test]
+fn charts_are_downloaded_where_one_is_not_committed() {
+    let place = Place::new();
+    let chosen = sample::prepare(place.context(), Layout::Bindata).unwrap();
+    let build = with_committed_charts(&place, shop::prepare(&chosen, ARCH, None), 1);
+    assert_eq!(charts::wanted(&build).unwrap(), Wanted::Download);
 }
 
 /// A directory with one patch of go.mod and of a script: another fork of containerd, and one tag more.
