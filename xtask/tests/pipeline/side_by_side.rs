@@ -37,7 +37,7 @@ fn cache_in_use_by_another_target_is_not_pruned() {
     let (reached, go_on) = hold_compiler(&mut place);
     let (cache, work) = (place.path("cache"), place.work());
     place.set("K3S_XTASK_CACHE", &cache);
-    let tool = cache.join("tools/zig/zig");
+    let tool = cache.join("toolchain/zig/zig");
     std::fs::create_dir_all(tool.parent().unwrap()).unwrap();
     std::fs::write(&tool, "used").unwrap();
     let mut pause = place.xtask(["pause"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
