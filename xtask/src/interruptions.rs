@@ -59,8 +59,8 @@ impl std::fmt::Display for Condition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Condition::EmptyCache => "a first build with an empty cache",
-            Condition::MissingCacheDirectory => "a cache without",
-            Condition::MissingResults => "a full cache, without results of",
+            Condition::MissingCacheDirectory => "in its cache a directory is missing, of",
+            Condition::MissingResults => "results are missing, of",
         })
     }
 }
@@ -144,9 +144,10 @@ impl Campaign<'_> {
         reference: &BTreeMap<String, Digest>,
         expected: &mut BTreeMap<Condition, Duration>,
     ) -> Result<Round> {
-        let mut rng = Rng::with_seed(seed);
+        let (mut rng, mut removed) = (Rng::with_seed(seed), Vec::new());
         loop {
-            let (condition, removed) = self.remove_some(&mut rng)?;
+            let (condition, more) = self.remove_some(&mut rng)?;
+            removed.extend(more);
             let signal = rng.choice(["INT", "TERM", "KILL"]).context("there are signals")?;
             let likely = expected.entry(condition).or_insert(FIRST_GUESS);
             let moment = likely.mul_f64(rng.f64());
@@ -184,7 +185,8 @@ impl Campaign<'_> {
         let results = directories(&work)?.into_iter().chain(directories(&work.join("riscv64"))?);
         removed.extend(results.filter(|path| !path.ends_with("riscv64") && rng.u32(..3) == 0));
         removed.extend(rng.bool().then(|| self.target().join("dist")));
-        let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let directory = self.directory();
+        let name = |path: &PathBuf| path.strip_prefix(&directory).unwrap_or(path).display().to_string();
         for path in &removed {
             remove(path)?;
         }

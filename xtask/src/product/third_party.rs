@@ -9,7 +9,7 @@ use crate::k3s::{Build, Part as Presence, cni, seccomp};
 use crate::process::Program;
 use crate::toolchain::module_cache::ModuleCache;
 use crate::upstream::checkout;
-use crate::upstream::gomod::Resolved;
+use crate::upstream::gomod::{Module, Resolved};
 use crate::upstream::local_module;
 use crate::upstream::recipe::file_name;
 use crate::upstream::release::Origin;
@@ -65,7 +65,7 @@ pub fn gather(build: &Build, parts: &[Part]) -> Result<(ThirdParty, String)> {
     // Several may be compiled from one origin: a module, and that which it replaces.
     let origins: BTreeSet<_> = found.modules.iter().map(Compiled::origin).collect();
     for origin in origins {
-        components.push(Component::in_folder(&origin.to_string(), &files(build, &cache, origin))?);
+        components.push(Component::in_folder(&origin.to_string(), &files(build, &cache, origin)?)?);
     }
     let plugins = plugins(build, &fs::read(path("cni").context("the product has no cni")?)?)?;
     for (module, component) in plugins {
@@ -91,11 +91,19 @@ fn stand_in(component: &mut Component) {
     component.remark = Some("a stand-in of the sample, written for it".to_owned());
 }
 
-/// The directory of the files that were compiled.
-fn files(build: &Build, cache: &ModuleCache, origin: modules::Origin<'_>) -> PathBuf {
+/// The directory of the files that were compiled. An earlier run may have compiled them, and the module cache may have
+/// been emptied since (`go clean -modcache`): then they are fetched again.
+fn files(build: &Build, cache: &ModuleCache, origin: modules::Origin<'_>) -> Result<PathBuf> {
     match origin {
-        modules::Origin::Module { path, version } => cache.files(path, version),
-        modules::Origin::Directory(directory) => build.patched.tree.join(directory),
+        modules::Origin::Directory(directory) => Ok(build.patched.tree.join(directory)),
+        modules::Origin::Module { path, version } => {
+            let files = cache.files(path, version);
+            if files.is_dir() {
+                return Ok(files);
+            }
+            let module = Module { path: path.to_owned(), version: version.to_owned() };
+            build.module_directory(&Resolved::Fetched(module))
+        }
     }
 }
 
@@ -190,7 +198,7 @@ fn sqlite(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -> R
     let Some(module) = modules.iter().find(|module| module.path == "github.com/mattn/go-sqlite3") else {
         return Ok(None);
     };
-    let header = files(build, cache, module.origin()).join("sqlite3-binding.h");
+    let header = files(build, cache, module.origin())?.join("sqlite3-binding.h");
     let Some(version) = fs::read_to_string(header).ok().as_deref().and_then(sqlite_version) else {
         return Ok(None);
     };

@@ -170,3 +170,21 @@ fn what_nothing_has_changed_is_not_made_again() {
     assert!(fourth.said.contains("✓ shim"), "{}", fourth.said);
     assert_eq!(fourth.sums(), first.sums());
 }
+
+#[test]
+fn modules_gone_since_the_compile_are_fetched() {
+    let mut place = Place::new();
+    let (shared, cache) = (super::place::cache(), place.path("cache"));
+    std::fs::create_dir(&cache).unwrap();
+    // The others' cache, but for the modules, which are removed here.
+    for entry in std::fs::read_dir(shared).unwrap().map(Result::unwrap) {
+        if entry.file_name() != "sample-modules" {
+            std::os::unix::fs::symlink(entry.path(), cache.join(entry.file_name())).unwrap();
+        }
+    }
+    place.set("K3S_XTASK_CACHE", &cache);
+    let first = shop::build(&place, &[]);
+    xtask::command::cache::remove(&cache.join("sample-modules")).unwrap();
+    std::fs::remove_dir_all(place.work().join("riscv64/product")).unwrap();
+    assert_eq!(shop::build(&place, &[]).sums(), first.sums());
+}
