@@ -58,7 +58,7 @@ impl Args {
                 run.test(&name, run.cargo(&format!("test --locked --workspace {choice}"))?)?;
             }
         }
-        run.interrupt()?;
+        run.interrupt();
         run.sum_up()
     }
 }
@@ -101,14 +101,20 @@ impl<'a> Run<'a> {
     }
 
     /// A short campaign of interruptions.
-    fn interrupt(&mut self) -> Result<()> {
+    fn interrupt(&mut self) {
         let begun = Instant::now();
         let campaign =
             Campaign { context: self.context, interruptions: FEW, seed: FIXED_SEED, cache: Cache::Shared };
-        let results = campaign.run()?;
-        let counts = Counts { passed: results.survived as usize, failed: results.lost.len(), skipped: 0 };
+        let counts = match campaign.run() {
+            Ok(results) => {
+                Counts { passed: results.survived as usize, failed: results.lost.len(), skipped: 0 }
+            }
+            Err(error) => {
+                self.context.progress.say(crate::error::story(&error));
+                Counts::FAILED
+            }
+        };
         self.parts.push(Part { name: "interruptions".to_owned(), took: begun.elapsed(), counts });
-        Ok(())
     }
 
     fn part(&mut self, name: &str, program: Program, read: impl Fn(&str) -> Report) -> Result<Counts> {
