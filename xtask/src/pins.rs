@@ -54,8 +54,7 @@ pub struct WheelPin {
 #[serde(deny_unknown_fields)]
 pub struct SourcePin {
     pub version: String,
-    /// Where the same bytes are, Debian's archive first: the sample takes nothing from upstream's hosts.
-    pub urls: [String; 2],
+    pub url: String,
     pub sha256: Digest,
     pub why: String,
 }

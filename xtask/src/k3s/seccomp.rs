@@ -5,10 +5,9 @@ use super::Build;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::fetch::{Download, FileName};
-use crate::pins::SourcePin;
 use crate::process::Program;
 use crate::step::Step;
-use crate::toolchain::debian::Apt;
+use crate::toolchain::debian::{self, Apt};
 use crate::toolchain::zig::CFLAGS;
 use crate::upstream::release::Origin;
 use anyhow::{Context as _, Result, bail};
@@ -17,38 +16,51 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use xshell::cmd;
 
-/// The pinned release, as it is fetched first.
+/// The pinned release, by the URL of upstream's own archive.
 pub fn download(build: &Build) -> Result<Download> {
-    Ok(downloads(&build.context.pins.libseccomp, build.source.origin)?.remove(0))
-}
-
-/// The pinned release wherever the same bytes are. For the sample, upstream's own host is not asked.
-fn downloads(pin: &SourcePin, origin: Origin) -> Result<Vec<Download>> {
+    let pin = &build.context.pins.libseccomp;
     let name: FileName = format!("libseccomp-{}.tar.gz", pin.version).parse()?;
-    let asked = if origin == Origin::Sample { &pin.urls[..1] } else { &pin.urls[..] };
-    let download =
-        |url: &String| Download { name: name.clone(), url: url.clone(), sha256: pin.sha256.clone() };
-    Ok(asked.iter().map(download).collect())
+    Ok(Download { name, url: pin.url.clone(), sha256: pin.sha256.clone() })
 }
 
-/// The archive of the pinned release, from the first source that has it; the last of them is the user's own apt.
+/// A place that has the pinned release, the same bytes in each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Archive {
+    /// Upstream's release page.
+    Upstream,
+    /// Debian's source package, through the user's own apt.
+    Debian,
+}
+
+/// The places to ask, in this order. The sample takes nothing from upstream's hosts where apt has Debian's packages.
+fn archives(origin: Origin, apt_has_debian: impl FnOnce() -> bool) -> &'static [Archive] {
+    match origin {
+        Origin::Sample if apt_has_debian() => &[Archive::Debian],
+        Origin::Sample | Origin::Tree | Origin::Release => &[Archive::Upstream, Archive::Debian],
+    }
+}
+
+/// The archive of the pinned release, from the cache or the first place that has it.
 pub fn archive(build: &Build) -> Result<PathBuf> {
     let context = build.context;
+    let download = download(build)?;
+    if download.is_cached(context)? {
+        return Ok(download.path(context));
+    }
     let mut errors = Vec::new();
-    for source in downloads(&context.pins.libseccomp, build.source.origin)? {
-        match source.get(context) {
-            Ok(path) => return Ok(path),
-            Err(error) => errors.push(error),
+    for archive in archives(build.source.origin, || debian::is_here(context)) {
+        let fetched = match archive {
+            Archive::Upstream => download.get(context).map(drop),
+            Archive::Debian => {
+                apt_source(context, &download).context("cannot fetch Debian's source package through apt")
+            }
+        };
+        match fetched {
+            Ok(()) => return Ok(download.path(context)),
+            Err(error) => errors.push(crate::error::story(&error)),
         }
     }
-    let download = download(build)?;
-    if let Err(error) = apt_source(context, &download) {
-        errors.push(error.context("cannot fetch Debian's source package through apt"));
-        let errors: Vec<String> = errors.iter().map(crate::error::story).collect();
-        bail!("{} is not to be had\n- {}", download.name, errors.join("\n- "));
-    }
-    context.progress.say(format!("{}: taken from Debian's source package, through apt", download.name));
-    Ok(download.path(context))
+    bail!("{} is not to be had\n- {}", download.name, errors.join("\n- "))
 }
 
 /// Puts the file of Debian's source package that has the same bytes where the download would be.
@@ -58,7 +70,11 @@ fn apt_source(context: &Context, download: &Download) -> Result<()> {
     for entry in fs::read_dir(&folder)? {
         let file = entry?.path();
         if Digest::of_file(&file)? == download.sha256 {
-            return download.take(context, &file);
+            download.take(context, &file)?;
+            context
+                .progress
+                .say(format!("{}: taken from Debian's source package, through apt", download.name));
+            return Ok(());
         }
     }
     bail!("Debian {suite} has another libseccomp than {}", download.name)
@@ -160,18 +176,12 @@ fn write_pkg_config(folder: &Path, version: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pins::Pins;
 
     #[test]
     fn the_sample_asks_only_debian() {
-        let pin = Pins::load().unwrap().libseccomp;
-        let urls = |origin| {
-            let downloads = downloads(&pin, origin).unwrap().into_iter();
-            downloads.map(|download| download.url).collect::<Vec<_>>()
-        };
-        assert_eq!(urls(Origin::Release), pin.urls);
-        assert_eq!(urls(Origin::Sample), pin.urls[..1]);
-        assert!(pin.urls[0].starts_with("https://debian.example/"), "{}", pin.urls[0]);
+        assert_eq!(archives(Origin::Sample, || true), [Archive::Debian]);
+        assert_eq!(archives(Origin::Sample, || false)[0], Archive::Upstream, "where there is no such apt");
+        assert_eq!(archives(Origin::Release, || true), [Archive::Upstream, Archive::Debian]);
     }
 
     #[test]
