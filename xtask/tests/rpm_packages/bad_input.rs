@@ -5,6 +5,7 @@ use crate::lab::{CREATEREPO, can_build};
 use crate::needs;
 use crate::place::{Place, failed, succeeded};
 use fs_err as fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use xtask::digest::Digest;
 use xtask::product::manifest::Manifest;
@@ -61,8 +62,14 @@ fn an_unknown_distribution_architecture_or_release_is_refused() {
 #[test]
 fn without_rpmbuild_the_line_that_installs_it_is_told() {
     let mut case = Case::new();
-    // Programs are looked for on this path alone.
-    case.place.set("PATH", case.place.path("empty"));
+    // Programs are looked for on this path alone, which has a package manager and nothing else.
+    let path = case.place.path("path");
+    fs::create_dir(&path).unwrap();
+    for manager in ["apt-get", "dnf"] {
+        fs::write(path.join(manager), "#!/bin/sh\n").unwrap();
+        fs::set_permissions(path.join(manager), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    case.place.set("PATH", path);
     let said = case.refused(&[]);
     assert!(said.contains("not found: rpmbuild, createrepo_c; this repairs it:\n"), "{said}");
     let line = said.lines().last().unwrap();
