@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// A second path of a directory, in which there is nothing but letters, digits and `/._-`.
 ///
 /// Some tools paste the paths they are given into scripts of their own: rpm's default `%clean` runs
-/// `rm -rf` on an unquoted build root, so that a blank in it removes somebody else's directory. The alias is a
+/// `rm -rf` on an unquoted build root, so that a blank in it removes a neighbour's directory. The alias is a
 /// symbolic link in a private directory, which is removed with the value.
 #[derive(Debug)]
 pub struct Alias {

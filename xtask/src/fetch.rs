@@ -166,7 +166,7 @@ pub fn first_use(
     Ok(FirstUse { download, found_at })
 }
 
-/// What is likely where a web page came in place of a file.
+/// A likely cause where a web page came in place of a file.
 fn page_hint(file: &Path) -> Result<&'static str> {
     let mut begin = Vec::new();
     fs::File::open(file)?.take(512).read_to_end(&mut begin)?;

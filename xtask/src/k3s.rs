@@ -112,7 +112,7 @@ impl Build<'_> {
         ])
     }
 
-    /// What a step depends on that is compiled in a module.
+    /// The inputs of a step that compiles in a module.
     pub fn module_inputs(&self, module: &Resolved) -> Vec<String> {
         let mut inputs = vec![format!("module {module}")];
         if let Resolved::Local(_) = module {

@@ -34,7 +34,7 @@ pub enum Part {
     PauseImage,
 }
 
-/// What stands in the place of a part until it is made: no text.
+/// The content of a part until it is built: no text.
 const PLACEHOLDER: &[u8] = &[0];
 
 impl Values {

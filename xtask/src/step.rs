@@ -33,7 +33,7 @@ pub struct Step<'a> {
     pub run: Box<Work<'a>>,
 }
 
-/// What a step does: fill a directory, given the results of the steps it needs.
+/// The work of a step: fill a directory, given the results of the steps it needs.
 pub type Work<'a> = dyn Fn(&Path, &Outputs) -> Result<()> + Send + Sync + 'a;
 
 /// The results of the steps that are done, a directory each.
@@ -232,7 +232,7 @@ const OUTPUT: &str = "output";
 /// The file beside the result that says what is in it.
 const STAMP: &str = "stamp.json";
 
-/// Whether a step's result holds exactly the files of its stamp.
+/// Returns whether a step's result holds exactly the files of its stamp.
 fn is_whole(folder: &Path) -> bool {
     let stamped = || -> Result<bool> {
         let stamp: BTreeMap<String, String> = serde_json::from_slice(&fs::read(folder.join(STAMP))?)?;
@@ -241,7 +241,7 @@ fn is_whole(folder: &Path) -> bool {
     stamped().unwrap_or(false)
 }
 
-/// What every file and link below a directory holds.
+/// Returns the digest or target of every file and link below a directory.
 fn digests(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     for entry in walkdir::WalkDir::new(folder).min_depth(1).sort_by_file_name() {

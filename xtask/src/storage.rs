@@ -10,7 +10,7 @@ use nix::unistd::{AccessFlags, Uid, User, access, getegid, geteuid};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// What is wrong with a directory, and what puts it right.
+/// Problems of a directory, each with its remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
     pub problem: String,

@@ -16,7 +16,7 @@ const CONTAINERD: &str = "pkg/agent/containerd/containerd.go";
 const PRELOAD: &str = "PreloadImages";
 const PAUSE: &str = "carvicsforth/pause:v3.10-v1.31.1";
 
-/// What differs between the eras, as far as patches are concerned (upstream's master, v1.30 to v1.36).
+/// Differences between the eras, as far as patches are concerned (upstream's master, v1.30 to v1.36).
 struct Era {
     name: &'static str,
     pause: Pause,

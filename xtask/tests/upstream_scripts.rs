@@ -210,7 +210,7 @@ fn refuses_scripts_that_are_a_link() {
     assert!(error.contains("scripts is not a directory"), "{error}");
 }
 
-/// What the stubs cannot see through, or see under another name.
+/// Calls that the stubs cannot see through, or see under another name.
 #[test]
 fn refuses_what_it_cannot_follow() {
     for (line, why) in [

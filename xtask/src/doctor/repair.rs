@@ -60,7 +60,7 @@ pub fn line(
     (!commands.is_empty()).then(|| commands.join(" && "))
 }
 
-/// What has to stand before a command for root: Alpine, for one, has doas and no sudo.
+/// Returns the word before a command for root: Alpine, for one, has doas and no sudo.
 fn become_root() -> &'static str {
     if namespaces::is_root() {
         ""

@@ -14,14 +14,14 @@ pub struct Answer<'a> {
     pub reset: Option<&'a str>,
 }
 
-/// What is done with an answer.
+/// The use that is made of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Its body is the whole file.
     Whole,
     /// Its body is the rest of the file.
     Rest,
-    /// What has arrived is of no use: the next attempt begins anew.
+    /// The bytes that arrived are of no use: the next attempt begins again.
     StartOver(&'static str),
     /// The server is overloaded; the next attempt comes after the usual pause.
     Retry,

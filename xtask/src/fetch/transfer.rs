@@ -21,10 +21,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// The largest file that is fetched, in bytes. k3s-root, the largest there is, has about 20 MiB.
 const LARGEST: u64 = 512 << 20;
 
-/// How long a server may be silent, before its answer and in the middle of it.
+/// The time that a server may be silent, before its answer and in the middle of it.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// How long one attempt may take, however slowly the server sends.
+/// The time that one attempt may take, however slowly the server sends.
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(3600);
 
 /// Says what may be done with the beginning of a file that an earlier attempt has left.

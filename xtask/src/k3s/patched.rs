@@ -71,7 +71,7 @@ impl Patched {
         })
     }
 
-    /// Whether a patch has changed a file below a directory, `manifests/`.
+    /// Returns whether a patch has changed a file below a directory, `manifests/`.
     pub fn changes(&self, directory: &str) -> bool {
         self.outcome.applied.iter().flat_map(|patch| &patch.files).any(|file| file.starts_with(directory))
     }

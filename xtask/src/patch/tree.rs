@@ -87,7 +87,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Whether a path is now one of a file.
+    /// Returns whether a path is now one of a file.
     fn is_file(&self, path: &TreePath) -> bool {
         match self.changed.get(path) {
             Some(file) => file.is_some(),

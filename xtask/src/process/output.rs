@@ -1,4 +1,4 @@
-//! What a program writes, on its way to the log.
+//! The output of a program, on its way to the log.
 
 use crate::address::without_credentials;
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ const LONGEST_LINE: u64 = 1 << 16;
 /// The most that one program writes into a log, in bytes: more is an endless loop.
 const LARGEST_LOG: u64 = 1 << 30;
 
-/// How much is kept for the error of a program that fails, in bytes.
+/// The bytes that are kept for the error of a program that fails.
 const TAIL: usize = 1 << 16;
 
 /// Copies a program's output into its log, without the credentials of any URL, and returns the end of it.

@@ -22,7 +22,7 @@ use std::process::{Command, ExitCode};
 /// The hidden first argument under which this executable confines itself and becomes another.
 pub const SANDBOX: &str = "__sandbox";
 
-/// What a confined child process may reach. Directories count with everything below them.
+/// The files that a confined child process may reach. Directories count with everything below them.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Sandbox {
     /// Files and directories that may be read.

@@ -17,11 +17,11 @@ pub struct Compiled {
     /// The path that programs import it by.
     pub path: String,
     pub version: String,
-    /// What was compiled in its place.
+    /// The module or directory that was compiled in its place.
     pub replacement: Option<Replacement>,
 }
 
-/// What is compiled in the place of a module.
+/// The code that is compiled in the place of a module.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Replacement {
     Module {
@@ -32,7 +32,7 @@ pub enum Replacement {
     Directory(String),
 }
 
-/// Where the files of a module are that were compiled.
+/// The place of the files of a module that were compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin<'m> {
     Module { path: &'m str, version: &'m str },
@@ -54,7 +54,7 @@ impl Compiled {
         }
     }
 
-    /// Whether it was compiled from a directory of the tree.
+    /// Returns whether it was compiled from a directory of the tree.
     pub fn is_local(&self) -> bool {
         matches!(self.replacement, Some(Replacement::Directory(_)))
     }

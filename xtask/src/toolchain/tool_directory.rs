@@ -172,7 +172,7 @@ fn difference(directory: &Path, trust: &Trust) -> Result<Option<String>> {
     Ok(sealed.into_keys().next().map(|name| format!("{name} is missing")))
 }
 
-/// What a change of a file rarely leaves as it was, and can be compared without reading it.
+/// Properties that a change of a file rarely leaves as they were, and that are compared without reading it.
 fn quick(metadata: &std::fs::Metadata) -> String {
     format!("{} {}.{}", metadata.size(), metadata.mtime(), metadata.mtime_nsec())
 }

@@ -24,7 +24,7 @@ pub struct Chosen {
     pub git: GitSettings,
     /// Modules that stand before those of the user's proxies.
     pub stand_ins: Option<StandIns>,
-    /// How the build scripts of the tree are executed.
+    /// The way in which the build scripts of the tree are executed.
     pub scripts: Trust,
 }
 

@@ -1,4 +1,4 @@
-//! What a patched tree says about its own build.
+//! Facts that a patched tree states about its own build.
 
 use super::gomod::{GoMod, Resolved};
 use super::recipe::Recipe;

@@ -40,7 +40,7 @@ impl fmt::Display for LocalModule {
     }
 }
 
-/// Whether the right side of a `replace` is a directory and no module.
+/// Returns whether the right side of a `replace` is a directory and no module.
 pub fn is_directory(text: &str) -> bool {
     [".", ".."].contains(&text) || ["./", "../", "/"].iter().any(|begin| text.starts_with(begin))
 }

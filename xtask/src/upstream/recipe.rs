@@ -1,4 +1,4 @@
-//! What upstream's scripts build, fetch and link, taken from the calls they made. A call that would change the
+//! The builds, downloads and links of upstream's scripts, taken from the calls they made. A call that would change the
 //! product, and that no step of ours follows, is refused with its place in the script.
 
 use super::calls::Call;
@@ -225,7 +225,7 @@ fn below_bin(path: &str) -> Option<&str> {
     path.strip_prefix("./").unwrap_or(path).strip_prefix("bin/").filter(|name| is_plain(name))
 }
 
-/// Whether a text is one name of a file and no path.
+/// Returns whether a text is one name of a file and no path.
 fn is_plain(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
     !name.is_empty() && !name.starts_with(['.', '-']) && name.chars().all(plain)

@@ -45,7 +45,7 @@ pub struct Answers<'a> {
     pub date: &'a str,
 }
 
-/// Whether a tree's scripts are executed in a sandbox.
+/// The choice whether a tree's scripts are executed in a sandbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
     /// Scripts of others, which are confined (see [`crate::process::Sandbox`]).

@@ -1,4 +1,4 @@
-//! What is asked of git servers, by the user's own `git` with its proxies, mirrors and credentials.
+//! Requests to git servers, by the user's own `git` with its proxies, mirrors and credentials.
 
 use crate::address::without_credentials;
 use crate::context::{Context, Network};
@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
 use xshell::cmd;
 
-/// How repositories are reached and where what was fetched is kept.
+/// The settings by which repositories are reached, and the directory of those that were fetched.
 #[derive(Clone, Debug)]
 pub struct GitSettings {
     /// Settings that stand above the user's own git configuration, key and value.
@@ -17,7 +17,7 @@ pub struct GitSettings {
     pub reach: Reach,
 }
 
-/// How far a transfer goes.
+/// The reach of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// Over the network, which may be forbidden.

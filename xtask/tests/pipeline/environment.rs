@@ -94,7 +94,7 @@ fn hostile_settings_do_not_reach_the_product() {
     }
 }
 
-/// Where the generator is compiled and run, and where a product of this machine's architecture unpacks itself.
+/// Directories in which the generator is compiled and run, and a product of this machine's architecture unpacks.
 #[test]
 fn builds_where_temporary_files_cannot_be_executed() {
     let what = "a build with a directory for temporary files that is mounted noexec";

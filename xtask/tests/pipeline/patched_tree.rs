@@ -93,7 +93,7 @@ fn patch_of_facts(place: &Place) -> PathBuf {
     patches
 }
 
-/// What is compiled must be what the patched tree names: the shim is compiled outside of it, in the module.
+/// The compiled modules must be those that the patched tree names: the shim is compiled outside of it, in the module.
 #[test]
 fn facts_are_read_from_the_patched_tree() {
     let place = Place::new();
