@@ -7,7 +7,6 @@ use crate::address::without_credentials;
 use crate::context::Context;
 use crate::progress::Running;
 use anyhow::{Result, anyhow};
-use base64::Engine as _;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -164,13 +163,6 @@ fn agent(url: &str) -> ureq::Agent {
         .into()
 }
 
-/// The credentials that a URL names, as HTTP sends them (RFC 7617).
-fn authorization(url: &str) -> Option<String> {
-    let authority = url.split_once("://")?.1.split(['/', '?', '#']).next()?;
-    let (user, _) = authority.rsplit_once('@')?;
-    Some(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(user)))
-}
-
 /// One request: all of the file, or the rest of it where a part is there. Returns the size of the whole.
 fn attempt(
     agent: &ureq::Agent,
@@ -188,9 +180,6 @@ fn attempt(
     let mut request = agent.get(url);
     if have > 0 {
         request = request.header("Range", format!("bytes={have}-"));
-    }
-    if let Some(authorization) = authorization(url) {
-        request = request.header("Authorization", authorization);
     }
     let mut response = request.call().map_err(Failure::of_request)?;
     let header = |name: &str| response.headers().get(name)?.to_str().ok();
@@ -289,11 +278,5 @@ mod tests {
     fn redirects_never_leave_https() {
         assert!(agent("https://h.example/x").config().https_only());
         assert!(!agent("http://h.example/x").config().https_only());
-    }
-
-    #[test]
-    fn credentials_of_a_url_are_sent() {
-        assert_eq!(authorization("http://me:secret@h.example/x").unwrap(), "Basic bWU6c2VjcmV0");
-        assert_eq!(authorization("http://h.example/x@y"), None);
     }
 }
