@@ -195,13 +195,13 @@ fn mirrored(url: &str, mirror: &str) -> String {
 fn urls(context: &Context, url: &str) -> Vec<String> {
     let here = |url: &String| url.strip_prefix("file://").is_some_and(|path| Path::new(path).is_file());
     let mirror = context.mirror.as_deref().map(|mirror| mirrored(url, mirror));
-    // A folder that does not keep the file is no failure to tell of.
+    // A directory that does not keep the file is no failure.
     let mirror = mirror.filter(|url| here(url) || !url.starts_with("file://"));
     let all = mirror.into_iter().chain([url.to_owned()]);
     all.filter(|url| context.network == Network::Allowed || here(url)).collect()
 }
 
-/// Fetches a file into a folder from the first URL that has it, and returns it with that URL.
+/// Fetches a file into a directory from the first URL that has it, and returns it with that URL.
 ///
 /// Each URL has a part of its own there, since another may keep another file under the same name.
 fn download(

@@ -2,7 +2,7 @@
 //!
 //! A step's folder appears by rename once it is whole, so that its existence is the stamp: an
 //! interrupted run finds what was finished, a changed input finds nothing and makes exactly what it
-//! touches. It holds two names of ours: `output/`, the result, which may be files of others under any
+//! touches. It holds two of our names: `output/`, the result, which may be files of others under any
 //! name, and `stamp.json` with the checksum of every file of the result, which is checked before the
 //! result is used again; a damaged one is made anew. Builds that share a step do not make it side by
 //! side: one claims it, the others wait.

@@ -230,7 +230,7 @@ fn a_failing_upload_host_is_named_and_not_the_registry() {
     if !needs::programs("pushing to a registry that names another host", &[("go", "golang")]) {
         return;
     }
-    // A port of this machine at which nobody listens any more.
+    // A port of this machine that is not listened on any more.
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let location = format!("http://{gone}/v2/me/pause/blobs/uploads/1");
     let server = http::Server::start(move |request, _| match request.method.as_str() {

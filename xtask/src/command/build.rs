@@ -183,7 +183,7 @@ impl BuildOptions {
         PatchSet::load(&context.root, self.patches.as_deref())
     }
 
-    /// The patches of ours that are not wanted.
+    /// Our patches that are not wanted.
     fn patches_left_out(&self) -> &'static [&'static str] {
         if self.no_builtin_pause { &["builtin-pause"] } else { &[] }
     }

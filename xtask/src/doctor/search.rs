@@ -24,7 +24,7 @@ pub enum Search {
     Namespaces,
     /// The sandbox for upstream's scripts (see [`process::Sandbox`]).
     Sandbox,
-    /// The directories of ours, which have to be writable (see [`storage`]).
+    /// Our directories, which have to be writable (see [`storage`]).
     Storage,
 }
 

@@ -11,7 +11,7 @@ const CARRIED_CHART: &str = "%{KUBERNETES_API}%/static/charts/";
 /// Takes every object that asks for a carried chart out of the manifests below a directory. A manifest that has
 /// no other object is removed.
 ///
-/// Manifests are templates, which no YAML parser reads, so documents are told by their separators.
+/// Manifests are templates, which no YAML parser reads, so documents are recognized by their separators.
 pub fn leave_out_charts(directory: &Path) -> Result<()> {
     for entry in walkdir::WalkDir::new(directory) {
         let entry = entry.with_context(|| format!("looking for manifests in {}", directory.display()))?;

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 
-/// The directory of the step's result that holds the tree, and nothing of ours under a name that the tree
+/// The directory of the step's result that holds the tree, and none of our files under a name that the tree
 /// could have, too.
 const TREE: &str = "tree";
 
@@ -57,7 +57,7 @@ fn put_assets(build: &Build, folder: &Path, charts: &Path) -> Result<()> {
     directory("build/data")?;
     for entry in fs::read_dir(charts)? {
         let entry = entry?;
-        // Not before there is a chart: `//go:embed` refuses a folder without files.
+        // Not before there is a chart: `//go:embed` refuses a directory without files.
         let name = Path::new("build/static/charts").join(entry.file_name());
         let place = TreePath::parse(&name.to_string_lossy())?.room_below(folder)?;
         fs::copy(entry.path(), place)?;

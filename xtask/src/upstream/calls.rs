@@ -1,5 +1,5 @@
 //! The commands that upstream's scripts call, as the recorder wrote them down, and those of them that change
-//! nothing in a product of ours.
+//! nothing in our products.
 
 use crate::process::quoted;
 use anyhow::{Context as _, Result};

@@ -1,5 +1,5 @@
 //! The builds, downloads and links of upstream's scripts, taken from the calls they made. A call that would change the
-//! product, and that no step of ours follows, is refused with its place in the script.
+//! product, and that none of our steps follows, is refused with its place in the script.
 
 use super::calls::Call;
 use super::gomod::GoMod;
@@ -24,7 +24,7 @@ pub struct Clone {
     pub tag: String,
 }
 
-/// All that the scripts told.
+/// All that the scripts do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recipe {
     pub builds: Vec<GoBuild>,

@@ -111,7 +111,7 @@ fn tree_version(lock: &Lock, commit: &Commit, location: &str, given: Option<&Ver
         }
         return Ok(version.clone());
     }
-    // A tag in the repository itself proves nothing: anybody can put one of that name on a commit.
+    // A tag in the repository itself proves nothing: any user can put one of that name on a commit.
     let tags = lock.tags(UPSTREAM);
     let upstreams = tags.iter().filter(|tag| lock.commit(UPSTREAM, tag).as_deref() == Some(&*commit.id));
     let tagged =
