@@ -1,117 +1,122 @@
 //! The page about a boot: milestones as bars, memory over time, what was seen, and what failed.
 
-use super::record::{Proved, Record};
-use super::run::{Failure, Outcome};
-use crate::page::{Bar, Body, Fact, Figure, Label, Line, Mark, Page, Section, Tone, duration};
+use super::record::{Proved, Record, console_log};
+use super::run::{Failure, Outcome, Reached};
+use crate::page::{Bar, Mark, Page, Section, bars, code, duration, facts};
+use maud::{Markup, html};
+use std::path::Path;
 
-/// The report of a record.
-pub fn page(record: &Record) -> Page {
+/// Returns the page of a record, which is written beside its console logs.
+pub fn page(record: &Record, consoles: &Path) -> Page {
     let failed = record.failure();
-    let labels = failed.map(|(proof, failure)| Label {
-        text: format!("failed: {proof}, {}", failure.milestone),
-        tone: Tone::Caution,
-    });
-    let mut sections: Vec<Section> = record.proofs.iter().flat_map(proved).collect();
-    sections.push(section("The guest", "", Body::Facts(guest(record))));
-    let files = record.files.iter().map(|(name, sum)| Fact::code(name, sum.as_str())).collect();
-    sections.push(section("What was booted", "The SHA-256 sum of each file.", Body::Facts(files)));
+    let files = record.files.iter().map(|(name, digest)| (name, code(digest.as_str())));
+    let mut sections: Vec<Section> = record.proofs.iter().map(|proved| section(proved, consoles)).collect();
+    sections.push(Section::new("The guest", guest(record)));
+    sections
+        .push(Section::new("What was booted", html! { p.note { "SHA-256 of each file." } (facts(files)) }));
     Page {
-        kind: "boot report".to_owned(),
+        kind: "boot report",
         title: format!("k3s {}", record.k3s),
         lead: match failed {
+            Some((_, failure)) => format!("Not proved: {}.", failure.what),
             None if record.left_out.is_empty() => {
                 "Everything was proved on a booted riscv64 machine.".to_owned()
             }
             None => {
-                format!(
-                    "Proved on a booted riscv64 machine, but not this time: {}.",
-                    record.left_out.join(", ")
-                )
+                let left_out = record.left_out.join(", ");
+                format!("Proved on a booted riscv64 machine, but not this time: {left_out}.")
             }
-            Some((_, failure)) => format!("Not proved: {}.", failure.what),
         },
-        labels: labels.into_iter().collect(),
+        cautions: failed
+            .map(|(proof, failure)| format!("failed: {proof}, {}", failure.milestone))
+            .into_iter()
+            .collect(),
         figures: record.proofs.iter().flat_map(figures).collect(),
         sections,
     }
 }
 
-fn section(heading: &str, note: &str, body: Body) -> Section {
-    Section { heading: heading.to_owned(), note: note.to_owned(), body }
-}
-
-fn figures(proved: &Proved) -> Vec<Figure> {
-    let at = |reached: &super::run::Reached| Figure {
-        value: duration(reached.at),
-        label: format!("power-on to {}, {}", reached.name, proved.name),
-    };
-    let told = ["node", "pod"];
-    let mut found: Vec<Figure> =
-        proved.outcome.reached.iter().filter(|reached| told.contains(&reached.name)).map(at).collect();
+/// Returns when the node and the pod were there, or else the last milestone.
+fn figures(proved: &Proved) -> Vec<(String, String)> {
+    let reached = &proved.outcome.reached;
+    let figure = |at: &Reached| (format!("power-on to {}, {}", at.name, proved.name), duration(at.at));
+    let mut found: Vec<_> =
+        reached.iter().filter(|at| ["node", "pod"].contains(&at.name)).map(figure).collect();
     if found.is_empty() {
-        found.extend(proved.outcome.reached.last().map(at));
+        found.extend(reached.last().map(figure));
     }
     found
 }
 
-fn proved(proved: &Proved) -> Vec<Section> {
+fn section(proved: &Proved, consoles: &Path) -> Section {
     let Proved { name, what, outcome } = proved;
-    let points = outcome.memory.iter().map(|(at, kib)| (*at, *kib as f64 / 1024.0)).collect();
-    let line = Line { quantity: format!("memory in use, {name}"), unit: "MiB".to_owned(), points };
-    let facts = outcome.facts.iter().map(|(name, value)| Fact::code(name, value)).collect();
-    let mut sections = vec![
-        section(
-            &format!("Milestones: {name}"),
-            &format!("On a guest of its own: {what}. Seconds are counted from power-on by the host's clock."),
-            Body::Timeline(bars(outcome)),
-        ),
-        section(
-            &format!("Memory: {name}"),
-            "Of the whole guest, without what can be freed.",
-            Body::Line(line),
-        ),
-        section(&format!("Seen: {name}"), "", Body::Facts(facts)),
-    ];
-    sections.extend(outcome.failure.iter().map(|failure| {
-        section(
-            &format!("Failure: {name}"),
-            "The last lines of everything that was asked.",
-            Body::Log(story(failure)),
-        )
-    }));
-    sections
+    let log = console_log(name);
+    let seen = outcome.facts.iter().map(|(name, value)| (name, code(value)));
+    let body = html! {
+        p.note {
+            "On a guest of its own: " (what) ". Seconds are counted from power-on by the host's clock."
+            @if consoles.join(&log).is_file() { " " a href=(log) { (log) } }
+        }
+        (bars(["Milestone", "Reached", "Took"], &milestones(outcome)))
+        @if let Some(failure) = &outcome.failure { pre.log { (story(failure)) } }
+        (memory(name, &outcome.memory))
+        (facts(seen))
+    };
+    Section::new(*name, body)
 }
 
-/// A bar for each milestone, from the one before it; the one that failed takes the rest of the time.
-fn bars(outcome: &Outcome) -> Vec<Bar> {
-    let mut begin = 0.0;
-    let mut bars = Vec::new();
-    for reached in &outcome.reached {
-        bars.push(Bar { name: reached.what.to_owned(), begin, end: reached.at, mark: Mark::Plain });
-        begin = reached.at;
-    }
+/// Returns a bar for each milestone, from the one before it; the one that failed takes the rest of the time.
+fn milestones(outcome: &Outcome) -> Vec<Bar> {
+    let mut before = 0.0;
+    let mut bar = |name: &str, at: f64, mark| {
+        let begin = std::mem::replace(&mut before, at);
+        let reached = if mark == Mark::Failed { "not reached".to_owned() } else { duration(at) };
+        let values = [reached, duration(at - begin)];
+        Bar { name: name.to_owned(), note: "", span: (begin, at), values, mark }
+    };
+    let mut bars: Vec<Bar> =
+        outcome.reached.iter().map(|reached| bar(reached.what, reached.at, Mark::Plain)).collect();
     if let Some(failure) = &outcome.failure {
-        let end = outcome.memory.last().map_or(begin, |(at, _)| at.max(begin));
-        bars.push(Bar { name: failure.what.clone(), begin, end, mark: Mark::Failed });
+        let reached = outcome.reached.last().map_or(0.0, |reached| reached.at);
+        let end = outcome.memory.last().map_or(reached, |(at, _)| at.max(reached));
+        bars.push(bar(&failure.what, end, Mark::Failed));
     }
     bars
 }
 
-fn guest(record: &Record) -> Vec<Fact> {
-    let packages = |name: &str| {
+/// Renders the memory in use over time, in KiB, as a line.
+fn memory(proof: &str, points: &[(f64, u64)]) -> Markup {
+    let last = points.iter().map(|point| point.0).fold(f64::MIN_POSITIVE, f64::max);
+    let most = points.iter().map(|point| point.1).max().unwrap_or_default();
+    let scaled = |(at, kib): &(f64, u64)| {
+        format!("{:.3},{:.3}", at / last * 100.0, 100.0 - *kib as f64 / most.max(1) as f64 * 100.0)
+    };
+    html! {
+        @if !points.is_empty() {
+            figure {
+                figcaption { "memory in use, " (proof) ": at most " (most / 1024) " MiB in " (duration(last)) }
+                // The drawing is stretched to the width of the page, so words are not in it.
+                svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true" {
+                    polyline points=(points.iter().map(scaled).collect::<Vec<_>>().join(" ")) {}
+                }
+            }
+        }
+    }
+}
+
+fn guest(record: &Record) -> Markup {
+    let package = |name: &str| {
         let found = record.guest.packages.iter().find(|file| file.starts_with(&format!("{name}_")));
         found.and_then(|file| file.split('_').nth(1)).unwrap_or("none").replace("%3a", ":")
     };
-    let mut facts = vec![
-        Fact::prose("distribution", &record.guest.distribution),
-        Fact::prose("kernel", &record.guest.kernel),
-        Fact::prose("memory", format!("{} MiB", record.memory)),
-        Fact::prose("processors", format!("{}, emulated", record.cpus)),
+    let versions = ["systemd", "containerd", "runc", "rpm", "iptables"].map(|name| (name, package(name)));
+    let machine = [
+        ("distribution", record.guest.distribution.clone()),
+        ("kernel", record.guest.kernel.clone()),
+        ("memory", format!("{} MiB", record.memory)),
+        ("processors", format!("{}, emulated", record.cpus)),
     ];
-    facts.extend(
-        ["systemd", "containerd", "runc", "rpm", "iptables"].map(|name| Fact::prose(name, packages(name))),
-    );
-    facts
+    facts(machine.into_iter().chain(versions).map(|(name, value)| (name, html! { (value) })))
 }
 
 /// A failure in words, for the page and the terminal.
@@ -129,7 +134,6 @@ mod tests {
     use super::*;
     use crate::boot::guest::About;
     use crate::boot::proof::Proof;
-    use crate::boot::run::Reached;
     use std::collections::BTreeMap;
 
     #[test]
@@ -144,9 +148,10 @@ mod tests {
             proofs: vec![],
             left_out: vec!["sample"],
         };
-        assert!(page(&record).lead.ends_with("but not this time: sample."));
+        let nowhere = Path::new("/nonexistent");
+        assert!(page(&record, nowhere).lead.ends_with("but not this time: sample."));
         record.add(Proof::Sample, Outcome::default());
-        assert_eq!(page(&record).lead, "Everything was proved on a booted riscv64 machine.");
+        assert_eq!(page(&record, nowhere).lead, "Everything was proved on a booted riscv64 machine.");
     }
 
     #[test]
@@ -157,8 +162,8 @@ mod tests {
             failure: Some(Failure { what: "systemd is process 1".to_owned(), ..Failure::default() }),
             ..Outcome::default()
         };
-        let bars = bars(&outcome);
-        assert_eq!((bars[0].begin, bars[0].end, bars[0].mark), (0.0, 5.0, Mark::Plain));
-        assert_eq!((bars[1].begin, bars[1].end, bars[1].mark), (5.0, 9.0, Mark::Failed));
+        let bars = milestones(&outcome);
+        assert_eq!((bars[0].span, bars[0].mark), ((0.0, 5.0), Mark::Plain));
+        assert_eq!((bars[1].span, bars[1].mark), ((5.0, 9.0), Mark::Failed));
     }
 }

@@ -34,6 +34,11 @@ pub struct Proved {
     pub outcome: Outcome,
 }
 
+/// Returns the name of a proof's console log, which is beside the record.
+pub fn console_log(proof: &str) -> String {
+    format!("console-{proof}.log")
+}
+
 impl Record {
     pub fn new(subject: &Subject, guest: &About, size: &Size) -> Result<Record> {
         Ok(Record {

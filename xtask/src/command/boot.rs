@@ -7,7 +7,7 @@ use crate::boot::guest::{Guest, rootfs};
 use crate::boot::machine::{self, Memory, Size};
 use crate::boot::payload::Afterwards;
 use crate::boot::proof::Proof;
-use crate::boot::record::Record;
+use crate::boot::record::{Record, console_log};
 use crate::boot::run;
 use crate::boot::subject::Subject;
 use crate::boot::trial::{self, Room, Testbed, Trial};
@@ -111,7 +111,7 @@ impl Args {
             record.add(proof, run::follow(&trial.machine, &proof.milestones(), &context.progress));
             // A machine that could not be switched on has no console.
             if trial.console().is_file() {
-                fs::copy(trial.console(), consoles.path().join(console(proof.name())))?;
+                fs::copy(trial.console(), consoles.path().join(console_log(proof.name())))?;
             }
             // What is known is there to be read while somebody looks around in the machine, and whatever comes after.
             publish(&context, &record, &testbed.room, consoles.path(), &folder)?;
@@ -207,17 +207,12 @@ impl Args {
     }
 }
 
-/// What a proof's console log is called, beside the record.
-fn console(proof: &str) -> String {
-    format!("console-{proof}.log")
-}
-
 /// Lets a record, with what the consoles have said, take the place of an older one.
 fn publish(context: &Context, record: &Record, room: &Room, consoles: &Path, folder: &Path) -> Result<()> {
     let making = tempfile::tempdir_in(room.path())?;
     tree::copy(consoles, making.path())?;
     fs::write(making.path().join("boot.json"), serde_json::to_vec_pretty(record)?)?;
-    fs::write(making.path().join("report.html"), page::page(record).html())?;
+    fs::write(making.path().join("report.html"), page::page(record, consoles).html())?;
     let _one_at_a_time = trial::claim(context)?;
     fs::create_dir_all(folder.parent().unwrap_or(folder))?;
     product::replace(making, folder)
@@ -227,7 +222,7 @@ fn publish(context: &Context, record: &Record, room: &Room, consoles: &Path, fol
 fn tell(record: &Record, folder: &Path) -> Result<()> {
     if let Some((proof, failure)) = record.failure() {
         // A machine that is ended may be in the midst of a character.
-        let console = fs::read(folder.join(console(proof))).unwrap_or_default();
+        let console = fs::read(folder.join(console_log(proof))).unwrap_or_default();
         let console = String::from_utf8_lossy(&console);
         let lines: Vec<&str> = console.lines().collect();
         let tail = lines[lines.len().saturating_sub(15)..].join("\n  ");

@@ -1,32 +1,32 @@
 //! The report of a build: for the terminal, and as a page.
 //!
-//! Both are told from the manifest, so that neither can say of the product what it does not say of
+//! Both are written from the manifest, so that neither can say of the product what it does not say of
 //! itself.
 
 mod caveat;
 mod path;
 pub mod terminal;
 
-use super::manifest::{FileEntry, Manifest};
-use super::{Product, check};
+use super::Product;
+use super::check::Check;
+use super::manifest::Manifest;
 use crate::address::without_credentials;
 use crate::k3s::Build;
-use crate::page::{Bar, Body, Change, Check, Fact, Figure, Label, Mark, Page, Section, Size, Tone, Verdict};
-use crate::page::{duration, size};
+use crate::page::{Bar, Mark, Page, Section, bars, code, diff, duration, facts, size};
 use crate::patch::Applied;
 use crate::step::Timing;
 use crate::target::Target;
 pub(crate) use caveat::unchecked;
 use caveat::{caveats, title};
-use std::collections::BTreeMap;
+use maud::{Markup, html};
 use terminal::{Machine, Palette, Summary};
 
-/// The page of a build.
+/// Returns the page of a build.
 pub fn page(build: &Build, manifest: &Manifest, applied: &[Applied], timings: &[Timing]) -> Page {
-    Story { manifest, location: &build.source.location, applied, timings }.page()
+    Report { manifest, location: &build.source.location, applied, timings }.page()
 }
 
-/// Says at the terminal what was made, what it is not, and what to do with it.
+/// Prints what was built, what it is not, and what to do with it.
 pub fn say(build: &Build, product: &Product) {
     let machine = match Target::host() {
         Some(host) if host == build.target => Machine::This,
@@ -47,187 +47,148 @@ pub fn say(build: &Build, product: &Product) {
     build.context.progress.say(summary.to_string());
 }
 
-/// What the page of a build is made from.
+/// A build as its page shows it.
 #[derive(Clone, Copy, Debug)]
-pub struct Story<'a> {
+pub struct Report<'a> {
     pub manifest: &'a Manifest,
-    /// Where the source came from, as the person gave it.
+    /// The source as the user gave it.
     pub location: &'a str,
     pub applied: &'a [Applied],
     pub timings: &'a [Timing],
 }
 
-impl Story<'_> {
+impl Report<'_> {
     pub fn page(&self) -> Page {
-        let Manifest { files, parts, checks, .. } = self.manifest;
-        let section = |heading: &str, note: &str, body| Section {
-            heading: heading.to_owned(),
-            note: note.to_owned(),
-            body,
-        };
+        let Manifest { files, checks, tools, sources, .. } = self.manifest;
+        let sums = files.iter().map(|(name, file)| (name, code(file.sha256.as_str())));
+        let origins = tools.iter().chain(sources).map(|(name, version)| (name, code(version)));
+        let caveats = caveats(self.manifest, self.location);
+        let lead = caveats.iter().fold(self.origin(), |lead, caveat| lead + " " + &caveat.sentence);
         Page {
-            kind: "build report".to_owned(),
+            kind: "build report",
             title: title(self.manifest),
-            lead: self.lead(),
-            labels: self.labels(),
+            lead: lead.trim().to_owned(),
+            cautions: caveats.into_iter().map(|caveat| caveat.label).collect(),
             figures: self.figures(),
             sections: vec![
-                section("What it is", "", Body::Facts(self.identity())),
-                section("Steps", &self.times(), Body::Timeline(self.bars())),
-                section("Sizes", "What was made, and where it went.", Body::Sizes(self.sizes(parts))),
-                section(
-                    "Files",
-                    "Their SHA-256 sums. They lie beside this page, with manifest.json and SHA256SUMS.",
-                    Body::Facts(files.iter().map(file).collect()),
-                ),
-                section(
-                    "Patches",
-                    "What was changed in k3s before it was compiled.",
-                    Body::Changes(self.applied.iter().map(change).collect()),
-                ),
-                section(
-                    "Checks",
-                    "What was looked at in the finished product.",
-                    Body::Checks(checks.iter().map(checked).collect()),
-                ),
-                section(
-                    "Made with",
-                    "Besides k3s' own tree and the modules that its go.sum names.",
-                    Body::Facts(self.ingredients()),
-                ),
+                Section::new("Source", self.source()),
+                Section::new("Steps", self.steps()),
+                Section::new("Components", self.components()),
+                Section::new("Files", html! { p.note { "SHA-256, as in SHA256SUMS." } (facts(sums)) }),
+                Section::new("Patches", html! { @for patch in self.applied { (applied(patch)) } }),
+                Section::new("Checks", html! { ul.checks { @for it in checks { (check(it)) } } }),
+                Section::new("Tools and origins", facts(origins)),
             ],
         }
     }
 
-    fn lead(&self) -> String {
-        let Manifest { origin, k3s, .. } = self.manifest;
-        let tagged = (origin == "release").then(|| format!("Built from the commit of upstream's tag {k3s}."));
-        let caveats = caveats(self.manifest, self.location).into_iter().map(|caveat| caveat.sentence);
-        tagged.into_iter().chain(caveats).collect::<Vec<_>>().join(" ")
-    }
-
-    fn labels(&self) -> Vec<Label> {
-        let caveats = caveats(self.manifest, self.location).into_iter();
-        let mut labels: Vec<Label> =
-            caveats.map(|caveat| Label { text: caveat.label, tone: Tone::Caution }).collect();
-        if self.manifest.modified {
-            labels.push(Label { text: "patched".to_owned(), tone: Tone::Plain });
+    /// Returns the sentence that says whether this is upstream's k3s.
+    fn origin(&self) -> String {
+        let Manifest { origin, k3s, modified, .. } = self.manifest;
+        let patched = if *modified { ", modified by the patches below" } else { "" };
+        match origin.as_str() {
+            "release" => format!("Built from the commit of upstream's tag {k3s}{patched}."),
+            _ => String::new(),
         }
-        labels
     }
 
-    fn figures(&self) -> Vec<Figure> {
-        let figure = |value: String, label: &str| Figure { value, label: label.to_owned() };
+    fn figures(&self) -> Vec<(String, String)> {
         let Manifest { parts, checks, patches, .. } = self.manifest;
-        let binary = parts.get("binary").map(|entry| figure(size(entry.size), "the binary"));
+        let figure = |name: &str, value: String| (name.to_owned(), value);
         let kept = self.timings.iter().filter(|timing| timing.kept).count();
-        let of = match kept {
+        let steps = match kept {
             0 => format!("{} steps", self.timings.len()),
             _ => format!("{} steps, {kept} of them kept", self.timings.len()),
         };
-        let made = checks.iter().filter(|check| unchecked(check).is_none()).count();
-        binary
-            .into_iter()
-            .chain([
-                figure(duration(path::span(self.timings)), &of),
-                figure(patches.len().to_string(), "patches applied"),
-                figure(made.to_string(), "checks passed"),
-            ])
-            .collect()
+        let passed = checks.iter().filter(|check| unchecked(check).is_none()).count();
+        let binary = parts.get("binary").map(|file| figure("the binary", size(file.size)));
+        let others = [
+            (steps, duration(path::span(self.timings))),
+            figure("patches applied", patches.len().to_string()),
+            figure("checks passed", passed.to_string()),
+        ];
+        binary.into_iter().chain(others).collect()
     }
 
-    fn identity(&self) -> Vec<Fact> {
+    fn source(&self) -> Markup {
         let Manifest { k3s, commit, arch, level, pause_image, builtin_pause, .. } = self.manifest;
-        let carried = if *builtin_pause { "yes" } else { "no" };
-        vec![
-            Fact::prose("version", k3s),
-            Fact::code("commit", commit),
-            Fact::code("source", without_credentials(self.location)),
-            Fact::prose("architecture", arch),
-            Fact::code("its level", level),
-            Fact::code("pause image", pause_image),
-            Fact::prose("carried inside k3s", carried),
-        ]
+        let embedded = if *builtin_pause { "inside k3s" } else { "not inside k3s" };
+        facts([
+            ("version", html! { (k3s) }),
+            ("commit", code(commit)),
+            ("source", code(without_credentials(self.location))),
+            ("architecture", html! { (arch) ", " (level) }),
+            ("pause image", code(pause_image)),
+            ("its archive", html! { (embedded) }),
+        ])
     }
 
-    fn times(&self) -> String {
-        let work: f64 = self.timings.iter().map(|timing| timing.end - timing.begin).sum();
-        let kept = self.timings.iter().filter(|timing| timing.kept).count();
-        if kept == self.timings.len() {
-            return "The results of an earlier run were held against their sums and used.".to_owned();
-        }
-        let kept = if kept > 0 { " A kept step is one whose earlier result was used." } else { "" };
-        format!(
-            "{} of work in {}. What was fetched before the first step is not counted. Each step of the critical \
-             path began when the one before it had ended.{kept}",
-            duration(work),
-            duration(path::span(self.timings))
-        )
-    }
-
-    fn bars(&self) -> Vec<Bar> {
-        let critical = path::critical(self.timings);
+    /// Renders the times of the steps, in the order in which they began.
+    fn steps(&self) -> Markup {
+        let mut critical = path::critical(self.timings);
+        critical.retain(|step| self.timings.iter().any(|timing| timing.step == *step && !timing.kept));
         let mut timings: Vec<&Timing> = self.timings.iter().collect();
         timings.sort_by(|a, b| a.begin.total_cmp(&b.begin));
-        let mark = |timing: &Timing| match timing {
-            Timing { kept: true, .. } => Mark::Kept,
-            Timing { step, .. } if critical.contains(step) => Mark::Critical,
-            _ => Mark::Plain,
+        let bar = |timing: &&Timing| {
+            let Timing { step, begin, end, kept } = **timing;
+            let (mark, took) = match kept {
+                true => (Mark::Kept, "kept".to_owned()),
+                false if critical.contains(&step) => (Mark::Critical, duration(end - begin)),
+                false => (Mark::Plain, duration(end - begin)),
+            };
+            let values = [took, duration(begin)];
+            Bar { name: step.to_owned(), note: "", span: (begin, end), values, mark }
         };
-        let bar = |timing: &Timing| Bar {
-            name: timing.step.to_owned(),
-            begin: timing.begin,
-            end: timing.end,
-            mark: mark(timing),
-        };
-        timings.into_iter().map(bar).collect()
+        html! {
+            p.note {
+                "Downloads before the first step are not counted. A kept step is one whose earlier result was \
+                 verified and used. Each step of the critical path began when the one before it had ended."
+            }
+            @if !critical.is_empty() { p.path { b { "Critical path" } " " (critical.join(" → ")) } }
+            (bars(["Step", "Took", "Began"], &timings.iter().map(bar).collect::<Vec<_>>()))
+        }
     }
 
-    /// The parts, the largest first.
-    fn sizes(&self, parts: &BTreeMap<String, FileEntry>) -> Vec<Size> {
+    /// Renders the sizes of the components, the largest first.
+    fn components(&self) -> Markup {
         let note = |name: &str| match name {
             "server" | "containerd-shim-runc-v2" | "runc" | "cni" => "compressed into the bundle",
             "bundle" => "inside the binary",
-            "binary" => "holds the bundle",
+            "binary" => "contains the bundle",
             "pause" => "inside the pause image",
             "pause image" if self.manifest.builtin_pause => "inside the server",
             _ => "",
         };
-        let size = |(name, entry): (&String, &FileEntry)| Size {
+        let mut parts: Vec<_> = self.manifest.parts.iter().collect();
+        parts.sort_by_key(|(_, file)| std::cmp::Reverse(file.size));
+        let rows = parts.into_iter().map(|(name, file)| Bar {
             name: name.clone(),
-            note: note(name).to_owned(),
-            bytes: entry.size,
-        };
-        let mut sizes: Vec<Size> = parts.iter().map(size).collect();
-        sizes.sort_by_key(|size| std::cmp::Reverse(size.bytes));
-        sizes
-    }
-
-    fn ingredients(&self) -> Vec<Fact> {
-        let Manifest { tools, sources, .. } = self.manifest;
-        tools.iter().chain(sources).map(|(name, value)| Fact::code(name, value)).collect()
+            note: note(name),
+            span: (0.0, file.size as f64),
+            values: [size(file.size), indicatif::HumanCount(file.size).to_string()],
+            mark: Mark::Critical,
+        });
+        bars(["Component", "Size", "Bytes"], &rows.collect::<Vec<_>>())
     }
 }
 
-fn file((name, entry): (&String, &FileEntry)) -> Fact {
-    Fact::code(name, entry.sha256.as_str())
-}
-
-fn change(applied: &Applied) -> Change {
-    let Applied { name, why, retire, layout, diff, .. } = applied;
-    let retire = retire.iter().map(|when| Fact::prose("can go", when));
-    Change {
-        name: name.clone(),
-        why: why.clone(),
-        facts: std::iter::once(Fact::prose("layout", layout)).chain(retire).collect(),
-        diff: diff.clone(),
+fn applied(patch: &Applied) -> Markup {
+    let Applied { name, why, retire, layout, files, diff: text } = patch;
+    let obsolete = retire.iter().map(|when| ("remove when", html! { (when) }));
+    html! {
+        article {
+            h3 { (name) }
+            p.note { (why) }
+            (facts([("layout", html! { (layout) })].into_iter().chain(obsolete)))
+            details open { summary { code { (files.join(", ")) } } (diff(text)) }
+        }
     }
 }
 
-fn checked(check: &check::Check) -> Check {
-    let (what, verdict) = match unchecked(check) {
-        Some((what, _)) => (what, Verdict::Unchecked),
-        None => (check.what.as_str(), Verdict::Holds),
+fn check(check: &Check) -> Markup {
+    let (class, what, seen) = match unchecked(check) {
+        Some((what, seen)) => ("unchecked", format!("not checked: {what}"), seen),
+        None => ("passed", check.what.clone(), check.seen.as_str()),
     };
-    Check { what: what.to_owned(), seen: check.seen.clone(), verdict }
+    html! { li class=(class) { p { (what) } p.seen { (seen) } } }
 }

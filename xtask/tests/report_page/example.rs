@@ -1,12 +1,16 @@
-//! A build as the report is told of it.
+//! A build and a boot as their reports are given them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use xtask::boot::guest::About;
+use xtask::boot::proof::Proof;
+use xtask::boot::record::Record;
+use xtask::boot::run::{Failure, Outcome, Reached};
 use xtask::digest::Digest;
 use xtask::patch::Applied;
 use xtask::product::check::Check;
 use xtask::product::manifest::{FileEntry, Manifest, PatchEntry};
-use xtask::product::report::Story;
+use xtask::product::report::Report;
 use xtask::product::report::terminal::{Machine, Palette, Summary};
 use xtask::step::Timing;
 
@@ -22,7 +26,7 @@ pub struct Example {
 impl Example {
     pub fn html(&self) -> String {
         let Example { manifest, location, applied, timings } = self;
-        Story { manifest, location, applied, timings }.page().html()
+        Report { manifest, location, applied, timings }.page().html()
     }
 
     pub fn summary(&self, machine: Machine, palette: Palette) -> String {
@@ -190,4 +194,43 @@ fn step(number: u32) -> Timing {
     let begin = f64::from(number / 2 * 200);
     let end = begin + if number.is_multiple_of(2) { 200.0 } else { 50.0 };
     Timing { step: name.leak(), begin, end, kept: number % 10 == 3 }
+}
+
+/// A boot that ended with a failure, whose evidence has long lines and an escape sequence.
+pub fn failed_boot() -> Record {
+    let reached = |name, what, at| Reached { name, what, at };
+    let memory = (0..200_u64).map(|at| (at as f64 * 4.0, 200_000 + at * at % 700 * 1_000)).collect();
+    let journal = vec!["short".to_owned(), "long".repeat(2000), "\u{1b}[31m".to_owned()];
+    let outcome = Outcome {
+        reached: vec![
+            reached("kernel", "the kernel runs", 4.1),
+            reached("systemd", "systemd is process 1", 38.6),
+            reached("k3s", "the binary runs as a server, with no package installed", 151.0),
+            reached("node", "the node is Ready", 402.0),
+        ],
+        facts: vec![("pause-rss".to_owned(), "96 KiB".to_owned())],
+        memory,
+        memory_total: 2 << 20,
+        failure: Some(Failure {
+            milestone: "pod".to_owned(),
+            what: "a pod is Running".to_owned(),
+            reason: "it was not reached within 900 s".to_owned(),
+            evidence: BTreeMap::from([("journal".to_owned(), journal)]),
+        }),
+    };
+    let mut record = Record {
+        k3s: "v1.33.0+k3s1".to_owned(),
+        guest: About {
+            distribution: "Debian trixie".to_owned(),
+            kernel: "6.12.48+deb13-riscv64".to_owned(),
+            packages: vec!["systemd_257.8-1_riscv64.deb".to_owned()],
+        },
+        memory: 2048,
+        cpus: 2,
+        files: BTreeMap::from([("k3s-riscv64".to_owned(), Digest::of("k3s"))]),
+        proofs: Vec::new(),
+        left_out: vec!["bundled"],
+    };
+    record.add(Proof::Alone, outcome);
+    record
 }

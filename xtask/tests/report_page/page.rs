@@ -1,12 +1,17 @@
 //! The page, in a browser and as markup.
 
 use crate::browser::{Look, look};
-use crate::example::{hostile, release};
+use crate::example::{failed_boot, hostile, release};
 use std::path::Path;
-use xtask::page::{Body, Line, Page, Section};
+use xtask::boot::page;
 
 /// Widths of a window: the one that is promised, and a small one.
 const WIDTHS: [u32; 2] = [1280, 640];
+
+/// Leaves a page for people to look at.
+fn keep(name: &str, html: &str) {
+    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("report-{name}.html")), html).unwrap();
+}
 
 #[track_caller]
 fn assert_fits(look: &Look) {
@@ -18,11 +23,8 @@ fn assert_fits(look: &Look) {
 #[test]
 fn the_page_fits_its_window_and_asks_for_nothing() {
     let (release, hostile) = (release().html(), hostile().html());
-    // They stay for people to look at.
-    for (name, html) in [("release", &release), ("hostile", &hostile)] {
-        std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("report-{name}.html")), html)
-            .unwrap();
-    }
+    keep("release", &release);
+    keep("hostile", &hostile);
     let pages: Vec<_> = WIDTHS.iter().flat_map(|width| [(*width, &*release), (*width, &*hostile)]).collect();
     let Some(looks) = look("the width of the build report", &pages) else { return };
     assert_eq!(looks.len(), 4);
@@ -36,19 +38,28 @@ fn the_page_fits_its_window_and_asks_for_nothing() {
 }
 
 #[test]
-fn logs_and_lines_fit_too() {
-    let points = (0..200).map(|at| (f64::from(at), f64::from(at * at % 700))).collect();
-    let bodies = [
-        Body::Line(Line { quantity: "memory in use".into(), unit: "MiB".into(), points }),
-        Body::Log(format!("short\n{}\n\x1b[31m", "long".repeat(2000))),
-    ];
-    let section = |body| Section { heading: "Part".into(), note: String::new(), body };
-    let html = Page { sections: bodies.map(section).into(), ..Page::default() }.html();
-    let Some(looks) = look("the width of logs and lines", &WIDTHS.map(|width| (width, &*html))) else {
+fn a_failed_boot_fits_and_links_its_console() {
+    let folder = tempfile::tempdir().unwrap();
+    let html = page::page(&failed_boot(), folder.path()).html();
+    assert!(!html.contains("console-alone.log"), "a link to nothing: {html}");
+    std::fs::write(folder.path().join("console-alone.log"), "Linux version").unwrap();
+    let html = page::page(&failed_boot(), folder.path()).html();
+    assert!(html.contains("<a href=\"console-alone.log\">console-alone.log</a>"), "{html}");
+    keep("boot", &html);
+    let Some(looks) = look("the width of the boot report", &WIDTHS.map(|width| (width, &*html))) else {
         return;
     };
     looks.iter().for_each(assert_fits);
-    assert!(looks[0].text.contains("long\n␛[31m"));
+    for text in [
+        "failed: alone, pod",
+        "the node is Ready",
+        "6 min 42 s",
+        "not reached",
+        "memory in use, alone",
+        "long\n  ␛[31m",
+    ] {
+        assert!(looks[0].text.contains(text), "{text} in {}", looks[0].text);
+    }
 }
 
 #[test]
@@ -107,17 +118,27 @@ fn a_password_in_the_address_of_a_source_is_not_told() {
 }
 
 #[test]
+fn kept_steps_show_no_time_and_are_no_critical_path() {
+    let mut example = release();
+    let html = example.html();
+    assert!(html.contains("</b> pause → pause-image → tree → server → bundle → binary</p>"), "{html}");
+    assert_eq!(html.matches("<td class=\"n\">kept</td>").count(), 1, "{html}");
+    example.timings.iter_mut().for_each(|timing| (timing.kept, timing.begin, timing.end) = (true, 0.0, 0.0));
+    let html = example.html();
+    assert!(!html.contains("Critical path") && !html.contains("NaN") && !html.contains("inf"), "{html}");
+}
+
+#[test]
 fn what_a_product_is_not_stands_at_the_head_of_its_page() {
     let mut example = release();
-    let caution = "<li class=\"caution\">";
-    assert!(!example.html().contains(caution));
+    assert!(!example.html().contains("<ul class=\"cautions\">"));
     example.manifest.origin = "sample".into();
     example.manifest.incomplete = vec!["k3s-root".into()];
     example.manifest.checks[0].what = "NOT CHECKED: whether the product runs".into();
     let html = example.html();
     let (head, rest) = html.split_once("</header>").unwrap();
     for label in ["sample, not k3s", "without k3s-root", "not fully checked"] {
-        assert!(head.contains(&format!("{caution}{label}</li>")), "{label} in {head}");
+        assert!(head.contains(&format!("<li>{label}</li>")), "{label} in {head}");
     }
     assert!(head.contains("<dt>checks passed</dt><dd>1</dd>"), "{head}");
     assert!(rest.contains("not checked: whether the product runs"));
