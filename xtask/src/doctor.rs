@@ -49,7 +49,7 @@ impl Purpose {
             Rpm => &[Build, Pause, Rpm],
             Boot => &[Build, Pause, Rpm, Boot],
             Test => &[Build, Pause, Push, Rpm, Boot, Test],
-            Bench => &[Build, Pause, Rpm, Boot, Bench],
+            Bench => &[Build, Pause, Bench],
         }
     }
 

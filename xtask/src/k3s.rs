@@ -69,17 +69,6 @@ pub struct Options {
     pub root: Part,
     /// The level of the architecture, `rva22u64`; none means the oldest.
     pub level: Option<String>,
-    pub c: Optimisation,
-}
-
-/// How the C code inside k3s is compiled, SQLite above all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Optimisation {
-    /// With `-O2`, everywhere.
-    Ours,
-    /// As by upstream's own flags, which take the place of Go's `-O2 -g` and name no `-O`. It is what
-    /// `cargo xtask bench boot` holds ours against, and never a product.
-    Upstream,
 }
 
 /// Whether a part is in the product.

@@ -149,18 +149,6 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Runs the steps one after another and keeps no account of them: what the work costs without us.
-    pub fn run_bare(&self, folder: &Path) -> Result<()> {
-        let mut outputs = Outputs::default();
-        for step in &self.steps {
-            let done = folder.join(step.name);
-            fs::create_dir_all(&done)?;
-            (step.run)(&done, &outputs).with_context(|| format!("step {:?}", step.name))?;
-            outputs.0.insert(step.name, done);
-        }
-        Ok(())
-    }
-
     /// Waits for a step that can begin; nothing is left once all have begun or one has failed.
     fn next(&self, state: &Mutex<State>, changed: &Condvar) -> Option<(usize, Outputs)> {
         let mut state = state.lock().expect("no step panics while it holds the state");

@@ -131,13 +131,6 @@ pub fn follow(machine: &Listening, milestones: &[Milestone], progress: &Progress
     collect(machine, reach(machine, milestones, progress, begun), begun)
 }
 
-/// Follows a machine as far as these milestones go, whatever comes after them.
-pub fn follow_until(machine: &Listening, milestones: &[Milestone], progress: &Progress) -> Outcome {
-    let begun = Instant::now();
-    let course = reach(machine, milestones, progress, begun);
-    if course.outcome.failure.is_some() { collect(machine, course, begun) } else { course.outcome }
-}
-
 /// Waits for one milestone after the other, up to the last or to a failure.
 fn reach<'m>(
     machine: &Listening,

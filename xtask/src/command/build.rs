@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error;
 use crate::image::reference::Reference;
 use crate::k3s::patched::Patched;
-use crate::k3s::{Build, Optimisation, Options, Part};
+use crate::k3s::{Build, Options, Part};
 use crate::patch::{PatchSet, Values};
 use crate::product::{self, Product};
 use crate::step::Plan;
@@ -205,7 +205,6 @@ pub fn prepare<'a>(chosen: &'a Chosen, target: &'static Target, options: &BuildO
         charts: options.charts.into(),
         root: options.k3s_root.into(),
         level: options.level.clone(),
-        c: Optimisation::Ours,
     };
     let any_go = AnyGo::find(context, chosen.stand_ins.as_ref())?;
     let values = Values { pause_image: options_of_build.pause_image.clone() };

@@ -182,7 +182,6 @@ mod tests {
 
     /// Programs that are started and no need names, each with the reason.
     const UNNAMED: &[(&str, &str)] = &[
-        ("sh", "is POSIX"),
         ("cp", "is POSIX"),
         ("cargo", "has compiled this program"),
         ("apt-get", "belongs to Debian's packages"),

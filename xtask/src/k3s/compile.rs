@@ -1,8 +1,8 @@
 //! One `go build` of ours: upstream's tags and flags, our environment.
 
-use super::{Build, Optimisation};
+use super::Build;
 use crate::digest::Digest;
-use crate::toolchain::zig::{CFLAGS, UNOPTIMISED};
+use crate::toolchain::zig::CFLAGS;
 use crate::upstream::recipe::GoBuild;
 use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
@@ -67,17 +67,13 @@ impl Compile {
         environment.push((variable, build.level().to_owned()));
         environment.push(("CGO_ENABLED", if c == C::None { "0" } else { "1" }.to_owned()));
         if c != C::None {
-            // Where upstream sets no flags, Go's own optimise as ours do.
-            let ours = match build.options.c {
-                Optimisation::Upstream if !flags.cflags.is_empty() => UNOPTIMISED,
-                Optimisation::Upstream | Optimisation::Ours => CFLAGS,
-            };
-            let cflags = format!("{} {ours}", flags.cflags).trim().to_owned();
+            // Upstream's own flags take the place of Go's `-O2 -g` and name no `-O`.
+            let cflags = format!("{} {CFLAGS}", flags.cflags).trim().to_owned();
             environment.push(("CC", format!("zig cc -target {}", build.target.zig)));
             environment.push(("CXX", format!("zig c++ -target {}", build.target.zig)));
             environment.push(("CGO_CFLAGS", cflags.clone()));
             environment.push(("CGO_CXXFLAGS", cflags));
-            environment.push(("CGO_LDFLAGS", ours.to_owned()));
+            environment.push(("CGO_LDFLAGS", CFLAGS.to_owned()));
         }
         let arguments = vec![
             "-trimpath".to_owned(),

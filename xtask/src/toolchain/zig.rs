@@ -19,9 +19,6 @@ pub struct Zig {
 /// `zig cc` adds by default, which Go's linker has no library for.
 pub const CFLAGS: &str = "-O2 -g0 -fno-sanitize=undefined";
 
-/// The same where nothing is optimised.
-pub const UNOPTIMISED: &str = "-g0 -fno-sanitize=undefined";
-
 impl Zig {
     /// The pinned zig: the one on the search path, else the Python package `ziglang`, unpacked into
     /// the cache and never installed.
