@@ -18,7 +18,6 @@ pub mod context;
 pub mod digest;
 pub mod doctor;
 pub mod fetch;
-pub mod libtest;
 pub mod lock;
 pub mod namespaces;
 pub mod page;

@@ -2,15 +2,14 @@
 
 use crate::context::Context;
 use crate::interruptions::{Cache, Campaign};
-use crate::libtest::{Counts, Report};
 use crate::process::Program;
 use crate::target::{TARGETS, Target};
 use crate::toolchain::{go, rust::Rust};
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
-use serde::Deserialize;
 use std::ffi::OsString;
-use std::time::{Duration, Instant};
+use std::fmt::{Display, Formatter};
+use std::time::Duration;
 use xshell::cmd;
 
 /// Run all tests: formatting, lints, and every test program; what is skipped counts as failed
@@ -29,16 +28,8 @@ pub struct Args {
 const FEW: u32 = 6;
 const FIXED_SEED: u64 = 1;
 
-/// No part takes nearly so long, however busy the machine: what is still running then hangs. Tests have no timeouts
-/// of their own.
-const TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
-
-/// One part, when it is over.
-struct Part {
-    name: String,
-    took: Duration,
-    counts: Counts,
-}
+/// Longer than any part takes on a busy machine: what is still running then hangs. Tests have no timeouts of their own.
+const TIMEOUT: Duration = Duration::from_secs(4 * 60 * 60);
 
 impl Args {
     pub fn run(&self, context: &Context) -> Result<()> {
@@ -46,20 +37,15 @@ impl Args {
             let seed = self.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
             return Campaign { context, interruptions, seed, cache: Cache::Own }.run()?.sum_up();
         }
-        let mut run = Run { context, path: search_path(context)?, parts: Vec::new(), left_out: Vec::new() };
-        run.check("rustfmt", run.cargo("fmt --all --check")?)?;
-        run.check("clippy", run.cargo("clippy --locked --workspace --all-targets -- -D warnings")?)?;
+        let mut run = Run { context, path: search_path(context)?, counts: Counts::default() };
+        run.part("rustfmt", run.cargo("fmt --all --check")?)?;
+        run.part("clippy", run.cargo("clippy --locked --workspace --all-targets -- -D warnings")?)?;
         for target in &TARGETS {
-            run.check(&format!("clippy pause {}", target.go), lint_of_pause(context, target)?)?;
+            run.part(&format!("clippy pause {}", target.go), lint_of_pause(context, target)?)?;
         }
-        let compiled = run.check("compile tests", run.cargo("test --locked --workspace --no-run")?)?;
-        if compiled.is_clean() {
-            for (name, choice) in test_programs(context)? {
-                run.test(&name, run.cargo(&format!("test --locked --workspace {choice}"))?)?;
-            }
-        }
+        run.part("tests", run.cargo("test --locked --workspace --no-fail-fast")?)?;
         run.interrupt();
-        run.sum_up()
+        run.counts.sum_up()
     }
 }
 
@@ -67,8 +53,7 @@ impl Args {
 struct Run<'a> {
     context: &'a Context,
     path: OsString,
-    parts: Vec<Part>,
-    left_out: Vec<String>,
+    counts: Counts,
 }
 
 impl<'a> Run<'a> {
@@ -90,79 +75,108 @@ impl<'a> Run<'a> {
             .env("CARGO_TERM_COLOR", "never"))
     }
 
-    /// A part that either passes or fails.
-    fn check(&mut self, name: &str, program: Program) -> Result<Counts> {
-        self.part(name, program, |_| Report { counts: Counts::PASSED, ..Report::default() })
-    }
-
-    /// A part that is a test program with tests of its own.
-    fn test(&mut self, name: &str, program: Program) -> Result<Counts> {
-        self.part(name, program, Report::read)
-    }
-
-    /// A short campaign of interruptions.
-    fn interrupt(&mut self) {
-        let begun = Instant::now();
-        let campaign =
-            Campaign { context: self.context, interruptions: FEW, seed: FIXED_SEED, cache: Cache::Shared };
-        let counts = match campaign.run() {
-            Ok(results) => {
-                Counts { passed: results.survived as usize, failed: results.lost.len(), skipped: 0 }
-            }
-            Err(error) => {
-                self.context.progress.say(crate::error::story(&error));
-                Counts::FAILED
-            }
-        };
-        self.parts.push(Part { name: "interruptions".to_owned(), took: begun.elapsed(), counts });
-    }
-
-    fn part(&mut self, name: &str, program: Program, read: impl Fn(&str) -> Report) -> Result<Counts> {
-        let log = format!("test-{}", name.replace([' ', '/'], "-"));
+    /// Runs one part, and shows why it failed.
+    fn part(&mut self, name: &str, program: Program) -> Result<()> {
+        let log = format!("test-{}", name.replace(' ', "-"));
         let file = self.context.logs.join(format!("{log}.log"));
         if file.exists() {
             fs::remove_file(&file)?;
         }
         let running = self.context.progress.step(name);
-        let begun = Instant::now();
+        running.doing(format!("into {}", file.display()));
         let ended = program.log(&log).run_within(TIMEOUT);
-        let took = begun.elapsed();
-        let mut report = read(&String::from_utf8_lossy(&fs::read(&file)?));
+        let output = fs::read(&file)?;
+        let output = String::from_utf8_lossy(&output);
+        let counts = Counts::of(&output, ended.is_ok());
         match ended {
-            Ok(_) => running.done(report.counts),
+            Ok(_) => running.done(counts),
             Err(error) => {
-                // A failure that the output does not count: what was to be tested did not compile.
-                if report.counts.failed == 0 {
-                    report.counts = Counts { passed: 0, failed: 1, ..report.counts };
-                }
                 drop(running);
-                let told = if report.failures.is_empty() { format!("{error:#}") } else { report.failures };
-                self.context.progress.say(format!("{}\n  full output: {}", told.trim_end(), file.display()));
+                self.context.progress.say(format!("{}{}", failures(&output), crate::error::story(&error)));
             }
         }
-        self.left_out.append(&mut report.left_out);
-        self.parts.push(Part { name: name.to_owned(), took, counts: report.counts });
-        Ok(report.counts)
-    }
-
-    /// Prints the table and, last of all, the sum.
-    fn sum_up(self) -> Result<()> {
-        let width = self.parts.iter().map(|part| part.name.len()).max().unwrap_or_default();
-        for Part { name, took, counts } in &self.parts {
-            println!("{name:<width$} {:>7.1} s  {counts}", took.as_secs_f64());
-        }
-        let total: Duration = self.parts.iter().map(|part| part.took).sum();
-        println!("{:<width$} {:>7.1} s", "all", total.as_secs_f64());
-        for line in &self.left_out {
-            println!("{line}");
-        }
-        let counts: Counts = self.parts.iter().map(|part| part.counts).sum();
-        if !counts.is_clean() {
-            bail!("not everything has passed, and what is skipped counts as failed\n{counts}");
-        }
-        println!("{counts}");
+        self.counts.add(counts);
         Ok(())
     }
+
+    /// A short campaign of interruptions.
+    fn interrupt(&mut self) {
+        let campaign =
+            Campaign { context: self.context, interruptions: FEW, seed: FIXED_SEED, cache: Cache::Shared };
+        match campaign.run() {
+            Ok(results) => {
+                self.counts.passed += results.survived as usize;
+                self.counts.failed += results.lost.len();
+            }
+            Err(error) => {
+                self.context.progress.say(crate::error::story(&error));
+                self.counts.failed += 1;
+            }
+        }
+    }
+}
+
+/// How tests ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    passed: usize,
+    failed: usize,
+    /// Ignored by the harness. A test that misses a tool fails, since CI is set.
+    skipped: usize,
+}
+
+impl Counts {
+    /// Sums what test programs report. A part without tests is one; a failure that no test program reports, such as a
+    /// crash, is one, too.
+    fn of(output: &str, succeeded: bool) -> Counts {
+        let mut counts = Counts::default();
+        output.lines().filter_map(result).for_each(|result| counts.add(result));
+        if succeeded && counts == Counts::default() {
+            counts.passed = 1;
+        } else if !succeeded && counts.failed == 0 {
+            counts.failed = 1;
+        }
+        counts
+    }
+
+    fn add(&mut self, other: Counts) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+
+    /// Prints the sum, the last line of all.
+    fn sum_up(self) -> Result<()> {
+        if self.failed + self.skipped > 0 {
+            bail!("not everything has passed, and what is skipped counts as failed\n{self}");
+        }
+        println!("{self}");
+        Ok(())
+    }
+}
+
+impl Display for Counts {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
+}
+
+/// `test result: FAILED. 12 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.50s`.
+fn result(line: &str) -> Option<Counts> {
+    let (_, numbers) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    let number =
+        |name: &str| numbers.split("; ").find_map(|part| part.strip_suffix(name)?.trim_end().parse().ok());
+    Some(Counts { passed: number("passed")?, failed: number("failed")?, skipped: number("ignored")? })
+}
+
+/// Returns what failed tests have written.
+fn failures(output: &str) -> String {
+    let mut within = false;
+    let lines = output.split_inclusive('\n').filter(|line| {
+        within = *line == "failures:\n" || within && result(line.trim_end()).is_none();
+        within
+    });
+    lines.collect()
 }
 
 /// The search path of the tests, with Go on it also where it comes from our cache.
@@ -184,82 +198,78 @@ fn lint_of_pause<'a>(context: &'a Context, target: &Target) -> Result<Program<'a
     Ok(rust.clippy(context, &arguments)?.env("CARGO_PKG_VERSION", env!("CARGO_PKG_VERSION")))
 }
 
-/// The test programs of the workspace: what each is called, and how `cargo test` is told to run only it.
-fn test_programs(context: &Context) -> Result<Vec<(String, String)>> {
-    let shell = context.shell()?;
-    let command = cmd!(shell, "cargo metadata --locked --no-deps --format-version=1");
-    let metadata = Program::new(context, command).read().context("asking cargo for the test programs")?;
-    let programs = chosen_by_metadata(&metadata)?;
-    if programs.is_empty() {
-        bail!("cargo knows of no test program");
-    }
-    Ok(programs)
-}
-
-/// Reads `cargo metadata` (doc.rust-lang.org/cargo/commands/cargo-metadata.html).
-fn chosen_by_metadata(metadata: &str) -> Result<Vec<(String, String)>> {
-    #[derive(Deserialize)]
-    struct Metadata {
-        packages: Vec<Package>,
-    }
-    #[derive(Deserialize)]
-    struct Package {
-        name: String,
-        targets: Vec<CargoTarget>,
-    }
-    #[derive(Deserialize)]
-    struct CargoTarget {
-        name: String,
-        kind: Vec<String>,
-        test: bool,
-        doctest: bool,
-    }
-    let metadata: Metadata = serde_json::from_str(metadata).context("reading cargo metadata")?;
-    let mut programs = Vec::new();
-    for package in metadata.packages {
-        for target in package.targets {
-            let (of, name) = (&package.name, &target.name);
-            if target.test {
-                programs.push(match target.kind.first().map(String::as_str) {
-                    Some("test") => (name.clone(), format!("--test {name}")),
-                    Some("bin") => (format!("{of} bin"), format!("--bin {name}")),
-                    Some("lib") => (format!("{of} lib"), format!("--package {of} --lib")),
-                    kind => bail!("cargo tests {name}, which is of a kind not known here: {kind:?}"),
-                });
-            }
-            if target.doctest {
-                programs.push((format!("{of} docs"), format!("--package {of} --doc")));
-            }
-        }
-    }
-    Ok(programs)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const PASSING: &str = "
+running 3 tests
+test a::one ... ok
+test a::two ... ok
+test three ... ignored
+
+test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s
+";
+
+    const FAILING: &str = "
+running 2 tests
+test good ... ok
+test bad ... FAILED
+
+failures:
+
+---- bad stdout ----
+
+thread 'bad' (7) panicked at tests/x.rs:3:5:
+NOT TESTED: running the image; it needs runc
+note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
+
+
+failures:
+    bad
+
+test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s
+
+error: test failed, to rerun pass `-p xtask --test x`
+";
+
     #[test]
-    fn every_target_that_cargo_tests_is_a_part() {
-        let metadata = r#"{"packages": [
-            {"name": "xtask", "targets": [
-                {"name": "xtask", "kind": ["lib"], "test": true, "doctest": true},
-                {"name": "xtask", "kind": ["bin"], "test": true, "doctest": false},
-                {"name": "doctor", "kind": ["test"], "test": true, "doctest": false}]},
-            {"name": "pause", "targets": [
-                {"name": "pause", "kind": ["bin"], "test": false, "doctest": false}]}]}"#;
-        let choices: Vec<String> =
-            chosen_by_metadata(metadata).unwrap().into_iter().map(|(_, choice)| choice).collect();
-        assert_eq!(
-            choices,
-            ["--package xtask --lib", "--package xtask --doc", "--bin xtask", "--test doctor"]
-        );
+    fn results_are_added_and_ignored_tests_skipped() {
+        let counts = Counts::of(&format!("{PASSING}{PASSING}"), true);
+        assert_eq!(counts, Counts { passed: 4, failed: 0, skipped: 2 });
+        assert_eq!(counts.to_string(), "4 passed, 0 failed, 2 skipped");
     }
 
     #[test]
-    fn a_kind_of_target_that_is_not_known_is_not_passed_over() {
-        let metadata = r#"{"packages": [{"name": "x", "targets": [
-            {"name": "x", "kind": ["example"], "test": true, "doctest": false}]}]}"#;
-        assert!(chosen_by_metadata(metadata).unwrap_err().to_string().contains("example"));
+    fn skipped_counts_as_failed_in_the_last_line() {
+        assert!(Counts { passed: 3, failed: 0, skipped: 0 }.sum_up().is_ok());
+        let error = Counts { passed: 3, failed: 0, skipped: 1 }.sum_up().unwrap_err();
+        assert_eq!(error.to_string().lines().last(), Some("3 passed, 0 failed, 1 skipped"));
+        assert!(Counts { passed: 3, failed: 1, skipped: 0 }.sum_up().is_err());
+    }
+
+    #[test]
+    fn a_failure_is_counted_once_and_shown_in_full() {
+        let output = format!("{PASSING}{FAILING}{PASSING}");
+        assert_eq!(Counts::of(&output, false), Counts { passed: 5, failed: 1, skipped: 2 });
+        let told = failures(&output);
+        assert!(told.contains("panicked at tests/x.rs:3:5"), "{told}");
+        assert!(!told.contains("good") && !told.contains("three"), "{told}");
+    }
+
+    #[test]
+    fn a_crash_before_the_result_is_a_failure() {
+        let crashed = "running 2 tests\ntest a ... ok\nerror: test failed\n  (signal: 11, SIGSEGV)\n";
+        assert_eq!(Counts::of(crashed, false), Counts { passed: 0, failed: 1, skipped: 0 });
+        let both = Counts::of(&format!("{crashed}{PASSING}"), false);
+        assert_eq!(both, Counts { passed: 2, failed: 1, skipped: 1 });
+    }
+
+    #[test]
+    fn a_part_without_tests_counts_as_one() {
+        let resembling =
+            "running late tests\ntest result: unknown\ntest result: ok. many passed; 0 failed; 0 ignored\n";
+        assert_eq!(Counts::of(resembling, true), Counts { passed: 1, failed: 0, skipped: 0 });
+        assert_eq!(Counts::of("", false), Counts { passed: 0, failed: 1, skipped: 0 });
     }
 }
