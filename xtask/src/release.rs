@@ -8,6 +8,7 @@
 //! which has folders, goes in as one archive.
 
 pub mod agreement;
+pub mod assemble;
 pub mod assets;
 pub mod check;
 pub mod faults;
@@ -19,17 +20,18 @@ use crate::claim::Claim;
 use crate::context::Context;
 use crate::product::{self, Product, SUMS};
 use crate::rpm::Published;
-use crate::rpm::naming::{Dist, SOURCE_PACKAGE};
+use crate::rpm::naming::Dist;
 use crate::rpm::sign::Key;
 use crate::target::Target;
 use crate::tree;
-use anyhow::{Context as _, Result, ensure};
-use faults::Faults;
+use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 
 /// What is said of the release.
 pub const NOTES: &str = "NOTES.md";
+/// The signature of the checksums.
+pub const SIGNATURE: &str = "SHA256SUMS.asc";
 /// Lies in a folder that is no release, and says why.
 pub const REHEARSAL: &str = "REHEARSAL";
 
@@ -85,14 +87,14 @@ impl Release<'_> {
         let making = product::making(&self.context.dist.join(&manifest.k3s), self.manner.folder())?;
         let folder = making.path();
         for part in self.parts {
-            assets::add(folder, part, self.dist)
+            assemble::add(folder, part, self.dist.name)
                 .with_context(|| format!("gathering what is published for {}", part.target.go))?;
         }
         if self.manner == Manner::Rehearsal {
             fs::write(folder.join(REHEARSAL), rehearsal(&self.shortcomings))?;
         }
-        fs::write(folder.join(NOTES), notes::text(self, &assets::sizes(folder)?))?;
-        fs::write(folder.join(SUMS), assets::sums(folder)?)?;
+        fs::write(folder.join(NOTES), notes::text(self, &assets::list(folder)?))?;
+        fs::write(folder.join(SUMS), assemble::sums(folder)?)?;
         if let Some(key) = self.key {
             key.sign_file(self.context, &folder.join(SUMS))?;
         }
@@ -108,27 +110,4 @@ impl Release<'_> {
 fn rehearsal(shortcomings: &[String]) -> String {
     let reasons: String = shortcomings.iter().map(|reason| format!("- {reason}\n")).collect();
     format!("This was made to see how a release is made. It is none and is not to be published.\n{reasons}")
-}
-
-/// What is wrong with the packages of products: the source package has to travel along with what was made
-/// of it. Those of several architectures bear one name and carry the same sources, so one is enough; it builds
-/// for the first.
-pub fn faults_of_packages(parts: &[Part]) -> Result<Faults> {
-    let mut names = Vec::new();
-    for part in parts {
-        let found = assets::packages(&part.packages.folder)?;
-        ensure!(!found.is_empty(), "{} holds no packages", part.packages.folder.display());
-        names.extend(found);
-    }
-    Ok(without_source(&names))
-}
-
-/// Whether there is a source package among files.
-fn without_source(names: &[String]) -> Faults {
-    let mut faults = Faults::default();
-    if !names.iter().any(|name| name.ends_with(SOURCE_PACKAGE)) {
-        let suffix = SOURCE_PACKAGE;
-        faults.shortcomings.push(format!("the packages come without their source, k3s-*{suffix}"));
-    }
-    faults
 }

@@ -106,14 +106,7 @@ impl Args {
 
 impl Architectures {
     fn targets(&self) -> Result<Vec<&'static Target>> {
-        let mut targets = Vec::new();
-        for name in &self.names {
-            let target = Target::named(name)?;
-            if !targets.contains(&target) {
-                targets.push(target);
-            }
-        }
-        Ok(targets)
+        Target::all_named(self.names.iter().map(String::as_str))
     }
 }
 

@@ -8,8 +8,9 @@ use crate::error::story;
 use crate::lock::{Adding, Lock};
 use crate::product::Product;
 use crate::product::manifest::Manifest;
+use crate::release::assets::{self, File};
 use crate::release::faults::{self, Faults};
-use crate::release::{Manner, Part, Release, agreement, assets, check, faults_of_packages, github};
+use crate::release::{Manner, Part, Release, agreement, check, github};
 use crate::rpm::naming::rpm_version;
 use crate::target::{TARGETS, Target};
 use crate::tree::shown;
@@ -113,7 +114,7 @@ impl Ground {
 impl Making {
     fn run(self, context: Context) -> Result<()> {
         let manner = self.manner();
-        let targets = self.targets()?;
+        let targets = Target::all_named(self.options.arch.split(','))?;
         self.options.refuse_early(&context)?;
         let packager = self.packages.prepare(&context)?;
         let finished = self.finished()?;
@@ -129,9 +130,11 @@ impl Making {
         if let Ground::Chosen(chosen) = &ground {
             faults.errors.extend(manifests.iter().flat_map(|manifest| self.disagreements(chosen, manifest)));
         }
-        settle(faults.clone(), manner)?;
+        if let Ground::Products(_) = &ground {
+            faults.shortcomings.push(check::NO_SOURCE.to_owned());
+        }
+        let shortcomings = faults.settle(manner)?;
         let parts = self.package(&ground, &packager, products)?;
-        let faults = faults.and(faults_of_packages(&parts)?);
         let release = Release {
             context,
             manner,
@@ -139,7 +142,7 @@ impl Making {
             dist: packager.dist,
             address: &packager.address,
             key: packager.key.as_ref(),
-            shortcomings: settle(faults, manner)?,
+            shortcomings,
         };
         tell(&release.publish()?)
     }
@@ -148,39 +151,24 @@ impl Making {
         if self.rehearsal { Manner::Rehearsal } else { Manner::Release }
     }
 
-    fn targets(&self) -> Result<Vec<&'static Target>> {
-        let mut targets = Vec::new();
-        for name in self.options.arch.split(',') {
-            let target = Target::named(name)?;
-            if !targets.contains(&target) {
-                targets.push(target);
-            }
-        }
-        Ok(targets)
-    }
-
-    /// What the options themselves say against a release, before anything is built.
+    /// Returns what the options themselves say against a release, before anything is built.
     fn faults(&self) -> Faults {
-        let mut shortcomings = Vec::new();
-        let mut say = |reason: &str| shortcomings.push(reason.to_owned());
-        if self.choice.sample {
-            say("--sample: the sample is no k3s");
-        }
-        if self.choice.source.is_some() {
-            say("--source: a tree is not an upstream tag's own commit, even where it holds one");
-        }
-        if self.options.charts == Choose::None {
-            say("--charts none: the product would be incomplete");
-        }
-        if self.options.k3s_root == Choose::None {
-            say("--k3s-root none: the product would be incomplete");
-        }
-        if let Some(level) = &self.options.level
-            && TARGETS.iter().all(|target| target.go_level.1 != level)
-        {
-            say(&format!("--level {level}: machines of the oldest level could not run it"));
-        }
-        Faults { errors: Vec::new(), shortcomings }
+        let BuildOptions { charts, k3s_root, level, .. } = &self.options;
+        let is_newer = |level: &&String| TARGETS.iter().all(|target| target.go_level.1 != level.as_str());
+        let options = [
+            self.choice.sample.then_some("--sample: the sample is no k3s"),
+            self.choice
+                .source
+                .as_ref()
+                .map(|_| "--source: a tree is not an upstream tag's own commit, even where it holds one"),
+            (*charts == Choose::None).then_some("--charts none: the product would be incomplete"),
+            (*k3s_root == Choose::None).then_some("--k3s-root none: the product would be incomplete"),
+        ];
+        let level = level.as_ref().filter(is_newer);
+        let level =
+            level.map(|level| format!("--level {level}: machines of the oldest level could not run it"));
+        let options = options.into_iter().flatten().map(str::to_owned);
+        Faults { shortcomings: options.chain(level).collect(), ..Faults::default() }
     }
 
     /// Finds what was chosen, as locked. Whoever has products need not say what they were made of, but then
@@ -190,7 +178,7 @@ impl Making {
         let Choice { k3s, source, vendored, sample, .. } = &self.choice;
         let chosen = k3s.is_some() || source.is_some() || vendored.is_some() || *sample;
         if !self.products.is_empty() && !chosen {
-            settle(faults, manner)?;
+            faults.settle(manner)?;
             return Ok(Ground::Products(Box::new(context)));
         }
         let locked = self.choice.locked || manner == Manner::Release;
@@ -198,7 +186,7 @@ impl Making {
         if let Err(error) = &chosen {
             faults.errors.push(story(error));
         }
-        settle(faults, manner)?;
+        faults.settle(manner)?;
         Ok(Ground::Chosen(Box::new(chosen?)))
     }
 
@@ -253,7 +241,7 @@ impl Making {
                     let options = self.options_for(target);
                     let build = build::prepare(chosen, target, &options)?;
                     let errors = agreement::with_build(&product.manifest, &build)?;
-                    settle(Faults { errors, ..Faults::default() }, self.manner())?;
+                    Faults { errors, ..Faults::default() }.settle(self.manner())?;
                     Some(rpm::rebuild(&self.choice, &options, &build)?)
                 }
                 _ => None,
@@ -270,22 +258,12 @@ impl Making {
     }
 }
 
-/// What is left to be told of in the folder, or the error and what to do for want of a release.
-fn settle(faults: Faults, manner: Manner) -> Result<Vec<String>> {
-    let hint = "no release was made\n  With --rehearsal the folder is made of anything: it says what it is not, \
-                and cannot be published.";
-    faults.settle(manner).map_err(|error| match manner {
-        Manner::Release => error.context(hint),
-        Manner::Rehearsal => error,
-    })
-}
-
 /// What was written where.
 fn tell(folder: &std::path::Path) -> Result<()> {
     println!("{}", shown(folder));
-    let sizes = assets::sizes(folder)?;
-    let widest = sizes.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    for (name, size) in sizes {
+    let files = assets::list(folder)?;
+    let widest = files.iter().map(|file| file.name.len()).max().unwrap_or(0);
+    for File { name, size, .. } in files {
         println!("  {name:<widest$}  {:>10}", HumanBytes(size).to_string());
     }
     Ok(())

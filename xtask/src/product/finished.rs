@@ -39,12 +39,7 @@ fn take(folder: &Path, target: &Target) -> Result<Product> {
         target.go
     );
     let manifest = Manifest::read(&folder.join(MANIFEST))?;
-    let sums = sums(&fs::read_to_string(folder.join(SUMS))?)?;
-    for (name, sum) in &sums {
-        let file = folder.join(name);
-        ensure!(file.is_file(), "{name} is missing, which {SUMS} names");
-        ensure!(Digest::of_file(&file)? == *sum, "{name} has not the sum that {SUMS} names");
-    }
+    let sums = verified_sums(folder)?;
     ensure!(sums.contains_key(MANIFEST), "{SUMS} does not name {MANIFEST}");
     for (name, entry) in &manifest.files {
         ensure!(sums.get(name) == Some(&entry.sha256), "{SUMS} and {MANIFEST} differ on {name}");
@@ -67,8 +62,19 @@ fn take(folder: &Path, target: &Target) -> Result<Product> {
     Ok(Product { folder: folder.to_owned(), manifest })
 }
 
+/// Returns the digests in a directory's `SHA256SUMS`, given that its files have them.
+pub(crate) fn verified_sums(folder: &Path) -> Result<BTreeMap<String, Digest>> {
+    let sums = sums(&fs::read_to_string(folder.join(SUMS))?)?;
+    for (name, sum) in &sums {
+        let file = folder.join(name);
+        ensure!(file.is_file(), "{name} is missing, which {SUMS} names");
+        ensure!(Digest::of_file(&file)? == *sum, "{name} has not the sum that {SUMS} names");
+    }
+    Ok(sums)
+}
+
 /// Reads `SHA256SUMS` (sha256sum(1)).
-pub(crate) fn sums(text: &str) -> Result<BTreeMap<String, Digest>> {
+fn sums(text: &str) -> Result<BTreeMap<String, Digest>> {
     let sum = |line: &str| {
         let (sum, name) = line.split_once("  ").with_context(|| format!("{SUMS}: {line:?} is no sum"))?;
         ensure!(!name.contains('/'), "{SUMS}: {name} lies elsewhere");

@@ -1,166 +1,142 @@
-//! The files of a release, under names that GitHub keeps as they are.
+//! The assets of a release: the one table from which they are assembled, checked and described.
 
-use super::Part;
-use crate::digest::Digest;
-use crate::image::{Compression, PauseImage, docker_archive, installed};
+use super::{NOTES, Part, REHEARSAL, SIGNATURE, assemble};
 use crate::product::finished::{CHECK_CONFIG, LICENSE, NOTICES};
-use crate::product::{self, MANIFEST, Product, SUMS};
-use crate::rpm::found;
-use crate::rpm::naming::{Dist, SOURCE_PACKAGE};
+use crate::product::{MANIFEST, SUMS};
 use crate::rpm::repository::REPO_FILE;
 use crate::rpm::sign::PUBLIC_KEY;
-use crate::target::Target;
+use crate::target::{TARGETS, Target};
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use std::path::Path;
 
-/// How the name of every package ends.
-const PACKAGE: &str = ".rpm";
+/// A kind of file that is published.
+#[derive(Debug)]
+pub struct Asset {
+    /// The file name. `<arch>` stands for the architecture as Go names it, `<basearch>` as RPM does, `<dist>` for
+    /// the distribution, and `*` for whatever rpmbuild puts there.
+    pub name: &'static str,
+    pub source: Source,
+    pub check: Check,
+    pub description: &'static str,
+}
+
+/// The origin of an asset.
+#[derive(Clone, Copy, Debug)]
+pub enum Source {
+    /// The product's file of this name; `<suffix>` stands for the one of upstream's binaries.
+    Product(&'static str),
+    /// The files of this name beside the packages of a product.
+    Packages,
+    /// Written from a product and its packages.
+    Generated(fn(&Part, &Path) -> Result<()>),
+    /// Written at last, for the release as a whole.
+    Release,
+}
+
+/// The check of an asset before it is published, besides that of its digest in `SHA256SUMS` and, where it is a file
+/// of the product, in the manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// It is there.
+    Present,
+    /// It may be missing.
+    Optional,
+    /// It is an executable for its architecture.
+    Executable,
+    /// It is a repository of the packages beside it.
+    Repository,
+    /// It is one of the packages, which are checked together.
+    Package,
+    /// It is the manifest that all others are checked against.
+    Manifest,
+}
+
+use Check::{Executable, Manifest, Optional, Package, Present, Repository};
+use Source::{Generated, Packages, Product, Release};
+
+pub const BINARY: &str = "k3s-<arch>";
+const PAUSE_IMAGE: &str = "pause-image-<arch>.tar";
+pub const FIX: &str = "pause-image-for-installed-k3s-<arch>.tar";
+pub const REPOSITORY: &str = "repository-<dist>-<basearch>.tar";
+
+/// Every asset. Where the names of two match a file, the first one counts.
+pub static ASSETS: [Asset; 16] = [
+    asset(BINARY, Product("k3s<suffix>"), Executable, "the k3s binary"),
+    asset(PAUSE_IMAGE, Product(PAUSE_IMAGE), Present, "the pause image of this k3s"),
+    asset(FIX, Generated(assemble::fix), Present, "the pause image of unmodified releases of k3s"),
+    asset("k3s-*.src.rpm", Packages, Package, "source package: builds the same without a network"),
+    asset("k3s-*.rpm", Packages, Package, "package"),
+    asset(REPOSITORY, Generated(assemble::repository), Repository, "the packages as a repository for dnf"),
+    asset(REPO_FILE, Packages, Present, "tells dnf where the repository is"),
+    asset(PUBLIC_KEY, Packages, Optional, "the key that signatures are verified with"),
+    asset("manifest-<arch>.json", Product(MANIFEST), Manifest, "versions, checksums, patches, checks"),
+    asset("THIRD-PARTY-NOTICES-<arch>", Product(NOTICES), Present, "the licences of what is compiled in"),
+    asset(LICENSE, Product(LICENSE), Present, "the licence of k3s"),
+    asset(CHECK_CONFIG, Product(CHECK_CONFIG), Present, "upstream's check of a kernel"),
+    asset(NOTES, Release, Present, "the text of the release"),
+    asset(SUMS, Release, Present, "the checksums of all other assets"),
+    asset(SIGNATURE, Release, Optional, "the signature of the checksums"),
+    asset(REHEARSAL, Release, Optional, "why this is no release"),
+];
+
+const fn asset(name: &'static str, source: Source, check: Check, description: &'static str) -> Asset {
+    Asset { name, source, check, description }
+}
+
+impl Asset {
+    /// Checks whether a file is this asset, of whatever distribution.
+    pub fn is(&self, file: &str, target: &Target) -> bool {
+        let name = expand(self.name, target, "*");
+        match name.split_once('*') {
+            Some((start, end)) => file.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)),
+            None => file == name,
+        }
+    }
+}
+
+/// Puts an architecture and a distribution into a file name.
+pub fn expand(name: &str, target: &Target, dist: &str) -> String {
+    let values = [
+        ("<arch>", target.go),
+        ("<basearch>", target.rpm),
+        ("<suffix>", target.k3s_suffix),
+        ("<dist>", dist),
+    ];
+    values.iter().fold(name.to_owned(), |name, (placeholder, value)| name.replace(placeholder, value))
+}
+
+/// Returns the asset that a file is, and the architecture that its name was expanded with.
+pub fn of(file: &str) -> Option<(&'static Asset, &'static Target)> {
+    ASSETS.iter().find_map(|asset| Some((asset, TARGETS.iter().find(|target| asset.is(file, target))?)))
+}
+
+/// A published file.
+pub struct File {
+    pub name: String,
+    /// In bytes.
+    pub size: u64,
+    pub description: String,
+}
 
 /// The largest file that GitHub takes, in bytes: "each file must be under 2 GiB" (docs.github.com, About
 /// releases).
 const LARGEST: u64 = 2 << 30;
 
-/// The archive of a repository, as `repository-oe2403-riscv64.tar`.
-pub fn repository(dist: &Dist, target: &Target) -> String {
-    format!("repository-{}-{}.tar", dist.name, target.rpm)
+/// Lists the files of a release, each of which has to be an asset.
+pub fn list(folder: &Path) -> Result<Vec<File>> {
+    let file = |name: String| {
+        let (asset, target) = of(&name).with_context(|| format!("{name} is no asset of a release"))?;
+        let size = fs::metadata(folder.join(&name))?.len();
+        ensure!(size < LARGEST, "{name} is too large for GitHub: {size} bytes, of {LARGEST} at most");
+        let of_target = if asset.name.contains("arch>") { format!(", {}", target.go) } else { String::new() };
+        Ok(File { name, size, description: format!("{}{of_target}", asset.description) })
+    };
+    names(folder)?.into_iter().map(file).collect()
 }
 
-/// The program, as `k3s-riscv64`, which for amd64 is not the name upstream gives it.
-pub fn program(target: &Target) -> String {
-    format!("k3s-{}", target.go)
-}
-
-/// The image of the product, under the name that this k3s asks for.
-pub fn pause_image(target: &Target) -> String {
-    format!("pause-image-{}.tar", target.go)
-}
-
-/// The image under the names that unmodified k3s asks for.
-pub fn cure(target: &Target) -> String {
-    format!("pause-image-for-installed-k3s-{}.tar", target.go)
-}
-
-pub fn manifest(arch: &str) -> String {
-    format!("manifest-{arch}.json")
-}
-
-pub fn notices(target: &Target) -> String {
-    format!("{NOTICES}-{}", target.go)
-}
-
-/// A file's name as GitHub keeps it. The `~` and `^` of package versions would be made dots by GitHub, and
-/// `SHA256SUMS` would name files that are not there (docs.github.com, "Upload a release asset").
-pub fn kept_name(name: &str) -> String {
-    name.replace(['~', '^'], ".")
-}
-
-/// Puts a product and its packages into the folder.
-pub fn add(folder: &Path, part: &Part, dist: &Dist) -> Result<()> {
-    let Part { target, product, packages } = part;
-    for (from, to) in [
-        (target.k3s_binary(), program(target)),
-        (pause_image(target), pause_image(target)),
-        (MANIFEST.to_owned(), manifest(target.go)),
-        (NOTICES.to_owned(), notices(target)),
-        (LICENSE.to_owned(), LICENSE.to_owned()),
-        (CHECK_CONFIG.to_owned(), CHECK_CONFIG.to_owned()),
-    ] {
-        let file = product.folder.join(&from);
-        ensure!(file.is_file(), "{from} is missing in {}", product.folder.display());
-        put(&file, folder, &to)?;
-    }
-    fs::write(folder.join(cure(target)), cured(product, target)?)?;
-    for name in self::packages(&packages.folder)? {
-        put_package(&packages.folder.join(&name), folder, &kept_name(&name))?;
-    }
-    put(&packages.folder.join(REPO_FILE), folder, REPO_FILE)?;
-    let key = packages.folder.join(PUBLIC_KEY);
-    if key.is_file() {
-        put(&key, folder, PUBLIC_KEY)?;
-    }
-    pack(&packages.folder, target.rpm, &folder.join(repository(dist, target)))
-}
-
-/// Copies a file into the folder. Two architectures may bring the same file, but no two files of one name.
-fn put(from: &Path, folder: &Path, name: &str) -> Result<()> {
-    let to = folder.join(name);
-    if to.exists() {
-        ensure!(
-            Digest::of_file(from)? == Digest::of_file(&to)?,
-            "{} is not the {name} of another architecture",
-            from.display()
-        );
-        return Ok(());
-    }
-    fs::copy(from, to)?;
-    Ok(())
-}
-
-/// Copies a package into the folder. Of those that are for no architecture the first one stays: packages of
-/// any architecture tell by which they were made, and hold the same; source packages tell it as well in the
-/// spec that they hold.
-fn put_package(from: &Path, folder: &Path, name: &str) -> Result<()> {
-    let there = folder.join(name);
-    if !there.exists() {
-        return put(from, folder, name);
-    }
-    ensure!(
-        name.ends_with(SOURCE_PACKAGE) || payload(from)? == payload(&there)?,
-        "{} holds something else than the {name} of another architecture",
-        from.display()
-    );
-    Ok(())
-}
-
-/// The digest of what a package installs, given that its header and payload have the digests they name.
-pub fn payload(package: &Path) -> Result<String> {
-    payload_in(fs::File::open(package)?).with_context(|| format!("reading {}", package.display()))
-}
-
-/// The same, of a package that is read from somewhere else.
-pub fn payload_in(reader: impl std::io::Read) -> Result<String> {
-    let package = ::rpm::Package::parse(&mut std::io::BufReader::new(reader))?;
-    ensure!(
-        found::is_undamaged(&package)?,
-        "the package is damaged: its header or payload has not the digest it names"
-    );
-    let tag = ::rpm::IndexTag::RPMTAG_PAYLOADSHA256;
-    let digest = package.metadata.header.get_entry_data_as_string_array(tag)?;
-    Ok(digest.first().context("the package names no digest of its payload")?.to_string())
-}
-
-/// The product's pause program under the names that releases of k3s ask for as upstream publishes them.
-fn cured(product: &Product, target: &'static Target) -> Result<Vec<u8>> {
-    let program = fs::read(product.folder.join(crate::pause::PROGRAM))?;
-    let image = PauseImage::new(target, program, env!("CARGO_PKG_VERSION"))?;
-    docker_archive::archive(&image, &installed::names()?, Compression::None)
-}
-
-/// Packs a repository below the architecture's name, so that those of several architectures, unpacked in one
-/// place, are what `$basearch` in a .repo file tells apart. The source package, of no use to a node, is left
-/// out.
-fn pack(repository: &Path, arch: &str, archive: &Path) -> Result<()> {
-    let mut tar = tar::Builder::new(fs::File::create(archive)?);
-    tar.mode(tar::HeaderMode::Deterministic);
-    for entry in walkdir::WalkDir::new(repository).sort_by_file_name() {
-        let entry = entry.with_context(|| format!("packing {}", repository.display()))?;
-        if entry.file_name().to_string_lossy().ends_with(SOURCE_PACKAGE) {
-            continue;
-        }
-        let name = Path::new(arch).join(entry.path().strip_prefix(repository)?);
-        tar.append_path_with_name(entry.path(), name)?;
-    }
-    tar.finish()?;
-    Ok(())
-}
-
-/// The packages that lie in a folder, by name.
-pub fn packages(folder: &Path) -> Result<Vec<String>> {
-    Ok(names(folder)?.into_iter().filter(|name| name.ends_with(PACKAGE)).collect())
-}
-
-/// The files of a folder, sorted. A repository's own folder is left out, any other is an error.
+/// Returns the names of the files in a directory, sorted. That of a repository's metadata is left out, any other
+/// directory is an error.
 pub fn names(folder: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -177,25 +153,15 @@ pub fn names(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Every file of a release with its size, in bytes.
-pub fn sizes(folder: &Path) -> Result<Vec<(String, u64)>> {
-    let sized = |name: String| {
-        let size = fs::metadata(folder.join(&name))?.len();
-        ensure!(size < LARGEST, "{name} is too large for GitHub: {size} bytes, of {LARGEST} at most");
-        Ok((name, size))
-    };
-    names(folder)?.into_iter().map(sized).collect()
+/// Returns a file's name as GitHub keeps it. The `~` and `^` of package versions would be made dots by GitHub, and
+/// `SHA256SUMS` would name files that are not there (docs.github.com, "Upload a release asset").
+pub fn kept_name(name: &str) -> String {
+    name.replace(['~', '^'], ".")
 }
 
-/// Whether a file is `SHA256SUMS` or its signature, the only ones that it cannot name.
+/// Checks whether a file is `SHA256SUMS` or its signature, the only ones that it cannot name.
 pub fn is_sums(name: &str) -> bool {
-    name.strip_prefix(SUMS).is_some_and(|rest| ["", ".asc"].contains(&rest))
-}
-
-/// The text of `SHA256SUMS`: all files but itself and its signature.
-pub fn sums(folder: &Path) -> Result<String> {
-    let names: Vec<String> = names(folder)?.into_iter().filter(|name| !is_sums(name)).collect();
-    product::sums(folder, &names)
+    [SUMS, SIGNATURE].contains(&name)
 }
 
 #[cfg(test)]
@@ -210,30 +176,30 @@ mod tests {
     }
 
     #[test]
-    fn two_architectures_may_bring_one_file_but_no_two_of_one_name() {
-        let place = tempfile::tempdir().unwrap();
-        let file = |name: &str, text: &str| {
-            let path = place.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, text).unwrap();
-            path
-        };
-        let folder = place.path().join("folder");
-        fs::create_dir(&folder).unwrap();
-        put(&file("one/LICENSE", "a"), &folder, "LICENSE").unwrap();
-        put(&file("two/LICENSE", "a"), &folder, "LICENSE").unwrap();
-        let error = put(&file("three/LICENSE", "b"), &folder, "LICENSE").unwrap_err().to_string();
-        assert!(error.contains("three/LICENSE is not the LICENSE of another architecture"), "{error}");
+    fn finds_the_asset_that_a_file_is() {
+        let found = |file| of(file).map(|(asset, target)| (asset.name, target.go));
+        for (file, name, arch) in [
+            ("k3s-riscv64", "k3s-<arch>", "riscv64"),
+            ("k3s-arm64", "k3s-<arch>", "arm64"),
+            ("k3s-1.35.0+k3s1-1.oe2403.src.rpm", "k3s-*.src.rpm", "riscv64"),
+            ("k3s-cli-1.35.0+k3s1-1.oe2403.noarch.rpm", "k3s-*.rpm", "riscv64"),
+            ("k3s-riscv64.repo", "k3s-riscv64.repo", "riscv64"),
+            ("repository-oe2403-aarch64.tar", "repository-<dist>-<basearch>.tar", "arm64"),
+        ] {
+            assert_eq!(found(file), Some((name, arch)), "{file}");
+        }
+        for file in ["virus", "k3s", "SHA256SUMS.old", "manifest-mips.json"] {
+            assert_eq!(found(file), None, "{file}");
+        }
     }
 
     #[test]
-    fn the_sums_leave_out_only_themselves_and_their_signature() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["k3s-riscv64", "NOTES.md", "SHA256SUMS", "SHA256SUMS.asc", "SHA256SUMS.old"] {
-            fs::write(folder.path().join(name), "").unwrap();
-        }
-        let sums = sums(folder.path()).unwrap();
-        let named: Vec<&str> = sums.lines().filter_map(|line| line.split("  ").nth(1)).collect();
-        assert_eq!(named, ["NOTES.md", "SHA256SUMS.old", "k3s-riscv64"]);
+    fn releasing_lists_every_asset() {
+        let text = include_str!("../../../.github/RELEASING.md");
+        let rows = text.lines().skip_while(|line| !line.starts_with("| asset ")).skip(2);
+        let rows: Vec<&str> = rows.take_while(|line| line.starts_with('|')).collect();
+        let expected: Vec<String> =
+            ASSETS.iter().map(|asset| format!("| `{}` | {} |", asset.name, asset.description)).collect();
+        assert_eq!(rows, expected);
     }
 }

@@ -1,18 +1,24 @@
 //! A folder that is to be published, held against all that it says of itself. Nothing is asked here of the
 //! machine or the run that made it: it may have come a long way.
 
+use super::assets::{self, ASSETS, Check, Source};
 use super::faults::{self, Faults};
-use super::{NOTES, REHEARSAL, assets, packages};
+use super::{REHEARSAL, packages};
 use crate::digest::Digest;
 use crate::lock::Lock;
 use crate::product::finished;
 use crate::product::manifest::Manifest;
 use crate::product::{SUMS, elf};
+use crate::rpm::naming::SOURCE_PACKAGE;
 use crate::target::Target;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+
+/// The source package has to be published with what was built of it. Those of several architectures have one name
+/// and the same sources, so one is enough.
+pub const NO_SOURCE: &str = "the packages come without their source, k3s-*.src.rpm";
 
 /// A folder that is whole.
 pub struct Checked {
@@ -31,68 +37,75 @@ pub fn folder(folder: &Path) -> Result<Checked> {
         "there is no {SUMS} in {}\n  cargo xtask release leaves one in target/dist/<version>/release",
         folder.display()
     );
-    let sums = finished::sums(&fs::read_to_string(folder.join(SUMS))?)?;
+    let sums = finished::verified_sums(folder)?;
     let files = assets::names(folder)?;
-    for (name, sum) in &sums {
-        ensure!(files.contains(name), "{name} is missing, which {SUMS} names");
-        ensure!(Digest::of_file(&folder.join(name))? == *sum, "{name} has not the sum that {SUMS} names");
-    }
     for name in files.iter().filter(|name| !assets::is_sums(name)) {
         ensure!(sums.contains_key(name), "{SUMS} does not name {name}");
         ensure!(assets::kept_name(name) == *name, "GitHub would give {name} another name");
     }
-    ensure!(files.iter().any(|name| name == NOTES), "{NOTES} is missing");
-    let manifests = files.iter().filter(|name| name.starts_with("manifest-"));
-    let manifests = manifests.map(|name| Manifest::read(&folder.join(name))).collect::<Result<Vec<_>>>()?;
+    assets::list(folder)?;
+    let is_manifest =
+        |name: &&String| assets::of(name).is_some_and(|(asset, _)| asset.check == Check::Manifest);
+    let manifests = files.iter().filter(is_manifest).map(|name| Manifest::read(&folder.join(name)));
+    let manifests = manifests.collect::<Result<Vec<_>>>()?;
     ensure!(!manifests.is_empty(), "there is no manifest of any product in {}", folder.display());
     for manifest in &manifests {
-        product(folder, manifest, &sums)
+        product(folder, &files, manifest, &sums)
             .with_context(|| format!("looking at what is for {}", manifest.arch))?;
     }
     packages::whole(folder, &manifests)?;
-    let rehearsal = folder.join(REHEARSAL);
-    let rehearsal = if rehearsal.is_file() { Some(fs::read_to_string(rehearsal)?) } else { None };
+    let is_rehearsal = files.iter().any(|name| name == REHEARSAL);
+    let rehearsal = is_rehearsal.then(|| fs::read_to_string(folder.join(REHEARSAL))).transpose()?;
     Ok(Checked { manifests, files, rehearsal })
 }
 
 impl Checked {
-    /// What keeps the folder from being published.
+    /// Returns what keeps the directory from being published.
     pub fn faults(&self, lock: &Lock) -> Faults {
         let manifests: Vec<&Manifest> = self.manifests.iter().collect();
-        let mut faults = faults::of_products(&manifests, lock).and(super::without_source(&self.files));
-        if let Some(told) = &self.rehearsal {
-            faults
-                .errors
-                .push(format!("the folder says of itself: {}", told.lines().next().unwrap_or(REHEARSAL)));
+        let mut faults = faults::of_products(&manifests, lock);
+        if !self.files.iter().any(|name| name.ends_with(SOURCE_PACKAGE)) {
+            faults.shortcomings.push(NO_SOURCE.to_owned());
+        }
+        if let Some(text) = &self.rehearsal {
+            let first = text.lines().next().unwrap_or(REHEARSAL);
+            faults.errors.push(format!("the folder says of itself: {first}"));
         }
         faults
     }
 }
 
-/// The files of one architecture.
-fn product(folder: &Path, manifest: &Manifest, sums: &BTreeMap<String, Digest>) -> Result<()> {
+/// Checks the assets of one architecture, and those of all.
+fn product(
+    folder: &Path,
+    files: &[String],
+    manifest: &Manifest,
+    sums: &BTreeMap<String, Digest>,
+) -> Result<()> {
     let target = Target::named(&manifest.arch)?;
-    for (name, inside) in [
-        (assets::program(target), target.k3s_binary()),
-        (assets::pause_image(target), assets::pause_image(target)),
-        (assets::notices(target), finished::NOTICES.to_owned()),
-        (finished::LICENSE.to_owned(), finished::LICENSE.to_owned()),
-        (finished::CHECK_CONFIG.to_owned(), finished::CHECK_CONFIG.to_owned()),
-    ] {
-        let sum = sums.get(&name).with_context(|| format!("{name} is missing"))?;
-        let entry =
-            manifest.files.get(&inside).with_context(|| format!("its manifest does not name {inside}"))?;
-        ensure!(entry.sha256 == *sum, "{name} is not the file that its manifest names");
+    for asset in &ASSETS {
+        let Some(name) = files.iter().find(|name| asset.is(name, target)) else {
+            let may_be_missing = matches!(asset.check, Check::Optional | Check::Package);
+            ensure!(may_be_missing, "{} is missing", assets::expand(asset.name, target, "*"));
+            continue;
+        };
+        if let Source::Product(file) = asset.source
+            && asset.check != Check::Manifest
+        {
+            let file = assets::expand(file, target, "");
+            let entry = manifest.files.get(&file);
+            let entry = entry.with_context(|| format!("its manifest does not name {file}"))?;
+            ensure!(sums.get(name) == Some(&entry.sha256), "{name} is not the file that its manifest names");
+        }
+        match asset.check {
+            Check::Executable => elf::check(fs::read(folder.join(name))?.as_slice(), target.elf_machine)
+                .with_context(|| format!("{name} is not for {}", target.go))?,
+            Check::Repository => {
+                repository(folder, name, target, sums).with_context(|| format!("reading {name}"))?;
+            }
+            Check::Present | Check::Optional | Check::Package | Check::Manifest => {}
+        }
     }
-    let program = assets::program(target);
-    elf::check(fs::read(folder.join(&program))?.as_slice(), target.elf_machine)
-        .with_context(|| format!("{program} is not for {}", target.go))?;
-    ensure!(sums.contains_key(&assets::cure(target)), "{} is missing", assets::cure(target));
-
-    let suffix = format!("-{}.tar", target.rpm);
-    let archive = sums.keys().find(|name| name.starts_with("repository-") && name.ends_with(&suffix));
-    let archive = archive.with_context(|| format!("the repository for {} is missing", target.rpm))?;
-    repository(folder, archive, target, sums).with_context(|| format!("reading {archive}"))?;
     Ok(())
 }
 
@@ -115,7 +128,7 @@ fn repository(folder: &Path, archive: &str, target: &Target, sums: &BTreeMap<Str
             let beside = sums.get(&kept).with_context(|| format!("{name} does not lie beside it"))?;
             let same = match name.ends_with(&own) {
                 true => Digest::of_reader(entry)? == *beside,
-                false => assets::payload_in(entry)? == assets::payload(&folder.join(&kept))?,
+                false => packages::payload_in(entry)? == packages::payload(&folder.join(&kept))?,
             };
             ensure!(same, "{name} is not the one that lies beside it");
             missing.remove(kept.as_str());

@@ -20,28 +20,20 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Puts those of another look to these.
-    pub fn and(mut self, other: Faults) -> Faults {
-        self.errors.extend(other.errors);
-        self.shortcomings.extend(other.shortcomings);
-        self
-    }
-
-    /// What is left to be told of in the folder; or one error that names everything.
+    /// Returns what a rehearsal says of itself, or one error that names everything.
     pub fn settle(self, manner: Manner) -> Result<Vec<String>> {
-        let Faults { errors, shortcomings } = self;
-        let told =
-            |reasons: &[String]| reasons.iter().map(|reason| format!("\n- {reason}")).collect::<String>();
-        match manner {
-            Manner::Rehearsal if errors.is_empty() => Ok(shortcomings),
-            Manner::Rehearsal => bail!("no folder can be made of this{}", told(&errors)),
-            Manner::Release if errors.is_empty() && shortcomings.is_empty() => Ok(shortcomings),
-            Manner::Release => bail!(
-                "a release is whole, locked, and built from an upstream tag's own commit; this is not{}{}",
-                told(&errors),
-                told(&shortcomings)
-            ),
-        }
+        let Faults { mut errors, shortcomings } = self;
+        let refusal = match manner {
+            Manner::Rehearsal if errors.is_empty() => return Ok(shortcomings),
+            Manner::Rehearsal => "no folder can be made of this",
+            Manner::Release if errors.is_empty() && shortcomings.is_empty() => return Ok(shortcomings),
+            Manner::Release => {
+                errors.extend(shortcomings);
+                "a release is whole, locked, and built from an upstream tag's own commit; this is not\n  \
+                 (with --rehearsal the folder is made of anything, says what it is not, and cannot be published)"
+            }
+        };
+        bail!("{refusal}{}", errors.iter().map(|reason| format!("\n- {reason}")).collect::<String>())
     }
 }
 

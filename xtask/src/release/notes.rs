@@ -1,14 +1,14 @@
 //! What is said of a release: for the person who has found it and wants a k3s that runs pods.
 
-use super::{Manner, Release, SUMS, assets};
+use super::assets::{self, File};
+use super::{Manner, Release, SUMS};
 use crate::product::manifest::Manifest;
-use crate::rpm::naming::SOURCE_PACKAGE;
 use crate::rpm::repository::REPO_FILE;
 use crate::target::Target;
 use indicatif::HumanBytes;
 
-/// The text, in Markdown, given the files and their sizes in bytes.
-pub fn text(release: &Release, files: &[(String, u64)]) -> String {
+/// The text, in Markdown, given the files.
+pub fn text(release: &Release, files: &[File]) -> String {
     let Some(first) = release.parts.first() else { return String::new() };
     let manifest = &first.product.manifest;
     let targets: Vec<&Target> = release.parts.iter().map(|part| part.target).collect();
@@ -18,7 +18,7 @@ pub fn text(release: &Release, files: &[(String, u64)]) -> String {
         install(release, first.target),
         versions(release, manifest),
         patches(manifest),
-        listed(release, files),
+        listed(files),
         lacking(manifest),
     ];
     sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n\n") + "\n"
@@ -49,8 +49,9 @@ fn warning(manner: Manner, shortcomings: &[String]) -> String {
 
 /// For the first architecture; the names of the others' files tell the rest.
 fn install(release: &Release, target: &Target) -> String {
-    let (program, arch) = (assets::program(target), target.rpm);
-    let archive = assets::repository(release.dist, target);
+    let name = |asset: &str| assets::expand(asset, target, release.dist.name);
+    let (binary, archive, fix) = (name(assets::BINARY), name(assets::REPOSITORY), name(assets::FIX));
+    let arch = target.rpm;
     let address = release.address.trim_end_matches('/');
     let repository = match address.strip_prefix("file://") {
         Some(folder) => format!(
@@ -67,15 +68,14 @@ fn install(release: &Release, target: &Target) -> String {
         "## Install\n\n\
          Compare what you downloaded: `sha256sum --check --ignore-missing {SUMS}`. {signed}\n\n\
          On any distribution, after `sh check-config.sh` has found the kernel fit:\n\n\
-         ```sh\ninstall -m 0755 {program} /usr/local/bin/k3s\nk3s server\n```\n\n\
+         ```sh\ninstall -m 0755 {binary} /usr/local/bin/k3s\nk3s server\n```\n\n\
          On {}, from the repository:\n\n\
          ```sh\n{repository}\ndnf install k3s k3s-cli\nsystemctl enable --now k3s\n```\n\n\
          To cure a k3s that you keep, whose pods stay in `ContainerCreating`: install the package \
          `k3s-pause-image`, or, without packages:\n\n\
-         ```sh\ninstall -D -m 0644 {cure} /var/lib/rancher/k3s/agent/images/{cure}\n\
-         k3s ctr -n k8s.io images import /var/lib/rancher/k3s/agent/images/{cure}\n```",
+         ```sh\ninstall -D -m 0644 {fix} /var/lib/rancher/k3s/agent/images/{fix}\n\
+         k3s ctr -n k8s.io images import /var/lib/rancher/k3s/agent/images/{fix}\n```",
         release.dist.title,
-        cure = assets::cure(target),
     )
 }
 
@@ -102,40 +102,10 @@ fn patches(manifest: &Manifest) -> String {
     }
 }
 
-fn listed(release: &Release, files: &[(String, u64)]) -> String {
-    let rows: Vec<String> = files
-        .iter()
-        .map(|(name, size)| format!("| `{name}` | {} | {} |", HumanBytes(*size), what(release, name)))
-        .collect();
+fn listed(files: &[File]) -> String {
+    let row = |file: &File| format!("| `{}` | {} | {} |", file.name, HumanBytes(file.size), file.description);
+    let rows: Vec<String> = files.iter().map(row).collect();
     format!("## Files\n\n| file | size | what it is |\n|---|---:|---|\n{}", rows.join("\n"))
-}
-
-/// Half a sentence on a file.
-fn what(release: &Release, name: &str) -> String {
-    for part in release.parts {
-        let target = part.target;
-        let known = [
-            (assets::program(target), "k3s"),
-            (assets::pause_image(target), "the pause image that is inside k3s, by itself"),
-            (assets::cure(target), "the pause image under the names that unmodified k3s asks for"),
-            (assets::manifest(target.go), "versions, sums, patches, tools, what was checked"),
-            (assets::notices(target), "the licences of all that is inside"),
-            (assets::repository(release.dist, target), "the packages as a repository for dnf"),
-        ];
-        if let Some((_, what)) = known.iter().find(|(known, _)| known == name) {
-            return format!("{what}, {}", target.go);
-        }
-    }
-    let what = match name {
-        "LICENSE" => "the licence of k3s",
-        "check-config.sh" => "upstream's check of a kernel",
-        super::REHEARSAL => "why this is no release",
-        REPO_FILE => "makes dnf know the repository",
-        name if name.ends_with(SOURCE_PACKAGE) => "source package: builds the same without a network",
-        name if name.ends_with(".rpm") => "package",
-        _ => "the key that signatures are verified with",
-    };
-    what.to_owned()
 }
 
 /// What somebody might look for in vain.

@@ -8,6 +8,7 @@ use crate::rpm::found;
 use crate::rpm::naming::{Nevra, SOURCE_PACKAGE, rpm_version};
 use crate::target::Target;
 use anyhow::{Context as _, Result, bail, ensure};
+use fs_err as fs;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -18,8 +19,8 @@ const PROGRAM: &str = "/usr/bin/k3s";
 /// that the manifests name.
 pub fn whole(folder: &Path, manifests: &[Manifest]) -> Result<()> {
     let mut packages = Vec::new();
-    let mut names = Vec::new();
-    for file in assets::packages(folder)? {
+    let mut found = Vec::new();
+    for file in names(folder)? {
         let path = folder.join(&file);
         let name = match file.ends_with(SOURCE_PACKAGE) {
             true => source(&path)?,
@@ -32,13 +33,35 @@ pub fn whole(folder: &Path, manifests: &[Manifest]) -> Result<()> {
         };
         let kept = assets::kept_name(&name.file_name());
         ensure!(kept == file, "{file} is the package {name}, which should be called {kept}");
-        names.push(name);
+        found.push(name);
     }
-    complete(&names, manifests)?;
+    complete(&found, manifests)?;
     for manifest in manifests {
         program(&packages, manifest)?;
     }
     Ok(())
+}
+
+/// Returns the names of the packages in a directory.
+pub fn names(folder: &Path) -> Result<Vec<String>> {
+    Ok(assets::names(folder)?.into_iter().filter(|name| name.ends_with(".rpm")).collect())
+}
+
+/// Returns the digest of what a package installs, given that its header and payload have the digests they name.
+pub fn payload(package: &Path) -> Result<String> {
+    payload_in(fs::File::open(package)?).with_context(|| format!("reading {}", package.display()))
+}
+
+/// Returns the same of a package that is read from somewhere else.
+pub fn payload_in(reader: impl std::io::Read) -> Result<String> {
+    let package = ::rpm::Package::parse(&mut std::io::BufReader::new(reader))?;
+    ensure!(
+        found::is_undamaged(&package)?,
+        "the package is damaged: its header or payload has not the digest it names"
+    );
+    let tag = ::rpm::IndexTag::RPMTAG_PAYLOADSHA256;
+    let digest = package.metadata.header.get_entry_data_as_string_array(tag)?;
+    Ok(digest.first().context("the package names no digest of its payload")?.to_string())
 }
 
 /// What a source package is called; its header names the architecture that it was made on.

@@ -151,6 +151,7 @@ fn the_notes_say_what_it_is_of_what_it_was_made_and_how_it_is_installed() {
         "| runc | github.com/opencontainers/runc v1.2.5 |",
         "- **pause-image** (pkg/cli/cmds/agent.go): Every pod's sandbox is held by the pause image",
         "| `k3s-1.33.0+k3s1-1.oe2403.src.rpm` |",
+        "| the k3s binary, riscv64 |",
         "## What is not in it",
     ] {
         assert!(notes.contains(words), "{words}: {notes}");
@@ -213,6 +214,11 @@ fn whatever_happens_to_a_folder_on_its_way_is_found() {
         again(folder);
     });
     assert!(said.contains("GitHub would give k3s~1 another name"), "{said}");
+    let said = found("no asset", &|folder| {
+        fs::write(folder.join("virus"), "x").unwrap();
+        again(folder);
+    });
+    assert!(said.contains("virus is no asset of a release"), "{said}");
     // With sums that fit, what the folder says of itself in other places must hold.
     let said = found("another program", &|folder| {
         fs::write(folder.join("k3s-riscv64"), "x").unwrap();

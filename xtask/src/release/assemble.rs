@@ -1,0 +1,121 @@
+//! Puts products and their packages into the directory that is published.
+
+use super::Part;
+use super::assets::{self, ASSETS, Source};
+use super::packages::payload;
+use crate::digest::Digest;
+use crate::image::{Compression, PauseImage, docker_archive, installed};
+use crate::product;
+use crate::rpm::naming::SOURCE_PACKAGE;
+use anyhow::{Context as _, Result, ensure};
+use fs_err as fs;
+use std::path::Path;
+
+/// Puts every asset of a product and its packages into the directory.
+pub fn add(folder: &Path, part: &Part, dist: &str) -> Result<()> {
+    let Part { target, product, packages } = part;
+    for asset in &ASSETS {
+        let name = assets::expand(asset.name, target, dist);
+        match asset.source {
+            Source::Product(file) => {
+                let from = product.folder.join(assets::expand(file, target, dist));
+                ensure!(from.is_file(), "{} is missing", from.display());
+                put(&from, folder, &name)?;
+            }
+            Source::Generated(write) => write(part, &folder.join(name))?,
+            Source::Packages | Source::Release => {}
+        }
+    }
+    for file in assets::names(&packages.folder)? {
+        if assets::of(&file).is_some_and(|(asset, _)| matches!(asset.source, Source::Packages)) {
+            put(&packages.folder.join(&file), folder, &assets::kept_name(&file))?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies a file into the directory. Two architectures may bring the same file, but no two of one name.
+///
+/// Of packages that are for no architecture the first one stays: they say on which one they were built, and
+/// contain the same; source packages say it as well in the spec that they contain.
+fn put(from: &Path, folder: &Path, name: &str) -> Result<()> {
+    let to = folder.join(name);
+    if !to.exists() {
+        fs::copy(from, to)?;
+        return Ok(());
+    }
+    let is_same = match name {
+        _ if name.ends_with(SOURCE_PACKAGE) => true,
+        _ if name.ends_with(".rpm") => payload(from)? == payload(&to)?,
+        _ => Digest::of_file(from)? == Digest::of_file(&to)?,
+    };
+    ensure!(is_same, "{} is not the {name} of another architecture", from.display());
+    Ok(())
+}
+
+/// Writes the product's pause image under the names that releases of k3s ask for as upstream publishes them.
+pub fn fix(part: &Part, file: &Path) -> Result<()> {
+    let program = fs::read(part.product.folder.join(crate::pause::PROGRAM))?;
+    let image = PauseImage::new(part.target, program, env!("CARGO_PKG_VERSION"))?;
+    fs::write(file, docker_archive::archive(&image, &installed::names()?, Compression::None)?)?;
+    Ok(())
+}
+
+/// Packs a repository below the architecture's name, so that those of several architectures, unpacked in one
+/// place, are what `$basearch` in a .repo file tells apart. The source package, of no use to a node, is left
+/// out.
+pub fn repository(part: &Part, file: &Path) -> Result<()> {
+    let repository = &part.packages.folder;
+    let mut tar = tar::Builder::new(fs::File::create(file)?);
+    tar.mode(tar::HeaderMode::Deterministic);
+    for entry in walkdir::WalkDir::new(repository).sort_by_file_name() {
+        let entry = entry.with_context(|| format!("packing {}", repository.display()))?;
+        if entry.file_name().to_string_lossy().ends_with(SOURCE_PACKAGE) {
+            continue;
+        }
+        let name = Path::new(part.target.rpm).join(entry.path().strip_prefix(repository)?);
+        tar.append_path_with_name(entry.path(), name)?;
+    }
+    tar.finish()?;
+    Ok(())
+}
+
+/// Returns the text of `SHA256SUMS`: all files but itself and its signature.
+pub fn sums(folder: &Path) -> Result<String> {
+    let names: Vec<String> =
+        assets::names(folder)?.into_iter().filter(|name| !assets::is_sums(name)).collect();
+    product::sums(folder, &names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_architectures_may_bring_one_file_but_no_two_of_one_name() {
+        let place = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = place.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            path
+        };
+        let folder = place.path().join("folder");
+        fs::create_dir(&folder).unwrap();
+        put(&file("one/LICENSE", "a"), &folder, "LICENSE").unwrap();
+        put(&file("two/LICENSE", "a"), &folder, "LICENSE").unwrap();
+        let error = put(&file("three/LICENSE", "b"), &folder, "LICENSE").unwrap_err().to_string();
+        assert!(error.contains("three/LICENSE is not the LICENSE of another architecture"), "{error}");
+    }
+
+    #[test]
+    fn the_sums_leave_out_only_themselves_and_their_signature() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["k3s-riscv64", "NOTES.md", "SHA256SUMS", "SHA256SUMS.asc", "SHA256SUMS.old"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let sums = sums(folder.path()).unwrap();
+        let named: Vec<&str> = sums.lines().filter_map(|line| line.split("  ").nth(1)).collect();
+        assert_eq!(named, ["NOTES.md", "SHA256SUMS.old", "k3s-riscv64"]);
+    }
+}
