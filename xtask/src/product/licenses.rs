@@ -68,12 +68,11 @@ pub fn holds_a_license(file: &str) -> bool {
 }
 
 /// Words that only one licence has, and its SPDX identifier.
-const PHRASES: [(&str, &str); 15] = [
+const PHRASES: [(&str, &str); 14] = [
     ("Apache License Version 2.0", "Apache-2.0"),
     ("Licensed under the Apache License, Version 2.0", "Apache-2.0"),
     // One of two that the receiver may choose from.
     ("Apache-2.0 Software License: https://www.apache.org/licenses/LICENSE-2.0", "Apache-2.0"),
-    ("Permission is hereby granted, free of charge, to any person obtaining a copy", "MIT"),
     ("Permission to use, copy, modify, and/or distribute this software for any purpose", "ISC"),
     ("Permission to use, copy, modify, and distribute this software for any purpose", "ISC"),
     ("Mozilla Public License Version 2.0", "MPL-2.0"),
@@ -95,10 +94,21 @@ fn identify(text: &str) -> BTreeSet<String> {
         .filter(|(phrase, _)| words.contains(phrase))
         .map(|(_, identifier)| (*identifier).to_owned())
         .collect();
-    // The third clause is the one that forbids to use the authors' names.
+    // The third clause forbids to use the authors' names, the fourth one demands them in advertisements.
     for part in words.split("Redistribution and use in source and binary forms").skip(1) {
-        let clauses = if part.contains("endorse or promote") { "BSD-3-Clause" } else { "BSD-2-Clause" };
-        found.insert(clauses.to_owned());
+        let license = match part {
+            _ if part.contains("All advertising materials mentioning") => "BSD-4-Clause",
+            _ if part.contains("endorse or promote") => "BSD-3-Clause",
+            _ => "BSD-2-Clause",
+        };
+        found.insert(license.to_owned());
+    }
+    // MIT has a condition, which is to keep the notice.
+    for part in
+        words.split("Permission is hereby granted, free of charge, to any person obtaining a copy").skip(1)
+    {
+        let is_unconditional = part.contains("furnished to do so. THE SOFTWARE IS PROVIDED");
+        found.insert(if is_unconditional { "MIT-0" } else { "MIT" }.to_owned());
     }
     found
 }
@@ -153,6 +163,16 @@ mod tests {
         let two = "Permission is hereby granted, free of charge, to any\nperson obtaining a copy\n\nCC0 1.0 Universal";
         assert_eq!(identified(two), ["CC0-1.0", "MIT"]);
         assert_eq!(identified("All rights reserved."), [""; 0]);
+    }
+
+    #[test]
+    fn tells_bsd_and_mit_licences_from_their_variants() {
+        let bsd = "Redistribution and use in source and binary forms … 3. All advertising materials mentioning\n\
+                   features … 4. … used to endorse or promote";
+        assert_eq!(identified(bsd), ["BSD-4-Clause"]);
+        let mit = "Permission is hereby granted, free of charge, to any person obtaining a copy … is\nfurnished to do so";
+        assert_eq!(identified(&format!("{mit}.\n\nTHE SOFTWARE IS PROVIDED")), ["MIT-0"]);
+        assert_eq!(identified(&format!("{mit}, subject to the following conditions:")), ["MIT"]);
     }
 
     #[test]
