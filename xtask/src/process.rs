@@ -4,6 +4,7 @@
 //! started in, keeps its full output in a log, shows the tail of it when it fails, and never outlives
 //! us: see [`guard`].
 
+mod environment;
 mod guard;
 mod listening;
 mod output;
@@ -16,10 +17,10 @@ pub use sandbox::{SANDBOX, Sandbox, available as sandbox_available, enter as ent
 use crate::address::without_credentials;
 use crate::context::Context;
 use anyhow::{Context as _, Result, bail};
+use environment::Environment;
 use fs_err as fs;
 use nix::sys::signal;
 use nix::unistd::Pid;
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -35,43 +36,13 @@ const TAIL: usize = 25;
 /// Characters of one argument that are shown at the terminal.
 const LONGEST_WORD: usize = 200;
 
-/// Environment variables that are the user's to set, for every program: where things are, how the
-/// network is reached and whom to trust there.
-const USER_ENVIRONMENT: &[&str] = &[
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "TMPDIR",
-    "XDG_CACHE_HOME",
-    "XDG_CONFIG_HOME",
-    "XDG_RUNTIME_DIR",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-    "no_proxy",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "SSH_AUTH_SOCK",
-    "CARGO_HOME",
-    "RUSTUP_HOME",
-    "RUSTUP_TOOLCHAIN",
-    "DOCKER_CONFIG",
-    "REGISTRY_AUTH_FILE",
-    "GNUPGHOME",
-];
-
 /// A program to be run, with its arguments, folder and environment.
 #[must_use = "a program does nothing until it is run"]
 pub struct Program<'a> {
     context: &'a Context,
     argv: Vec<OsString>,
     dir: PathBuf,
-    environment: BTreeMap<OsString, OsString>,
+    environment: Environment,
     log: Option<PathBuf>,
     input: Option<Vec<u8>>,
     sandbox: Option<Sandbox>,
@@ -90,19 +61,11 @@ impl<'a> Program<'a> {
         let command = Command::from(command);
         let argv =
             std::iter::once(command.get_program()).chain(command.get_args()).map(OsStr::to_owned).collect();
-        let mut environment: BTreeMap<OsString, OsString> = USER_ENVIRONMENT
-            .iter()
-            .filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)))
-            .collect();
-        environment.insert("LC_ALL".into(), "C.UTF-8".into());
-        environment.insert("TZ".into(), "UTC".into());
-        // This run's own, which is removed also after it was killed.
-        environment.insert("TMPDIR".into(), tempfile::env::temp_dir().into());
         Program {
             context,
             argv,
             dir: context.root.clone(),
-            environment,
+            environment: Environment::compose(),
             log: None,
             input: None,
             sandbox: None,
@@ -116,7 +79,7 @@ impl<'a> Program<'a> {
     }
 
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.environment.insert(name.into(), value.into());
+        self.environment.variables.insert(name.into(), value.into());
         self
     }
 
@@ -124,13 +87,13 @@ impl<'a> Program<'a> {
         mut self,
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
-        self.environment.extend(pairs.into_iter().map(|(k, v)| (k.into(), v.into())));
+        self.environment.variables.extend(pairs.into_iter().map(|(k, v)| (k.into(), v.into())));
         self
     }
 
     /// Runs without what the user's environment would pass on: no home, no credentials, no proxies.
     pub fn without_user_environment(mut self) -> Self {
-        self.environment.retain(|name, _| !USER_ENVIRONMENT.iter().any(|user| name == user));
+        self.environment.leave_out_user();
         self
     }
 
@@ -143,11 +106,7 @@ impl<'a> Program<'a> {
     /// Passes on what the user has set of a tool's own variables (`GIT_`, `PIP_` …), but for those
     /// that would point the tool at another place than the one it is called for.
     pub fn inherit(mut self, prefix: &str, except: &[&str]) -> Self {
-        let theirs = std::env::vars_os().filter(|(name, _)| {
-            let name = name.to_string_lossy();
-            name.starts_with(prefix) && !except.contains(&name.as_ref())
-        });
-        self.environment.extend(theirs);
+        self.environment.inherit(prefix, except);
         self
     }
 
@@ -226,7 +185,7 @@ impl<'a> Program<'a> {
         if let Some(sandbox) = &self.sandbox {
             command.arg(&self.context.guard).arg(SANDBOX).arg(sandbox.to_argument()?);
         }
-        command.args(&self.argv).current_dir(&self.dir).env_clear().envs(&self.environment);
+        command.args(&self.argv).current_dir(&self.dir).env_clear().envs(&self.environment.variables);
         let input = input.map_or(Path::new("/dev/null"), |file| file.path());
         command.env(guard::INPUT, input).stdin(Stdio::from(OwnedFd::from(line)));
         Ok(command)
@@ -307,9 +266,11 @@ impl<'a> Program<'a> {
             None => format!("ended with status {}", status.code().unwrap_or(-1)),
         };
         let tail = tail(&String::from_utf8_lossy(output)).join("\n    ");
+        let suspects: String =
+            self.environment.suspects().iter().map(|suspect| format!("\n  {suspect}")).collect();
         let log =
             self.log.as_deref().map(|log| format!("\n  full output: {}", log.display())).unwrap_or_default();
-        anyhow::anyhow!("{self} {how}\n  in {}{log}\n  last lines:\n    {tail}", self.dir.display())
+        anyhow::anyhow!("{self} {how}\n  in {}{log}\n  last lines:\n    {tail}{suspects}", self.dir.display())
     }
 }
 
@@ -367,16 +328,6 @@ fn find_in(name: &str, path: &OsStr) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn user_environment_can_be_left_out() {
-        let context = Context::new(None, crate::context::Network::Forbidden).unwrap();
-        let shell = context.shell().unwrap();
-        let program = Program::new(&context, xshell::cmd!(shell, "true"));
-        assert!(program.environment.contains_key(OsStr::new("PATH")));
-        let names: Vec<_> = program.without_user_environment().environment.into_keys().collect();
-        assert_eq!(names, ["LC_ALL", "TZ"]);
-    }
 
     #[test]
     fn words_are_quoted_only_where_a_shell_needs_it() {

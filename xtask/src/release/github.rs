@@ -53,7 +53,8 @@ impl Gh<'_> {
         Program::new(self.context, cmd!(shell, "{gh} {arguments...}"))
             .dir(self.folder)
             .inherit("GH_", &[])
-            .inherit("GITHUB_", &[])
+            .inherit("GITHUB_TOKEN", &[])
+            .inherit("GITHUB_ENTERPRISE_TOKEN", &[])
             .read()
     }
 
