@@ -131,7 +131,6 @@ impl Compile {
             .command(build.context, &arguments)?
             .dir(dir)
             .log(self.step)
-            .env("GOCACHE", go_cache(build))
             .env(GO_TEMPORARY, temporary.path())
             .envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())));
         if let Modules::GoPath(path) = modules {
@@ -183,7 +182,6 @@ impl Package {
             .dir(dir)
             .envs(environment)
             .envs(settings.iter().map(|(name, value)| (*name, value.as_str())))
-            .env("GOCACHE", go_cache(build))
             .read()?;
         Ok(list.lines().filter_map(Package::parse).collect())
     }
@@ -215,11 +213,6 @@ const COMPILER_FLAGS: [&str; 2] = ["CGO_CFLAGS", "CGO_CXXFLAGS"];
 /// pkg-config names another place, and would hand out the name of one that is gone.
 fn mark_of(sysroot: &Path) -> String {
     format!("-DSYSROOT_{}", Digest::of(sysroot.to_string_lossy().as_bytes()).short())
-}
-
-/// Go's build cache, shared by all builds.
-pub fn go_cache(build: &Build) -> PathBuf {
-    build.context.cache.join("go-build")
 }
 
 /// Upstream's linker flags without `-lz`: no package asks for zlib, and there is none for the target.

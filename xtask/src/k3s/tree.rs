@@ -1,6 +1,6 @@
 //! The tree that is compiled: upstream's files, patched, with its assets in place.
 
-use super::compile::{GO_TEMPORARY, Package, go_cache};
+use super::compile::{GO_TEMPORARY, Package};
 use super::{Build, Part, charts, manifests, pause_image};
 use crate::patch;
 use crate::step::{Outputs, Step};
@@ -114,7 +114,6 @@ pub fn generate(build: &Build, folder: &Path) -> Result<()> {
         .dir(folder)
         .log("generate")
         .env("CGO_ENABLED", "0")
-        .env("GOCACHE", go_cache(build))
         .env(GO_TEMPORARY, temporary.path())
         .run()?;
     Ok(())

@@ -21,6 +21,9 @@ const OLDEST: (u32, u32) = (1, 21);
 const SOURCES: &[&str] =
     &["GOPROXY", "GOSUMDB", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOINSECURE", "GOAUTH", "GOMODCACHE"];
 
+/// Where Go keeps modules, and what it knows of the checksum database.
+const GOPATH: &str = "GOPATH";
+
 /// Modules of a build's own, which stand before those of the user's proxies (the sample's stand-ins).
 #[derive(Clone, Debug)]
 pub struct StandIns {
@@ -57,8 +60,8 @@ impl AnyGo {
         let version = version(context, &program)?;
         let names = SOURCES.iter().filter(|name| **name != "GOAUTH" || numbers(&version) >= Some((1, 24)));
         // Nothing else of theirs: some settings would keep Go from telling any.
-        let read_from = SOURCES.iter().chain(&["GOENV", "GOPATH"]);
-        let json = Program::new(context, cmd!(shell, "{program} env -json {names...}"))
+        let read_from = SOURCES.iter().chain(&["GOENV", GOPATH]);
+        let json = Program::new(context, cmd!(shell, "{program} env -json {GOPATH} {names...}"))
             .envs(read_from.filter_map(|name| Some((*name, std::env::var_os(name)?))))
             .env("GOTOOLCHAIN", "local")
             .read()
@@ -66,6 +69,12 @@ impl AnyGo {
         let settings: BTreeMap<String, String> = serde_json::from_str(&json)?;
         let mut theirs: BTreeMap<String, String> =
             settings.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        let ours = context.cache.join("go-path");
+        for (name, ours) in [(GOPATH, ours.clone()), ("GOMODCACHE", ours.join("pkg/mod"))] {
+            if !theirs.get(name).is_some_and(|folder| can_be_used(Path::new(folder))) {
+                theirs.insert(name.into(), ours.to_string_lossy().into_owned());
+            }
+        }
         if context.network == Network::Forbidden {
             theirs.insert("GOPROXY".into(), "off".into());
         }
@@ -121,9 +130,8 @@ impl AnyGo {
         let scratch = tempfile::tempdir()?;
         fs::write(scratch.path().join("go.mod"), "module scratch\n\ngo 1.21\n")?;
         fs::write(scratch.path().join("go.sum"), go_sum)?;
-        let program = clean(Program::new(context, cmd!(shell, "{program} mod download -json {name}")))
+        let program = go(context, cmd!(shell, "{program} mod download -json {name}"))
             .dir(scratch.path())
-            .env("GOTOOLCHAIN", "local")
             .envs(self.sources.iter().cloned());
         let (_, answer, messages) = program.capture()?;
         let answer: Answer = serde_json::from_slice(&answer).with_context(|| {
@@ -143,7 +151,7 @@ impl AnyGo {
         let program = &self.program;
         let shell = context.shell()?;
         let empty = tempfile::tempdir()?;
-        let root = clean(Program::new(context, cmd!(shell, "{program} env GOROOT")))
+        let root = go(context, cmd!(shell, "{program} env GOROOT"))
             .dir(empty.path())
             .env("GOTOOLCHAIN", format!("go{version}"))
             .envs(self.theirs.iter().cloned())
@@ -154,6 +162,21 @@ impl AnyGo {
             version: version.to_owned(),
             sources: self.sources.clone(),
         })
+    }
+
+    /// Compiles a program for this machine from its module, in the version that is named, into a directory.
+    pub fn install(&self, context: &Context, package: &str, into: &Path) -> Result<()> {
+        let program = &self.program;
+        let shell = context.shell()?;
+        go(context, cmd!(shell, "{program} install {package}"))
+            .dir(into)
+            .envs(self.theirs.iter().cloned())
+            .env("GOBIN", into)
+            // What the module is too new for, Go fetches a newer self for (go.dev/doc/toolchain).
+            .env("GOTOOLCHAIN", "auto")
+            .log("go-install")
+            .run()?;
+        Ok(())
     }
 }
 
@@ -167,9 +190,7 @@ impl Go {
     pub fn command<'a>(&self, context: &'a Context, arguments: &[String]) -> Result<Program<'a>> {
         let program = &self.program;
         let shell = context.shell()?;
-        Ok(clean(Program::new(context, cmd!(shell, "{program} {arguments...}")))
-            .env("GOTOOLCHAIN", "local")
-            .envs(self.sources.iter().cloned()))
+        Ok(go(context, cmd!(shell, "{program} {arguments...}")).envs(self.sources.iter().cloned()))
     }
 
     /// The major and minor number, for what only newer releases know.
@@ -207,12 +228,27 @@ pub fn program(context: &Context) -> Result<PathBuf> {
 /// What a Go says it is: `go1.24.2`.
 pub fn version(context: &Context, program: &Path) -> Result<String> {
     let shell = context.shell()?;
-    clean(Program::new(context, cmd!(shell, "{program} env GOVERSION"))).env("GOTOOLCHAIN", "local").read()
+    go(context, cmd!(shell, "{program} env GOVERSION")).read()
 }
 
-/// Go's environment as we want it: no file of settings, no flags, no workspace, no version control.
-fn clean(program: Program<'_>) -> Program<'_> {
-    program.env("GOENV", "off").env("GOFLAGS", "").env("GOWORK", "off").env("GOTELEMETRY", "off")
+/// Begins a command of Go's with the environment that we want: this very Go, the cache's own directory for what is
+/// compiled, no file of settings, no flags, no workspace, no version control.
+fn go<'a>(context: &'a Context, command: xshell::Cmd<'_>) -> Program<'a> {
+    Program::new(context, command)
+        .env("GOENV", "off")
+        .env("GOFLAGS", "")
+        .env("GOWORK", "off")
+        .env("GOTELEMETRY", "off")
+        .env("GOTOOLCHAIN", "local")
+        .env("GOCACHE", context.cache.join("go-build"))
+}
+
+/// Returns whether Go can use a directory of the user's. With no home, or one that cannot be written, Go names one that
+/// it then cannot create. The first of a list (`GOPATH`) is the one that is written to.
+fn can_be_used(list: &Path) -> bool {
+    let first = std::env::split_paths(list).next();
+    first
+        .is_some_and(|folder| folder.is_absolute() && (folder.is_dir() || fs::create_dir_all(folder).is_ok()))
 }
 
 /// `go1.24.2` or `1.24.2` as (1, 24).
