@@ -100,8 +100,18 @@ pub fn vendor_crates(context: &Context, into: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Begins a command of cargo's that has the user's settings of where crates come from, and none of how they are
+/// compiled: which crates a host needs is asked of rustc.
 fn cargo<'a>(context: &'a Context, command: xshell::Cmd<'_>) -> Program<'a> {
-    Program::new(context, command).inherit("CARGO_", &["CARGO_TARGET_DIR"])
+    Program::new(context, command)
+        .inherit("CARGO_HTTP_", &[])
+        .inherit("CARGO_NET_", &[])
+        .inherit("CARGO_REGISTR", &[])
+        // Above what the user's config.toml says of them (doc.rust-lang.org/cargo/reference/config.html).
+        .env("RUSTC", "rustc")
+        .env("RUSTC_WRAPPER", "")
+        .env("RUSTC_WORKSPACE_WRAPPER", "")
+        .env("CARGO_ENCODED_RUSTFLAGS", "")
 }
 
 /// The packages that are compiled for a platform, `name-version` each, by what `cargo metadata` prints.
