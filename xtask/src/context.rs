@@ -3,7 +3,7 @@
 use crate::fetch::clock::{Clock, SystemClock};
 use crate::pins::Pins;
 use crate::progress::Progress;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -52,8 +52,8 @@ impl Context {
             .parent()
             .context("xtask lies below the repository")?
             .to_owned();
-        let target = root.join(set("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()));
-        let cache = set("K3S_XTASK_CACHE").map_or_else(|| target.join("cache"), |dir| root.join(dir));
+        let target = path("CARGO_TARGET_DIR")?.unwrap_or_else(|| root.join("target"));
+        let cache = path("K3S_XTASK_CACHE")?.unwrap_or_else(|| target.join("cache"));
         Ok(Context {
             work: target.join("work"),
             dist: target.join("dist"),
@@ -64,10 +64,10 @@ impl Context {
             progress: Progress::new(),
             jobs: jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
             network,
-            lock_file: root.join(set("K3S_XTASK_LOCK").unwrap_or_else(|| "k3s.lock.json".into())),
-            mirror: set("K3S_XTASK_MIRROR").and_then(|url| url.into_string().ok()),
+            lock_file: path("K3S_XTASK_LOCK")?.unwrap_or_else(|| root.join("k3s.lock.json")),
+            mirror: text("K3S_XTASK_MIRROR")?,
             clock: Box::new(SystemClock),
-            debian_mirror: set("K3S_XTASK_DEBIAN").and_then(|url| url.into_string().ok()),
+            debian_mirror: text("K3S_XTASK_DEBIAN")?,
             root,
         })
     }
@@ -107,6 +107,19 @@ impl Context {
     pub fn shell(&self) -> Result<xshell::Shell> {
         xshell::Shell::new().context("the current folder is gone")
     }
+}
+
+/// The path that an environment variable names, from where the user is, as cargo reads its own.
+fn path(name: &str) -> Result<Option<PathBuf>> {
+    let absolute = |value: OsString| std::path::absolute(&value).with_context(|| format!("{name}={value:?}"));
+    set(name).map(absolute).transpose()
+}
+
+/// The text of an environment variable.
+fn text(name: &str) -> Result<Option<String>> {
+    let text =
+        |value: OsString| value.into_string().map_err(|value| anyhow!("{name}={value:?} is not UTF-8"));
+    set(name).map(text).transpose()
 }
 
 /// An environment variable that is set to something; an empty one says no more than one that is not there.

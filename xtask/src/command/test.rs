@@ -63,7 +63,8 @@ impl<'a> Run<'a> {
         let arguments = arguments.split(' ');
         // `cargo xtask` has told us about our own package; a build script that believed it to be its own
         // would be run anew, with all that depends on it.
-        let ours = std::env::vars().map(|(name, _)| name).filter(|name| {
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let ours = names.filter(|name| {
             name == "CARGO" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
         });
         let ours: Vec<String> = ours.collect();

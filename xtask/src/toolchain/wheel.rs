@@ -56,7 +56,9 @@ impl Wheel<'_> {
         let pip = pip.chain([Path::new("-r"), &requirement, Path::new("-d"), &download]);
         python
             .program(context, pip)?
-            .inherit("PIP_", &["PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_DEST"])
+            .inherit("PIP_", &[])
+            // Nothing is installed.
+            .env("PIP_REQUIRE_VIRTUALENV", "0")
             .log(name)
             .run()?;
         let wheel = fs::read_dir(&download)?.next().context("pip downloaded nothing")??.path();

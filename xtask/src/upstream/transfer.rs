@@ -77,7 +77,7 @@ pub struct Reference {
 pub fn look_up(context: &Context, git: &GitSettings, url: &str, name: &str) -> Result<Option<Reference>> {
     let shell = context.shell()?;
     let peeled = format!("{name}^{{}}");
-    let list = program(context, git, cmd!(shell, "git ls-remote -- {url} {name} {peeled}"))
+    let list = program(context, git, cmd!(shell, "git ls-remote -- {url} {name} {peeled}"))?
         .read()
         .with_context(|| format!("cannot fetch {}", without_credentials(url)))?;
     Ok(reference_named(&list, name))
@@ -104,7 +104,7 @@ pub fn tags(context: &Context, git: &GitSettings, url: &str) -> Result<Vec<Strin
         bail!("--offline forbids asking {} for its tags", without_credentials(url));
     }
     let shell = context.shell()?;
-    let list = program(context, git, cmd!(shell, "git ls-remote --tags --refs -- {url}"))
+    let list = program(context, git, cmd!(shell, "git ls-remote --tags --refs -- {url}"))?
         .read()
         .with_context(|| format!("cannot list the tags of {}", without_credentials(url)))?;
     Ok(list.lines().filter_map(|line| line.split("refs/tags/").nth(1)).map(str::to_owned).collect())
@@ -118,7 +118,7 @@ pub fn fetch(context: &Context, git: &GitSettings, repository: &Path, url: &str,
     let options = options.split(' ');
     let refspec = format!("+{name}:{FETCHED}");
     // Not `-C`, which `safe.bareRepository=explicit` forbids.
-    program(context, git, cmd!(shell, "git --git-dir {repository} fetch {options...} -- {url} {refspec}"))
+    program(context, git, cmd!(shell, "git --git-dir {repository} fetch {options...} -- {url} {refspec}"))?
         .log("git")
         .run()
         .map(drop)
@@ -128,11 +128,10 @@ pub fn fetch(context: &Context, git: &GitSettings, repository: &Path, url: &str,
 /// `git`, never asking at a terminal: it runs in a process group that has none. Over the network it has the
 /// user's configuration with ours above it; between our own directories, another URL of the user's for the same
 /// repository would lead elsewhere.
-fn program<'a>(context: &'a Context, git: &GitSettings, command: xshell::Cmd<'_>) -> Program<'a> {
+fn program<'a>(context: &'a Context, git: &GitSettings, command: xshell::Cmd<'_>) -> Result<Program<'a>> {
     let (program, theirs) = match git.reach {
         Reach::Network => {
-            let theirs = std::env::var("GIT_CONFIG_COUNT").ok().and_then(|count| count.parse().ok());
-            (Program::new(context, command).inherit("GIT_", REPOSITORY_VARIABLES), theirs.unwrap_or(0))
+            (Program::new(context, command).inherit("GIT_", REPOSITORY_VARIABLES), settings_of_user()?)
         }
         Reach::ThisMachine => {
             let none = [("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")];
@@ -148,10 +147,21 @@ fn program<'a>(context: &'a Context, git: &GitSettings, command: xshell::Cmd<'_>
             (format!("GIT_CONFIG_VALUE_{index}"), value.to_owned()),
         ]
     });
-    program
+    Ok(program
         .envs(ours)
         .env("GIT_CONFIG_COUNT", (theirs + settings.len()).to_string())
-        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_TERMINAL_PROMPT", "0"))
+}
+
+/// Returns how many settings the user has made in variables (git-config(1), `GIT_CONFIG_COUNT`): ours follow.
+fn settings_of_user() -> Result<usize> {
+    let Some(count) = std::env::var_os("GIT_CONFIG_COUNT").filter(|count| !count.is_empty()) else {
+        return Ok(0);
+    };
+    let number = count.to_str().and_then(|count| count.parse::<u16>().ok());
+    number.map(usize::from).with_context(|| {
+        format!("GIT_CONFIG_COUNT={} is not a number of settings; unset it", count.display())
+    })
 }
 
 #[cfg(test)]
