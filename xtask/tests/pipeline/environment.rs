@@ -1,9 +1,11 @@
 //! What stands in a person's environment, and must not get into the product.
 
 use super::needs;
-use super::place::Place;
+use super::place::{Place, failed, succeeded};
 use super::shop;
+use std::path::PathBuf;
 use std::process::Command;
+use xtask::context::{Context, Network};
 use xtask::product::run::SERVER_STARTS;
 
 /// Settings that would change a Go, C, Rust, git or shell command if they reached one.
@@ -132,4 +134,84 @@ fn a_go_that_is_too_old_is_replaced() {
     let kept = super::place::context().tools();
     let line = found.lines().find(|line| line.contains(" Go ")).unwrap();
     assert!(line.contains(&kept.display().to_string()) && !line.contains("1.19"), "{line}");
+}
+
+/// The plan of the sample, which asks for every tool of a build.
+const PLAN: [&str; 3] = ["build", "--sample", "--dry-run"];
+
+/// Rust where it is, whatever the home: `cargo xtask` itself came from there.
+fn rust_homes() -> [String; 2] {
+    let home = PathBuf::from(std::env::var_os("HOME").unwrap());
+    [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")].map(|(name, below)| {
+        let path = std::env::var_os(name).map_or_else(|| home.join(below), PathBuf::from);
+        format!("{name}={}", path.display())
+    })
+}
+
+#[test]
+fn builds_are_planned_whatever_the_home() {
+    let place = Place::new();
+    std::fs::write(place.path("file"), "").unwrap();
+    let file = place.path("file").display().to_string();
+    let unset: [&[String]; 4] = [
+        &["-u".into(), "HOME".into()],
+        &["HOME=".into()],
+        &["HOME=relative".into()],
+        &[format!("HOME={file}"), format!("XDG_CACHE_HOME={file}"), format!("XDG_CONFIG_HOME={file}")],
+    ];
+    for words in unset {
+        let words = ["env".to_owned()].into_iter().chain(words.iter().cloned()).chain(rust_homes());
+        succeeded(place.under(words, PLAN).output().unwrap());
+    }
+}
+
+/// Settings that no program can follow, what is run with them, and what the error names.
+#[test]
+fn settings_in_the_way_are_named() {
+    let mut place = Place::new();
+    std::fs::write(place.path("file"), "").unwrap();
+    let home = format!("HOME={}", place.path("file").display());
+    let fetch = ["images", "--source", "file:///nonexistent/k3s.git", "--ref", "v1"];
+    place.put_program("rustc", "exit 1");
+    place.put_program("python3", "test \"$3\" = --version || { env | grep ^PIP_REQUIRE >&2; exit 1; }");
+    let empty_cache = format!("K3S_XTASK_CACHE={}", place.path("cache").display());
+    for (settings, arguments, named) in [
+        (vec![home.as_str()], &["pause"][..], home.as_str()),
+        (
+            vec!["GIT_CONFIG_COUNT=18446744073709551615"],
+            &fetch,
+            "GIT_CONFIG_COUNT=18446744073709551615 is not",
+        ),
+        (vec!["GIT_CONFIG_COUNT=many"], &fetch, "GIT_CONFIG_COUNT=many is not"),
+        (vec!["GIT_ALLOW_PROTOCOL=ssh"], &fetch, "your settings in GIT_ALLOW_PROTOCOL, GIT_CONFIG_GLOBAL"),
+        (vec!["GOPATH=relative"], &PLAN, "GOPATH"),
+        // pip's own setting is answered for the user.
+        (vec!["PIP_REQUIRE_VIRTUALENV=1", &empty_cache], &PLAN, "PIP_REQUIRE_VIRTUALENV=0"),
+    ] {
+        let words = ["env"].into_iter().chain(settings);
+        let told = failed(&place.under(words, arguments).output().unwrap());
+        assert!(told.contains(named), "{named}\n{told}");
+    }
+}
+
+/// Which crates a source package carries does not depend on how the user compiles.
+#[test]
+fn crates_are_gathered_whatever_compiles_them() {
+    let place = Place::new();
+    let (root, into) = (place.path("workspace"), place.path("crates"));
+    for folder in [&root.join("src"), &root.join(".cargo"), &into] {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    let settings =
+        "[build]\nrustc = '/bin/false'\nrustc-wrapper = '/bin/false'\nrustflags = ['--nonexistent']\n";
+    for (name, text) in [
+        ("Cargo.toml", "[package]\nname = 'a'\nversion = '1.0.0'\n[workspace]\n"),
+        ("Cargo.lock", "version = 4\n\n[[package]]\nname = \"a\"\nversion = \"1.0.0\"\n"),
+        ("src/lib.rs", ""),
+        (".cargo/config.toml", settings),
+    ] {
+        std::fs::write(root.join(name), text).unwrap();
+    }
+    let context = Context { root, network: Network::Forbidden, ..place.context() };
+    xtask::workspace::vendor_crates(&context, &into).unwrap();
 }
