@@ -18,11 +18,11 @@ pub mod files;
 pub mod found;
 pub mod marked;
 pub mod naming;
-pub mod recipe;
 pub mod repository;
 pub mod sign;
 pub mod source_package;
 pub mod sources;
+pub mod spec;
 pub mod tools;
 pub mod verify;
 

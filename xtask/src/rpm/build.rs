@@ -75,6 +75,12 @@ pub fn expanded_spec(packaging: &Packaging, topdir: &Topdir, mode: Mode) -> Resu
     program(packaging, topdir, "rpmspec", &["-P"], mode)?.read().context("expanding the spec")
 }
 
+/// The binary packages of the spec as rpm reads it, in this format.
+pub fn queried_spec(packaging: &Packaging, topdir: &Topdir, format: &str) -> Result<String> {
+    let query = ["--query", "--rpms", "--queryformat", format];
+    program(packaging, topdir, "rpmspec", &query, Mode::Prebuilt)?.read().context("querying the spec")
+}
+
 /// `rpmbuild` or `rpmspec` on a spec, with what both have to know.
 fn program<'a>(
     packaging: &Packaging<'a>,

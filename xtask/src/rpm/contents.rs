@@ -2,10 +2,20 @@
 
 use super::files::Marks;
 use super::naming::Nevra;
-use super::recipe::Relation;
 use crate::digest::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
+
+/// A relation between packages (rpm, docs/manual/dependencies.md and weak_dependencies.md).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Relation {
+    Requires,
+    Recommends,
+    Suggests,
+    Provides,
+    Conflicts,
+    OrderWithRequires,
+}
 
 /// A package, expected or found.
 #[derive(Clone, Debug, PartialEq, Eq)]

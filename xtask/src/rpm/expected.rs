@@ -1,11 +1,11 @@
 //! What the packages have to be: by the product, the lists of files and the spec.
 
 use super::Packaging;
-use super::build::{self, BUILD_HOST, Mode};
-use super::contents::{Contents, File, Kind};
+use super::build::{self, BUILD_HOST};
+use super::contents::{Contents, File, Kind, Relation};
 use super::files;
-use super::recipe::{self, Package, Relation};
 use super::sources::{self, PROGRAM, Topdir};
+use super::spec::{self, Package};
 use crate::digest::Digest;
 use anyhow::{Context as _, Result, anyhow};
 use fs_err as fs;
@@ -22,25 +22,15 @@ const LINKS: [(&str, &str); 4] = [
 
 /// All packages of the spec.
 pub fn packages(packaging: &Packaging, topdir: &Topdir) -> Result<Vec<Contents>> {
-    let spec = recipe::parse(&build::expanded_spec(packaging, topdir, Mode::Prebuilt)?)
-        .context("reading the expanded spec")?;
-    let main = spec.get("k3s").context("the spec has no package k3s")?;
-    spec.iter().map(|(name, package)| one(packaging, topdir, name, package, main)).collect()
+    let queried = build::queried_spec(packaging, topdir, &spec::format())?;
+    let packages = spec::parse(&queried).context("reading what rpmspec prints")?;
+    packages.into_iter().map(|(name, package)| one(packaging, topdir, &name, package)).collect()
 }
 
-fn one(
-    packaging: &Packaging,
-    topdir: &Topdir,
-    name: &str,
-    package: &Package,
-    main: &Package,
-) -> Result<Contents> {
-    let arch = package.tags.get("BuildArch").map_or(packaging.target.rpm, String::as_str);
-    let nevra = packaging.nevra(name, arch);
-    let tag = |tag: &str| {
-        let value = package.tags.get(tag).or_else(|| main.tags.get(tag));
-        value.cloned().with_context(|| format!("the spec gives {name} no {tag}"))
-    };
+fn one(packaging: &Packaging, topdir: &Topdir, name: &str, package: Package) -> Result<Contents> {
+    let tag =
+        |tag: &str| package.tags.get(tag).cloned().with_context(|| format!("the spec gives {name} no {tag}"));
+    let nevra = packaging.nevra(name, &tag("Arch")?);
     let tags = BTreeMap::from([
         ("Summary", tag("Summary")?),
         ("License", tag("License")?),
@@ -61,14 +51,17 @@ fn one(
             Ok((path, File { kind, mode, user, group, marks }))
         })
         .collect::<Result<BTreeMap<_, _>>>()?;
-    let mut relations = package.relations.clone();
-    relations.entry(Relation::Provides).or_default().extend(provided(packaging, name, arch, &files));
-    relations
-        .entry(Relation::Requires)
-        .or_default()
-        .extend(required(packaging, topdir, name, package, &files)?);
-    relations.retain(|_, some| !some.is_empty());
-    Ok(Contents { nevra, tags, files, relations, scriptlets: package.scriptlets.clone() })
+    let mut relations = package.relations;
+    if files.values().any(|file| file.marks.config) {
+        let config = format!("config({name}) = {}-{}", nevra.version, nevra.release);
+        relations.entry(Relation::Provides).or_default().insert(config.clone());
+        relations.entry(Relation::Requires).or_default().insert(config);
+    }
+    let interpreters = interpreters(packaging, topdir, &files)?;
+    if !interpreters.is_empty() {
+        relations.entry(Relation::Requires).or_default().extend(interpreters);
+    }
+    Ok(Contents { nevra, tags, files, relations, scriptlets: package.scriptlets })
 }
 
 fn kind(packaging: &Packaging, sources: &Path, listed: &files::Listed) -> Result<Kind> {
@@ -97,38 +90,13 @@ fn original(packaging: &Packaging, sources: &Path, source: &str) -> PathBuf {
     if ours.is_file() { ours } else { sources.join(source) }
 }
 
-/// What every package provides: itself, itself for its architecture, its configuration.
-fn provided(
-    packaging: &Packaging,
-    name: &str,
-    arch: &str,
-    files: &BTreeMap<String, File>,
-) -> BTreeSet<String> {
-    let version = version_release(packaging);
-    let mut found = BTreeSet::from([format!("{name} = {version}")]);
-    if arch != "noarch" {
-        found.insert(format!("{name}({}) = {version}", packaging.target.rpm_isa));
-    }
-    if files.values().any(|file| file.marks.config) {
-        found.insert(format!("config({name}) = {version}"));
-    }
-    found
-}
-
-/// What rpm adds to the spec's own dependencies: interpreters of scriptlets and of installed scripts, and the
-/// package's configuration.
-fn required(
+/// The interpreters of installed scripts, which rpm finds only when it builds.
+fn interpreters(
     packaging: &Packaging,
     topdir: &Topdir,
-    name: &str,
-    package: &Package,
     files: &BTreeMap<String, File>,
 ) -> Result<BTreeSet<String>> {
-    let mut found: BTreeSet<String> =
-        package.scriptlets.keys().map(|scriptlet| format!("{scriptlet}: /bin/sh")).collect();
-    if files.values().any(|file| file.marks.config) {
-        found.insert(format!("config({name}) = {}", version_release(packaging)));
-    }
+    let mut found = BTreeSet::new();
     for (path, file) in files {
         let executable = file.mode.is_some_and(|mode| mode & 0o111 != 0);
         if executable && matches!(file.kind, Kind::Regular(_)) {
@@ -143,9 +111,4 @@ fn required(
 fn interpreter(script: &[u8]) -> Option<String> {
     let line = script.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     Some(String::from_utf8_lossy(line).split_whitespace().next()?.to_owned())
-}
-
-fn version_release(packaging: &Packaging) -> String {
-    let nevra = packaging.nevra("", "");
-    format!("{}-{}", nevra.version, nevra.release)
 }

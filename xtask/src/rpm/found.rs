@@ -1,9 +1,8 @@
 //! A finished package, read tag by tag by code that has no part in making it.
 
-use super::contents::{Contents, File, Kind};
+use super::contents::{Contents, File, Kind, Relation};
 use super::files::Marks;
 use super::naming::Nevra;
-use super::recipe::Relation;
 use crate::digest::Digest;
 use ::rpm::{DependencyFlags, FileEntry, FileFlags, FileType, IndexTag, PackageMetadata};
 use anyhow::{Context as _, Result, bail, ensure};

@@ -5,8 +5,7 @@ use crate::lab::{can_build, packaging, scratch};
 use fs_err as fs;
 use xtask::product::Product;
 use xtask::product::manifest::Manifest;
-use xtask::rpm::contents::Contents;
-use xtask::rpm::recipe::Relation;
+use xtask::rpm::contents::{Contents, Relation};
 use xtask::rpm::sources::{self, Topdir};
 use xtask::rpm::{build, verify};
 
@@ -202,6 +201,34 @@ fn a_macro_that_nothing_expands_is_found_in_a_scriptlet() {
     let said =
         complaint("macro", &[("k3s.spec", "%post\n", "%post\n%no_such_macro_of_systemds k3s.service\n")]);
     assert!(said.contains("scriptlet post holds a macro that nothing has expanded"), "{said}");
+}
+
+#[test]
+fn a_package_that_differs_from_its_spec_is_found() {
+    if !can_build("whether a package is compared with its spec") {
+        return;
+    }
+    let folder = scratch().join("reading_back/spec");
+    fake::product_of(&folder.join("product"), fake::manifest("v1.33.0+k3s1"));
+    let product = Product::open(&folder.join("product"), fake::riscv64()).unwrap();
+    let packaging = packaging(&product);
+    let topdir = Topdir::new(folder.join("topdir")).unwrap();
+    sources::lay_out(&packaging, &topdir).unwrap();
+    let made = build::run(&packaging, &topdir).unwrap();
+    verify::all(&packaging, &topdir, &made).unwrap();
+    edit(&topdir, "k3s.spec", " kmod", " other");
+    edit(&topdir, "k3s.spec", "Provides:       k3s-sandbox-image", "Provides:       other-image");
+    edit(&topdir, "k3s.spec", "%post\n", "%post\necho more\n");
+    let said = format!("{:#}", verify::all(&packaging, &topdir, &made).unwrap_err());
+    for difference in [
+        "lacks Requires: other",
+        "should not have Requires: kmod",
+        "lacks Provides: other-image",
+        "should not have Provides: k3s-sandbox-image",
+        "scriptlet post is",
+    ] {
+        assert!(said.contains(difference), "{difference}: {said}");
+    }
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 use crate::lab::{RPM, ours, told};
 use crate::needs;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Command;
 use xtask::doctor::Purpose;
 use xtask::doctor::needs::{NEEDS, Remedy};
 use xtask::doctor::packages::Distribution;
-use xtask::rpm::recipe;
+use xtask::rpm::contents::Relation;
+use xtask::rpm::spec::{self, Package};
 
 const RPMSPEC: (&str, &str) = ("rpmspec", "rpm");
 const SCRIPTLETS: [&str; 4] = ["post", "posttrans", "postun", "preun"];
@@ -18,6 +20,13 @@ fn expanded(options: &[&str]) -> String {
     let output =
         Command::new("rpmspec").arg("-P").args(options).arg(ours("rpm/k3s.spec")).env("HOME", "/").output();
     told(output.unwrap())
+}
+
+/// The packages of a spec as rpm reads it, with these options.
+fn packages(spec: &Path, options: &[&str]) -> BTreeMap<String, Package> {
+    let query = ["--query", "--rpms", "--queryformat", &spec::format()];
+    let output = Command::new("rpmspec").args(query).args(options).arg(spec).env("HOME", "/").output();
+    spec::parse(&told(output.unwrap())).unwrap()
 }
 
 /// Every way to read it.
@@ -48,7 +57,7 @@ fn scriptlets_are_the_same_however_the_spec_is_read() {
     if !needs::programs("the scriptlets of the spec", &[RPM, RPMSPEC]) {
         return;
     }
-    let read = |mode| recipe::parse(&expanded(mode)).unwrap()["k3s"].scriptlets.clone();
+    let read = |mode| packages(&ours("rpm/k3s.spec"), mode)["k3s"].scriptlets.clone();
     let scriptlets = read(MODES[0]);
     assert_eq!(scriptlets.keys().map(String::as_str).collect::<Vec<_>>(), SCRIPTLETS);
     for mode in MODES {
@@ -61,7 +70,7 @@ fn scriptlets_neither_download_nor_install_nor_fail() {
     if !needs::programs("what scriptlets start", &[RPM, RPMSPEC]) {
         return;
     }
-    for (name, package) in recipe::parse(&expanded(&[])).unwrap() {
+    for (name, package) in packages(&ours("rpm/k3s.spec"), &[]) {
         assert!(name == "k3s" || package.scriptlets.is_empty(), "{name}");
         for (scriptlet, text) in package.scriptlets {
             let words: BTreeSet<&str> =
@@ -80,18 +89,17 @@ fn what_an_incomplete_build_has_not_inside_is_required() {
     if !needs::programs("what an incomplete build requires", &[RPM, RPMSPEC]) {
         return;
     }
-    let whole = recipe::parse(&expanded(&[])).unwrap()["k3s"].relations.clone();
     let file = ours("rpm/k3s.spec");
+    let whole = packages(&file, &[])["k3s"].relations.clone();
     let text = std::fs::read_to_string(file).unwrap();
     let text = text.replace("%global k3s_with_root 1", "%global k3s_with_root 0");
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("k3s.spec"), text).unwrap();
-    let output = Command::new("rpmspec").arg("-P").arg(folder.path().join("k3s.spec")).output().unwrap();
-    let without = recipe::parse(&told(output)).unwrap()["k3s"].relations.clone();
-    let requires = &without[&recipe::Relation::Requires];
+    let without = packages(&folder.path().join("k3s.spec"), &[])["k3s"].relations.clone();
+    let requires = &without[&Relation::Requires];
     for name in ["conntrack-tools", "ethtool", "ipset", "socat", "(iproute or iproute2)"] {
         assert!(requires.contains(name), "{name}");
-        assert!(!whole[&recipe::Relation::Requires].contains(name), "{name}");
+        assert!(!whole[&Relation::Requires].contains(name), "{name}");
     }
 }
 
