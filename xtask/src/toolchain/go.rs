@@ -169,7 +169,7 @@ impl AnyGo {
         let program = &self.program;
         let shell = context.shell()?;
         go(context, cmd!(shell, "{program} install {package}"))
-            .dir(into)
+            .dir(&context.cache)
             .envs(self.theirs.iter().cloned())
             .env("GOBIN", into)
             // What the module is too new for, Go fetches a newer self for (go.dev/doc/toolchain).
