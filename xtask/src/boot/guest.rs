@@ -2,7 +2,6 @@
 
 pub mod cpio;
 pub mod initrd;
-pub mod modules;
 pub mod packages;
 pub mod rootfs;
 pub mod skipped;
@@ -52,14 +51,13 @@ const UNIT: &str = include_str!("guest/proof.service");
 const FSTAB: &str = "LABEL=payload /proof ext4 ro 0 0\n";
 
 /// What decides what is in a guest, beside the packages themselves: whatever of it is changed makes another one.
-const RECIPE: [&str; 9] = [
+const RECIPE: [&str; 8] = [
     include_str!("guest/cpio.rs"),
     include_str!("disk.rs"),
     include_str!("guest.rs"),
     include_str!("guest/init.sh"),
     include_str!("guest/proof.service"),
     include_str!("guest/initrd.rs"),
-    include_str!("guest/modules.rs"),
     include_str!("guest/packages.rs"),
     include_str!("guest/skipped.rs"),
 ];
@@ -170,7 +168,7 @@ fn assemble(context: &Context, fetched: &Fetched, folder: &Path) -> Result<()> {
     fs::create_dir(&guest)?;
     let release = modules.file_name().context("modules lie in the folder of their kernel")?.to_string_lossy();
     fs::copy(kernel(&root, &modules, &release)?, guest.join(KERNEL))?;
-    fs::write(guest.join(INITRD), initrd::make(&root, &modules)?)?;
+    fs::write(guest.join(INITRD), initrd::make(context, &root, &release)?)?;
     fs::copy(root.join("usr/bin/busybox"), guest.join("busybox"))?;
     fs::write(guest.join(PATHS), paths(&root)?)?;
     disk::write(context, &root, "guest", SIZE, &guest.join(DISK))?;

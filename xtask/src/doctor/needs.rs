@@ -183,6 +183,7 @@ mod tests {
     /// Programs that are started and no need names, each with the reason.
     const UNNAMED: &[(&str, &str)] = &[
         ("cp", "is POSIX"),
+        ("modprobe", "comes with depmod, in kmod"),
         ("cargo", "has compiled this program"),
         ("apt-get", "belongs to Debian's packages"),
         ("dpkg-deb", "belongs to Debian's packages"),

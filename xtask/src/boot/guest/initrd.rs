@@ -1,34 +1,30 @@
 //! The initrd: what it takes until the guest's own disk is there.
 
 use super::cpio::Archive;
-use super::modules::Modules;
+use crate::context::Context;
+use crate::process::Program;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::Path;
+use xshell::cmd;
 
 /// Bus, disk, console of the proof, file system: what Debian's kernel has as modules.
 const NEEDED: &[&str] = &["virtio_mmio", "virtio_blk", "virtio_console", "ext4"];
 
-/// Before Linux 6.15, ext4 asks the kernel's crypto for crc32c by name, which no file of dependencies tells.
-const ASKED_FOR_BY_NAME: &[&str] = &["crc32c_generic"];
-
 /// Process 1 until the disk is mounted.
 const INIT: &str = include_str!("init.sh");
 
-/// Packs busybox, the modules and the script for a guest's root, whose kernel's modules lie in `modules`.
-pub fn make(root: &Path, modules: &Path) -> Result<Vec<u8>> {
-    let known = Modules::read(modules)?;
-    let there = ASKED_FOR_BY_NAME.iter().filter(|name| known.has(name));
-    let wanted: Vec<&str> = there.chain(NEEDED).copied().collect();
+/// Packs busybox, the modules and the script for a guest's root after depmod, whose kernel is of this release.
+pub fn make(context: &Context, root: &Path, release: &str) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
     for folder in ["dev", "proc", "sys", "root"] {
         archive.folder(folder);
     }
     let mut list = String::new();
-    for (number, file) in known.in_order(&wanted)?.iter().enumerate() {
+    for (number, file) in files(&load_commands(context, root, release)?).into_iter().enumerate() {
         let base = file.rsplit('/').next().unwrap_or(file);
         let name = format!("modules/{number:02}-{base}");
-        archive.file(&name, 0o644, &fs::read(modules.join(file))?);
+        archive.file(&name, 0o644, &fs::read(file)?);
         list.push_str(&format!("/{name}\n"));
     }
     archive.file("modules/list", 0o644, list.as_bytes());
@@ -36,4 +32,39 @@ pub fn make(root: &Path, modules: &Path) -> Result<Vec<u8>> {
     archive.file("bin/busybox", 0o755, &busybox);
     archive.file("init", 0o755, INIT.as_bytes());
     Ok(archive.finish())
+}
+
+/// Returns the commands that modprobe(8) would run. It knows also of the modules that others ask for by name, as ext4
+/// does for crc32c before Linux 6.15 (`modules.softdep`).
+fn load_commands(context: &Context, root: &Path, release: &str) -> Result<String> {
+    let shell = context.shell()?;
+    let base = root.join("usr");
+    // Nothing of the host's configuration, which may forbid modules or give them options.
+    let modprobe =
+        cmd!(shell, "modprobe -C /dev/null -d {base} -S {release} --all --show-depends {NEEDED...}");
+    Program::new(context, modprobe).read().context("finding the modules that the guest's kernel has to load")
+}
+
+/// Returns the files of the modules, each after those it needs and only once. What is built into the kernel has none.
+fn files(commands: &str) -> Vec<&str> {
+    let mut files = Vec::new();
+    for file in commands.lines().filter_map(|command| command.strip_prefix("insmod ")) {
+        let file = file.trim_end();
+        if !files.contains(&file) {
+            files.push(file);
+        }
+    }
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_comes_after_all_it_needs_and_only_once() {
+        let commands = "insmod /a b/virtio.ko.xz \ninsmod /a b/virtio_mmio.ko.xz \nbuiltin virtio_console\n\
+                        insmod /a b/virtio.ko.xz \ninsmod /a b/ext4.ko.xz \n";
+        assert_eq!(files(commands), ["/a b/virtio.ko.xz", "/a b/virtio_mmio.ko.xz", "/a b/ext4.ko.xz"]);
+    }
 }
