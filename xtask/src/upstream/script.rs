@@ -161,7 +161,9 @@ impl Staging {
             .envs(environment(answers))
             .env("HOME", path.join("scratch"))
             .env("TMPDIR", path.join("scratch"))
-            .env("BASH_ENV", path.join("recorder.sh"))
+            // bash expands this value, so that a path in it could run commands; what it expands to is final.
+            .env("BASH_ENV", "$RECORDER")
+            .env("RECORDER", path.join("recorder.sh"))
             .env("RECORDER_REAL", REAL.join(" "))
             .env("RECORDER_BIN", path.join("tools"))
             .env("RECORDER_MODULES", path.join("modules"))
