@@ -1,4 +1,21 @@
-//! URLs as users and logs may see them: without what lets others in.
+//! URLs of this machine's files, and URLs as users and logs may see them: without what lets others in.
+
+use std::path::{Path, PathBuf};
+use url::Url;
+
+/// Returns the `file://` URL of an absolute path, percent-encoded (RFC 8089).
+///
+/// Commas and bars are encoded as well, since they separate the URLs of a GOPROXY
+/// (go.dev/ref/mod#environment-variables).
+pub fn file_url(path: &Path) -> String {
+    let url = Url::from_file_path(path).map_or_else(|()| format!("file://{}", path.display()), String::from);
+    url.replace(',', "%2C").replace('|', "%7C")
+}
+
+/// Returns the path that a `file://` URL names, or nothing for another URL.
+pub fn file_path(url: &str) -> Option<PathBuf> {
+    Url::parse(url).ok().filter(|url| url.scheme() == "file").and_then(|url| url.to_file_path().ok())
+}
 
 /// Returns a text in which no URL names a user, a password or a query, where tokens are put.
 ///
@@ -34,6 +51,20 @@ pub fn without_credentials(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn file_urls_are_percent_encoded_and_read_again() {
+        for (path, url) in [
+            ("/srv/k3s", "file:///srv/k3s"),
+            ("/srv/a b/%41", "file:///srv/a%20b/%2541"),
+            ("/x,y|z/#1?", "file:///x%2Cy%7Cz/%231%3F"),
+            ("/目录", "file:///%E7%9B%AE%E5%BD%95"),
+        ] {
+            assert_eq!(file_url(Path::new(path)), url);
+            assert_eq!(file_path(url).as_deref(), Some(Path::new(path)));
+        }
+        assert_eq!(file_path("https://host.example/k3s"), None);
+    }
 
     #[test]
     fn credentials_of_every_url_in_a_text_are_hidden() {

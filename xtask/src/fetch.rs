@@ -7,7 +7,7 @@ mod transfer;
 
 pub use file_name::FileName;
 
-use crate::address::without_credentials;
+use crate::address::{file_path, without_credentials};
 use crate::claim::Claim;
 use crate::context::{Context, Network};
 use crate::digest::Digest;
@@ -193,7 +193,7 @@ fn mirrored(url: &str, mirror: &str) -> String {
 /// Where a file is looked for: at the mirror and at its own host; where the network is forbidden, only in
 /// folders of this machine.
 fn urls(context: &Context, url: &str) -> Vec<String> {
-    let here = |url: &String| url.strip_prefix("file://").is_some_and(|path| Path::new(path).is_file());
+    let here = |url: &String| file_path(url).is_some_and(|path| path.is_file());
     let mirror = context.mirror.as_deref().map(|mirror| mirrored(url, mirror));
     // A directory that does not keep the file is no failure.
     let mirror = mirror.filter(|url| here(url) || !url.starts_with("file://"));
@@ -213,8 +213,8 @@ fn download(
 ) -> Result<(PathBuf, String)> {
     let fetch = |url: &String| -> Result<(PathBuf, String)> {
         let part = folder.join(format!("{name}.{}{PART}", Digest::of(url).short()));
-        match url.strip_prefix("file://") {
-            Some(path) => copy(Path::new(path), &part).with_context(|| format!("cannot fetch {url}"))?,
+        match file_path(url) {
+            Some(path) => copy(&path, &part).with_context(|| format!("cannot fetch {url}"))?,
             None => transfer::fetch(context, &name.to_string(), url, &part, resume)?,
         }
         Ok((part, url.clone()))

@@ -1,5 +1,6 @@
 //! Git repositories: opening those that others made, with what to do where that fails, and making our own.
 
+use crate::address::file_url;
 use crate::process::quoted;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
@@ -41,8 +42,8 @@ fn explain(path: &Path, error: &git2::Error) -> String {
         _ if error.message().to_ascii_lowercase().contains("partialclone") => partial(path),
         _ if error.message().contains("unsupported extension") => format!(
             "{shown} is a git repository in a format that only git itself reads\n  \
-             Give it as a URL, which git fetches from: file://{}",
-            fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).display()
+             Give it as a URL, which git fetches from: {}",
+            quoted(&file_url(&fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())))
         ),
         _ => format!("{shown} is a git repository that cannot be read"),
     }

@@ -3,12 +3,13 @@
 //! Everything a build would fetch from upstream is made from `sample/`: git repositories, module zips,
 //! k3s-root's archive and the charts. Only what surrounds the pipeline is different, never the pipeline.
 
+use crate::address::file_url;
 use crate::context::Context;
 use crate::lock::{Adding, Lock};
 use crate::repository;
 use crate::step::{Plan, Step};
 use crate::toolchain::go::StandIns;
-use crate::toolchain::module_cache::{self, unescaped};
+use crate::toolchain::module_cache::unescaped;
 use crate::tree;
 use crate::upstream::checkout::{self, Commit};
 use crate::upstream::chosen::Chosen;
@@ -71,8 +72,8 @@ pub fn prepare(context: Context, layout: Layout) -> Result<Chosen> {
         time: TIME,
         location: format!("sample/ ({} layout)", layout.folder()),
     };
-    let stand_ins = Some(StandIns { proxy: module_cache::address(&folder.join("proxy")), cache });
-    let mirror = format!("file://{}", folder.join("mirror").display());
+    let stand_ins = Some(StandIns { proxy: file_url(&folder.join("proxy")), cache });
+    let mirror = file_url(&folder.join("mirror"));
     let context = context.with_mirror(mirror);
     Ok(Chosen { context, lock, source, git, stand_ins, scripts: Trust::Trusted })
 }
@@ -95,7 +96,7 @@ fn lay_out(sample: &Path, layout: Layout, folder: &Path) -> Result<()> {
 
 /// The setting that leads git to the repository of the sample.
 fn instead_of(folder: &Path, name: &str, url: &str) -> (String, String) {
-    (format!("url.file://{}.insteadOf", folder.join("git").join(name).display()), url.to_owned())
+    (format!("url.{}.insteadOf", file_url(&folder.join("git").join(name))), url.to_owned())
 }
 
 /// The names that the sample's own scripts give to what they fetch.

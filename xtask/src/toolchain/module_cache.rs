@@ -3,7 +3,7 @@
 
 use crate::upstream::gomod::Module;
 use fs_err as fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A folder that `GOMODCACHE` may name.
 #[derive(Clone, Debug)]
@@ -56,19 +56,6 @@ pub fn unescaped(text: &str) -> String {
         found.push_str(letters.as_str());
     }
     found
-}
-
-/// A `file://` address of a folder, for a list whose entries commas and bars part
-/// (go.dev/ref/mod#environment-variables).
-pub fn address(folder: &Path) -> String {
-    use std::os::unix::ffi::OsStrExt;
-    let escaped = folder.as_os_str().as_bytes().iter().map(|byte| match byte {
-        b'/' | b'-' | b'_' | b'.' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
-            char::from(*byte).to_string()
-        }
-        _ => format!("%{byte:02X}"),
-    });
-    format!("file://{}", escaped.collect::<String>())
 }
 
 #[cfg(test)]

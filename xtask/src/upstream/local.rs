@@ -1,7 +1,9 @@
 //! A k3s tree of the user's on this machine: read where it is and never written to.
 
 use super::checkout::{self, Commit};
+use crate::address::file_url;
 use crate::context::Context;
+use crate::process::quoted;
 use crate::repository;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
@@ -25,8 +27,9 @@ pub fn commit(context: &Context, location: &str, reference: Option<&str>) -> Res
     if checkout::resolve_in(&repository, "HEAD").is_ok_and(|head| head == id) {
         let changes = uncommitted(&repository).with_context(|| {
             format!(
-                "cannot compare {} with its commit\n  To build the commit as it is: --source file://{0}",
-                path.display()
+                "cannot compare {} with its commit\n  To build the commit as it is: --source {}",
+                path.display(),
+                quoted(&file_url(&path))
             )
         })?;
         match (changes.as_slice(), reference) {

@@ -4,10 +4,11 @@
 //! bytes are others than those of the build that is to be repeated (cmd/go, internal/load, `setBuildInfo`). One
 //! cache also serves k3s, the shim and runc together, and Go still holds every go.mod in it against go.sum.
 
+use crate::address::file_url;
 use crate::k3s::compile::Package;
 use crate::k3s::{Build, binary, runc, server, shim, tree};
 use crate::product::licenses::holds_a_license;
-use crate::toolchain::module_cache::{ModuleCache, address, unescaped};
+use crate::toolchain::module_cache::{ModuleCache, unescaped};
 use crate::upstream::facts::{Assets, GO_VERSION_FILES};
 use crate::upstream::gomod::{Module, Resolved};
 use anyhow::{Context as _, Result};
@@ -28,7 +29,7 @@ pub fn gather(build: &Build, tree: &Path, folder: &Path) -> Result<()> {
     let asked = ModuleCache { folder: scratch.path().join("modules") };
     let settings = [
         ("GOMODCACHE", asked.folder.to_string_lossy().into_owned()),
-        ("GOPROXY", format!("{},{}", address(&theirs.downloads()), build.any_go.proxy())),
+        ("GOPROXY", format!("{},{}", file_url(&theirs.downloads()), build.any_go.proxy())),
         // Or the scratch folder could not be removed.
         ("GOFLAGS", "-modcacherw".to_owned()),
     ];
