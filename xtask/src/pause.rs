@@ -66,19 +66,21 @@ pub fn step<'a>(context: &'a Context, target: &'static Target) -> Result<Step<'a
 }
 
 fn compile(context: &Context, target: &Target, rust: &Rust, package: &Path, folder: &Path) -> Result<()> {
-    let (object, program) = (folder.join("pause.o"), folder.join(PROGRAM));
+    let (object, program) = ("pause.o", folder.join(PROGRAM));
     let mut arguments: Vec<String> = COMPILE.iter().map(|word| (*word).to_owned()).collect();
     arguments.extend(["--target".to_owned(), rust.triple.to_owned(), "-o".to_owned()]);
-    arguments.extend([text(&object), text(&package.join("src/main.rs"))]);
+    arguments.extend([object.to_owned(), text(&package.join("src/main.rs"))]);
+    // Outputs are named relative to their directory, since LLVM would replace a `%` in the path.
     rust.rustc(context, &arguments)?
+        .dir(folder)
         .env("CARGO_PKG_VERSION", env!("CARGO_PKG_VERSION"))
         .log("pause")
         .run()?;
     let mut arguments: Vec<String> = LINK.iter().map(|word| (*word).to_owned()).collect();
     arguments.extend(["-T".to_owned(), text(&package.join("pause.ld")), "-o".to_owned()]);
-    arguments.extend([text(&program), text(&object)]);
-    rust.linker(context, &arguments)?.log("pause").run()?;
-    fs::remove_file(&object)?;
+    arguments.extend([PROGRAM.to_owned(), object.to_owned()]);
+    rust.linker(context, &arguments)?.dir(folder).log("pause").run()?;
+    fs::remove_file(folder.join(object))?;
     drop_tail(&program)?;
     elf::check(fs::read(&program)?.as_slice(), target.elf_machine).context("the pause program")
 }

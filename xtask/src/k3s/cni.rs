@@ -2,6 +2,7 @@
 
 use super::Build;
 use super::compile::{C, Compile, Modules};
+use crate::alias::Alias;
 use crate::error;
 use crate::step::Step;
 use crate::tree;
@@ -52,9 +53,10 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         inputs,
         run: Box::new(move |folder, _| {
             let scratch = tempfile::tempdir_in(folder)?;
-            let tree = scratch.path().join(IMPORT_PATH);
+            let root = Alias::of(scratch.path())?;
+            let tree = root.path().join(IMPORT_PATH);
             lay_out(&repositories, &tree)?;
-            let modules = Modules::GoPath(scratch.path().to_owned());
+            let modules = Modules::GoPath(root.path().to_owned());
             compile.run(build, &tree, &modules, &folder.join("cni"), None)
         }),
     })

@@ -1,6 +1,7 @@
 //! One `go build` of ours: upstream's tags and flags, our environment.
 
 use super::Build;
+use crate::alias::Alias;
 use crate::digest::Digest;
 use crate::toolchain::zig::CFLAGS;
 use crate::upstream::recipe::GoBuild;
@@ -125,27 +126,31 @@ impl Compile {
         }
         arguments.extend(["-o".to_owned(), output.to_string_lossy().into_owned()]);
         arguments.extend(self.arguments.iter().cloned());
-        let temporary = tempfile::tempdir_in(output.parent().context("an output is in a directory")?)?;
+        let scratch = tempfile::tempdir_in(output.parent().context("an output is in a directory")?)?;
+        let temporary = Alias::of(scratch.path())?;
+        let sysroot = sysroot.map(Alias::of).transpose()?;
+        // Of paths with a semicolon, which separates them in the compiler's `-trimpath`, the binary would tell.
+        let (dir, cache) = (Alias::of(dir)?, Alias::of(&build.any_go.module_cache().folder)?);
         let mut program = build
             .go
             .command(build.context, &arguments)?
-            .dir(dir)
+            .dir(dir.path())
+            .env("PWD", dir.path())
             .log(self.step)
+            .env("GOMODCACHE", cache.path())
             .env(GO_TEMPORARY, temporary.path())
             .envs(self.environment.iter().map(|(name, value)| (*name, value.as_str())));
         if let Modules::GoPath(path) = modules {
             program = program.env("GO111MODULE", "off").env("GOPATH", path);
         }
         if self.c != C::None {
-            program = program.envs(build.zig.environment()).env("PATH", build.zig.search_path());
+            program = program.envs(build.zig.environment_with(sysroot.as_ref().map(Alias::path))?);
         }
-        if let Some(sysroot) = sysroot {
-            // By the search path, since cgo would take a path with spaces for a command with arguments.
-            let zig = build.zig.search_path();
-            let folders = std::iter::once(sysroot.to_owned()).chain(std::env::split_paths(&zig));
-            program = program.env("PATH", std::env::join_paths(folders)?).env("PKG_CONFIG", "pkg-config");
+        if let Some(sysroot) = &sysroot {
+            // From the search path, as zig, so that the command has no path.
+            program = program.env("PKG_CONFIG", "pkg-config");
             for (name, flags) in self.environment.iter().filter(|(name, _)| COMPILER_FLAGS.contains(name)) {
-                program = program.env(name, format!("{flags} {}", mark_of(sysroot)));
+                program = program.env(name, format!("{flags} {}", mark_of(sysroot.path())));
             }
         }
         program.run()?;

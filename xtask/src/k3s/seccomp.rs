@@ -114,13 +114,9 @@ fn compile(build: &Build, folder: &Path) -> Result<()> {
     fs::write(tree.join("src/configure.h"), "#define HAVE_LINUX_SECCOMP_H 1\n")?;
     let target = build.target.zig;
     let flags = CFLAGS.split(' ');
+    let environment = build.zig.environment()?;
     let zig = |command: xshell::Cmd<'_>| {
-        Program::new(context, command)
-            .dir(tree.join("src"))
-            .env("PATH", build.zig.search_path())
-            .envs(build.zig.environment())
-            .log("libseccomp")
-            .run()
+        Program::new(context, command).dir(tree.join("src")).envs(environment.clone()).log("libseccomp").run()
     };
     let objects: Vec<String> = sources.iter().map(|source| source.replace(".c", ".o")).collect();
     // One at a time: of several files with -c, zig keeps the first object only.
@@ -130,8 +126,9 @@ fn compile(build: &Build, folder: &Path) -> Result<()> {
     }
     fs::create_dir_all(folder.join("lib"))?;
     fs::create_dir_all(folder.join("include"))?;
-    let library = folder.join("lib/libseccomp.a");
-    zig(cmd!(shell, "zig ar rcsD {library} {objects...}"))?;
+    // By its name alone, since LLVM would replace a `%` in the path.
+    zig(cmd!(shell, "zig ar rcsD {LIBRARY} {objects...}"))?;
+    fs::rename(tree.join("src").join(LIBRARY), folder.join("lib").join(LIBRARY))?;
     for header in ["seccomp.h", "seccomp-syscalls.h"] {
         fs::copy(tree.join("include").join(header), folder.join("include").join(header))?;
     }
@@ -152,6 +149,9 @@ fn sources(makefile: &str) -> Result<Vec<String>> {
     }
     Ok(files)
 }
+
+/// The file name of the library.
+const LIBRARY: &str = "libseccomp.a";
 
 /// A `pkg-config` that knows this one library, so that none has to be installed. It finds the sysroot
 /// by its own place, since a step's folder is renamed when it is done; quotes keep a place with spaces whole.

@@ -71,7 +71,7 @@ impl Rust {
         let zig = Zig::get(context)
             .context("this Rust comes without a linker for other machines, and zig would lend its own")?;
         let program = &zig.program;
-        Ok(Program::new(context, cmd!(shell, "{program} ld.lld {arguments...}")).envs(zig.environment()))
+        Ok(Program::new(context, cmd!(shell, "{program} ld.lld {arguments...}")).envs(zig.environment()?))
     }
 
     fn with_core(context: &Context, command: &[PathBuf], target: &Target) -> Result<Option<Rust>> {

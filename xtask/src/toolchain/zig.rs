@@ -1,18 +1,32 @@
 //! zig, the C cross compiler: exactly the pinned version, since another one compiles other bytes.
 
 use super::wheel::Wheel;
+use crate::alias::Alias;
 use crate::context::Context;
 use crate::process::{self, Program};
 use anyhow::{Context as _, Result};
+use fs_err as fs;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use xshell::cmd;
 
 /// A zig that has been found or fetched.
 #[derive(Clone, Debug)]
 pub struct Zig {
     pub program: PathBuf,
-    /// Where zig keeps the C libraries it has compiled.
-    cache: PathBuf,
+    places: Option<Arc<Places>>,
+}
+
+/// Directories as zig and those who call it can take them.
+#[derive(Debug)]
+struct Places {
+    /// The directory of the program, which stands in a search path.
+    program: Alias,
+    /// The directory of the C libraries that zig has compiled.
+    cache: Alias,
+    /// The directory of temporary files.
+    temporary: Alias,
 }
 
 /// Flags for every C file: optimised, without debug information and without the run-time checks that
@@ -23,12 +37,11 @@ impl Zig {
     /// The pinned zig: the one on the search path, else the Python package `ziglang`, unpacked into
     /// the cache and never installed.
     pub fn get(context: &Context) -> Result<Zig> {
-        let cache = context.cache.join("zig");
         if let Some(program) = process::find("zig") {
             let shell = context.shell()?;
             let found = Program::new(context, cmd!(shell, "{program} version")).read().unwrap_or_default();
             if found == context.pins.zig.version {
-                return Ok(Zig { program, cache });
+                return Zig::at(context, program);
             }
         }
         let pin = &context.pins.zig;
@@ -39,24 +52,45 @@ impl Zig {
                 pin.version
             )
         })?;
-        Ok(Zig { program, cache })
+        Zig::at(context, program)
+    }
+
+    fn at(context: &Context, program: PathBuf) -> Result<Zig> {
+        let directory = program.parent().context("a program is in a directory")?;
+        let cache = context.cache.join("zig");
+        // A link to what is not there would be in zig's way.
+        fs::create_dir_all(&cache)?;
+        let places = Places {
+            program: Alias::of(directory)?,
+            cache: Alias::of(&cache)?,
+            temporary: Alias::of(&tempfile::env::temp_dir())?,
+        };
+        Ok(Zig { program, places: Some(Arc::new(places)) })
     }
 
     /// A zig that could not be had, so that the rest of a build can be planned all the same.
     pub fn absent() -> Zig {
-        Zig { program: PathBuf::new(), cache: PathBuf::new() }
+        Zig { program: PathBuf::new(), places: None }
     }
 
-    /// The search path with zig's folder first, so that `CC=zig cc …` names no path of this machine.
-    pub fn search_path(&self) -> std::ffi::OsString {
-        let folder = self.program.parent().map(PathBuf::from).unwrap_or_default();
-        let rest = std::env::var_os("PATH").unwrap_or_default();
-        let folders = std::iter::once(folder).chain(std::env::split_paths(&rest));
-        std::env::join_paths(folders).unwrap_or(rest)
+    /// The environment of a program that calls zig: zig's directory is the first of the search path, so that
+    /// `CC=zig cc …` names no path of this machine, and its caches are ours.
+    pub fn environment(&self) -> Result<Vec<(&'static str, OsString)>> {
+        self.environment_with(None)
     }
 
-    /// The environment zig needs wherever it is called from.
-    pub fn environment(&self) -> [(&'static str, PathBuf); 2] {
-        [("ZIG_GLOBAL_CACHE_DIR", self.cache.clone()), ("ZIG_LOCAL_CACHE_DIR", self.cache.clone())]
+    /// The same with another directory before zig's in the search path.
+    pub fn environment_with(&self, first: Option<&Path>) -> Result<Vec<(&'static str, OsString)>> {
+        let places = self.places.as_deref().context("zig was not fetched")?;
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let directories = first.into_iter().chain([places.program.path()]).map(Path::to_owned);
+        let path = std::env::join_paths(directories.chain(std::env::split_paths(&path)))?;
+        let cache = places.cache.path();
+        Ok(vec![
+            ("PATH", path),
+            ("ZIG_GLOBAL_CACHE_DIR", cache.into()),
+            ("ZIG_LOCAL_CACHE_DIR", cache.into()),
+            ("TMPDIR", places.temporary.path().into()),
+        ])
     }
 }
