@@ -3,7 +3,7 @@
 use crate::fetch::clock::{Clock, SystemClock};
 use crate::pins::Pins;
 use crate::progress::Progress;
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -54,6 +54,9 @@ impl Context {
             .to_owned();
         let target = path("CARGO_TARGET_DIR")?.unwrap_or_else(|| root.join("target"));
         let cache = path("K3S_XTASK_CACHE")?.unwrap_or_else(|| target.join("cache"));
+        for path in [&root, &target, &cache] {
+            require_usable(path)?;
+        }
         Ok(Context {
             work: target.join("work"),
             dist: target.join("dist"),
@@ -122,7 +125,34 @@ fn text(name: &str) -> Result<Option<String>> {
     set(name).map(text).transpose()
 }
 
+/// Refuses a path that no build gets through: Go embeds no files below a directory with a backslash, and what is
+/// not UTF-8 cannot stand in its arguments.
+fn require_usable(path: &Path) -> Result<()> {
+    ensure!(
+        path.to_str().is_some_and(|text| !text.contains(|c: char| c.is_control() || c == '\\')),
+        "{path:?} is not UTF-8, or has a backslash or a control character, which Go does not take\n  \
+         Use another directory: move the repository, or set CARGO_TARGET_DIR or K3S_XTASK_CACHE."
+    );
+    Ok(())
+}
+
 /// An environment variable that is set to something; an empty one says no more than one that is not there.
 fn set(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::ffi::OsStrExt;
+
+    #[test]
+    fn paths_that_go_does_not_take_are_refused() {
+        let latin_1 = Path::new(std::ffi::OsStr::from_bytes(b"/home/caf\xe9"));
+        for path in [latin_1, Path::new("/a\\b"), Path::new("/a\nb")] {
+            let message = require_usable(path).unwrap_err().to_string();
+            assert!(message.contains("Use another directory"), "{message}");
+        }
+        require_usable(Path::new("/it's a \"%41\"; $HOME, [目录]")).unwrap();
+    }
 }
