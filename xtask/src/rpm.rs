@@ -19,6 +19,7 @@ pub mod found;
 pub mod marked;
 pub mod naming;
 pub mod repository;
+pub mod rpmbuild;
 pub mod sign;
 pub mod source_package;
 pub mod sources;

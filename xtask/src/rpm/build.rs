@@ -1,11 +1,11 @@
 //! rpmbuild, told everything that would otherwise depend on the machine it runs on.
 
 use super::Packaging;
+use super::rpmbuild;
 use super::sources::{SPEC, Topdir};
 use crate::process::Program;
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
-use xshell::cmd;
 
 /// How the payload is compressed: zstd at level 19, on one thread, since with more threads there are other bytes.
 ///
@@ -13,15 +13,6 @@ use xshell::cmd;
 /// takes 0.8 s for 59.8 MB. xz at level 7 has 58.5 MB after 48 s, and takes twenty times as long to unpack, which
 /// boards would pay for.
 const PAYLOAD: &str = "w19.zstdio";
-
-/// The macro files of rpm itself, and none of the machine's (`/etc/rpm`, `macros.d`, a vendor's): those may move
-/// directories, choose other digests, or put a foreign packager and bug URL into a header (rpm, macros(5) and
-/// `MACROFILES` in configure.ac).
-const MACRO_FILES: &str =
-    "/usr/lib/rpm/macros:/usr/lib/rpm/platform/%{_target}/macros:/usr/lib/rpm/fileattrs/*.attr";
-
-/// rpm's own table of architectures, without `/etc/rpmrc` and the user's.
-const RC_FILE: &str = "/usr/lib/rpm/rpmrc";
 
 /// Where packages are built, as far as their header tells.
 pub const BUILD_HOST: &str = "reproducible";
@@ -90,9 +81,6 @@ fn program<'a>(
     mode: Mode,
 ) -> Result<Program<'a>> {
     let definitions = [
-        format!("_topdir {}", topdir.alias.path().display()),
-        // A killed rpmbuild leaves its scripts there.
-        format!("_tmppath {}", topdir.alias.path().display()),
         format!("dist .{}", packaging.dist.name),
         "_vendor openEuler".to_owned(),
         "use_source_date_epoch_as_buildtime 1".to_owned(),
@@ -101,20 +89,12 @@ fn program<'a>(
         format!("_binary_payload {PAYLOAD}"),
         format!("_source_payload {SOURCE_PAYLOAD}"),
     ];
-    let definitions = definitions.iter().flat_map(|definition| ["--define", definition]);
     let choice: &[&str] = match mode {
         Mode::Prebuilt => &["--with", "prebuilt"],
         Mode::Source => &[],
     };
-    let configuration = [format!("--macros={MACRO_FILES}"), format!("--rcfile={RC_FILE}")];
-    let (target, spec) = (packaging.target.rpm, topdir.alias.path().join(SPEC));
-    let shell = packaging.context.shell()?;
-    let program = cmd!(
-        shell,
-        "{name} {configuration...} {action...} {choice...} --target {target} {definitions...} {spec}"
-    );
-    // gpg and others that rpm calls have nothing to look for at the user's home.
-    Ok(Program::new(packaging.context, program)
-        .env("HOME", &topdir.path)
+    let spec = topdir.alias.path().join(SPEC).display().to_string();
+    let arguments = [action, choice, &["--target", packaging.target.rpm, &spec]].concat();
+    Ok(rpmbuild::program(packaging.context, name, &topdir.alias, &definitions, &arguments)?
         .env("SOURCE_DATE_EPOCH", packaging.time().to_string()))
 }

@@ -1,13 +1,12 @@
 //! The package that stands for the guest's distribution in rpm's eyes.
 
+use crate::alias::Alias;
 use crate::context::Context;
-use crate::process::Program;
-use crate::rpm::marked;
+use crate::rpm::{marked, rpmbuild};
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use xshell::cmd;
 
 /// Packages of an rpm distribution, each with a program by which it is known to be there.
 const PROVIDED: &[(&str, &str)] = &[
@@ -44,12 +43,10 @@ pub fn build(context: &Context, paths: &BTreeSet<String>, folder: &Path) -> Resu
     let spec = fs::read_to_string(context.root.join("rpm/distro-stub.spec"))?;
     let lines: Vec<String> = provides(paths).iter().map(|name| format!("Provides: {name}")).collect();
     let scratch = tempfile::tempdir_in(folder)?;
-    let file = scratch.path().join("distro-stub.spec");
-    fs::write(&file, marked::replace(&spec, &lines)?)?;
-    let topdir = format!("_topdir {}", scratch.path().display());
-    let shell = context.shell()?;
-    Program::new(context, cmd!(shell, "rpmbuild -bb --target noarch --define {topdir} {file}"))
-        .env("HOME", scratch.path())
+    fs::write(scratch.path().join("distro-stub.spec"), marked::replace(&spec, &lines)?)?;
+    let topdir = Alias::of(scratch.path())?;
+    let spec = topdir.path().join("distro-stub.spec").display().to_string();
+    rpmbuild::program(context, "rpmbuild", &topdir, &[], &["-bb", "--target", "noarch", &spec])?
         .log("boot-stub")
         .run()
         .context("packaging the stub of the guest's distribution")?;
