@@ -5,6 +5,8 @@ mod needs;
 #[allow(dead_code, reason = "these tests need some of it")]
 #[path = "../support/place.rs"]
 mod place;
+#[path = "../support/site_macros.rs"]
+mod site_macros;
 #[path = "../support/wait.rs"]
 mod wait;
 

@@ -1,17 +1,84 @@
-//! The sample, proved.
+//! The sample, from sources to a booted machine, where paths and settings are far from the usual.
 
 use crate::machine;
-use crate::place::Place;
+use crate::place::{ODD_NAME, Place, succeeded};
+use crate::site_macros;
 use fs_err as fs;
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use xtask::digest::Digest;
+
+/// The user's conditions: no home, new files for the user alone, messages in another language.
+const USER: [&str; 9] = [
+    "env",
+    "-u",
+    "HOME",
+    "LANG=de_DE.UTF-8",
+    "LC_ALL=zh_CN.UTF-8",
+    "sh",
+    "-c",
+    "umask 077; exec \"$@\"",
+    "sh",
+];
+
+/// The commands of the whole chain; the last one boots.
+const CHAIN: [&[&str]; 5] = [
+    &["build", "--sample"],
+    &["pause", "--arch", "riscv64"],
+    &["images", "--sample"],
+    &["release", "--sample", "--rehearsal"],
+    &["boot", "--sample", "--memory", "2G"],
+];
+
+/// Writes what a removal or a write at a wrongly quoted path would meet.
+fn lay_out_neighbours(directory: &Path) {
+    for (end, _) in ODD_NAME.match_indices([' ', ':', ';', '"', '&']) {
+        fs::create_dir_all(directory.join(&ODD_NAME[..end])).unwrap();
+        fs::write(directory.join(&ODD_NAME[..end]).join("file"), "theirs").unwrap();
+    }
+}
+
+/// Every file below a directory, but for what is below `except`.
+fn contents(directory: &Path, except: &[PathBuf]) -> BTreeMap<PathBuf, Option<Digest>> {
+    let entries = walkdir::WalkDir::new(directory).into_iter();
+    let entries = entries.filter_entry(|entry| !except.iter().any(|path| path == entry.path()));
+    let paths = entries.map(|entry| entry.unwrap().into_path());
+    let digest = |path: &PathBuf| path.is_file().then(|| Digest::of_file(path).unwrap());
+    paths.map(|path| (path.clone(), digest(&path))).collect()
+}
 
 #[test]
-fn the_sample_is_installed_started_and_removed_and_its_pause_holds_a_container() {
+fn sample_is_made_and_booted_at_an_odd_path() {
     let Some(_turn) = machine::turn("the sample on a booted machine") else { return };
     let mut place = Place::new();
+    let ours = place.path(ODD_NAME);
+    let target = ours.join("target");
+    lay_out_neighbours(&place.path(""));
+    fs::create_dir_all(&ours).unwrap();
+    // The same cache at such a path.
+    std::os::unix::fs::symlink(crate::place::cache(), ours.join("cache")).unwrap();
+    place.set("K3S_XTASK_CACHE", ours.join("cache"));
+    place.set("CARGO_TARGET_DIR", &target);
+    place.set("K3S_XTASK_LOCK", ours.join("k3s.lock.json"));
+    place.set("GIT_CONFIG_GLOBAL", place.path("gitconfig"));
+    fs::write(place.path("gitconfig"), include_str!("../support/gitconfig")).unwrap();
+    site_macros::put(&mut place, "rpmbuild", "");
     let elsewhere = machine::elsewhere(&mut place);
-    let told = place.succeeds(["boot", "--sample", "--memory", "2G"]);
-    let folder = place.dist().join("v0.35.0+k3s1.sample/boot");
+    let root = place.context().root;
+    let except = [ours.clone(), root.join("target"), root.join(".git")];
+    let before = [contents(&place.path(""), &except), contents(&root, &except)];
+
+    let mut told = String::new();
+    for command in CHAIN {
+        told = succeeded(place.under(USER, command).output().unwrap()).0;
+    }
+    let after = [contents(&place.path(""), &except), contents(&root, &except)];
+    assert_eq!(after, before, "something was changed outside of target/");
+
+    let made = target.join("dist/v0.35.0+k3s1.sample");
+    assert!(made.join("rehearsal/SHA256SUMS").is_file());
+    let folder = made.join("boot");
     assert!(told.contains("pause-rss") && told.contains(folder.to_str().unwrap()), "{told}");
 
     let record: Value = serde_json::from_slice(&fs::read(folder.join("boot.json")).unwrap()).unwrap();
@@ -39,8 +106,8 @@ fn the_sample_is_installed_started_and_removed_and_its_pause_holds_a_container()
     assert!(page.contains("its orphans are reaped") && page.contains("memory in use, sample"), "{page}");
 
     // The record is all that is left, and the guest, which is not written to.
-    let left: Vec<_> = fs::read_dir(place.work().join("boot")).unwrap().collect();
+    let left: Vec<_> = fs::read_dir(target.join("work/boot")).unwrap().collect();
     assert_eq!(left.len(), 1, "only the claim stays: {left:?}");
-    assert_eq!(machine::running_below(&place.path("target")), [0; 0]);
+    assert_eq!(machine::running_below(&target), [0; 0]);
     assert_eq!(machine::files_in(&elsewhere), [""; 0], "something was left outside of target/");
 }

@@ -180,7 +180,7 @@ fn git_settings_of_the_user_change_nothing() {
     std::fs::copy(&fsmonitor, template.join("hooks/reference-transaction")).unwrap();
     let home = place.path("home");
     std::fs::create_dir(&home).unwrap();
-    let settings = include_str!("gitconfig")
+    let settings = include_str!("../support/gitconfig")
         .replace("HOOKS", hooks.to_str().unwrap())
         .replace("TEMPLATE", template.to_str().unwrap())
         .replace("URL", &url);

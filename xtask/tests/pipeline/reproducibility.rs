@@ -1,7 +1,7 @@
 //! The same inputs give the same bytes, whoever builds, where, when and with what already there.
 
 use super::needs;
-use super::place::{self, Place, succeeded};
+use super::place::{self, ODD_NAME, Place, succeeded};
 use super::shop::{self, LAYOUTS, Product};
 use clap::Parser;
 use std::os::unix::fs::symlink;
@@ -21,7 +21,7 @@ fn is_the_shared_one(place: &Place, layout: &str) {
 
 #[test]
 fn a_clone_elsewhere_builds_the_same_bytes() {
-    let place = Place::named("another path, with spaces and a ü ");
+    let place = Place::named(ODD_NAME);
     let root = place.path("clone");
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     for part in ["sample", "pause", "patches"] {

@@ -6,6 +6,8 @@ mod needs;
 #[allow(dead_code, reason = "these tests need some of it")]
 #[path = "../support/place.rs"]
 mod place;
+#[path = "../support/site_macros.rs"]
+mod site_macros;
 
 mod bad_input;
 mod fake;

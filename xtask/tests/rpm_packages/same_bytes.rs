@@ -3,7 +3,8 @@
 use crate::fake;
 use crate::lab::{CREATEREPO, can_build};
 use crate::needs;
-use crate::place::{Place, succeeded};
+use crate::place::{ODD_NAME, Place, succeeded};
+use crate::site_macros;
 use fs_err as fs;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -26,18 +27,6 @@ pub fn files(folder: &Path) -> BTreeMap<String, (Digest, u32, std::time::SystemT
         .collect()
 }
 
-/// Settings that a machine's administrator may have made for all who use rpm there.
-const SITE_MACROS: &str = "%packager Site\n%bugurl https://site.example\n%distribution Site\n\
-    %_builddir /nonexistent/build\n%_rpmdir /nonexistent/packages\n%_srcrpmdir /nonexistent/sources\n\
-    %_rpmfilename %%{NAME}.rpm\n%_binary_filedigest_algorithm 10\n%_source_filedigest_algorithm 10\n\
-    %_binary_payload w1.gzdio\n%__os_install_post /bin/false\n";
-
-/// A directory from which rpm reads the machine's macros by default.
-fn site_directory() -> &'static str {
-    let read = ["/etc/rpm", "/usr/lib/rpm/macros.d"];
-    read.into_iter().find(|path| Path::new(path).is_dir()).expect("rpm reads macros of the machine's")
-}
-
 #[test]
 fn packages_and_metadata_are_bit_identical_under_another_path_user_mask_language_and_time() {
     if !can_build("whether packages are reproducible")
@@ -46,27 +35,16 @@ fn packages_and_metadata_are_bit_identical_under_another_path_user_mask_language
     {
         return;
     }
-    let (here, mut there) = (Place::new(), Place::named("quite \"another\" place (it's %41;&$#,:目录) "));
+    let (here, mut there) = (Place::new(), Place::named(ODD_NAME));
     fake::product(&here.path("product"), "v1.33.0+k3s1");
     let product = here.path("product");
     let arguments = ["rpm", "--product", product.to_str().unwrap()];
     here.succeeds(arguments);
 
-    let site = there.path("macros.site");
-    fs::write(&site, SITE_MACROS).unwrap();
     // rpmbuild and createrepo_c see another day, which the environment of xtask's children would not carry, and
     // a machine with macros of its own.
     for name in ["rpmbuild", "rpmspec", "createrepo_c"] {
-        let real = xtask::process::find(name).unwrap();
-        let script = format!(
-            "export SITE='{}'\nexec unshare --map-root-user --mount sh -c '\n\
-             mount -t tmpfs tmpfs {macros} && cp \"$SITE\" {macros}/ || exit 99\n\
-             NO_FAKE_STAT=1 exec faketime \"2031-05-06 07:08:09\" {} \"$@\"' sh \"$@\"",
-            site.display().to_string().replace('\'', r"'\''"),
-            real.display(),
-            macros = site_directory(),
-        );
-        there.put_program(name, &script);
+        site_macros::put(&mut there, name, "env NO_FAKE_STAT=1 faketime \"2031-05-06 07:08:09\"");
     }
     let home = there.path("home");
     fs::create_dir_all(&home).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::lab::{CREATEREPO, can_build, ours, told};
 use crate::needs;
-use crate::place::{Place, succeeded};
+use crate::place::{ODD_NAME, Place, succeeded};
 use crate::same_bytes::files;
 use fs_err as fs;
 use std::process::Command;
@@ -61,7 +61,7 @@ fn the_sample_is_built_and_packaged_by_one_command() {
     assert!(repository.is_dir(), "one distribution's packages do not replace another's");
 
     // So does a run elsewhere; the source package is among it.
-    let elsewhere = Place::named("quite another place ");
+    let elsewhere = Place::named(ODD_NAME);
     let rpm = ["rpm", "--sample", "--dist", "oe2403"];
     succeeded(elsewhere.under(["sh", "-c", "umask 077; exec \"$@\"", "sh"], rpm).output().unwrap());
     let made = |place: &Place| files(&place.dist().join("v0.35.0+k3s1.sample/rpm/oe2403/riscv64"));

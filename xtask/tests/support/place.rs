@@ -12,6 +12,10 @@ use xtask::digest::Digest;
 const UNWANTED: [&str; 5] =
     ["GITHUB_ACTIONS", "K3S_XTASK_MIRROR", "K3S_XTASK_DEBIAN", "K3S_XTASK_LOCK", "RUST_BACKTRACE"];
 
+/// A directory name with every character that a shell, a URL, a macro, a pattern or a search path gives a meaning to.
+#[allow(dead_code, reason = "not every test program builds below it")]
+pub const ODD_NAME: &str = "it's a:b \"lab\" (k3s) %41 & #1 目录; $HOME, [x]*?";
+
 pub struct Place {
     folder: tempfile::TempDir,
     /// Programs that stand before others, at a path that a search path can name, whatever the place is called.
