@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
 use std::ffi::OsString;
 use std::fmt::{Display, Formatter};
+use std::path::Path;
 use std::time::Duration;
 use xshell::cmd;
 
@@ -38,15 +39,29 @@ impl Args {
             return Campaign { context, interruptions, seed, cache: Cache::Own }.run()?.sum_up();
         }
         let mut run = Run { context, path: search_path(context)?, counts: Counts::default() };
-        run.part("rustfmt", run.cargo("fmt --all --check")?)?;
-        run.part("clippy", run.cargo("clippy --locked --workspace --all-targets -- -D warnings")?)?;
+        run.part("rustfmt", Part::Lint, run.cargo("fmt --all --check")?)?;
+        let clippy = run.cargo("clippy --locked --workspace --all-targets -- -D warnings")?;
+        run.part("clippy", Part::Lint, clippy)?;
         for target in &TARGETS {
-            run.part(&format!("clippy pause {}", target.go), lint_of_pause(context, target)?)?;
+            run.part(&format!("clippy pause {}", target.go), Part::Lint, lint_of_pause(context, target)?)?;
         }
-        run.part("tests", run.cargo("test --locked --workspace --no-fail-fast")?)?;
+        run.part("unit tests", Part::Tests, run.cargo("test --locked --workspace --lib --bins")?)?;
+        for name in test_programs(&context.root.join("xtask/tests"))? {
+            let tests = run.cargo(&format!("test --locked --package xtask --test {name}"))?;
+            run.part(&name, Part::Tests, tests)?;
+        }
         run.interrupt();
         run.counts.sum_up()
     }
+}
+
+/// The kinds of parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// Counts as one test.
+    Lint,
+    /// Reports how many tests passed and failed.
+    Tests,
 }
 
 /// The parts so far.
@@ -77,7 +92,7 @@ impl<'a> Run<'a> {
     }
 
     /// Runs one part, and shows why it failed.
-    fn part(&mut self, name: &str, program: Program) -> Result<()> {
+    fn part(&mut self, name: &str, part: Part, program: Program) -> Result<()> {
         let log = format!("test-{}", name.replace(' ', "-"));
         let file = self.context.logs.join(format!("{log}.log"));
         if file.exists() {
@@ -88,7 +103,7 @@ impl<'a> Run<'a> {
         let ended = program.log(&log).run_within(TIMEOUT);
         let output = fs::read(&file)?;
         let output = String::from_utf8_lossy(&output);
-        let counts = Counts::of(&output, ended.is_ok());
+        let counts = Counts::of(part, &output, ended.is_ok());
         match ended {
             Ok(_) => running.done(counts),
             Err(error) => {
@@ -127,14 +142,16 @@ struct Counts {
 }
 
 impl Counts {
-    /// Sums what test programs report. A part without tests is one; a failure that no test program reports, such as a
-    /// crash, is one, too.
-    fn of(output: &str, succeeded: bool) -> Counts {
+    /// Sums what a part reports. Tests that report nothing, and a failure that no test reports, such as a crash, are
+    /// one failure.
+    fn of(part: Part, output: &str, succeeded: bool) -> Counts {
         let mut counts = Counts::default();
-        output.lines().filter_map(result).for_each(|result| counts.add(result));
-        if succeeded && counts == Counts::default() {
-            counts.passed = 1;
-        } else if !succeeded && counts.failed == 0 {
+        match part {
+            Part::Lint if succeeded => counts.passed = 1,
+            Part::Lint => {}
+            Part::Tests => output.lines().filter_map(result).for_each(|result| counts.add(result)),
+        }
+        if counts == Counts::default() || !succeeded && counts.failed == 0 {
             counts.failed = 1;
         }
         counts
@@ -178,6 +195,20 @@ fn failures(output: &str) -> String {
         within
     });
     lines.collect()
+}
+
+/// Returns the names of the integration tests in a directory, as cargo finds them.
+fn test_programs(directory: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let source = path.extension().is_some_and(|extension| extension == "rs");
+        if source || path.join("main.rs").is_file() {
+            names.extend(path.file_stem().map(|name| name.to_string_lossy().into_owned()));
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// The search path of the tests, with Go on it also where it comes from our cache.
@@ -236,7 +267,7 @@ error: test failed, to rerun pass `-p xtask --test x`
 
     #[test]
     fn results_are_added_and_ignored_tests_skipped() {
-        let counts = Counts::of(&format!("{PASSING}{PASSING}"), true);
+        let counts = Counts::of(Part::Tests, &format!("{PASSING}{PASSING}"), true);
         assert_eq!(counts, Counts { passed: 4, failed: 0, skipped: 2 });
         assert_eq!(counts.to_string(), "4 passed, 0 failed, 2 skipped");
     }
@@ -252,7 +283,7 @@ error: test failed, to rerun pass `-p xtask --test x`
     #[test]
     fn a_failure_is_counted_once_and_shown_in_full() {
         let output = format!("{PASSING}{FAILING}{PASSING}");
-        assert_eq!(Counts::of(&output, false), Counts { passed: 5, failed: 1, skipped: 2 });
+        assert_eq!(Counts::of(Part::Tests, &output, false), Counts { passed: 5, failed: 1, skipped: 2 });
         let told = failures(&output);
         assert!(told.contains("panicked at tests/x.rs:3:5"), "{told}");
         assert!(!told.contains("good") && !told.contains("three"), "{told}");
@@ -261,16 +292,29 @@ error: test failed, to rerun pass `-p xtask --test x`
     #[test]
     fn a_crash_before_the_result_is_a_failure() {
         let crashed = "running 2 tests\ntest a ... ok\nerror: test failed\n  (signal: 11, SIGSEGV)\n";
-        assert_eq!(Counts::of(crashed, false), Counts { passed: 0, failed: 1, skipped: 0 });
-        let both = Counts::of(&format!("{crashed}{PASSING}"), false);
+        assert_eq!(Counts::of(Part::Tests, crashed, false), Counts { passed: 0, failed: 1, skipped: 0 });
+        let both = Counts::of(Part::Tests, &format!("{crashed}{PASSING}"), false);
         assert_eq!(both, Counts { passed: 2, failed: 1, skipped: 1 });
     }
 
     #[test]
-    fn a_part_without_tests_counts_as_one() {
+    fn lint_counts_as_one() {
+        let passed = Counts { passed: 1, failed: 0, skipped: 0 };
+        assert_eq!(Counts::of(Part::Lint, PASSING, true), passed);
+        assert_eq!(Counts::of(Part::Lint, "", false), Counts { passed: 0, failed: 1, skipped: 0 });
+    }
+
+    #[test]
+    fn tests_that_report_nothing_are_a_failure() {
         let resembling =
             "running late tests\ntest result: unknown\ntest result: ok. many passed; 0 failed; 0 ignored\n";
-        assert_eq!(Counts::of(resembling, true), Counts { passed: 1, failed: 0, skipped: 0 });
-        assert_eq!(Counts::of("", false), Counts { passed: 0, failed: 1, skipped: 0 });
+        assert_eq!(Counts::of(Part::Tests, resembling, true), Counts { passed: 0, failed: 1, skipped: 0 });
+    }
+
+    #[test]
+    fn programs_are_files_and_directories_of_tests() {
+        let names = test_programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")).unwrap();
+        assert!(["doctor", "pipeline"].iter().all(|name| names.contains(&(*name).to_owned())), "{names:?}");
+        assert!(!names.contains(&"support".to_owned()), "no program: {names:?}");
     }
 }
