@@ -2,6 +2,8 @@
 
 use super::assets::{self, File};
 use super::{Manner, Release, SUMS};
+use crate::address::file_path;
+use crate::process::quoted;
 use crate::product::manifest::Manifest;
 use crate::rpm::repository::REPO_FILE;
 use crate::target::Target;
@@ -52,14 +54,7 @@ fn install(release: &Release, target: &Target) -> String {
     let name = |asset: &str| assets::expand(asset, target, release.dist.name);
     let (binary, archive, fix) = (name(assets::BINARY), name(assets::REPOSITORY), name(assets::FIX));
     let arch = target.rpm;
-    let address = release.address.trim_end_matches('/');
-    let repository = match address.strip_prefix("file://") {
-        Some(folder) => format!(
-            "mkdir -p {folder} && tar -x -C {folder} -f {archive}\n\
-             cp {folder}/{arch}/{REPO_FILE} /etc/yum.repos.d/"
-        ),
-        None => format!("curl -o /etc/yum.repos.d/{REPO_FILE} {address}/{arch}/{REPO_FILE}"),
-    };
+    let repository = repository(release.address, arch, &archive);
     let signed = match release.key {
         Some(_) => format!("`{SUMS}.asc`, the packages and their repository are signed."),
         None => "Nothing here is signed.".to_owned(),
@@ -108,6 +103,25 @@ fn listed(files: &[File]) -> String {
     format!("## Files\n\n| file | size | what it is |\n|---|---:|---|\n{}", rows.join("\n"))
 }
 
+/// Returns the commands that make a repository known to dnf: one at a URL, or one of this machine, which the archive
+/// holds.
+fn repository(address: &str, arch: &str, archive: &str) -> String {
+    let address = address.trim_end_matches('/');
+    match file_path(address) {
+        Some(path) => {
+            let directory = quoted(&path.display().to_string());
+            format!(
+                "mkdir -p {directory} && tar -x -C {directory} -f {archive}\n\
+                 cp {directory}/{arch}/{REPO_FILE} /etc/yum.repos.d/"
+            )
+        }
+        None => {
+            let url = quoted(&format!("{address}/{arch}/{REPO_FILE}"));
+            format!("curl -o /etc/yum.repos.d/{REPO_FILE} {url}")
+        }
+    }
+}
+
 /// What somebody might look for in vain.
 fn lacking(manifest: &Manifest) -> String {
     let mut items = vec![
@@ -119,4 +133,22 @@ fn lacking(manifest: &Manifest) -> String {
     ];
     items.extend(manifest.incomplete.iter().map(|part| format!("- {part}, which a whole k3s has.")));
     format!("## What is not in it\n\n{}", items.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_quote_directory_and_url() {
+        assert_eq!(
+            repository("file:///srv/my%20k3s/", "riscv64", "r.tar"),
+            "mkdir -p '/srv/my k3s' && tar -x -C '/srv/my k3s' -f r.tar\n\
+             cp '/srv/my k3s'/riscv64/k3s-riscv64.repo /etc/yum.repos.d/"
+        );
+        assert_eq!(
+            repository("https://host.example/a?b&c", "riscv64", "r.tar"),
+            "curl -o /etc/yum.repos.d/k3s-riscv64.repo 'https://host.example/a?b&c/riscv64/k3s-riscv64.repo'"
+        );
+    }
 }
