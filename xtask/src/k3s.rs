@@ -25,7 +25,7 @@ pub mod tree;
 
 use crate::context::Context;
 use crate::image::reference::Reference;
-use crate::lock::Lock;
+use crate::lockfile::Lockfile;
 use crate::step::Step;
 use crate::target::Target;
 use crate::toolchain::{
@@ -40,7 +40,7 @@ use std::path::PathBuf;
 /// One build, with everything known about it before its first step.
 pub struct Build<'a> {
     pub context: &'a Context,
-    pub lock: &'a Lock,
+    pub lock: &'a Lockfile,
     pub target: &'static Target,
     pub source: Source,
     /// The files of the source's commit with the patches applied, from which the facts are read.

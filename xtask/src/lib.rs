@@ -18,7 +18,7 @@ pub mod context;
 pub mod digest;
 pub mod doctor;
 pub mod fetch;
-pub mod lock;
+pub mod lockfile;
 pub mod namespaces;
 pub mod page;
 pub mod pins;

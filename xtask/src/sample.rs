@@ -5,7 +5,7 @@
 
 use crate::address::file_url;
 use crate::context::Context;
-use crate::lock::{Adding, Lock};
+use crate::lockfile::{Adding, Lockfile};
 use crate::repository;
 use crate::step::{Plan, Step};
 use crate::toolchain::go::StandIns;
@@ -64,7 +64,7 @@ pub fn prepare(context: Context, layout: Layout) -> Result<Chosen> {
         folder: context.work.join("sample-git"),
         reach: Reach::ThisMachine,
     };
-    let lock = Lock::open(&folder.join("lock.json"), Adding::Unsaid)?;
+    let lock = Lockfile::open(&folder.join("lock.json"), Adding::Unsaid)?;
     let source = Source {
         commit: Commit { id: checkout::resolve(&k3s, "HEAD")?, repository: k3s },
         version: settings.version.parse()?,

@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::fetch::{self, FileName};
 use crate::k3s::format;
-use crate::lock::{Adding, Lock, compare};
+use crate::lockfile::{Adding, Lockfile, compare};
 use crate::upstream::git_cache;
 use crate::upstream::release::UPSTREAM;
 use crate::upstream::transfer::GitSettings;
@@ -28,7 +28,7 @@ pub struct Args {
 
 impl Args {
     pub fn run(self, context: &Context) -> Result<()> {
-        let lock = Lock::open(&context.lock_file, Adding::Allowed)?;
+        let lock = Lockfile::open(&context.lock_file, Adding::Allowed)?;
         match (self.k3s, self.file) {
             (Some(tag), _) => tags(context, &lock, &tag),
             (None, Some(file)) => files(context, &lock, &file),
@@ -38,7 +38,7 @@ impl Args {
 }
 
 /// Locks a tag of every repository of which it is locked; a new one is k3s'.
-fn tags(context: &Context, lock: &Lock, tag: &str) -> Result<()> {
+fn tags(context: &Context, lock: &Lockfile, tag: &str) -> Result<()> {
     let mut repositories = lock.repositories(tag);
     if repositories.is_empty() && tag.parse::<Version>().is_ok() {
         repositories.push(UPSTREAM.to_owned());
@@ -47,7 +47,7 @@ fn tags(context: &Context, lock: &Lock, tag: &str) -> Result<()> {
         bail!("{} locks no tag {tag}", context.lock_file.display());
     }
     for url in repositories {
-        let (git, nothing) = (GitSettings::of_user(context), Lock::empty());
+        let (git, nothing) = (GitSettings::of_user(context), Lockfile::empty());
         let commit = git_cache::tag(context, &nothing, &git, &url, tag)?;
         let before = lock.replace_commit(context, &url, tag, &commit.id)?;
         report(&format!("{tag} of {url}"), before.as_deref(), &commit.id, &compare::page_of_tag(&url, tag));
@@ -56,7 +56,7 @@ fn tags(context: &Context, lock: &Lock, tag: &str) -> Result<()> {
 }
 
 /// Locks every file that this names.
-fn files(context: &Context, lock: &Lock, name: &str) -> Result<()> {
+fn files(context: &Context, lock: &Lockfile, name: &str) -> Result<()> {
     let mut urls = lock.files(name);
     if urls.is_empty() && name.contains("://") {
         urls.push(name.to_owned());

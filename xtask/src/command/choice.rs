@@ -1,7 +1,7 @@
 //! Which k3s is meant: the options that build, patch, images and rpm share.
 
 use crate::context::Context;
-use crate::lock::{Adding, Lock};
+use crate::lockfile::{Adding, Lockfile};
 use crate::sample::{self, Layout};
 use crate::upstream::chosen::Chosen;
 use crate::upstream::release::{self, Wanted};
@@ -77,7 +77,7 @@ impl Choice {
             return vendoring::open(context, folder, scripts);
         }
         let adding = if self.locked { Adding::Forbidden } else { adding };
-        let lock = Lock::open(&context.lock_file, adding)?;
+        let lock = Lockfile::open(&context.lock_file, adding)?;
         let git = GitSettings::of_user(&context);
         let wanted = match &self.source {
             Some(location) => Wanted::Tree {

@@ -5,7 +5,7 @@ use super::choice::Choice;
 use super::rpm::{self, HEADING, PackageOptions, Packager};
 use crate::context::Context;
 use crate::error::story;
-use crate::lock::{Adding, Lock};
+use crate::lockfile::{Adding, Lockfile};
 use crate::product::Product;
 use crate::product::manifest::Manifest;
 use crate::release::assets::{self, File};
@@ -79,7 +79,7 @@ impl Args {
             Some(Action::Check { folder }) => {
                 let checked = check::folder(&folder)?;
                 println!("{}: all {} files are what they should be", folder.display(), checked.files.len());
-                let faults = checked.faults(&Lock::open(&context.lock_file, Adding::Forbidden)?);
+                let faults = checked.faults(&Lockfile::open(&context.lock_file, Adding::Forbidden)?);
                 for reason in faults.errors.iter().chain(&faults.shortcomings) {
                     println!("  not to be published: {reason}");
                 }
@@ -125,7 +125,7 @@ impl Making {
             _ => finished,
         };
         let manifests: Vec<_> = products.iter().map(|(_, product)| &product.manifest).collect();
-        let lock = Lock::open(&context.lock_file, Adding::Forbidden)?;
+        let lock = Lockfile::open(&context.lock_file, Adding::Forbidden)?;
         let mut faults = faults::of_products(&manifests, &lock);
         if let Ground::Chosen(chosen) = &ground {
             faults.errors.extend(manifests.iter().flat_map(|manifest| self.disagreements(chosen, manifest)));

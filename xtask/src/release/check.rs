@@ -5,7 +5,7 @@ use super::assets::{self, ASSETS, Check, Source};
 use super::faults::{self, Faults};
 use super::{REHEARSAL, packages};
 use crate::digest::Digest;
-use crate::lock::Lock;
+use crate::lockfile::Lockfile;
 use crate::product::finished;
 use crate::product::manifest::Manifest;
 use crate::product::{SUMS, elf};
@@ -61,7 +61,7 @@ pub fn folder(folder: &Path) -> Result<Checked> {
 
 impl Checked {
     /// Returns what keeps the directory from being published.
-    pub fn faults(&self, lock: &Lock) -> Faults {
+    pub fn faults(&self, lock: &Lockfile) -> Faults {
         let manifests: Vec<&Manifest> = self.manifests.iter().collect();
         let mut faults = faults::of_products(&manifests, lock);
         if !self.files.iter().any(|name| name.ends_with(SOURCE_PACKAGE)) {

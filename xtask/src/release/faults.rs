@@ -3,7 +3,7 @@
 
 use super::Manner;
 use super::agreement::{Makings, differing, makings};
-use crate::lock::Lock;
+use crate::lockfile::Lockfile;
 use crate::product::manifest::Manifest;
 use crate::product::{report, run};
 use crate::upstream::release::UPSTREAM;
@@ -38,7 +38,7 @@ impl Faults {
 }
 
 /// Looks at products that are to be released together, each by its architecture.
-pub fn of_products(manifests: &[&Manifest], lock: &Lock) -> Faults {
+pub fn of_products(manifests: &[&Manifest], lock: &Lockfile) -> Faults {
     let mut faults = Faults::default();
     let mut seen = BTreeSet::new();
     for manifest in manifests {
@@ -90,7 +90,7 @@ fn of_one(manifest: &Manifest) -> Vec<String> {
 }
 
 /// What a release was built from and `k3s.lock.json` does not lock, or locks to something else.
-fn unlocked(manifest: &Manifest, lock: &Lock) -> Vec<String> {
+fn unlocked(manifest: &Manifest, lock: &Lockfile) -> Vec<String> {
     if manifest.origin != "release" {
         return Vec::new();
     }
@@ -152,7 +152,7 @@ fn distinct(sentences: Vec<String>) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::digest::Digest;
-    use crate::lock::Adding;
+    use crate::lockfile::Adding;
     use crate::product::check::Check;
     use crate::product::manifest::PatchEntry;
     use crate::product::third_party::ThirdParty;
@@ -161,14 +161,14 @@ mod tests {
     const COMMIT: &str = "dc03cb4b3f0f3ab1b5d5f5c2a1a1a1a1a1a1a1a1";
     const PLUGINS: &str = "https://github.com/rancher/plugins";
 
-    fn lock(text: &str) -> Lock {
+    fn lock(text: &str) -> Lockfile {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("lock.json");
         std::fs::write(&file, text).unwrap();
-        Lock::open(&file, Adding::Forbidden).unwrap()
+        Lockfile::open(&file, Adding::Forbidden).unwrap()
     }
 
-    fn whole_lock() -> Lock {
+    fn whole_lock() -> Lockfile {
         lock(&format!(
             r#"{{"tags": {{"{UPSTREAM}": {{"v1.33.0+k3s1": "{COMMIT}"}}, "{PLUGINS}": {{"v1.6.0-k3s1": "{COMMIT}"}}}}}}"#
         ))

@@ -3,7 +3,7 @@
 use super::check::{self, Checked};
 use super::{Manner, NOTES};
 use crate::context::Context;
-use crate::lock::{Adding, Lock};
+use crate::lockfile::{Adding, Lockfile};
 use crate::process::{self, Program};
 use crate::upstream::version::Version;
 use crate::workspace;
@@ -15,7 +15,7 @@ use xshell::cmd;
 /// and publishes that when it is whole; where the tag has a release already, nothing is changed.
 pub fn upload(context: &Context, folder: &Path) -> Result<String> {
     let checked = check::folder(folder)?;
-    let lock = Lock::open(&context.lock_file, Adding::Forbidden)?;
+    let lock = Lockfile::open(&context.lock_file, Adding::Forbidden)?;
     checked
         .faults(&lock)
         .settle(Manner::Release)

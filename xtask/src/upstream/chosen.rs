@@ -7,7 +7,7 @@ use super::script::Trust;
 use super::transfer::GitSettings;
 use crate::context::Context;
 use crate::digest::Digest;
-use crate::lock::Lock;
+use crate::lockfile::Lockfile;
 use crate::step::{Plan, Step};
 use crate::toolchain::go::StandIns;
 use anyhow::Result;
@@ -19,7 +19,7 @@ pub const SOURCE: &str = "source";
 /// A choice, followed to its commit.
 pub struct Chosen {
     pub context: Context,
-    pub lock: Lock,
+    pub lock: Lockfile,
     pub source: Source,
     pub git: GitSettings,
     /// Modules that stand before those of the user's proxies.

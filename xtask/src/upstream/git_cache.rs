@@ -10,7 +10,7 @@ use crate::address::without_credentials;
 use crate::claim::Claim;
 use crate::context::Context;
 use crate::digest::Digest;
-use crate::lock::Lock;
+use crate::lockfile::Lockfile;
 use crate::repository;
 use anyhow::{Context as _, Result, anyhow, bail};
 use fs_err as fs;
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 const FETCHING: &str = "fetching-";
 
 /// The commit of a tag, as locked, fetching it where the cache does not have it.
-pub fn tag(context: &Context, lock: &Lock, git: &GitSettings, url: &str, tag: &str) -> Result<Commit> {
+pub fn tag(context: &Context, lock: &Lockfile, git: &GitSettings, url: &str, tag: &str) -> Result<Commit> {
     let cached = Cached::of(context, git, url);
     if let Some(id) = lock.commit(url, tag)
         && let Some(commit) = cached.commit(&id)?

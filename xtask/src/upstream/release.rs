@@ -6,7 +6,7 @@ use super::transfer::{self, GitSettings};
 use super::version::{Version, kubernetes_numbers};
 use super::{git_cache, local};
 use crate::context::{Context, Network};
-use crate::lock::Lock;
+use crate::lockfile::Lockfile;
 use anyhow::{Context as _, Result, bail, ensure};
 use std::path::Path;
 
@@ -47,7 +47,7 @@ pub struct Source {
 }
 
 /// Finds the commit that is meant.
-pub fn find(context: &Context, lock: &Lock, git: &GitSettings, wanted: &Wanted) -> Result<Source> {
+pub fn find(context: &Context, lock: &Lockfile, git: &GitSettings, wanted: &Wanted) -> Result<Source> {
     match wanted {
         Wanted::Release(name) => {
             let version = release_named(context, lock, git, name)?;
@@ -67,7 +67,7 @@ pub fn find(context: &Context, lock: &Lock, git: &GitSettings, wanted: &Wanted) 
 }
 
 /// The version that `v1.33.0+k3s1`, `v1.33` or `stable` means; without a network, among those that are locked.
-fn release_named(context: &Context, lock: &Lock, git: &GitSettings, name: &str) -> Result<Version> {
+fn release_named(context: &Context, lock: &Lockfile, git: &GitSettings, name: &str) -> Result<Version> {
     if let Ok(version) = name.parse() {
         return Ok(version);
     }
@@ -100,7 +100,12 @@ fn tree(context: &Context, git: &GitSettings, location: &str, reference: Option<
 
 /// The version of a tree: the one that was given, the upstream tag that the lock file has for its commit, or one
 /// made of Kubernetes' version and the commit, as upstream's scripts make it.
-fn tree_version(lock: &Lock, commit: &Commit, location: &str, given: Option<&Version>) -> Result<Version> {
+fn tree_version(
+    lock: &Lockfile,
+    commit: &Commit,
+    location: &str,
+    given: Option<&Version>,
+) -> Result<Version> {
     let gomod = GoMod::parse(&require_k3s(commit, location)?).context("reading go.mod")?;
     let kubernetes = gomod.kubernetes().context("reading go.mod")?;
     let numbers = kubernetes_numbers(kubernetes.written_version())?;

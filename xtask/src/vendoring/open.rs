@@ -4,7 +4,7 @@ use super::{DOWNLOADS, INDEX, K3S, MODULES, Vendored, repository};
 use crate::claim::Claim;
 use crate::context::Context;
 use crate::digest::Digest;
-use crate::lock::Lock;
+use crate::lockfile::Lockfile;
 use crate::step::{Plan, Step};
 use crate::toolchain::go::StandIns;
 use crate::tree;
@@ -55,7 +55,7 @@ pub fn open(context: Context, folder: &Path, scripts: Trust) -> Result<Chosen> {
         vendored.repositories.iter().map(|one| (one.url.as_str(), one.tag.as_str(), one.commit.as_str()));
     let files = vendored.downloads.iter().map(|one| (one.url.as_str(), &one.sha256));
     Ok(Chosen {
-        lock: Lock::holding(folder.join(INDEX), tags, files),
+        lock: Lockfile::holding(folder.join(INDEX), tags, files),
         git: git_settings(made),
         stand_ins: Some(StandIns { proxy: "off".to_owned(), cache: modules }),
         source,

@@ -33,7 +33,7 @@ pub enum Adding {
 
 /// The lock file, open for one run.
 #[derive(Debug)]
-pub struct Lock {
+pub struct Lockfile {
     path: PathBuf,
     adding: Adding,
     entries: std::sync::Mutex<Entries>,
@@ -81,16 +81,16 @@ fn key(url: &str) -> String {
     without_credentials(url)
 }
 
-impl Lock {
+impl Lockfile {
     /// Reads the lock file; one that is not there is empty.
-    pub fn open(path: &Path, adding: Adding) -> Result<Lock> {
+    pub fn open(path: &Path, adding: Adding) -> Result<Lockfile> {
         let entries = std::sync::Mutex::new(Entries::read(path)?);
-        Ok(Lock { path: path.to_owned(), adding, entries })
+        Ok(Lockfile { path: path.to_owned(), adding, entries })
     }
 
     /// A lock of nothing, in which nothing is written.
-    pub fn empty() -> Lock {
-        Lock { path: PathBuf::new(), adding: Adding::Unsaid, entries: std::sync::Mutex::default() }
+    pub fn empty() -> Lockfile {
+        Lockfile { path: PathBuf::new(), adding: Adding::Unsaid, entries: std::sync::Mutex::default() }
     }
 
     /// A lock that holds exactly these tags and files and refuses all others.
@@ -98,13 +98,13 @@ impl Lock {
         path: PathBuf,
         tags: impl Iterator<Item = (&'a str, &'a str, &'a str)>,
         files: impl Iterator<Item = (&'a str, &'a Digest)>,
-    ) -> Lock {
+    ) -> Lockfile {
         let mut entries = Entries::default();
         for (url, tag, commit) in tags {
             entries.tags.entry(key(url)).or_default().insert(tag.to_owned(), commit.to_owned());
         }
         entries.files.extend(files.map(|(url, sum)| (key(url), sum.clone())));
-        Lock { path, adding: Adding::Forbidden, entries: std::sync::Mutex::new(entries) }
+        Lockfile { path, adding: Adding::Forbidden, entries: std::sync::Mutex::new(entries) }
     }
 
     /// All tags of a repository that are locked.
@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn committed_lockfile_locks_the_default_k3s() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../k3s.lock.json");
-        let lock = Lock::open(&path, Adding::Forbidden).unwrap();
+        let lock = Lockfile::open(&path, Adding::Forbidden).unwrap();
         let default = Pins::load().unwrap().k3s.version;
         assert!(lock.commit(UPSTREAM, &default).is_some(), "{default}");
     }
@@ -307,7 +307,7 @@ mod tests {
         let path = folder.path().join("k3s.lock.json");
         let commit = "C5B158798A".repeat(4);
         fs::write(&path, format!(r#"{{"tags": {{"url": {{"v1": "{commit}"}}}}}}"#)).unwrap();
-        let lock = Lock::open(&path, Adding::Forbidden).unwrap();
+        let lock = Lockfile::open(&path, Adding::Forbidden).unwrap();
         assert_eq!(lock.commit("url", "v1"), Some("c5b158798a".repeat(4)));
     }
 
@@ -326,7 +326,7 @@ mod tests {
     fn entries_of_another_build_are_kept_and_agreed_with() {
         let (_folder, path, context) = fixture();
         let (one, other) = ("1".repeat(40), "2".repeat(40));
-        let open = || Lock::open(&path, Adding::Allowed).unwrap();
+        let open = || Lockfile::open(&path, Adding::Allowed).unwrap();
         let (first, second, third) = (open(), open(), open());
         first.agree_on_commit(&context, URL, "v1", &one).unwrap();
         second.agree_on_commit(&context, URL, "v2", &other).unwrap();
@@ -338,7 +338,7 @@ mod tests {
     #[test]
     fn credentials_are_not_written() {
         let (_folder, path, context) = fixture();
-        let lock = Lock::open(&path, Adding::Allowed).unwrap();
+        let lock = Lockfile::open(&path, Adding::Allowed).unwrap();
         let commit = "1".repeat(40);
         lock.agree_on_commit(&context, "https://me:secret@host.example/k3s", "v1", &commit).unwrap();
         assert!(!fs::read_to_string(&path).unwrap().contains("secret"));
@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn planned_entries_are_not_written() {
         let (_folder, path, context) = fixture();
-        let lock = Lock::open(&path, Adding::Planned).unwrap();
+        let lock = Lockfile::open(&path, Adding::Planned).unwrap();
         let commit = "1".repeat(40);
         lock.agree_on_commit(&context, URL, "v1", &commit).unwrap();
         assert_eq!(lock.commit(URL, "v1"), Some(commit));
