@@ -1,8 +1,8 @@
 //! The command line. Each command's own options stand in its file.
 
-use crate::claim::Claim;
 use crate::command::{bench, boot, build, bump, cache, doctor, images, patch, pause, release, rpm, test};
 use crate::context::{Context, Network};
+use crate::file_lock::FileLock;
 use crate::run_directory::RunDirectory;
 use crate::storage;
 use anyhow::{Result, anyhow};
@@ -59,11 +59,11 @@ impl Cli {
             Command::Doctor(_) if storage::require(&context).is_err() => None,
             _ => {
                 storage::require(&context)?;
-                let claims = [
-                    Claim::shared(&context, &context.cache_in_use())?,
-                    Claim::shared(&context, &context.work_in_use())?,
+                let locks = [
+                    FileLock::acquire_shared(&context, &context.cache_in_use())?,
+                    FileLock::acquire_shared(&context, &context.work_in_use())?,
                 ];
-                Some((claims, RunDirectory::create(&context, &context.scratch())?))
+                Some((locks, RunDirectory::create(&context, &context.scratch())?))
             }
         };
         if let Some((_, scratch)) = &in_use {

@@ -80,15 +80,15 @@ impl Context {
         self.cache.join("toolchain").join(std::env::consts::ARCH)
     }
 
-    /// The file lock that every run shares while it may use the cache: another run's claim on a step or a tool
+    /// The file lock that every run shares while it may use the cache: another run's lock of a step or a tool
     /// ends before the tool's use does.
     pub fn cache_in_use(&self) -> PathBuf {
-        self.cache.join("in-use.claim")
+        self.cache.join("in-use.lock")
     }
 
     /// The file lock that every run shares while it may use results of steps.
     pub fn work_in_use(&self) -> PathBuf {
-        self.work.with_extension("claim")
+        self.work.with_extension("lock")
     }
 
     /// The directory of each run's scratch files.

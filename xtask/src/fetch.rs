@@ -8,9 +8,9 @@ mod transfer;
 pub use file_name::FileName;
 
 use crate::address::{file_path, without_credentials};
-use crate::claim::Claim;
 use crate::context::{Context, Network};
 use crate::digest::Digest;
+use crate::file_lock::FileLock;
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt;
@@ -69,7 +69,7 @@ impl Download {
         self.require_offline(context)?;
         let folder = path.parent().context("a cached file has a folder")?;
         fs::create_dir_all(folder)?;
-        let _claim = Claim::on(context, &folder.with_extension("claim"))?;
+        let _lock = FileLock::acquire(context, &folder.with_extension("lock"))?;
         if self.is_cached(context)? {
             return Ok(path);
         }
@@ -146,7 +146,7 @@ pub fn first_use(
         );
     }
     let folder = context.cache.join("downloads").join(format!("first-{}", Digest::of(url).short()));
-    let _claim = Claim::on(context, &folder.with_extension("claim"))?;
+    let _lock = FileLock::acquire(context, &folder.with_extension("lock"))?;
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }

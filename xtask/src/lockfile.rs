@@ -7,10 +7,10 @@
 pub mod compare;
 
 use crate::address::without_credentials;
-use crate::claim::Claim;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::fetch::{self, Download, FileName, FirstUse};
+use crate::file_lock::FileLock;
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
@@ -260,7 +260,7 @@ impl Lockfile {
     /// Changes the file as it is now: another build may have added to it since it was read.
     fn change(&self, context: &Context, change: impl FnOnce(&mut Entries) -> Result<()>) -> Result<()> {
         let name = format!("lock-{}", Digest::of(self.path.as_os_str().as_encoded_bytes()).short());
-        let _claim = Claim::on(context, &context.work.join("claims").join(name))?;
+        let _lock = FileLock::acquire(context, &context.work.join("locks").join(name))?;
         let mut entries = Entries::read(&self.path)?;
         change(&mut entries)?;
         self.write(&entries)?;

@@ -1,7 +1,7 @@
 //! The pause program, compiled for its target from `pause/`.
 
-use crate::claim::Claim;
 use crate::context::Context;
+use crate::file_lock::FileLock;
 use crate::product::elf;
 use crate::step::{Plan, Step};
 use crate::target::Target;
@@ -43,7 +43,7 @@ const LINK: &[&str] = &[
 
 /// The program for a target, compiled now or kept from an earlier run.
 pub fn build(context: &Context, target: &'static Target) -> Result<PathBuf> {
-    let _claim = Claim::on(context, &context.work.join("claims").join(format!("pause-{}", target.go)))?;
+    let _lock = FileLock::acquire(context, &context.work.join("locks").join(format!("pause-{}", target.go)))?;
     let plan = Plan::new(vec![step(context, target)?])?;
     let (outputs, _) = plan.run(context, &context.work.join(target.go))?;
     Ok(outputs.of("pause")?.join(PROGRAM))

@@ -16,8 +16,8 @@ pub mod github;
 pub mod notes;
 pub mod packages;
 
-use crate::claim::Claim;
 use crate::context::Context;
+use crate::file_lock::FileLock;
 use crate::product::{self, Product, SUMS};
 use crate::rpm::Published;
 use crate::rpm::naming::Dist;
@@ -81,8 +81,8 @@ impl Release<'_> {
         let first = self.parts.first().context("a release has a product")?;
         let manifest = &first.product.manifest;
         let place = self.context.dist.join(&manifest.k3s).join(self.manner.folder());
-        let name = Path::new("claims").join(format!("{}-{}", self.manner.folder(), manifest.k3s));
-        let _claim = Claim::on(self.context, &self.context.work.join(name))?;
+        let name = Path::new("locks").join(format!("{}-{}", self.manner.folder(), manifest.k3s));
+        let _lock = FileLock::acquire(self.context, &self.context.work.join(name))?;
         let running = self.context.progress.step(self.manner.folder());
         let making = product::making(&self.context.dist.join(&manifest.k3s), self.manner.folder())?;
         let folder = making.path();

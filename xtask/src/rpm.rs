@@ -27,8 +27,8 @@ pub mod spec;
 pub mod tools;
 pub mod verify;
 
-use crate::claim::Claim;
 use crate::context::Context;
+use crate::file_lock::FileLock;
 use crate::product::Product;
 use crate::target::Target;
 use anyhow::{Context as _, Result};
@@ -84,7 +84,7 @@ impl Packaging<'_> {
     /// Makes the packages and lets their repository appear as a whole.
     pub fn publish(&self, key: Option<&Key>) -> Result<Published> {
         let name = self.nevra("k3s", self.target.rpm).to_string();
-        let _claim = Claim::on(self.context, &self.context.work.join("claims").join(&name))?;
+        let _lock = FileLock::acquire(self.context, &self.context.work.join("locks").join(&name))?;
         // The same place at every run, so that what a run leaves that was killed, the next one clears away.
         let topdir = Topdir::new(self.context.work.join("rpm").join(name))?;
         sources::lay_out(self, &topdir).context("laying out the sources of the packages")?;

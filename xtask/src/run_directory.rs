@@ -1,7 +1,7 @@
 //! Directories of one run, for what it needs only while it lasts.
 
-use crate::claim::Claim;
 use crate::context::Context;
+use crate::file_lock::FileLock;
 use anyhow::Result;
 use fs_err as fs;
 use std::io::ErrorKind;
@@ -12,22 +12,22 @@ use std::path::Path;
 pub struct RunDirectory {
     // Removed before it is unlocked, or another run would remove what is still in use.
     directory: tempfile::TempDir,
-    _claim: Claim,
+    _lock: FileLock,
 }
 
 impl RunDirectory {
     /// Creates one in a directory that holds nothing else, and removes what killed runs have left there.
     pub fn create(context: &Context, all: &Path) -> Result<RunDirectory> {
-        let _one_at_a_time = Claim::on(context, &all.join("claim"))?;
+        let _one_at_a_time = FileLock::acquire(context, &all.join("lock"))?;
         for entry in fs::read_dir(all)? {
             let path = entry?.path();
-            if path.is_dir() && Claim::is_free(&path.join("claim"))? {
+            if path.is_dir() && FileLock::is_free(&path.join("lock"))? {
                 clear(&path)?;
             }
         }
         let directory = tempfile::Builder::new().prefix("run-").tempdir_in(all)?;
-        let _claim = Claim::on(context, &directory.path().join("claim"))?;
-        Ok(RunDirectory { directory, _claim })
+        let _lock = FileLock::acquire(context, &directory.path().join("lock"))?;
+        Ok(RunDirectory { directory, _lock })
     }
 
     pub fn path(&self) -> &Path {

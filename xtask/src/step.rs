@@ -5,11 +5,11 @@
 //! touches. It holds two of our names: `output/`, the result, which may be files of others under any
 //! name, and `stamp.json` with the checksum of every file of the result, which is checked before the
 //! result is used again; a damaged one is made anew. Builds that share a step do not make it side by
-//! side: one claims it, the others wait.
+//! side: one locks it, the others wait.
 
-use crate::claim::Claim;
 use crate::context::Context;
 use crate::digest::Digest;
+use crate::file_lock::FileLock;
 use anyhow::{Context as _, Result, anyhow, bail};
 use fs_err as fs;
 use std::collections::BTreeMap;
@@ -180,7 +180,7 @@ impl<'a> Plan<'a> {
         if is_whole(&done) {
             return Ok((done.join(OUTPUT), true));
         }
-        let _claim = Claim::on(context, &parent.join(format!("{}.claim", key.short())))?;
+        let _lock = FileLock::acquire(context, &parent.join(format!("{}.lock", key.short())))?;
         if is_whole(&done) {
             return Ok((done.join(OUTPUT), true));
         }

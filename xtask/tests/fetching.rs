@@ -44,11 +44,11 @@ fn download(server: &Server) -> Download {
     Download { name: "file.tar".parse().unwrap(), url, sha256: Digest::of(FILE) }
 }
 
-/// The parts and files that lie in the cache, without the claims beside them.
+/// The parts and files that lie in the cache, without the lock files beside them.
 fn kept(context: &Context) -> Vec<PathBuf> {
     let entries = walkdir::WalkDir::new(context.cache.join("downloads")).into_iter().filter_map(Result::ok);
     let files = entries.filter(|entry| entry.file_type().is_file()).map(walkdir::DirEntry::into_path);
-    files.filter(|path| path.extension().is_none_or(|extension| extension != "claim")).collect()
+    files.filter(|path| path.extension().is_none_or(|extension| extension != "lock")).collect()
 }
 
 fn parts(context: &Context) -> Vec<Vec<u8>> {

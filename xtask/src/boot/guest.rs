@@ -7,9 +7,9 @@ pub mod rootfs;
 pub mod skipped;
 
 use super::disk;
-use crate::claim::Claim;
 use crate::context::{Context, Network};
 use crate::digest::Digest;
+use crate::file_lock::FileLock;
 use crate::toolchain::debian;
 use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, bail, ensure};
@@ -81,7 +81,7 @@ impl Guest {
         if context.network == Network::Forbidden {
             bail!("Debian's riscv64 packages are not in the cache, and --offline forbids fetching them");
         }
-        let _claim = Claim::on(context, &all.join("claim"))?;
+        let _lock = FileLock::acquire(context, &all.join("lock"))?;
         if let Some(folder) = made() {
             return Guest::open(folder);
         }
@@ -154,7 +154,7 @@ fn assemble(context: &Context, fetched: &Fetched, folder: &Path) -> Result<()> {
     let prefix = format!(".making-{name}-");
     for entry in fs::read_dir(parent)? {
         let entry = entry?;
-        // What killed runs have left of the same guest; whoever makes one holds its claim.
+        // What killed runs have left of the same guest; the process that builds one holds its lock.
         if entry.file_name().to_string_lossy().starts_with(&prefix) {
             fs::remove_dir_all(entry.path())?;
         }

@@ -5,8 +5,8 @@ use super::machine::{self, Size};
 use super::payload::{self, Afterwards};
 use super::proof::Proof;
 use super::subject::Subject;
-use crate::claim::Claim;
 use crate::context::Context;
+use crate::file_lock::FileLock;
 use crate::process::Listening;
 use crate::run_directory::RunDirectory;
 use anyhow::Result;
@@ -70,6 +70,6 @@ fn place(context: &Context) -> PathBuf {
 }
 
 /// What a run holds while it takes its room, or while its record takes the place of another's.
-pub fn claim(context: &Context) -> Result<Claim> {
-    Claim::on(context, &place(context).join("claim"))
+pub fn lock(context: &Context) -> Result<FileLock> {
+    FileLock::acquire(context, &place(context).join("lock"))
 }

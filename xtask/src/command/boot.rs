@@ -213,7 +213,7 @@ fn publish(context: &Context, record: &Record, room: &Room, consoles: &Path, fol
     tree::copy(consoles, making.path())?;
     fs::write(making.path().join("boot.json"), serde_json::to_vec_pretty(record)?)?;
     fs::write(making.path().join("report.html"), page::page(record, consoles).html())?;
-    let _one_at_a_time = trial::claim(context)?;
+    let _one_at_a_time = trial::lock(context)?;
     fs::create_dir_all(folder.parent().unwrap_or(folder))?;
     product::replace(making, folder)
 }

@@ -1,9 +1,9 @@
 //! `cargo xtask build`: from a release to one patched binary.
 
 use super::choice::Choice;
-use crate::claim::Claim;
 use crate::context::Context;
 use crate::error;
+use crate::file_lock::FileLock;
 use crate::image::reference::Reference;
 use crate::k3s::patched::Patched;
 use crate::k3s::{Build, Options, Part};
@@ -125,7 +125,7 @@ pub fn make<'a>(
     target: &'static Target,
     options: &BuildOptions,
 ) -> Result<(Build<'a>, Product)> {
-    let _claim = Claim::on(&chosen.context, &chosen.claim_file(target.go))?;
+    let _lock = FileLock::acquire(&chosen.context, &chosen.lock_path(target.go))?;
     let build = prepare(chosen, target, options)?;
     let (outputs, timings) = plan(&build)?
         .run(build.context, &build.folder())

@@ -1,7 +1,7 @@
 //! `cargo xtask cache`: what target/ holds, and room for new.
 
-use crate::claim::Claim;
 use crate::context::Context;
+use crate::file_lock::FileLock;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use indicatif::HumanBytes;
@@ -55,9 +55,9 @@ impl Args {
     }
 }
 
-/// Claims a directory that every run shares, or refuses to take anything away from a run that goes on.
-fn require_unused(file: &Path) -> Result<Claim> {
-    Claim::if_unused(file)?.with_context(|| {
+/// Locks a directory that every run shares, or refuses to take anything away from a run that goes on.
+fn require_unused(file: &Path) -> Result<FileLock> {
+    FileLock::try_acquire(file)?.with_context(|| {
         format!(
             "another cargo xtask is running and shares {}; nothing was removed\n  Try again when it has ended.",
             file.display()

@@ -1,7 +1,7 @@
 //! `cargo xtask pause`: the pause program and its image, without building k3s.
 
-use crate::claim::Claim;
 use crate::context::Context;
+use crate::file_lock::FileLock;
 use crate::image::content::Blob;
 use crate::image::push::{self, Transport};
 use crate::image::{self, Compression, PauseImage, Reference, installed, layout};
@@ -130,7 +130,7 @@ fn write(
     compression: Compression,
     folder: &Path,
 ) -> Result<Vec<Row>> {
-    let _claim = Claim::on(context, &context.work.join("pause-image.claim"))?;
+    let _lock = FileLock::acquire(context, &context.work.join("pause-image.lock"))?;
     let making = folder.with_extension("making");
     let replaced = folder.with_extension("replaced");
     for stale in [&making, &replaced] {

@@ -2,8 +2,8 @@
 //! keyring, unpacked into the cache and never installed.
 
 use super::tool_directory::ToolDirectory;
-use crate::claim::Claim;
 use crate::context::{Context, Network};
+use crate::file_lock::FileLock;
 use crate::process::{self, Program};
 use crate::target::Target;
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -21,7 +21,7 @@ pub struct Apt<'a> {
     context: &'a Context,
     folder: PathBuf,
     /// apt's own locks are for the machine's apt; ours serves one process at a time by this.
-    _claim: Claim,
+    _lock: FileLock,
 }
 
 impl<'a> Apt<'a> {
@@ -30,11 +30,11 @@ impl<'a> Apt<'a> {
     pub fn open(context: &'a Context, suite: &str, architectures: &[&str]) -> Result<Apt<'a>> {
         let mirrors = mirrors(context)?;
         let folder = context.cache.join("apt").join(format!("{suite}-{}", architectures.join("-")));
-        let claim = Claim::on(context, &folder.with_extension("claim"))?;
+        let lock = FileLock::acquire(context, &folder.with_extension("lock"))?;
         for part in ["lists/partial", "cache/archives/partial", "none/partial", "preferences.d"] {
             fs::create_dir_all(folder.join(part))?;
         }
-        let apt = Apt { context, folder, _claim: claim };
+        let apt = Apt { context, folder, _lock: lock };
         let sources: String = mirrors
             .iter()
             .flat_map(|site| {

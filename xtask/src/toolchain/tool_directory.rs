@@ -6,8 +6,8 @@
 //! seal shows damage and not malice, so nothing is used that a user other than the owner of this program, root or
 //! the caller could have written (see [`Trust`]).
 
-use crate::claim::Claim;
 use crate::context::{Context, Network};
+use crate::file_lock::FileLock;
 use crate::tree;
 use crate::trust::Trust;
 use anyhow::{Context as _, Result, bail};
@@ -41,7 +41,7 @@ impl ToolDirectory<'_> {
         if context.network == Network::Forbidden {
             bail!("{name} {version} {damage}, and --offline forbids fetching it");
         }
-        let _claim = Claim::on(context, &directory.with_file_name(format!("{name}.claim")))?;
+        let _lock = FileLock::acquire(context, &directory.with_file_name(format!("{name}.lock")))?;
         // Another process may have made it meanwhile.
         match State::of(&directory, &trust) {
             State::Verified => return Ok(directory.join(FILES)),

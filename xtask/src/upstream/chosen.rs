@@ -47,8 +47,8 @@ impl Chosen {
     }
 
     /// What one process at a time works on: this commit for one architecture.
-    pub fn claim_file(&self, target: &str) -> PathBuf {
+    pub fn lock_path(&self, target: &str) -> PathBuf {
         let key = Digest::of(format!("{} {target}", self.source.commit.id));
-        self.context.work.join("claims").join(key.short())
+        self.context.work.join("locks").join(key.short())
     }
 }

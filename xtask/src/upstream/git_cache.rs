@@ -7,9 +7,9 @@
 use super::checkout::{self, Commit};
 use super::transfer::{self, GitSettings};
 use crate::address::without_credentials;
-use crate::claim::Claim;
 use crate::context::Context;
 use crate::digest::Digest;
+use crate::file_lock::FileLock;
 use crate::lockfile::Lockfile;
 use crate::repository;
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -149,7 +149,7 @@ impl<'a> Cached<'a> {
             return Ok(commit);
         }
         fs::create_dir_all(&self.directory)?;
-        let _claim = Claim::on(self.context, &self.directory.join("claim"))?;
+        let _lock = FileLock::acquire(self.context, &self.directory.join("lock"))?;
         // The process that had the file lock may have fetched the same.
         if let Some(commit) = self.commit(expected)? {
             return Ok(commit);

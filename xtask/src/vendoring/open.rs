@@ -1,9 +1,9 @@
 //! From the gathered folder to a k3s that is chosen, with the same surroundings as ever.
 
 use super::{DOWNLOADS, INDEX, K3S, MODULES, Vendored, repository};
-use crate::claim::Claim;
 use crate::context::Context;
 use crate::digest::Digest;
+use crate::file_lock::FileLock;
 use crate::lockfile::Lockfile;
 use crate::step::{Plan, Step};
 use crate::toolchain::go::StandIns;
@@ -82,7 +82,7 @@ fn take_repositories(vendored: &Vendored, folder: &Path, made: &Path) -> Result<
 /// Copies the modules into the cache, since Go writes into the folder it reads modules from.
 fn take_modules(context: &Context, vendored: &Vendored, from: &Path) -> Result<PathBuf> {
     let place = context.cache.join("vendored-modules").join(vendored.modules.short());
-    let _claim = Claim::on(context, &place.with_extension("claim"))?;
+    let _lock = FileLock::acquire(context, &place.with_extension("lock"))?;
     if place.is_dir() {
         return Ok(place);
     }

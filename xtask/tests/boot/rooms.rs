@@ -12,7 +12,7 @@ fn a_run_clears_away_what_killed_runs_have_left_and_nothing_of_those_that_go_on(
     let dead = context.work.join("boot/run-dead");
     fs::create_dir(&dead).unwrap();
     // Its process is gone, and with it the hold on this file.
-    fs::write(dead.join("claim"), "4194304\n").unwrap();
+    fs::write(dead.join("lock"), "4194304\n").unwrap();
 
     let second = Room::take(&context).unwrap();
     assert!(!dead.exists());

@@ -107,7 +107,7 @@ fn sample_is_made_and_booted_at_an_odd_path() {
 
     // The record is all that is left, and the guest, which is not written to.
     let left: Vec<_> = fs::read_dir(target.join("work/boot")).unwrap().collect();
-    assert_eq!(left.len(), 1, "only the claim stays: {left:?}");
+    assert_eq!(left.len(), 1, "only the lock stays: {left:?}");
     assert_eq!(machine::running_below(&target), [0; 0]);
     assert_eq!(machine::files_in(&elsewhere), [""; 0], "something was left outside of target/");
 }

@@ -128,7 +128,7 @@ fn a_build_that_is_killed_after_every_step_ends_with_the_same_bytes() {
     }
     let scratch = [elsewhere, place.path("target/scratch")];
     let left = scratch.iter().flat_map(|directory| std::fs::read_dir(directory).unwrap().flatten());
-    let left = left.filter(|entry| entry.file_name() != "claim").map(|entry| entry.path());
+    let left = left.filter(|entry| entry.file_name() != "lock").map(|entry| entry.path());
     assert_eq!(left.collect::<Vec<_>>(), [""; 0].map(PathBuf::from), "scratch files of killed runs");
 }
 

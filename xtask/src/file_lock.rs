@@ -1,4 +1,4 @@
-//! One process at a time for one piece of work: the others wait and say for whom.
+//! File locks: one process at a time does a piece of work; the others wait, and print for which.
 
 use crate::context::Context;
 use anyhow::{Context as _, Result};
@@ -7,41 +7,41 @@ use nix::fcntl::{Flock, FlockArg};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 
-/// A hold on a piece of work, released when dropped or when the process ends, however it ends.
+/// A held file lock (flock(2)), released when dropped or when the process ends, however it ends.
 #[derive(Debug)]
-pub struct Claim {
+pub struct FileLock {
     _lock: Flock<std::fs::File>,
 }
 
-impl Claim {
-    /// Claims `file`, waiting for whoever has it.
-    pub fn on(context: &Context, file: &Path) -> Result<Claim> {
-        let claim = Claim::wait(context, file, FlockArg::LockExclusiveNonblock, FlockArg::LockExclusive)?;
-        write_holder(&claim._lock).with_context(|| format!("writing {}", file.display()))?;
-        Ok(claim)
+impl FileLock {
+    /// Locks `file` exclusively, waiting for the process that holds it.
+    pub fn acquire(context: &Context, file: &Path) -> Result<FileLock> {
+        let lock = FileLock::wait(context, file, FlockArg::LockExclusiveNonblock, FlockArg::LockExclusive)?;
+        write_holder(&lock._lock).with_context(|| format!("writing {}", file.display()))?;
+        Ok(lock)
     }
 
-    /// Shares `file` with all others that share it, waiting for a process that has it for itself.
-    pub fn shared(context: &Context, file: &Path) -> Result<Claim> {
-        Claim::wait(context, file, FlockArg::LockSharedNonblock, FlockArg::LockShared)
+    /// Locks `file` with all others that share it, waiting for a process that holds it exclusively.
+    pub fn acquire_shared(context: &Context, file: &Path) -> Result<FileLock> {
+        FileLock::wait(context, file, FlockArg::LockSharedNonblock, FlockArg::LockShared)
     }
 
-    /// Claims `file` if no other process has or shares it.
-    pub fn if_unused(file: &Path) -> Result<Option<Claim>> {
+    /// Locks `file` exclusively if no other process holds or shares it.
+    pub fn try_acquire(file: &Path) -> Result<Option<FileLock>> {
         let Ok(_lock) = Flock::lock(open(file)?, FlockArg::LockExclusiveNonblock) else { return Ok(None) };
         write_holder(&_lock).with_context(|| format!("writing {}", file.display()))?;
-        Ok(Some(Claim { _lock }))
+        Ok(Some(FileLock { _lock }))
     }
 
-    /// Whether nobody holds `file`, or there is none.
+    /// Returns true if no process holds `file`, or it does not exist.
     pub fn is_free(file: &Path) -> Result<bool> {
         let Ok(open) = fs::File::open(file) else { return Ok(true) };
         Ok(Flock::lock(open.into_file(), FlockArg::LockExclusiveNonblock).is_ok())
     }
 
-    fn wait(context: &Context, file: &Path, at_once: FlockArg, patiently: FlockArg) -> Result<Claim> {
+    fn wait(context: &Context, file: &Path, at_once: FlockArg, waiting: FlockArg) -> Result<FileLock> {
         let mut open = match Flock::lock(open(file)?, at_once) {
-            Ok(_lock) => return Ok(Claim { _lock }),
+            Ok(_lock) => return Ok(FileLock { _lock }),
             Err((open, _)) => open,
         };
         let mut holder = String::new();
@@ -49,11 +49,11 @@ impl Claim {
         let running = context.progress.step("waiting");
         running.doing(format!("for process {} to finish the same work", holder.trim()));
         context.progress.say(format!("waiting for process {} to finish the same work", holder.trim()));
-        let _lock = Flock::lock(open, patiently)
+        let _lock = Flock::lock(open, waiting)
             .map_err(|(_, error)| error)
             .with_context(|| format!("waiting for {}", file.display()))?;
         running.done("the other process is done");
-        Ok(Claim { _lock })
+        Ok(FileLock { _lock })
     }
 }
 
