@@ -17,7 +17,7 @@ pub mod milestone;
 pub mod page;
 pub mod payload;
 pub mod proof;
-pub mod record;
+pub mod results;
 pub mod run;
 pub mod shell;
 pub mod subject;

@@ -1,6 +1,6 @@
 //! The page about a boot: milestones as bars, memory over time, what was seen, and what failed.
 
-use super::record::{Proved, Record, console_log};
+use super::results::{Proved, Record, console_log};
 use super::run::{Failure, Outcome, Reached};
 use crate::page::{Bar, Mark, Page, Section, bars, code, duration, facts};
 use maud::{Markup, html};

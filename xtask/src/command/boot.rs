@@ -7,7 +7,7 @@ use crate::boot::guest::{Guest, rootfs};
 use crate::boot::machine::{self, Memory, Size};
 use crate::boot::payload::Afterwards;
 use crate::boot::proof::Proof;
-use crate::boot::record::{Record, console_log};
+use crate::boot::results::{Record, console_log};
 use crate::boot::run;
 use crate::boot::subject::Subject;
 use crate::boot::trial::{self, Room, Testbed, Trial};

@@ -5,7 +5,7 @@ use super::compile::{C, Compile, Modules};
 use crate::step::Step;
 use crate::tree;
 use crate::tree_path::TreePath;
-use crate::upstream::facts::Assets;
+use crate::upstream::facts::EmbedMethod;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::Path;
@@ -74,9 +74,9 @@ fn make(
     output: &Path,
 ) -> Result<()> {
     tree::copy(tree, copy)?;
-    let data = TreePath::parse(match build.facts.assets {
-        Assets::GoEmbed => "pkg/data/embed",
-        Assets::GoBindata => "build/data",
+    let data = TreePath::parse(match build.facts.embed_method {
+        EmbedMethod::GoEmbed => "pkg/data/embed",
+        EmbedMethod::GoBindata => "build/data",
     })?
     .directory_below(copy)?;
     match bundle {
@@ -84,10 +84,12 @@ fn make(
             let archive = archive_in(bundle)?;
             fs::copy(&archive, data.join(archive.file_name().context("a bundle has a name")?))?;
         }
-        None if build.facts.assets == Assets::GoBindata => fs::write(data.join("empty.tar.zst"), "")?,
+        None if build.facts.embed_method == EmbedMethod::GoBindata => {
+            fs::write(data.join("empty.tar.zst"), "")?
+        }
         None => {}
     }
-    if build.facts.assets == Assets::GoBindata {
+    if build.facts.embed_method == EmbedMethod::GoBindata {
         super::tree::generate(build, copy)?;
     }
     compile.run(build, copy, &Modules::ReadOnly, output, None)

@@ -5,7 +5,7 @@ use super::{Build, Part, format};
 use crate::error;
 use crate::fetch::{Download, FileName};
 use crate::step::Step;
-use crate::upstream::facts::Assets;
+use crate::upstream::facts::EmbedMethod;
 use crate::upstream::recipe::file_name;
 use anyhow::{Result, anyhow};
 use fs_err as fs;
@@ -44,7 +44,7 @@ pub fn wanted(build: &Build) -> Result<Wanted> {
     if build.options.charts == Part::LeftOut {
         return Ok(Wanted::LeftOut);
     }
-    if build.facts.assets == Assets::GoBindata {
+    if build.facts.embed_method == EmbedMethod::GoBindata {
         let generated = fs::read_to_string(build.patched.tree.join(COMMITTED_CHARTS))?;
         if urls(build).all(|url| generated.contains(file_name(url))) {
             return Ok(Wanted::InTree);

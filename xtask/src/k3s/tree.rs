@@ -6,7 +6,7 @@ use crate::patch;
 use crate::step::{Outputs, Step};
 use crate::tree;
 use crate::tree_path::TreePath;
-use crate::upstream::facts::Assets;
+use crate::upstream::facts::EmbedMethod;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
                 "pause image {}, inside k3s: {:?}",
                 build.options.pause_image, build.options.builtin_pause
             ),
-            format!("assets {:?}, charts {:?}", build.facts.assets, build.options.charts),
+            format!("assets {:?}, charts {:?}", build.facts.embed_method, build.options.charts),
         ],
         run: Box::new(move |folder, outputs| make(build, &folder.join(TREE), outputs)),
     }
@@ -66,16 +66,16 @@ fn put_assets(build: &Build, folder: &Path, charts: &Path) -> Result<()> {
         // Without its chart an object would ask for an installation that cannot succeed.
         manifests::leave_out_charts(&folder.join("manifests"))?;
     }
-    match build.facts.assets {
-        Assets::GoEmbed => {
+    match build.facts.embed_method {
+        EmbedMethod::GoEmbed => {
             tree::copy(&folder.join("manifests"), &directory("pkg/deploy/embed")?)?;
             tree::copy(&assets, &directory("pkg/static/embed")?)
         }
         // The committed files are what upstream compiles; they are made anew only where they would
         // no longer say what the folders hold.
-        Assets::GoBindata if charts::wanted(build)? != charts::Wanted::InTree => generate(build, folder),
-        Assets::GoBindata if build.patched.changes("manifests/") => generate_manifests(build, folder),
-        Assets::GoBindata => Ok(()),
+        EmbedMethod::GoBindata if charts::wanted(build)? != charts::Wanted::InTree => generate(build, folder),
+        EmbedMethod::GoBindata if build.patched.changes("manifests/") => generate_manifests(build, folder),
+        EmbedMethod::GoBindata => Ok(()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! All patches of a set applied to a tree, or none.
 
-use super::edit::{AddFile, Edit, ImageEdit, Refusal, Source, Stop, TextEdit};
+use super::edit::{AddFile, Edit, ImageEdit, Refusal, SourceFile, Stop, TextEdit};
 use super::set::{Alternative, Patch, PatchSet};
 use super::tree::{File, Tree};
 use super::{Part, Values, diff, show};
@@ -162,11 +162,11 @@ impl Patch {
             return Err(Refusal::Occupied(file.clone()).into());
         }
         match from {
-            Source::File(path) => {
+            SourceFile::File(path) => {
                 let bytes = self.attachment(path)?.to_vec();
                 tree.set(file, Some(File { bytes, executable: false }))?;
             }
-            Source::Part(part) => tree.set_part(file, *part)?,
+            SourceFile::Part(part) => tree.set_part(file, *part)?,
         }
         Ok(())
     }

@@ -45,13 +45,13 @@ pub(super) struct TextEdit {
 #[serde(deny_unknown_fields)]
 pub(super) struct AddFile {
     pub file: TreePath,
-    pub from: Source,
+    pub from: SourceFile,
 }
 
 /// Where the content of an added file comes from.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) enum Source {
+pub(super) enum SourceFile {
     /// A file beside the patch.
     File(TreePath),
     /// A file that the build makes.

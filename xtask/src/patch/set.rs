@@ -2,7 +2,7 @@
 
 use super::Values;
 use super::diff;
-use super::edit::{DiffEdit, Edit, Source};
+use super::edit::{DiffEdit, Edit, SourceFile};
 use super::tree::Tree;
 use crate::digest::Digest;
 use crate::tree_path::TreePath;
@@ -217,8 +217,8 @@ fn attachments(alternatives: &[Alternative], folder: &Path) -> Result<BTreeMap<T
     for edit in alternatives.iter().flat_map(|alternative| &alternative.edits) {
         let path = match edit {
             Edit::AddFile(added) => match &added.from {
-                Source::File(path) => path,
-                Source::Part(_) => continue,
+                SourceFile::File(path) => path,
+                SourceFile::Part(_) => continue,
             },
             Edit::Diff(DiffEdit { from }) => from,
             Edit::Image(_) | Edit::Text(_) => continue,

@@ -10,7 +10,7 @@ pub const UNIDENTIFIED: &str = "LicenseRef-unidentified";
 
 /// Something inside the product that others wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Component {
+pub struct ThirdPartyPackage {
     /// Its name and version.
     pub name: String,
     /// SPDX identifiers (spdx.org/licenses).
@@ -21,9 +21,9 @@ pub struct Component {
     pub remark: Option<String>,
 }
 
-impl Component {
+impl ThirdPartyPackage {
     /// Reads the licence files in a component's folder, which was there when the component was compiled.
-    pub fn in_folder(name: &str, folder: &Path) -> Result<Component> {
+    pub fn in_folder(name: &str, folder: &Path) -> Result<ThirdPartyPackage> {
         ensure!(
             folder.is_dir(),
             "the licences of {name} cannot be read: {} is not there any more\n  \
@@ -39,22 +39,22 @@ impl Component {
                 texts.push((file.into_owned(), text));
             }
         }
-        Ok(Component::of(name, texts))
+        Ok(ThirdPartyPackage::of(name, texts))
     }
 
     /// A component with these texts.
-    pub fn of(name: &str, texts: Vec<(String, String)>) -> Component {
+    pub fn of(name: &str, texts: Vec<(String, String)>) -> ThirdPartyPackage {
         let mut licenses: BTreeSet<String> = texts.iter().flat_map(|(_, text)| identify(text)).collect();
         if licenses.is_empty() {
             licenses.insert(UNIDENTIFIED.to_owned());
         }
-        Component { name: name.to_owned(), licenses, texts, remark: None }
+        ThirdPartyPackage { name: name.to_owned(), licenses, texts, remark: None }
     }
 
     /// A component whose licences are known and whose texts are somewhere else.
-    pub fn elsewhere(name: &str, licenses: &[&str], remark: impl Into<String>) -> Component {
+    pub fn elsewhere(name: &str, licenses: &[&str], remark: impl Into<String>) -> ThirdPartyPackage {
         let licenses = licenses.iter().map(|id| (*id).to_owned()).collect();
-        Component { name: name.to_owned(), licenses, texts: vec![], remark: Some(remark.into()) }
+        ThirdPartyPackage { name: name.to_owned(), licenses, texts: vec![], remark: Some(remark.into()) }
     }
 }
 
@@ -114,7 +114,7 @@ fn identify(text: &str) -> BTreeSet<String> {
 }
 
 /// All components with their licences, and each text once.
-pub fn document(of: &str, components: &[Component]) -> String {
+pub fn document(of: &str, components: &[ThirdPartyPackage]) -> String {
     let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
     let mut texts: Vec<(&str, Vec<String>)> = Vec::new();
     let mut list = String::new();
@@ -185,9 +185,9 @@ mod tests {
     fn a_text_that_many_share_stands_once_with_all_of_them() {
         let text = |file: &str| vec![(file.to_owned(), "Boost Software License - Version 1.0\n".to_owned())];
         let components = [
-            Component::of("a v1", text("LICENSE")),
-            Component::of("b v2", text("COPYING")),
-            Component::elsewhere("c", &["MIT"], "see c"),
+            ThirdPartyPackage::of("a v1", text("LICENSE")),
+            ThirdPartyPackage::of("b v2", text("COPYING")),
+            ThirdPartyPackage::elsewhere("c", &["MIT"], "see c"),
         ];
         let document = document("x", &components);
         assert_eq!(document.matches("Boost Software").count(), 1);
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_component_without_a_known_licence_says_so() {
-        let component = Component::of("a", vec![("NOTICE".into(), "Thanks.".into())]);
+        let component = ThirdPartyPackage::of("a", vec![("NOTICE".into(), "Thanks.".into())]);
         assert!(component.licenses.contains(UNIDENTIFIED));
         assert!(holds_a_license("License.txt") && holds_a_license("MIT-LICENSE"));
         assert!(!holds_a_license("license.go") && !holds_a_license("README.md"));

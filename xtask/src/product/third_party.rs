@@ -2,7 +2,7 @@
 //! that have to travel along.
 
 use super::Part;
-use super::licenses::{Component, document};
+use super::licenses::{ThirdPartyPackage, document};
 use super::modules::{self, Compiled, Replacement};
 use crate::address::without_credentials;
 use crate::k3s::{Build, Part as Presence, cni, seccomp};
@@ -65,7 +65,7 @@ pub fn gather(build: &Build, parts: &[Part]) -> Result<(ThirdParty, String)> {
     // Several may be compiled from one origin: a module, and that which it replaces.
     let origins: BTreeSet<_> = found.modules.iter().map(Compiled::origin).collect();
     for origin in origins {
-        components.push(Component::in_folder(&origin.to_string(), &files(build, &cache, origin)?)?);
+        components.push(ThirdPartyPackage::in_folder(&origin.to_string(), &files(build, &cache, origin)?)?);
     }
     let plugins = plugins(build, &fs::read(path("cni").context("the product has no cni")?)?)?;
     for (module, component) in plugins {
@@ -86,7 +86,7 @@ pub fn gather(build: &Build, parts: &[Part]) -> Result<(ThirdParty, String)> {
 }
 
 /// A module of the sample has no licence file, since it was written in this repository.
-fn stand_in(component: &mut Component) {
+fn stand_in(component: &mut ThirdPartyPackage) {
     component.licenses = BTreeSet::from(["Apache-2.0".to_owned()]);
     component.remark = Some("a stand-in of the sample, written for it".to_owned());
 }
@@ -127,20 +127,21 @@ fn modules_in(build: &Build, program: &Path, main: Option<&Resolved>) -> Result<
 
 /// The CNI plugins' repositories and, of what they have vendored, that which the linker kept: programs
 /// compiled in a GOPATH tell no modules, but the names of their functions.
-fn plugins(build: &Build, program: &[u8]) -> Result<Vec<(Compiled, Component)>> {
+fn plugins(build: &Build, program: &[u8]) -> Result<Vec<(Compiled, ThirdPartyPackage)>> {
     let mut found = Vec::new();
     for repository in cni::repositories(build)? {
         let tree = tempfile::tempdir()?;
         checkout::export(&repository.commit, tree.path())?;
         let url = without_credentials(&repository.url);
         let module = Compiled::plain(url.trim_start_matches("https://"), &repository.tag);
-        let component = Component::in_folder(&module.to_string(), tree.path())?;
+        let component = ThirdPartyPackage::in_folder(&module.to_string(), tree.path())?;
         found.push((module, component));
         let vendor = tree.path().join("vendor");
         let list = fs::read_to_string(vendor.join("modules.txt")).unwrap_or_default();
         for module in modules::of_vendor_list(&list) {
             if memmem::find(program, format!("/vendor/{}", module.path).as_bytes()).is_some() {
-                let component = Component::in_folder(&module.to_string(), &vendor.join(&module.path))?;
+                let component =
+                    ThirdPartyPackage::in_folder(&module.to_string(), &vendor.join(&module.path))?;
                 found.push((module, component));
             }
         }
@@ -148,7 +149,7 @@ fn plugins(build: &Build, program: &[u8]) -> Result<Vec<(Compiled, Component)>> 
     Ok(found)
 }
 
-type Library = (Option<(String, String)>, Component);
+type Library = (Option<(String, String)>, ThirdPartyPackage);
 
 /// What is no Go module.
 fn libraries(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -> Result<Vec<Library>> {
@@ -157,8 +158,11 @@ fn libraries(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -
     let zig = fs::canonicalize(&build.zig.program)?.parent().map(PathBuf::from).unwrap_or_default();
     let go = &build.go.version;
     let mut found = vec![
-        (Some(("golang".to_owned(), go.clone())), Component::in_folder(&format!("Go {go}"), &go_root)?),
-        (None, Component::in_folder("musl, the C library", &zig.join("lib/libc/musl"))?),
+        (
+            Some(("golang".to_owned(), go.clone())),
+            ThirdPartyPackage::in_folder(&format!("Go {go}"), &go_root)?,
+        ),
+        (None, ThirdPartyPackage::in_folder("musl, the C library", &zig.join("lib/libc/musl"))?),
         libseccomp(build)?,
     ];
     found.extend(sqlite(build, modules, cache)?);
@@ -168,13 +172,16 @@ fn libraries(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -
         let url = without_credentials(url);
         let remark =
             format!("programs under licences of their own, from {url}; their sources are named there");
-        let component = Component::elsewhere(&format!("k3s-root {version}"), &ROOT_LICENSES, remark);
+        let component = ThirdPartyPackage::elsewhere(&format!("k3s-root {version}"), &ROOT_LICENSES, remark);
         found.push((Some(("k3s-root".to_owned(), version)), component));
     }
     if build.options.charts == Presence::Included {
         for url in build.facts.recipe.fetches.iter().filter(|url| url.ends_with(".tgz")) {
             let url = without_credentials(url);
-            found.push((None, Component::elsewhere(file_name(&url), &["Apache-2.0"], format!("from {url}"))));
+            found.push((
+                None,
+                ThirdPartyPackage::elsewhere(file_name(&url), &["Apache-2.0"], format!("from {url}")),
+            ));
         }
     }
     Ok(found)
@@ -189,7 +196,7 @@ fn libseccomp(build: &Build) -> Result<Library> {
         .read()
         .context("reading libseccomp's licence")?;
     let name = format!("libseccomp {}", pin.version);
-    let component = Component::of(&name, vec![("LICENSE".to_owned(), text)]);
+    let component = ThirdPartyPackage::of(&name, vec![("LICENSE".to_owned(), text)]);
     Ok((Some(("libseccomp".to_owned(), pin.version.clone())), component))
 }
 
@@ -202,7 +209,8 @@ fn sqlite(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -> R
     let Some(version) = fs::read_to_string(header).ok().as_deref().and_then(sqlite_version) else {
         return Ok(None);
     };
-    let component = Component::elsewhere(&format!("SQLite {version}"), &["blessing"], "in the public domain");
+    let component =
+        ThirdPartyPackage::elsewhere(&format!("SQLite {version}"), &["blessing"], "in the public domain");
     Ok(Some((Some(("sqlite".to_owned(), version)), component)))
 }
 

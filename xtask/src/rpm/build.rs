@@ -22,7 +22,7 @@ const SOURCE_PAYLOAD: &str = "w3.zstdio";
 
 /// Which half of the spec is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum SpecVariant {
     /// `--with prebuilt`: the binary packages of a finished product.
     Prebuilt,
     /// The default build: the source package.
@@ -32,7 +32,7 @@ pub enum Mode {
 /// Builds the packages from a laid out topdir and returns them, by name.
 pub fn run(packaging: &Packaging, topdir: &Topdir) -> Result<Vec<PathBuf>> {
     let running = packaging.context.progress.step("rpmbuild");
-    program(packaging, topdir, "rpmbuild", &["-bb"], Mode::Prebuilt)?
+    program(packaging, topdir, "rpmbuild", &["-bb"], SpecVariant::Prebuilt)?
         .log("rpmbuild")
         .run()
         .context("building the packages")?;
@@ -43,7 +43,7 @@ pub fn run(packaging: &Packaging, topdir: &Topdir) -> Result<Vec<PathBuf>> {
 
 /// Builds the source package from a topdir that holds its sources.
 pub fn source(packaging: &Packaging, topdir: &Topdir) -> Result<PathBuf> {
-    program(packaging, topdir, "rpmbuild", &["-bs"], Mode::Source)?
+    program(packaging, topdir, "rpmbuild", &["-bs"], SpecVariant::Source)?
         .log("rpmbuild-source")
         .run()
         .context("building the source package")?;
@@ -62,14 +62,14 @@ fn packages_in(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The spec as rpm expands it for these packages.
-pub fn expanded_spec(packaging: &Packaging, topdir: &Topdir, mode: Mode) -> Result<String> {
-    program(packaging, topdir, "rpmspec", &["-P"], mode)?.read().context("expanding the spec")
+pub fn expanded_spec(packaging: &Packaging, topdir: &Topdir, variant: SpecVariant) -> Result<String> {
+    program(packaging, topdir, "rpmspec", &["-P"], variant)?.read().context("expanding the spec")
 }
 
 /// The binary packages of the spec as rpm reads it, in this format.
 pub fn queried_spec(packaging: &Packaging, topdir: &Topdir, format: &str) -> Result<String> {
     let query = ["--query", "--rpms", "--queryformat", format];
-    program(packaging, topdir, "rpmspec", &query, Mode::Prebuilt)?.read().context("querying the spec")
+    program(packaging, topdir, "rpmspec", &query, SpecVariant::Prebuilt)?.read().context("querying the spec")
 }
 
 /// `rpmbuild` or `rpmspec` on a spec, with what both have to know.
@@ -78,7 +78,7 @@ fn program<'a>(
     topdir: &Topdir,
     name: &str,
     action: &[&str],
-    mode: Mode,
+    variant: SpecVariant,
 ) -> Result<Program<'a>> {
     let definitions = [
         format!("dist .{}", packaging.dist.name),
@@ -89,9 +89,9 @@ fn program<'a>(
         format!("_binary_payload {PAYLOAD}"),
         format!("_source_payload {SOURCE_PAYLOAD}"),
     ];
-    let choice: &[&str] = match mode {
-        Mode::Prebuilt => &["--with", "prebuilt"],
-        Mode::Source => &[],
+    let choice: &[&str] = match variant {
+        SpecVariant::Prebuilt => &["--with", "prebuilt"],
+        SpecVariant::Source => &[],
     };
     let spec = topdir.alias.path().join(SPEC).display().to_string();
     let arguments = [action, choice, &["--target", packaging.target.rpm, &spec]].concat();

@@ -7,7 +7,7 @@
 //! ```
 
 use super::Packaging;
-use super::build::{self, Mode};
+use super::build::{self, SpecVariant};
 use super::found;
 use super::sources::Topdir;
 use crate::archive::{self, Effort};
@@ -123,7 +123,7 @@ fn copy_some(from: &Path, into: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<
 
 /// Holds the package's files against the sources that the spec names, and the spec itself.
 fn verify(packaging: &Packaging, topdir: &Topdir, package: &Path) -> Result<usize> {
-    let spec = build::expanded_spec(packaging, topdir, Mode::Source)?;
+    let spec = build::expanded_spec(packaging, topdir, SpecVariant::Source)?;
     let mut expected = BTreeMap::from([("k3s.spec".to_owned(), Digest::of_file(&topdir.spec())?)]);
     for name in named_sources(&spec) {
         expected.insert(name.to_owned(), Digest::of_file(&topdir.sources().join(name))?);

@@ -14,7 +14,7 @@ use std::path::Path;
 /// How k3s puts manifests, charts and the data tarball into its binaries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Assets {
+pub enum EmbedMethod {
     /// A generator writes Go files from folders (up to 2025-07, k3s commit 8fff7f573).
     GoBindata,
     /// `//go:embed` reads folders beside the Go files.
@@ -24,7 +24,7 @@ pub enum Assets {
 /// Everything that a build takes from the tree, probed from files and never from the version.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    pub assets: Assets,
+    pub embed_method: EmbedMethod,
     /// The Go release, without `go`, that upstream's Kubernetes is built with.
     pub golang: String,
     pub gomod: GoMod,
@@ -69,7 +69,7 @@ impl Facts {
             require_inside(tree, module)?;
         }
         Ok(Facts {
-            assets: assets(tree)?,
+            embed_method: embed_method(tree)?,
             containerd,
             runc,
             server_has_seccomp: gomod.resolve("github.com/seccomp/libseccomp-golang").is_some(),
@@ -89,12 +89,12 @@ fn require_inside(tree: &Path, module: &Resolved) -> Result<()> {
     }
 }
 
-fn assets(tree: &Path) -> Result<Assets> {
+fn embed_method(tree: &Path) -> Result<EmbedMethod> {
     let bindata = tree.join("pkg/codegen/main.go").is_file();
     let embed = tree.join("pkg/data/embed/.empty").is_file();
     match (bindata, embed) {
-        (_, true) => Ok(Assets::GoEmbed),
-        (true, false) => Ok(Assets::GoBindata),
+        (_, true) => Ok(EmbedMethod::GoEmbed),
+        (true, false) => Ok(EmbedMethod::GoBindata),
         (false, false) => bail!(
             "the tree embeds its assets in a way this program does not know: \
              neither pkg/codegen/main.go nor pkg/data/embed/.empty is there"

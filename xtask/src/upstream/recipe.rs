@@ -118,7 +118,7 @@ impl Recipe {
                 ensure!(!twice, "{} is built a second time", build.output);
                 self.builds.push(build);
             }
-            // Which assets have to be generated is probed from files (see [`super::facts::Assets`]).
+            // Which assets have to be generated is probed from files (see [`super::facts::EmbedMethod`]).
             ["go", "generate"] => only(environment, &["CC=gcc", "CXX=g++"])?,
             ["make", words @ ..] => {
                 only(environment, &["GOPATH=/recorder/build"])?;

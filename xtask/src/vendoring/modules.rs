@@ -9,7 +9,7 @@ use crate::k3s::compile::Package;
 use crate::k3s::{Build, binary, runc, server, shim, tree};
 use crate::product::licenses::holds_a_license;
 use crate::toolchain::module_cache::{ModuleCache, unescaped};
-use crate::upstream::facts::{Assets, GO_VERSION_FILES};
+use crate::upstream::facts::{EmbedMethod, GO_VERSION_FILES};
 use crate::upstream::gomod::{Module, Resolved};
 use anyhow::{Context as _, Result};
 use fs_err as fs;
@@ -59,7 +59,7 @@ fn packages(build: &Build, tree: &Path, settings: &Settings) -> Result<Vec<Packa
         let packages = compile.packages(build, folder, settings);
         found.extend(packages.with_context(|| format!("listing the packages of {}", folder.display()))?);
     }
-    if build.facts.assets == Assets::GoBindata {
+    if build.facts.embed_method == EmbedMethod::GoBindata {
         found.extend(tree::generator_packages(build, tree, settings)?);
     }
     Ok(found)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use xtask::boot::guest::About;
 use xtask::boot::proof::Proof;
-use xtask::boot::record::Record;
+use xtask::boot::results::Record;
 use xtask::boot::run::{Failure, Outcome, Reached};
 use xtask::digest::Digest;
 use xtask::patch::Applied;
