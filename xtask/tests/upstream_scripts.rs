@@ -126,7 +126,7 @@ fn changes_no_modes_outside() {
 #[test]
 fn changes_nothing_of_the_recorder() {
     let forged = |recipe: &anyhow::Result<Recipe>| format!("{recipe:?}").contains("forged");
-    only_trusted("echo RECORDER_DATE=forged 2>/dev/null >>\"$BASH_ENV\" || true", forged);
+    only_trusted("echo RECORDER_DATE=forged 2>/dev/null >>\"$RECORDER\" || true", forged);
 }
 
 #[test]
