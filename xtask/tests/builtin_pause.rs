@@ -1,5 +1,5 @@
-//! The Go file that `patches/builtin-pause.json` adds to k3s, compiled and run by Go beside stand-ins
-//! for the two packages it uses.
+//! Tests of the Go file that `patches/builtin-pause.json` adds to k3s, compiled and run by Go with stand-ins for
+//! the two packages it uses.
 
 #[allow(dead_code, reason = "these tests need programs only")]
 #[path = "support/needs.rs"]
@@ -12,7 +12,7 @@ use std::process::Command;
 const GO: (&str, &str) = ("go", "golang-go");
 const GOFMT: (&str, &str) = ("gofmt", "golang-go");
 
-/// k3s as far as the file sees it. Go 1.20 is what the oldest release that is patched was built with.
+/// Parts of k3s that the file uses. Go 1.20 is the version that built the oldest release that is patched.
 const STAND_INS: [(&str, &str); 4] = [
     (
         "go.mod",

@@ -1,4 +1,4 @@
-//! `cargo xtask doctor` as a person meets it: machines made of a search path with stand-ins on it.
+//! Tests of `cargo xtask doctor` as a user runs it, on search paths of stand-ins.
 
 #[path = "support/needs.rs"]
 mod needs;
@@ -17,20 +17,20 @@ use xtask::doctor::{self, Purpose};
 use xtask::pins::Pins;
 use xtask::toolchain::tool_directory::ToolDirectory;
 
-/// A machine: what its search path leads to, and caches of its own.
+/// A machine: a search path and caches of its own.
 struct Machine {
     folder: tempfile::TempDir,
 }
 
 impl Machine {
-    /// One on which nothing is found.
+    /// Returns a machine on which nothing is found.
     fn bare() -> Machine {
         let machine = Machine { folder: tempfile::tempdir().unwrap() };
         std::fs::create_dir(machine.path()).unwrap();
         machine
     }
 
-    /// One with a stand-in for every program and tool that the tests need.
+    /// Returns a machine with a stand-in for every executable and tool that the tests need.
     fn whole() -> Machine {
         let machine = Machine::bare();
         for need in doctor::needs(Some(Purpose::Test)) {
@@ -80,7 +80,7 @@ impl Machine {
         std::fs::remove_file(self.path().join(name)).unwrap();
     }
 
-    /// Runs the doctor on it, as root of a user namespace, who can do no more here than the tester.
+    /// Runs the doctor on it as root of a user namespace, who has no more rights here than the tester.
     fn doctor(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
@@ -104,7 +104,7 @@ fn context() -> Context {
     Context { guard: env!("CARGO_BIN_EXE_xtask").into(), ..context }
 }
 
-/// A program of the machine that the test runs on.
+/// Returns the path of an executable of the machine that the test runs on.
 fn real(name: &str) -> PathBuf {
     xtask::process::find(name).unwrap_or_else(|| panic!("{name} is not here (package util-linux)"))
 }
@@ -118,7 +118,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// The names of the needs whose line bears this mark.
+/// Returns the names of the needs whose line has this mark.
 fn marked(output: &Output, mark: char) -> BTreeSet<&'static str> {
     let stdout = text(&output.stdout);
     let is_of = |line: &str, need: &Need| {
@@ -128,7 +128,7 @@ fn marked(output: &Output, mark: char) -> BTreeSet<&'static str> {
     named.map(|need| need.name).collect()
 }
 
-/// The words of the one line that repairs, which is the last.
+/// Returns the words of the repair command, which is the last line.
 fn repair(output: &Output) -> Vec<String> {
     let stderr = text(&output.stderr);
     stderr.lines().last().unwrap_or_default().split(' ').map(str::to_owned).collect()
@@ -242,7 +242,7 @@ fn root_has_the_missing_packages_installed_and_nothing_else() {
         }
         _ => "dnf install --assumeyes binutils skopeo\n",
     };
-    // dnf is one of the needs, and asked for its version.
+    // dnf is one of the needs, and is run for its version.
     let record = std::fs::read_to_string(record).unwrap().replace("dnf --version\n", "");
     assert_eq!(record, expected);
 }
@@ -292,9 +292,9 @@ fn what_root_has_left_in_target_is_named_with_its_remedy() {
     let work = target.join("work");
     std::fs::create_dir_all(work.join("server")).unwrap();
     let cases = [
-        // The whole of it is root's.
+        // All of it belongs to root.
         (None, &target, "Permission denied"),
-        // A part of it is.
+        // A part of it belongs to root.
         (Some(&target), &work, "belongs to root (mode 755), and you are nobody"),
     ];
     for (owned, named, reason) in cases {

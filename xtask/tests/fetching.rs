@@ -1,5 +1,5 @@
-//! Downloads from servers that break off, lie, lack ranges or are not there: nothing is ever used that has
-//! not its sum.
+//! Tests of downloads from servers that break off, send wrong bytes, lack ranges or do not answer: no file is ever
+//! used without the right checksum.
 
 #[allow(dead_code, reason = "these tests need some of it")]
 #[path = "support/http.rs"]
@@ -20,12 +20,12 @@ use xtask::fetch::{self, Download, FirstUse};
 
 const FILE: &[u8] = b"what was expected, byte for byte, and long enough to be cut in the middle";
 
-/// A context whose cache is empty, and which waits for nothing.
+/// Returns a context with an empty cache, which never waits.
 fn context(place: &Place) -> Context {
     Context { cache: place.path("cache"), clock: Box::new(Waits::default()), ..place::context() }
 }
 
-/// A clock that stands still, and keeps how long it was to wait.
+/// A clock that does not advance, and records the requested waits.
 #[derive(Clone, Default)]
 struct Waits(Arc<Mutex<Vec<u64>>>);
 
@@ -44,7 +44,7 @@ fn download(server: &Server) -> Download {
     Download { name: "file.tar".parse().unwrap(), url, sha256: Digest::of(FILE) }
 }
 
-/// The parts and files that lie in the cache, without the lock files beside them.
+/// Returns the partial and complete files in the cache, without the file locks beside them.
 fn kept(context: &Context) -> Vec<PathBuf> {
     let entries = walkdir::WalkDir::new(context.cache.join("downloads")).into_iter().filter_map(Result::ok);
     let files = entries.filter(|entry| entry.file_type().is_file()).map(walkdir::DirEntry::into_path);
@@ -292,7 +292,7 @@ fn two_at_once_do_not_write_into_each_others_file() {
     assert_eq!(server.requests().len(), 1);
 }
 
-/// The answers that no first use may take for a whole file.
+/// Answers that no first use may accept as a complete file.
 #[test]
 fn a_first_use_takes_only_a_whole_file() {
     let lengthless = answer("200 OK", &[], &FILE[..20]);

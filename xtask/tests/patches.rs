@@ -1,5 +1,5 @@
-//! The committed patches against trees in the shape of every era of k3s, and what becomes of a tree
-//! that they do not fit.
+//! Tests of the committed patches on trees in the shape of every era of k3s, and of the errors on trees that they
+//! do not fit.
 
 use fs_err as fs;
 use std::collections::BTreeMap;
@@ -36,7 +36,7 @@ const ERAS: [Era; 4] = [
 ];
 
 impl Era {
-    /// A few lines in the era's shape.
+    /// Returns a few lines in the era's shape.
     fn files(&self) -> BTreeMap<&'static str, String> {
         let constant = match self.pause {
             Pause::Constant => "\tDefaultPauseImage  = \"rancher/mirrored-pause:3.6\"\n",
@@ -89,7 +89,7 @@ fn write(folder: &Path, name: impl AsRef<Path>, text: &str) {
     fs::write(file, text).unwrap();
 }
 
-/// Every file of a tree, byte for byte.
+/// Returns every file of a tree, byte for byte.
 fn content(tree: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = walkdir::WalkDir::new(tree).into_iter().map(Result::unwrap);
     let files = entries.filter(|entry| !entry.file_type().is_dir());
@@ -109,12 +109,12 @@ fn values() -> Values {
     Values { pause_image: Reference::parse(PAUSE).unwrap() }
 }
 
-/// The patches of this repository.
+/// Returns the patches of this repository.
 fn committed() -> PatchSet {
     PatchSet::load(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap(), None).unwrap()
 }
 
-/// A set of the given patches only.
+/// Returns a set of the given patches only.
 fn set(patches: &[(&str, String)]) -> PatchSet {
     let root = tempfile::tempdir().unwrap();
     for (name, text) in patches {
@@ -123,7 +123,7 @@ fn set(patches: &[(&str, String)]) -> PatchSet {
     PatchSet::load(root.path(), None).unwrap()
 }
 
-/// A patch of one edit in each alternative.
+/// Returns a patch of one edit in each variant.
 fn patch(name: &str, alternatives: &[&str]) -> (String, String) {
     let alternative = |(index, edit)| format!("{{\"layout\": \"layout {index}\", \"edits\": [{edit}]}}");
     let alternatives: Vec<String> = alternatives.iter().enumerate().map(alternative).collect();
@@ -137,7 +137,7 @@ fn replacing(file: &str, find: &str, replace: &str) -> String {
     serde_json::json!({ "text": { "file": file, "find": find, "count": 1, "replace": replace } }).to_string()
 }
 
-/// The refusal of a set, after which the tree has to be what it was.
+/// Returns the error with which a set is refused, and checks that the tree did not change.
 fn refusal(set: &PatchSet, tree: &TempDir, values: &Values) -> String {
     let before = content(tree.path());
     let error = format!("{:#}", set.apply(tree.path(), values, &[]).expect_err("the set does not fit"));

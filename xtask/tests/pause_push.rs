@@ -1,4 +1,4 @@
-//! `cargo xtask pause push` to a real registry server.
+//! Tests of `cargo xtask pause push` to a real registry server.
 
 #[allow(dead_code, reason = "these tests need some of it")]
 #[path = "support/http.rs"]
@@ -16,7 +16,7 @@ use xtask::context::{Context, Network};
 use xtask::digest::Digest;
 use xtask::target::Target;
 
-/// What one push is, in the eyes of the person who asks for it.
+/// One push as the user asks for it.
 #[derive(Clone)]
 struct Push<'a> {
     registry: &'a str,
@@ -31,7 +31,7 @@ impl Push<'_> {
         for (name, value) in toolchain_homes() {
             command.env(name, value);
         }
-        // None of the person's own who runs the tests.
+        // No setting of the user who runs the tests.
         for name in
             ["DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "SSL_CERT_FILE", "SSL_CERT_DIR"]
         {
@@ -41,7 +41,7 @@ impl Push<'_> {
         command.output().unwrap()
     }
 
-    /// The digest that a successful push prints.
+    /// Returns the digest that a successful push prints.
     #[track_caller]
     fn succeed(&self) -> String {
         let output = self.run();
@@ -52,7 +52,7 @@ impl Push<'_> {
         digest.unwrap_or_else(|| panic!("{printed:?} is not a digest")).to_owned()
     }
 
-    /// What a failing push says.
+    /// Returns the error of a failing push.
     #[track_caller]
     fn fail(&self) -> String {
         let output = self.run();
@@ -63,13 +63,13 @@ impl Push<'_> {
     }
 }
 
-/// A home without any credentials.
+/// Returns a home without any credentials.
 fn nobody() -> &'static Path {
     static HOME: OnceLock<tempfile::TempDir> = OnceLock::new();
     HOME.get_or_init(|| tempfile::tempdir().unwrap()).path()
 }
 
-/// Where the compilers keep themselves and what they fetched, which is below the real home.
+/// Returns the directories of the compilers and of what they fetched, which are below the real home.
 fn toolchain_homes() -> Vec<(&'static str, PathBuf)> {
     let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
     let below_home = [
@@ -85,7 +85,7 @@ fn toolchain_homes() -> Vec<(&'static str, PathBuf)> {
         .collect()
 }
 
-/// Credentials as `docker login` and `podman login` keep them, in a file of this name.
+/// Writes credentials as `docker login` and `podman login` keep them, in a file of this name.
 fn credentials(folder: &Path, file: &str, registry: &str, user_and_password: &str) -> PathBuf {
     let encoded = String::from_utf8(
         Command::new("sh")
@@ -100,7 +100,7 @@ fn credentials(folder: &Path, file: &str, registry: &str, user_and_password: &st
     file
 }
 
-/// A registry behind a line, and the docker configuration of one who may push there.
+/// A registry behind a line, and the docker configuration of a user who may push there.
 struct Scene {
     registry: Registry,
     line: Line,
@@ -200,7 +200,7 @@ fn wrong_credentials_and_none_are_told_apart_from_other_failures() {
 #[test]
 fn a_registry_that_breaks_off_leaves_no_tag_and_the_next_push_sends_only_the_rest() {
     let Some(scene) = Scene::set("pushing to a registry that breaks off") else { return };
-    // With one architecture, everything but manifest and index has arrived when the first of them is sent.
+    // With one architecture, everything except manifest and index has arrived when the first of them is sent.
     let push = Push { arguments: &["--arch", "riscv64"], ..scene.push() };
     scene.line.break_at("PUT /v2/me/pause/manifests/");
     let told = push.fail();
@@ -230,7 +230,7 @@ fn a_failing_upload_host_is_named_and_not_the_registry() {
     if !needs::programs("pushing to a registry that names another host", &[("go", "golang")]) {
         return;
     }
-    // A port of this machine that is not listened on any more.
+    // A port of this machine on which no server listens any more.
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let location = format!("http://{gone}/v2/me/pause/blobs/uploads/1");
     let server = http::Server::start(move |request, _| match request.method.as_str() {

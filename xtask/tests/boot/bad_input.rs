@@ -1,4 +1,4 @@
-//! What is refused before any machine is switched on: one clear error each.
+//! Tests of what is refused before any VM is started: one clear error each.
 
 use crate::needs;
 use crate::place::Place;
@@ -6,7 +6,7 @@ use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A place where every tool seems to be there, so that it is not that which is refused.
+/// Returns a place on whose search path every tool seems to exist, so that no missing tool is what is refused.
 fn place() -> Place {
     let mut place = Place::new();
     for tool in ["qemu-system-riscv64", "mke2fs", "depmod", "rpmbuild", "createrepo_c"] {
@@ -99,7 +99,7 @@ fn what_cannot_come_to_a_good_end_is_refused_before_it_is_built() {
     }
 }
 
-/// An empty package k3s for an architecture, in a folder of its own.
+/// Writes an empty k3s package for an architecture, in a directory of its own.
 fn package(place: &Place, arch: &str) -> PathBuf {
     let top = place.path(format!("rpm-{arch}"));
     fs::create_dir_all(&top).unwrap();

@@ -1,4 +1,4 @@
-//! Guests that do not come up, or have no room: each tells its milestone, within its limit.
+//! Tests of guests that do not boot or have no free space: each reports its milestone within its timeout.
 
 use crate::machine::{self, context, folder, follow, milestone, running_below};
 use crate::place::Place;
@@ -9,7 +9,7 @@ use xtask::boot::payload;
 use xtask::boot::proof::Proof;
 use xtask::boot::subject::Subject;
 
-/// A guest of files that are no guest's.
+/// Returns a guest of files that no guest can boot from.
 fn guest(folder: &Path, kernel: &[u8]) -> Guest {
     fs::write(folder.join("kernel"), kernel).unwrap();
     fs::write(folder.join("initrd"), "no archive").unwrap();
@@ -18,8 +18,8 @@ fn guest(folder: &Path, kernel: &[u8]) -> Guest {
     Guest { folder: folder.to_owned(), about }
 }
 
-/// A kernel that jumps to itself for ever (The RISC-V Instruction Set Manual, `jal x0, 0`), with the header of
-/// an image.
+/// Returns a kernel that jumps to itself for ever (The RISC-V Instruction Set Manual, `jal x0, 0`), with the
+/// header of an image.
 fn hanging() -> Vec<u8> {
     let mut image = vec![0; 4096];
     image[..4].copy_from_slice(&0x0000_006f_u32.to_le_bytes());
@@ -68,7 +68,7 @@ fn a_full_disk_is_told_in_the_words_of_what_could_not_write() {
     let content = folder.path().join("payload");
     payload::gather(&context, &guest, &subject, Proof::Sample, &content).unwrap();
     let script = fs::read_to_string(content.join("run.sh")).unwrap();
-    // What fills the disk is silent, so that it is not its own complaint that is found.
+    // The command that fills the disk prints nothing, so that its own error is not the one that is found.
     let fill = "fallocate --length \"$(df --output=avail --block-size=1 / | tail -n 1)\" /full 2>/dev/null || :\n\
                 dd if=/dev/zero of=/fuller bs=4k 2>/dev/null || :\nstep packages ";
     fs::write(content.join("run.sh"), script.replace("step packages ", fill)).unwrap();
@@ -78,7 +78,7 @@ fn a_full_disk_is_told_in_the_words_of_what_could_not_write() {
     let console = fs::read_to_string(folder.path().join("console.log")).unwrap();
     assert_eq!(failure.milestone, "packages", "{failure:?}\n{console}");
     let told = failure.evidence["commands"].join("\n");
-    // In the words of the kernel, of rpm's database, or of rpm before it begins.
+    // Messages of the kernel, of rpm's database, and of rpm before it begins.
     let words = ["No space left on device", "disk is full", "more space needed"];
     assert!(words.iter().any(|words| told.contains(words)), "{failure:?}");
 }

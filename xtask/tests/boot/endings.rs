@@ -1,4 +1,4 @@
-//! A boot that is ended early leaves no machine running, however it is ended.
+//! Tests of a boot that is ended early: no VM keeps running, however it is ended.
 
 use crate::machine;
 use crate::place::Place;
@@ -14,7 +14,7 @@ fn neither_ctrl_c_nor_being_killed_leaves_a_machine() {
     let mut place = Place::new();
     let elsewhere = machine::elsewhere(&mut place);
     for signal in [Signal::SIGINT, Signal::SIGKILL] {
-        // With both signals at their default action, whatever shell has started the tests.
+        // Both signals have their default action, whatever shell started the tests.
         let mut command = place.under(["env", "--default-signal"], ["boot", "--sample"]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut said = String::new();

@@ -1,4 +1,4 @@
-//! Machines for these tests, one at a time: two of them would wait for each other's processor.
+//! VMs for these tests, one at a time: two of them would compete for the processor.
 
 use crate::place::Place;
 use crate::{needs, place};
@@ -11,7 +11,7 @@ use xtask::boot::milestone::Milestone;
 use xtask::boot::run::{self, Outcome};
 use xtask::context::Context;
 
-/// What it takes to boot.
+/// Executables that a boot needs, with their Debian packages.
 const PROGRAMS: &[(&str, &str)] = &[
     ("qemu-system-riscv64", "qemu-system-misc"),
     ("mke2fs", "e2fsprogs"),
@@ -21,13 +21,13 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("dpkg-deb", "dpkg"),
 ];
 
-/// The right to boot, where this machine can, until it is dropped.
+/// Returns the right to boot, held until it is dropped, or `None` where this machine cannot boot a VM.
 pub fn turn(what: &str) -> Option<MutexGuard<'static, ()>> {
     static TURN: Mutex<()> = Mutex::new(());
     needs::programs(what, PROGRAMS).then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// The real cache, with everything that is written in a folder of the test's own.
+/// Returns a context with the real cache, which writes everything else to the test's own directory.
 pub fn context(folder: &tempfile::TempDir) -> Context {
     let below = |name: &str| folder.path().join(name);
     Context { work: below("work"), dist: below("dist"), logs: below("logs"), ..place::context() }
@@ -37,12 +37,12 @@ pub fn folder() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("boot-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
-/// A machine as small as it may be.
+/// Returns the smallest size that a VM may have.
 pub fn size() -> Size {
     Size { memory: Memory(2048), cpus: 2 }
 }
 
-/// Boots a guest with a payload, and what comes of it.
+/// Boots a guest with a payload and returns the result.
 pub fn follow(
     context: &Context,
     guest: &Guest,
@@ -58,7 +58,7 @@ pub fn milestone(name: &'static str, seconds: u64) -> Milestone {
     Milestone { name, what: "what is awaited", limit: Duration::from_secs(seconds) }
 }
 
-/// The process IDs of machines that run in a folder or below it.
+/// Returns the process IDs of VMs that run in a directory or below it.
 pub fn running_below(folder: &Path) -> Vec<i32> {
     let folder = std::fs::canonicalize(folder).unwrap();
     let mut found = Vec::new();
@@ -73,7 +73,7 @@ pub fn running_below(folder: &Path) -> Vec<i32> {
     found
 }
 
-/// Has everything that is run in a place keep its scratch files in a folder which nothing else uses.
+/// Makes everything that is run in a place keep its scratch files in a directory that nothing else uses.
 pub fn elsewhere(place: &mut Place) -> PathBuf {
     let folder = place.path("elsewhere");
     std::fs::create_dir(&folder).unwrap();
@@ -81,7 +81,7 @@ pub fn elsewhere(place: &mut Place) -> PathBuf {
     folder
 }
 
-/// The names of what is in a folder.
+/// Returns the names of the files in a directory.
 pub fn files_in(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()

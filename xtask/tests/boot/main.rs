@@ -1,4 +1,4 @@
-//! A riscv64 machine that is really booted, by qemu, and what becomes of it when something is wrong.
+//! Tests that really boot a riscv64 VM with qemu, and tests of the errors of such a boot.
 
 #[path = "../support/needs.rs"]
 mod needs;

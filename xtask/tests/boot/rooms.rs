@@ -1,4 +1,4 @@
-//! Runs beside each other, and after those that were killed.
+//! Tests of boots that run in parallel, and of boots that follow killed ones.
 
 use crate::machine::{context, folder};
 use fs_err as fs;
@@ -11,7 +11,7 @@ fn a_run_clears_away_what_killed_runs_have_left_and_nothing_of_those_that_go_on(
     let first = Room::take(&context).unwrap();
     let dead = context.work.join("boot/run-dead");
     fs::create_dir(&dead).unwrap();
-    // Its process is gone, and with it the hold on this file.
+    // Its process has ended, and with it the lock on this file.
     fs::write(dead.join("lock"), "4194304\n").unwrap();
 
     let second = Room::take(&context).unwrap();

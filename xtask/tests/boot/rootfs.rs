@@ -1,4 +1,4 @@
-//! A root file system of the user's, under Debian's kernel.
+//! Test of a root file system of the user's, under Debian's kernel.
 
 use crate::machine;
 use crate::place::Place;
@@ -24,8 +24,8 @@ fn a_root_file_system_of_ones_own_is_booted_and_its_own_rpm_knows_what_is_there(
     assert_eq!(record["proofs"][0]["failure"], Value::Null);
 }
 
-/// Debian's root, with another name, and with what rpm needs to know of it in its own database: nothing stands
-/// for the distribution then.
+/// Makes a copy of Debian's root with another name, and with what rpm needs in its own database: no stub of the
+/// distribution is installed then.
 fn make(folder: &tempfile::TempDir, root: &Path) {
     let context = machine::context(folder);
     let guest = Guest::get(&context).unwrap();
@@ -34,7 +34,7 @@ fn make(folder: &tempfile::TempDir, root: &Path) {
     run(Command::new("debugfs").args(["-R", &request]).arg(guest.disk()));
     let modules = root.join("usr/lib/modules");
     fs::remove_dir_all(modules).unwrap();
-    // The guest's own unit for the proof is not the user's to have.
+    // The user's root must not contain the guest's own unit for the scenario.
     for ours in ["proof.service", "multi-user.target.wants/proof.service"] {
         fs::remove_file(root.join("etc/systemd/system").join(ours)).unwrap();
     }
@@ -43,7 +43,7 @@ fn make(folder: &tempfile::TempDir, root: &Path) {
     fs::write(name, "PRETTY_NAME=\"A distribution of our own\"\n").unwrap();
     let package = stub::build(&context, &guest.paths().unwrap().unwrap(), folder.path()).unwrap();
     let mut rpm = Command::new("unshare");
-    // Where the root's own rpm looks, which this machine's may do elsewhere.
+    // The path that the root's own rpm reads; this machine's rpm may use another one.
     rpm.args(["--map-root-user", "rpm", "--dbpath", "/var/lib/rpm", "--root"]).arg(root);
     run(rpm.args(["--install", "--force-debian"]).arg(package));
 }

@@ -1,4 +1,4 @@
-//! The sample, from sources to a booted machine, where paths and settings are far from the usual.
+//! Test of the sample, from sources to a booted VM, with unusual paths and settings.
 
 use crate::machine;
 use crate::place::{ODD_NAME, Place, succeeded};
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use xtask::digest::Digest;
 
-/// The user's conditions: no home, new files for the user alone, messages in another language.
+/// Conditions of the user: no home, new files readable by the user alone, messages in another language.
 const USER: [&str; 9] = [
     "env",
     "-u",
@@ -22,7 +22,7 @@ const USER: [&str; 9] = [
     "sh",
 ];
 
-/// The commands of the whole chain; the last one boots.
+/// Commands of the complete chain; the last one boots.
 const CHAIN: [&[&str]; 5] = [
     &["build", "--sample"],
     &["pause", "--arch", "riscv64"],
@@ -31,7 +31,7 @@ const CHAIN: [&[&str]; 5] = [
     &["boot", "--sample", "--memory", "2G"],
 ];
 
-/// Writes what a removal or a write at a wrongly quoted path would meet.
+/// Writes the files that a removal or a write at a wrongly quoted path would hit.
 fn lay_out_neighbours(directory: &Path) {
     for (end, _) in ODD_NAME.match_indices([' ', ':', ';', '"', '&']) {
         fs::create_dir_all(directory.join(&ODD_NAME[..end])).unwrap();
@@ -39,7 +39,7 @@ fn lay_out_neighbours(directory: &Path) {
     }
 }
 
-/// Every file below a directory, but for what is below `except`.
+/// Returns every file below a directory, except those below `except`.
 fn contents(directory: &Path, except: &[PathBuf]) -> BTreeMap<PathBuf, Option<Digest>> {
     let entries = walkdir::WalkDir::new(directory).into_iter();
     let entries = entries.filter_entry(|entry| !except.iter().any(|path| path == entry.path()));
@@ -105,7 +105,7 @@ fn sample_is_made_and_booted_at_an_odd_path() {
     let page = fs::read_to_string(folder.join("report.html")).unwrap();
     assert!(page.contains("its orphans are reaped") && page.contains("memory in use, sample"), "{page}");
 
-    // The record is all that is left, and the guest, which is not written to.
+    // Only the record and the guest, which is not written to, are left.
     let left: Vec<_> = fs::read_dir(target.join("work/boot")).unwrap().collect();
     assert_eq!(left.len(), 1, "only the lock stays: {left:?}");
     assert_eq!(machine::running_below(&target), [0; 0]);

@@ -1,4 +1,4 @@
-//! What the guest runs, read critically.
+//! Tests of the scripts that the guest runs, with shellcheck.
 
 use crate::needs;
 use clap::ValueEnum;
@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use xtask::boot::proof::Proof;
 
-/// What every script reads first, in its order.
+/// Files that every script reads first, in this order.
 const READ: [(&str, &str); 2] = [
     (". /proof/say.sh\n", include_str!("../../src/boot/proof/say.sh")),
     (". /proof/cluster.sh\n", include_str!("../../src/boot/proof/cluster.sh")),
@@ -27,7 +27,7 @@ fn shellcheck_finds_nothing_in_what_the_guest_runs() {
     assert!(shellcheck("echo $undefined\n").contains("SC2154"), "what is wrong would not be noticed");
 }
 
-/// What shellcheck says of a text; functions without arguments are no mistake in scripts that share them.
+/// Returns shellcheck's findings for a text; functions without arguments are allowed in scripts that share them.
 fn shellcheck(script: &str) -> String {
     let mut command = Command::new("shellcheck");
     command.args(["--shell=sh", "--exclude=SC2119,SC2120", "-"]);

@@ -1,4 +1,4 @@
-//! `cargo xtask pause` as the person meets it who types it.
+//! Tests of `cargo xtask pause` as a user runs it.
 
 use crate::context;
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use xtask::digest::Digest;
 
-/// A target folder of the test's own, with the real one's cache.
+/// A target directory of the test's own, with the real one's cache.
 struct Place {
     folder: tempfile::TempDir,
 }
@@ -20,7 +20,7 @@ impl Place {
         self.folder.path().join("dist")
     }
 
-    /// `cargo xtask pause` with these arguments, begun by these words, which may change its conditions.
+    /// Returns `cargo xtask pause` with these arguments, prefixed by these words, which may change its conditions.
     fn pause_under(&self, words: &[&str], arguments: &[&str]) -> Output {
         let mut argv = words.to_vec();
         argv.extend([env!("CARGO_BIN_EXE_xtask"), "pause"]);
@@ -30,7 +30,7 @@ impl Place {
         command.output().unwrap()
     }
 
-    /// What it prints, given that it succeeds.
+    /// Returns what it prints, and fails unless it succeeds.
     #[track_caller]
     fn pause(&self, arguments: &[&str]) -> String {
         let output = self.pause_under(&[], arguments);
@@ -38,7 +38,7 @@ impl Place {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// What it says, given that it fails.
+    /// Returns its error, and fails if it succeeds.
     #[track_caller]
     fn pause_fails(&self, words: &[&str], arguments: &[&str]) -> String {
         let output = self.pause_under(words, arguments);
@@ -47,7 +47,7 @@ impl Place {
         messages
     }
 
-    /// The digest of every file below `dist`, by its path.
+    /// Returns the digest of every file below `dist`, by its path.
     fn files(&self) -> BTreeMap<String, Digest> {
         let files = walkdir::WalkDir::new(self.dist()).into_iter().filter_map(|entry| entry.ok());
         let digest = |path: &Path| {
@@ -57,7 +57,7 @@ impl Place {
         files.filter(|entry| entry.file_type().is_file()).map(|entry| digest(entry.path())).collect()
     }
 
-    /// The names of the files below `dist` but for the layout's blobs.
+    /// Returns the names of the files below `dist`, except the layout's blobs.
     fn names(&self) -> Vec<String> {
         self.files().into_keys().filter(|name| !name.contains("/blobs/")).collect()
     }
@@ -121,7 +121,7 @@ fn everything_is_bit_identical_under_another_path_mask_zone_and_language() {
         ["env", "TZ=Asia/Shanghai", "LC_ALL=zh_CN.UTF-8", "sh", "-c", "umask 077; exec \"$@\"", "sh"];
     let output = there.pause_under(&elsewhere, &arguments);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    // Three programs, three archives, three blobs for each architecture, the index and two more files.
+    // Three binaries, three archives, three blobs for each architecture, the index and two more files.
     assert_eq!(here.files().len(), 3 + 3 + 9 + 3);
     assert_eq!(here.files(), there.files());
 }
@@ -163,7 +163,7 @@ fn where_writing_is_not_permitted_the_earlier_images_stay_as_they_were() {
     let before = place.files();
     let permit = |mode| std::fs::set_permissions(place.dist(), PermissionsExt::from_mode(mode)).unwrap();
     permit(0o555);
-    // Root may write everywhere, unless it is started without that right.
+    // Root may write everywhere, unless it is started without that capability.
     let words: &[&str] = match nix::unistd::geteuid().is_root() {
         true => &["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"],
         false => &[],

@@ -1,4 +1,4 @@
-//! The files themselves, and what is left of them when they cannot be written.
+//! Tests of the files themselves, and of what is left when they cannot be written.
 
 use crate::{image, images, references};
 use xtask::image::{Compression, docker_archive, layout, write_archive};

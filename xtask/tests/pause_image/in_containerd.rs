@@ -1,4 +1,4 @@
-//! Imported by a real containerd, and run by a real runc.
+//! Tests of images that a real containerd imports and a real runc runs.
 
 use crate::containerd::Containerd;
 use crate::{image, images, normalised, references, wait};
@@ -75,7 +75,7 @@ fn a_reference_means_to_us_what_it_means_to_containerd() {
     }
 }
 
-/// Our archive with the names in it as they are given, which we would never write.
+/// Returns our archive with the given names in it, which we would never write.
 fn archive_of_names(containerd: &Containerd, names: &[String]) -> PathBuf {
     let ours = docker_archive::archive(image("riscv64"), &references(&["a:1"]), Compression::None).unwrap();
     let mut theirs = tar::Builder::new(Vec::new());
@@ -125,12 +125,12 @@ fn runc_runs_the_image_as_first_process_and_sigterm_ends_it() {
 
     containerd.ask(&["tasks", "kill", "--signal", "SIGTERM", "sandbox"]);
     containerd.wait_for_task("sandbox", "STOPPED");
-    // Ends with the exit status of the task, which is 0 for one that ended of its own accord.
+    // `ctr` ends with the exit status of the task, which is 0 for one that ended by itself.
     containerd.ask(&["tasks", "delete", "sandbox"]);
     containerd.ask(&["containers", "delete", "sandbox"]);
 }
 
-/// A task counts as running from when runc lets it go, a moment before its process becomes the image's own.
+/// Waits until the image's own process runs: a task counts as running a moment before, when runc starts it.
 fn wait_until_started(pid: u32) {
     wait::until(|| (std::fs::read(format!("/proc/{pid}/cmdline")).unwrap() == b"/pause\0").then_some(()));
 }

@@ -1,5 +1,4 @@
-//! The pause image as others meet it: containerd, runc, skopeo, an OCI validator, and the person who asks
-//! for it.
+//! Tests of the pause image as containerd, runc, skopeo, an OCI validator and the user see it.
 
 #[path = "../support/containerd.rs"]
 mod containerd;
@@ -20,7 +19,7 @@ use xtask::context::{Context, Network};
 use xtask::image::{PauseImage, Reference};
 use xtask::target::{TARGETS, Target};
 
-/// The images of all architectures, built once for all tests.
+/// Returns the images of all architectures, built once for all tests.
 fn images() -> &'static [PauseImage] {
     static IMAGES: OnceLock<Vec<PauseImage>> = OnceLock::new();
     IMAGES.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! Read by tools that know the formats and not us.
+//! Tests of the image with tools that read its formats independently of this project.
 
 use crate::{images, needs, normalised, references};
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use xtask::image::{Compression, layout, write_archive};
 const SKOPEO: (&str, &str) = ("skopeo", "skopeo");
 const VALIDATOR: (&str, &str) = ("oci-image-tool", "oci-image-tool");
 
-/// What a program wrote, given that it succeeded.
+/// Returns the output of a command, and fails unless it succeeds.
 fn output(command: &mut Command) -> Vec<u8> {
     let output = command.output().unwrap();
     let messages = String::from_utf8_lossy(&output.stderr);
@@ -72,8 +72,8 @@ fn an_oci_validator_accepts_the_layout_and_refuses_it_damaged_anywhere() {
         (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let validated = || validate(&[]);
-    // Two names with one tag, which still has to lead to one image only. (With three entries, this version
-    // of the validator finds only the second.)
+    // Two names with one tag, which must still refer to one image only. (With three entries, this version of the
+    // validator finds only the second.)
     let names = references(&["pause:v1", "other/pause:v1"]);
     layout::write(images(), &names, &oci).unwrap();
     for entry in ["name=v1", "name=docker.io/other/pause:v1"] {
@@ -92,7 +92,7 @@ fn an_oci_validator_accepts_the_layout_and_refuses_it_damaged_anywhere() {
     assert_eq!(files.len(), 3 * images().len() + 3);
     for file in files {
         let whole = std::fs::read(&file).unwrap();
-        // A blob is damaged where only its digest can tell, the others where they can be read no more.
+        // A blob is damaged where only its digest shows it, the other files where they become unreadable.
         let place = if file.parent().unwrap().ends_with("sha256") { whole.len() / 2 } else { 0 };
         let mut damaged = whole.clone();
         damaged[place] ^= 1;

@@ -1,4 +1,5 @@
-//! What only the first process of a PID namespace meets: orphans, and a kernel that spares it most signals.
+//! Tests of what only the first process of a PID namespace meets: orphans, and a kernel that spares it most
+//! signals.
 //!
 //! Each test gives a shell script that runs inside the namespace, beside the program. `go` waits until the
 //! test says that the program is ready; until then script and program run in a race, as they should.
@@ -9,7 +10,7 @@ use crate::processes::start_in_namespace;
 use crate::programs::{Program, bereaved, ours, reference};
 use crate::{INTERRUPT, TERMINATED, assert_outcome};
 
-/// Each test is held against the reference too: what that one does not pass tests nothing.
+/// Returns our programs and the reference: a test that the reference does not pass would test nothing.
 fn all() -> impl Iterator<Item = &'static Program> {
     ours().iter().chain([reference()])
 }
@@ -63,7 +64,7 @@ fn a_thousand_orphans_that_die_at_once_are_all_reaped() {
 
 #[test]
 fn children_that_die_while_it_starts_are_reaped() {
-    // The reference reaps those that died too early when the next child dies, so there is one more.
+    // The reference reaps children that ended too early only when the next child ends, so there is one more.
     let script = "for _ in $(seq 1000); do ( : & ); done; go; ( : & ); until_alone; children; kill -s TERM 1";
     for program in all() {
         let mut running = start_in_namespace(&program.argv, script);

@@ -1,4 +1,4 @@
-//! What it costs a node to have it sleeping in every pod.
+//! Tests of what the pause program costs a node on which it sleeps in every pod.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::processes::{Running, start};
 use crate::programs::{native, ours, reference};
 use crate::wait;
 
-/// How often the program has run, in ticks of processor time and in switches to and from it.
+/// Returns how often the program has run, in ticks of processor time and in context switches.
 fn activity(running: &Running) -> (Vec<String>, [Option<String>; 2]) {
     let stat = fs::read_to_string(format!("/proc/{}/stat", running.pid)).unwrap();
     // utime and stime are the fields 14 and 15 of proc_pid_stat(5); the second ends with the last parenthesis.
@@ -37,7 +37,7 @@ fn it_opens_nothing() {
         let descriptors = fs::read_dir(format!("/proc/{}/fd", running.pid)).unwrap();
         descriptors.map(|entry| entry.unwrap().file_name()).collect::<BTreeSet<_>>()
     };
-    // The reference opens nothing either, so it has what both inherit.
+    // The reference opens nothing either, so it has only what both inherit.
     assert_eq!(open(native()), open(reference()));
 }
 
@@ -48,7 +48,7 @@ fn it_keeps_one_page_beside_its_stack() {
     let own: Vec<_> = maps
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<_>>())
-        // What the kernel maps into every process is the same memory in all of them.
+        // The mappings of the kernel in every process are the same memory in all of them.
         .filter(|fields| !fields.last().unwrap().starts_with("[v"))
         .map(|fields| (fields[1], fields.last().unwrap().rsplit('/').next().unwrap()))
         .collect();

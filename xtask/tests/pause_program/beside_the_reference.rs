@@ -1,4 +1,4 @@
-//! The same arguments and signals, given to the reference in C and to ours: they must not be told apart.
+//! Tests that give the same arguments and signals to the reference in C and to ours: the results must be equal.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Output, Stdio};
@@ -9,7 +9,7 @@ use crate::processes::{launch, start, start_by_script};
 use crate::programs::{Program, ours, reference};
 use crate::{INTERRUPT, TERMINATED, WARNING, assert_outcome};
 
-/// Lets every program do the same, and compares what came of it.
+/// Runs the same action with every program, and compares the results.
 fn agree(what: &str, act: impl Fn(&Program) -> Output) -> Output {
     let expected = act(reference());
     for program in ours() {
@@ -55,7 +55,7 @@ fn every_signal_that_ends_the_reference_ends_ours_in_the_same_way() {
 
 #[test]
 fn a_signal_that_the_caller_ignores_ends_it() {
-    // SAFETY: no other handler is set here, and what ignores a signal runs no code.
+    // SAFETY: no other handler is set here, and an ignored signal runs no code.
     unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) }.unwrap();
     let output = agree("SIGHUP, as under nohup", |program| {
         let running = start(program, &[]);

@@ -1,4 +1,4 @@
-//! What the finished files are, by their headers.
+//! Tests of the headers of the finished ELF files.
 
 use std::fs;
 use std::process::Command;
@@ -33,7 +33,7 @@ fn nothing_is_loaded_but_one_read_only_segment_and_a_stack_without_code() {
     for (arch, ..) in ARCHES {
         let image = fs::read(crate::pause_binary(arch)).unwrap();
         let file = parse(&image);
-        // With these two there is no interpreter, no relocation and nothing writable.
+        // With these two segments there is no interpreter, no relocation and nothing writable.
         let segments: Vec<_> = file
             .elf_program_headers()
             .iter()

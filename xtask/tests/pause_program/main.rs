@@ -1,4 +1,4 @@
-//! The pause program, as a kernel and a container runtime meet it, side by side with Kubernetes' own in C.
+//! Tests of the pause program as a kernel and a container runtime run it, compared with Kubernetes' own in C.
 
 mod processes;
 mod programs;
@@ -21,14 +21,14 @@ use xtask::context::{Context, Network};
 use xtask::digest::Digest;
 use xtask::target::Target;
 
-/// The pause program for `arch`, by the name OCI gives it, built once for all tests.
+/// Returns the pause program for `arch`, by its OCI name, built once for all tests.
 fn pause_binary(arch: &str) -> PathBuf {
     static ONE_BY_ONE: Mutex<()> = Mutex::new(());
     let _guard = ONE_BY_ONE.lock().expect("no test panics while it builds");
     build_in(&repository(), arch)
 }
 
-/// The pause program, built as `cargo xtask pause` does it, from the sources below a repository's root.
+/// Builds the pause program from the sources below a repository's root, as `cargo xtask pause` does.
 fn build_in(root: &Path, arch: &str) -> PathBuf {
     let outputs = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pause_program");
     let context = Context {
@@ -45,7 +45,7 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies below the repository").to_owned()
 }
 
-/// The sources of the pause program.
+/// Returns the directory of the pause program's sources.
 fn package() -> PathBuf {
     repository().join("pause")
 }
@@ -54,7 +54,7 @@ const WARNING: &str = "Warning: pause should be the first process\n";
 const INTERRUPT: &str = "Shutting down, got signal: Interrupt\n";
 const TERMINATED: &str = "Shutting down, got signal: Terminated\n";
 
-/// Holds `output` against the exit status and the text expected on standard output and standard error.
+/// Checks `output` for the expected exit status, standard output and standard error.
 #[track_caller]
 fn assert_outcome(who: &str, output: &Output, expected: (i32, &str, &str)) {
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -1,4 +1,4 @@
-//! Starting programs, on their own or as the first process of a PID namespace, and knowing how they are.
+//! Starting programs, alone or as the first process of a PID namespace, and reading their state.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,10 +13,10 @@ use nix::unistd::Pid;
 use crate::programs::Program;
 use crate::wait;
 
-/// A started program with its output captured. Should a test fail half-way, it does not outlive it.
+/// A started program with its output captured. It is killed if a test fails half-way.
 pub struct Running {
     child: Child,
-    /// The process that is the program, as this namespace counts.
+    /// Process ID of the program, in the tests' own PID namespace.
     pub pid: Pid,
 }
 
@@ -25,21 +25,20 @@ pub fn launch(program: &Program, arguments: &[&str], stdout: impl Into<Stdio>) -
     spawn(&program.argv, arguments, stdout)
 }
 
-/// Starts `program` with `arguments`, and returns when it waits for signals.
+/// Starts `program` with `arguments`, and returns once it waits for signals.
 pub fn start(program: &Program, arguments: &[&str]) -> Running {
     let running = launch(program, arguments, Stdio::piped());
     running.wait_until_settled(program);
     running
 }
 
-/// Starts `program` through a shell script, which has its command line in `"$@"` and is to become it.
+/// Starts `program` through a shell script, which has its command line in `"$@"` and must `exec` it.
 pub fn start_by_script(program: &Program, script: &str) -> Running {
     spawn(["sh", "-c", script, "sh"], &program.argv, Stdio::piped())
 }
 
-/// Words for the scripts that run beside a program: wait for the test; how many children the program has,
-/// dead ones included and the script itself among them; wait until only the script is left; the state of a
-/// process as in ps(1).
+/// Functions for the scripts that run beside a program: wait for the test; count the program's children, dead ones
+/// and the script itself included; wait until only the script is left; print the state of a process as in ps(1).
 const WORDS: &str = r#"
     go() { read -r _ <&3; }
     children() { set -- $(cat /proc/1/task/1/children); echo $#; }
@@ -49,7 +48,7 @@ const WORDS: &str = r#"
 
 /// Starts `argv` as the first process of new user, PID and mount namespaces, and beside it `script`.
 pub fn start_in_namespace(argv: &[PathBuf], script: &str) -> Running {
-    // A shell takes the input of what it starts in the background away, hence the detour by descriptor 3.
+    // A shell redirects the input of background commands from /dev/null, hence the detour by descriptor 3.
     let script = format!("{WORDS} exec 3<&0 </dev/null; {{\n{script}\n:; }} &\n exec \"$@\" 3<&-");
     let namespaces = "unshare --user --map-root-user --pid --fork --kill-child --mount-proc sh -c";
     let words = namespaces.split(' ').chain([&*script, "sh"]);
@@ -86,7 +85,7 @@ fn is_first_process(pid: Pid) -> bool {
     status_field(pid, "NSpid").is_some_and(|ids| ids.split_whitespace().last() == Some("1"))
 }
 
-/// The calls by which C libraries and ours wait for signals: where there is no pause(2), glibc has ppoll(2) for it.
+/// System calls by which C libraries and ours wait for signals: without pause(2), glibc uses ppoll(2).
 const WAITING: &[libc::c_long] = &[
     libc::SYS_rt_sigtimedwait,
     libc::SYS_ppoll,
@@ -95,9 +94,9 @@ const WAITING: &[libc::c_long] = &[
 ];
 
 impl Running {
-    /// Returns once the program waits for signals: it is that program, no longer whoever started it, it has
-    /// seen to SIGCHLD, which each implementation does last, by ignoring or handling it, and it sleeps in a call
-    /// that waits for signals. An emulator may sleep for reasons of its own, and would miss one before that call.
+    /// Returns once the program waits for signals: `exec` is done, the program has ignored or handled SIGCHLD,
+    /// which each implementation does last, and it sleeps in a call that waits for signals. An emulator may sleep
+    /// for reasons of its own, and would miss a signal before that call.
     pub fn wait_until_settled(&self, program: &Program) {
         let sigchld = 1 << (Signal::SIGCHLD as u32 - 1);
         let has =
@@ -114,14 +113,14 @@ impl Running {
         });
     }
 
-    /// Whether the system call it is in waits for signals (proc_pid_syscall(5)).
+    /// Returns whether its current system call waits for signals (proc_pid_syscall(5)).
     fn waits_for_signals(&self) -> bool {
         let call = fs::read_to_string(format!("/proc/{}/syscall", self.pid)).unwrap_or_default();
         let number = call.split(' ').next().and_then(|number| number.parse().ok());
         number.is_some_and(|number| WAITING.contains(&number))
     }
 
-    /// A field of proc_pid_status(5), such as `State`.
+    /// Returns a field of proc_pid_status(5), such as `State`.
     pub fn status(&self, field: &str) -> Option<String> {
         status_field(self.pid, field)
     }
@@ -130,7 +129,7 @@ impl Running {
         kill(self.pid, signal).unwrap_or_else(|error| panic!("sending {signal}: {error}"));
     }
 
-    /// Lets the script beside the program go on.
+    /// Lets the script beside the program continue.
     pub fn go(&mut self) {
         self.child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
     }
@@ -154,8 +153,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // A process that has ended already cannot be killed, and need not be. The first process of a
-        // namespace dies with its unshare, and everything in the namespace with it.
+        // A process that has ended already cannot be killed, and need not be. The first process of a namespace
+        // dies with its unshare, and everything in the namespace with it.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,19 +1,19 @@
-//! The programs under test: ours for three architectures, and the reference in C.
+//! Programs under test: ours for three architectures, and the reference in C.
 
 use crate::needs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// A way to start one of the programs.
+/// A command that starts one of the programs.
 pub struct Program {
-    /// For messages: `riscv64`, …, `reference`.
+    /// Name in messages: `riscv64`, …, `reference`.
     pub name: String,
-    /// The program with, where the machine is another, its emulator before it.
+    /// Path of the program, after its emulator where the machine has another architecture.
     pub argv: Vec<PathBuf>,
 }
 
-/// Our program for every architecture, each run natively where this machine can, else by qemu's user emulation.
+/// Returns our program for every architecture, run natively where this machine can, else by qemu's user emulation.
 pub fn ours() -> &'static [Program] {
     static OURS: OnceLock<Vec<Program>> = OnceLock::new();
     OURS.get_or_init(|| {
@@ -22,12 +22,12 @@ pub fn ours() -> &'static [Program] {
     })
 }
 
-/// Our program as this machine runs it, without an emulator's own memory, threads and signal handling.
+/// Returns our program for this machine, without an emulator's own memory, threads and signal handling.
 pub fn native() -> &'static Program {
     ours().iter().find(|program| program.argv.len() == 1).expect("pause exists for this machine")
 }
 
-/// Kubernetes' pause in C, compiled as static and small as its image has it, with our version.
+/// Returns Kubernetes' pause in C, compiled as static and small as in its image, with our version.
 pub fn reference() -> &'static Program {
     static REFERENCE: OnceLock<Program> = OnceLock::new();
     REFERENCE.get_or_init(|| {
@@ -37,13 +37,13 @@ pub fn reference() -> &'static Program {
     })
 }
 
-/// A program that becomes another one, to which it leaves a hundred dead children.
+/// Returns a program that leaves a hundred dead children to the program that it executes.
 pub fn bereaved() -> PathBuf {
     static BEREAVED: OnceLock<PathBuf> = OnceLock::new();
     BEREAVED.get_or_init(|| compile_c(&beside_this_file("bereaved.c"), &[])).clone()
 }
 
-/// A program that becomes another one, to which one system call is refused.
+/// Returns a program that executes another one, to which one system call is refused.
 pub fn without() -> PathBuf {
     static WITHOUT: OnceLock<PathBuf> = OnceLock::new();
     WITHOUT.get_or_init(|| compile_c(&beside_this_file("without.c"), &[])).clone()

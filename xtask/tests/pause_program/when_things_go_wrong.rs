@@ -1,4 +1,4 @@
-//! A parent that left its own habits behind, and a kernel that refuses.
+//! Tests with a parent that left its own signal settings behind, and with a kernel that refuses system calls.
 
 use nix::sys::signal::Signal;
 
@@ -39,7 +39,7 @@ fn a_refused_system_call_ends_it_with_the_status_the_reference_has_for_that_step
         let without = without().display().to_string();
         start_by_script(program, &format!(r#"exec {without} {number} "$@""#)).finish()
     };
-    // To the reference, SIGINT is the first of three steps, and SIGCHLD the third.
+    // In the reference, SIGINT is the first of three steps, and SIGCHLD the third.
     assert_outcome("reference", &refuse(reference(), nix::libc::SYS_rt_sigaction), (1, "", WARNING));
     assert_outcome("pause", &refuse(native(), nix::libc::SYS_rt_sigprocmask), (1, "", WARNING));
     assert_outcome("pause", &refuse(native(), nix::libc::SYS_rt_sigaction), (3, "", WARNING));

@@ -1,10 +1,10 @@
-//! What cannot be built: each ends in one error that says what to do, and leaves nothing.
+//! Tests of what cannot be built: each ends in one error with a remedy, and leaves nothing.
 
 use super::place::{Place, failed};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// A patch of the person's own, of one edit.
+/// Returns a patch of the user's own, of one edit.
 fn patch(find: &str) -> String {
     let edit = serde_json::json!({"text": {"file": "main.go", "find": find, "count": 1, "replace": "x"}});
     let alternatives = serde_json::json!([{"layout": "any", "edits": [edit]}]);
@@ -26,7 +26,7 @@ fn what_is_wrong_with_the_command_line_is_said_before_anything_is_done() {
         (&["--patches", &nowhere], &nowhere),
     ];
     for (options, why) in cases {
-        // Where nothing answers, so that going on would fail in another way.
+        // No server answers at this port, so that continuing would fail in another way.
         let told = place.fails(["--offline", "build", "--k3s", "v0.0.1+k3s1"].iter().chain(options));
         assert!(told.contains(why), "{options:?}: {why:?} is missing: {told}");
         assert!(!place.work().exists(), "{options:?}");
@@ -77,7 +77,7 @@ fn a_folder_of_patches_that_may_not_be_read_is_named() {
     std::fs::write(folder.join("own.json"), patch("x")).unwrap();
     let permit = |mode| std::fs::set_permissions(&folder, PermissionsExt::from_mode(mode)).unwrap();
     permit(0o000);
-    // Root may read everything, unless it is started without that right.
+    // Root may read everything, unless it is started without that capability.
     let words: &[&str] = match nix::unistd::geteuid().is_root() {
         true => &[
             "setpriv",
@@ -119,7 +119,7 @@ fn a_level_that_go_does_not_know_is_named() {
 fn without_a_network_everything_that_is_missing_is_named_at_once() {
     let mut place = Place::new();
     place.set("K3S_XTASK_CACHE", place.path("cache"));
-    // Another zig than the pinned one is as good as none.
+    // A zig of another version than the pinned one counts as missing.
     place.put_program("zig", "echo 0.1.0");
     let told = place.fails(["--offline", "build", "--sample"]);
     for said in ["zig 0.17.1 is not in the cache", "libseccomp-2.6.0.tar.gz is not in the cache"] {

@@ -1,4 +1,4 @@
-//! Passwords and tokens in URLs, which must reach neither the terminal nor any file.
+//! Tests of passwords and tokens in URLs, which must reach neither the terminal nor any file.
 
 use super::http::{self, Server};
 use super::place::Place;
@@ -7,12 +7,12 @@ use std::process::Output;
 
 pub const SECRET: &str = "canary-7f3a";
 
-/// A URL of a server on this machine, with a user and a password.
+/// Returns a URL of a server on this machine, with a user and a password.
 pub fn with_password(url: &str) -> String {
     url.replace("http://", &format!("http://me:{SECRET}@"))
 }
 
-/// Nothing answers there.
+/// Returns a URL with a password, at which no server answers.
 fn dead() -> String {
     with_password("http://127.0.0.1:1")
 }
@@ -25,7 +25,7 @@ fn says_nothing(output: &Output) -> String {
     text
 }
 
-/// Looks into every file of the place: caches, logs, results, products and the lockfile.
+/// Checks every file of the place: caches, logs, results, products and the lockfile.
 #[track_caller]
 pub fn keeps_nothing(place: &Place) {
     let mut read = 0;
@@ -47,7 +47,7 @@ fn a_mirrors_password_is_hidden() {
     let page = Server::start(|_, _| http::whole(b"<html>log in</html>"));
     let mut place = Place::new();
     place.set("K3S_XTASK_CACHE", place.path("cache"));
-    // The file's own host, which has a password too.
+    // The host of the file itself, which has a password too.
     let file = with_password(&format!("{}/traefik/traefik-1.tgz", missing.url));
     for (mirror, said) in [(&missing, "404"), (&page, "It is a web page")] {
         place.set("K3S_XTASK_MIRROR", with_password(&mirror.url));

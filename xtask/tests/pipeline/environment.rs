@@ -1,4 +1,4 @@
-//! What stands in a person's environment, and must not get into the product.
+//! Tests of variables and settings in a user's environment that must not change the product.
 
 use super::needs;
 use super::place::{Place, failed, succeeded};
@@ -66,7 +66,7 @@ fn hostile_settings_do_not_reach_the_product() {
     }
     let files = [
         ("go.env", "GOFLAGS=-mod=vendor\nGOARCH=386\nCGO_ENABLED=0\nCC=/bin/false\nCGO_CFLAGS=-O0\n"),
-        // bash reads it before a script.
+        // bash reads this file before a script.
         ("bash.env", "exit 7\n"),
     ];
     for (name, text) in files {
@@ -87,7 +87,7 @@ fn hostile_settings_do_not_reach_the_product() {
     let words = ["sh", "-c", script, "sh"];
     for layout in ["embed", "bindata"] {
         let arguments = ["build", "--sample", "--sample-layout", layout];
-        // The shell is not to read the settings either.
+        // The shell must not read the settings either.
         let mut command = place.under(words, arguments);
         super::place::succeeded(command.output().unwrap());
         let version = shop::LAYOUTS.iter().find(|(name, _)| *name == layout).unwrap().1;
@@ -96,7 +96,7 @@ fn hostile_settings_do_not_reach_the_product() {
     }
 }
 
-/// Directories in which the generator is compiled and run, and a product of this machine's architecture unpacks.
+/// Compiles and runs the generator, and unpacks a product of this machine's architecture, with a noexec TMPDIR.
 #[test]
 fn builds_where_temporary_files_cannot_be_executed() {
     let what = "a build with a directory for temporary files that is mounted noexec";
@@ -136,10 +136,10 @@ fn a_go_that_is_too_old_is_replaced() {
     assert!(line.contains(&kept.display().to_string()) && !line.contains("1.19"), "{line}");
 }
 
-/// The plan of the sample, which asks for every tool of a build.
+/// Arguments that plan the sample, which queries every tool of a build.
 const PLAN: [&str; 3] = ["build", "--sample", "--dry-run"];
 
-/// Rust where it is, whatever the home: `cargo xtask` itself came from there.
+/// Returns Rust's real directories, whatever the home: `cargo xtask` itself was built with them.
 fn rust_homes() -> [String; 2] {
     let home = PathBuf::from(std::env::var_os("HOME").unwrap());
     [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")].map(|(name, below)| {
@@ -165,7 +165,7 @@ fn builds_are_planned_whatever_the_home() {
     }
 }
 
-/// Settings that no program can follow, what is run with them, and what the error names.
+/// Settings that no command can follow, the arguments that are run with them, and what the error names.
 #[test]
 fn settings_in_the_way_are_named() {
     let mut place = Place::new();
@@ -185,7 +185,7 @@ fn settings_in_the_way_are_named() {
         (vec!["GIT_CONFIG_COUNT=many"], &fetch, "GIT_CONFIG_COUNT=many is not"),
         (vec!["GIT_ALLOW_PROTOCOL=ssh"], &fetch, "your settings in GIT_ALLOW_PROTOCOL, GIT_CONFIG_GLOBAL"),
         (vec!["GOPATH=relative"], &PLAN, "GOPATH"),
-        // pip's own setting is answered for the user.
+        // pip's own setting is overridden for the user.
         (vec!["PIP_REQUIRE_VIRTUALENV=1", &empty_cache], &PLAN, "PIP_REQUIRE_VIRTUALENV=0"),
     ] {
         let words = ["env"].into_iter().chain(settings);
@@ -194,7 +194,7 @@ fn settings_in_the_way_are_named() {
     }
 }
 
-/// Which crates a source package carries does not depend on how the user compiles.
+/// The crates in a source package do not depend on the user's compiler settings.
 #[test]
 fn crates_are_gathered_whatever_compiles_them() {
     let place = Place::new();

@@ -1,4 +1,4 @@
-//! The last check of a product, given components that are wrong in one thing each.
+//! Tests of the last check of a product, with components that are wrong in one detail each.
 
 use super::place::Place;
 use super::{shop, wrapper};
@@ -9,7 +9,7 @@ use xtask::sample::{self, Layout};
 
 const ARCH: &str = "riscv64";
 
-/// A component of the shared product with these bytes behind its last one, where no loader reads them.
+/// Writes a component of the shared product with these bytes after its last one, where no loader reads them.
 fn with_text(place: &Place, component: &Path, text: &[u8]) -> PathBuf {
     let file = place.path("component");
     let mut bytes = std::fs::read(component).unwrap();
@@ -19,7 +19,7 @@ fn with_text(place: &Place, component: &Path, text: &[u8]) -> PathBuf {
     file
 }
 
-/// The error of the check, or an empty text if it finds nothing.
+/// Returns the error of the check, or an empty text if it finds nothing.
 pub fn verdict(build: &Build, name: &str, path: PathBuf) -> String {
     let component = Part { name: name.to_owned(), path };
     check::all(build, &[component]).err().map_or(String::new(), |error| format!("{error:#}"))

@@ -1,4 +1,4 @@
-//! A release out of upstream's repository, with all that belongs to it, over the network and then without one.
+//! Test of a release from upstream's repository, with all that belongs to it, with and without a network.
 
 use super::credentials::{SECRET, keeps_nothing, with_password};
 use super::http::{self, Server};
@@ -12,7 +12,7 @@ use xtask::upstream::release::UPSTREAM;
 fn a_release_is_built_over_http_then_locked_then_without_a_network() {
     let upstream = Upstream::new();
     let mut place = upstream.place();
-    // What stands for the rest of the world is laid out as the sample lays it out.
+    // The stand-ins for remote servers are written as the sample writes them.
     let laid_out = lay_out(&place);
     for (name, tag) in [("plugins", "v1.9.0-k3s1-sample"), ("cni-plugin", "v1.9.0-flannel1-sample")] {
         make_repository(&upstream.folder.path().join(name), &[name]);
@@ -56,27 +56,27 @@ fn a_release_is_built_over_http_then_locked_then_without_a_network() {
     let second = said(&place, &["build", "--k3s", TAG, "--locked"]);
     assert!(!second.contains("locked "), "{second}");
     std::fs::remove_dir_all(place.path("target")).unwrap();
-    // Without a network, a line means the newest of its tags that are locked.
+    // Without a network, a release line means the newest of its tags that are locked.
     said(&place, &["--offline", "build", "--k3s", "v0.35"]);
     assert_eq!(product(String::new()).sums(), sums);
     assert_eq!(files.requests().len() + upstream.server.requests().len(), asked);
 
     all_that_is_missing_is_told_at_once(&place);
 
-    // The same commit of a tree bears the same version, and is no release for that.
+    // The same commit in a tree has the same version, but that does not make it a release.
     let source = upstream.folder.path().join("k3s");
     let of_tree = ["build", "--source", source.to_str().unwrap(), "--ref", TAG];
     said(&place, &of_tree);
     let manifest = product(String::new()).manifest;
     assert_eq!((manifest.origin.as_str(), manifest.commit), ("tree", upstream.commit(TAG)));
 
-    // A tag of somebody else's making gives no version.
+    // A tag that upstream did not make gives no version.
     upstream.move_tag(TAG);
     let plan = place.succeeds(of_tree.iter().copied().chain(["--dry-run"]));
     let version = format!("k3s v0.35.0+k3s-{}", &upstream.commit(TAG)[..8]);
     assert!(plan.contains(&version), "{version} is missing: {plan}");
 
-    // The password of a tree's URL is as little to be found as the mirror's.
+    // The password in a tree's URL must appear nowhere, like the mirror's.
     let source = with_password(&format!("{}/k3s/.git", upstream.server.url));
     let told = said(&place, &["build", "--source", &source, "--ref", TAG]);
     assert!(!told.contains(SECRET), "{told}");
@@ -84,7 +84,7 @@ fn a_release_is_built_over_http_then_locked_then_without_a_network() {
     keeps_nothing(&place);
 }
 
-/// Without what was fetched, all of it is missing at once. Afterwards it is there again.
+/// Checks that a build without the fetched files reports all missing ones at once, and restores the files.
 #[track_caller]
 fn all_that_is_missing_is_told_at_once(place: &Place) {
     let git = place.path("cache/git");
@@ -113,7 +113,7 @@ fn all_that_is_missing_is_told_at_once(place: &Place) {
     std::fs::rename(place.path("git"), &git).unwrap();
 }
 
-/// The folder in which the sample keeps its mirror of downloads and its proxy of modules.
+/// Returns the directory in which the sample keeps its mirror of downloads and its proxy of modules.
 fn lay_out(place: &Place) -> PathBuf {
     place.succeeds(["images", "--sample"]);
     let steps = std::fs::read_dir(place.work().join("sample")).unwrap();
@@ -124,7 +124,7 @@ fn lay_out(place: &Place) -> PathBuf {
     kept
 }
 
-/// Serves the files of a folder.
+/// Serves the files of a directory.
 fn file_server(folder: PathBuf) -> Server {
     Server::start(move |request, _| {
         match std::fs::read(folder.join(request.target.trim_start_matches('/'))) {
@@ -159,7 +159,7 @@ fn borrow_toolchains(place: &mut Place, laid_out: &Path) {
     let proxies = [laid_out.join("proxy"), theirs.join("cache/download")]
         .map(|path| format!("file://{}", path.display()));
     place.set("GOPROXY", format!("{},{}", proxies.join(","), go("GOPROXY").display()));
-    // The checksum database knows no stand-ins.
+    // The checksum database does not contain stand-ins.
     place.set("GONOSUMDB", "github.com,k8s.io,sigs.k8s.io,go.etcd.io");
     for (name, folder) in [("go-build", "go-build"), ("zig", "zig"), ("tools", "tools")] {
         let shared = place::cache().join(folder);

@@ -1,5 +1,4 @@
-//! Fetched repositories: what builds at the same time, killed ones, settings of the user's and a lost network do to
-//! them.
+//! Tests of fetched repositories with parallel builds, killed ones, settings of the user's and a lost network.
 
 use super::place::{Place, succeeded};
 use super::upstream::{TAG, Upstream, said};
@@ -10,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-/// Waits until a command has come to a point that it marks by a file.
+/// Waits until a command has reached a point that it marks by a file.
 #[track_caller]
 fn wait_for(reached: &Path, command: &mut Child) {
     while !reached.exists() {
@@ -21,7 +20,7 @@ fn wait_for(reached: &Path, command: &mut Child) {
     }
 }
 
-/// All files and directories of the cache of repositories with this ending.
+/// Returns all files and directories of the repository cache with this suffix.
 fn cached(place: &Place, ending: &str) -> Vec<PathBuf> {
     let entries = walkdir::WalkDir::new(place.path("cache/git")).into_iter().filter_map(Result::ok);
     entries
@@ -71,7 +70,7 @@ fn killed_fetch_is_not_in_the_way_of_the_next() {
         let url = format!("file://{}", upstream.folder.path().join("k3s").display());
         let mut place = upstream.place();
         let reached = place.path("reached");
-        // The server sends the beginning of a pack and no more.
+        // The server sends the beginning of a pack and nothing more.
         place.put_program(
             "half-a-pack",
             &format!("\"$@\" | head -c 100; touch '{}'; exec sleep 1000", reached.display()),
@@ -125,7 +124,7 @@ fn offline_finds_commits_and_names_of_urls() {
     for name in [TAG, &commit, &commit.to_uppercase(), &commit[..9]] {
         succeeded(images(&["--offline"], name));
     }
-    // A whole commit id means the same for ever.
+    // A full commit id always means the same commit.
     succeeded(images(&[], &commit));
     for name in ["HEAD", "main", &"0".repeat(40), "0000000"] {
         let message = super::place::failed(&images(&["--offline"], name));
@@ -149,7 +148,7 @@ fn short_commit_id_is_looked_up_or_explained() {
     assert!(message.contains("has no branch or tag elsewhere") && !message.contains("whole"), "{message}");
 }
 
-/// The commit of the sample, whose repositories are made where it is laid out.
+/// Returns the commit of the sample, whose repositories are written when it is prepared.
 fn sample_commit(place: &Place) -> git2::Oid {
     place.succeeds(["images", "--sample"]);
     let entries = walkdir::WalkDir::new(place.work().join("sample")).into_iter().filter_map(Result::ok);
@@ -160,7 +159,7 @@ fn sample_commit(place: &Place) -> git2::Oid {
 #[test]
 fn git_settings_of_the_user_change_nothing() {
     let upstream = Upstream::new();
-    // So that a filter of the user's would have an effect.
+    // Allowed so that a filter of the user's would have an effect.
     upstream.repository().config().unwrap().set_bool("uploadpack.allowFilter", true).unwrap();
     let mut place = upstream.place();
     let url = format!("{}/k3s/.git", upstream.server.url);

@@ -1,5 +1,5 @@
-//! Trees and archives that are meant to harm: what is theirs stays apart from what is ours, and
-//! nothing outside of our directories is written to or read.
+//! Tests of malicious trees and archives: their files stay apart from ours, and nothing outside of our directories
+//! is written or read.
 
 use super::place::{Place, failed};
 use super::shop;
@@ -12,7 +12,7 @@ use xtask::step::{Plan, Step};
 
 const ARCH: &str = "riscv64";
 
-/// A repository of the sample's tree with additions, which are put there first.
+/// Makes a repository of the sample's tree with additions, which are written first.
 fn source(place: &Place, name: &str, add: impl FnOnce(&Path)) -> String {
     let source = place.path(name);
     std::fs::create_dir(&source).unwrap();
@@ -21,7 +21,7 @@ fn source(place: &Place, name: &str, add: impl FnOnce(&Path)) -> String {
     source.to_str().unwrap().to_owned()
 }
 
-/// A file of the user's, outside of everything that is built.
+/// Writes a file of the user's, outside of everything that is built.
 fn victim(place: &Place) -> PathBuf {
     let victim = place.path("victim/file");
     std::fs::create_dir(victim.parent().unwrap()).unwrap();
@@ -35,7 +35,7 @@ fn assert_intact(victim: &Path) {
     assert_eq!(std::fs::read_dir(victim.parent().unwrap()).unwrap().count(), 1);
 }
 
-/// The names that we give to files of our own beside a tree.
+/// Names of our own files beside a tree.
 const OURS: [&str; 2] = ["stamp.json", "outcome.json"];
 
 #[test]
@@ -106,7 +106,7 @@ fn links_inside_a_tree_are_followed_by_readers() {
 
 #[test]
 fn assets_are_not_written_through_links() {
-    // Each leads to a directory of the tree, which would be changed.
+    // Each link leads to a directory of the tree, which would be changed.
     let links = [
         ("build", "docs"),
         ("build/static", "../docs"),
@@ -132,7 +132,7 @@ fn assets_are_not_written_through_links() {
     }
 }
 
-/// Puts a link in the place of whatever is there.
+/// Replaces whatever is there by a link.
 fn replace(place: &Path, target: &Path) {
     match place.is_dir() {
         true => std::fs::remove_dir_all(place).unwrap(),
@@ -142,7 +142,7 @@ fn replace(place: &Path, target: &Path) {
     symlink(target, place).unwrap();
 }
 
-/// Makes the bundle of small files and of this k3s-root.
+/// Builds the bundle of small files and of this k3s-root.
 fn bundle_with(build: &Build, root: impl Fn(&Path) + Send + Sync) -> anyhow::Result<PathBuf> {
     let step = |name, run| Step { name, recipe: &[], needs: vec![], inputs: vec![], run };
     let program = |step_name, file: &'static str| {

@@ -1,4 +1,4 @@
-//! Builds that are ended in the middle: nothing of them goes on, and the next run does.
+//! Tests of builds that are interrupted: no process of them continues, and the next run succeeds.
 
 use super::place::{Place, failed};
 use super::{needs, shop, wait};
@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
-/// The processes that have anything to do with a place: by their command line, environment or folder.
+/// Returns the processes that belong to a place by their command line, environment or working directory.
 fn processes_of(place: &Place) -> Vec<String> {
     let path = place.path("");
     let path = path.to_str().unwrap().trim_end_matches('/');
@@ -20,7 +20,7 @@ fn processes_of(place: &Place) -> Vec<String> {
         };
         let folder = std::fs::read_link(process.join("cwd")).unwrap_or_default();
         let all = [read("cmdline"), read("environ"), folder.display().to_string()];
-        // One that has ended and is not yet reaped has neither.
+        // A process that has ended and is not yet reaped has neither.
         if entry.file_name().to_string_lossy().parse::<u32>().is_ok()
             && all.iter().any(|text| text.contains(path))
         {
@@ -30,11 +30,11 @@ fn processes_of(place: &Place) -> Vec<String> {
     found
 }
 
-/// A build that is under way, and ends with the test at the latest.
+/// A running build, which ends with the test at the latest.
 struct Build(Child);
 
 impl Build {
-    /// Starts one that no signal is kept from, as it would be if the tests run in the background of a shell.
+    /// Starts a build that ignores no signal: it would ignore SIGINT if a shell ran the tests in the background.
     fn start(place: &Place, messages: Stdio) -> Build {
         let mut command = place.under(["env", "--default-signal"], ["build", "--sample"]);
         Build(command.stdout(Stdio::null()).stderr(messages).spawn().unwrap())
@@ -48,7 +48,7 @@ impl Drop for Build {
     }
 }
 
-/// Ends a build by a signal, and waits until nothing of it is left.
+/// Ends a build by a signal, and waits until no process of it is left.
 fn end(place: &Place, Build(build): &mut Build, signal: Signal) {
     kill(Pid::from_raw(i32::try_from(build.id()).unwrap()), signal).unwrap();
     build.wait().unwrap();
@@ -60,7 +60,7 @@ fn no_child_outlives_a_build_however_it_is_ended() {
     let mut place = Place::new();
     let rustc = xtask::process::find("rustc").unwrap();
     let reached = place.path("reached");
-    // A compiler with a child of its own, which does not come back.
+    // A compiler with a child process, which never returns.
     let stuck = format!("sleep 1000 & touch '{}'; sleep 1000", reached.display());
     place.put_program(
         "rustc",
@@ -112,7 +112,7 @@ fn a_build_that_is_killed_after_every_step_ends_with_the_same_bytes() {
     assert!(killed_after.len() >= 10, "{killed_after:?}");
     let sums = shop::product("embed", "riscv64").sums();
     assert_eq!(product.sums(), sums);
-    // The moment at which a product appears is too short to be met: before it, and after it.
+    // The moment at which a product appears is too short to hit: the build is ended before it and after it.
     let version = place.dist().join(shop::LAYOUTS[0].1);
     for product_is_there in [false, true] {
         if !product_is_there {

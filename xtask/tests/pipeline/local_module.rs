@@ -30,8 +30,8 @@ const LOGRUS: Local = Local {
     path: "github.com/sirupsen/logrus",
 };
 
-/// A directory with one patch, which puts these modules into the tree and replaces the originals by them.
-/// `changed` gives each file of them its text.
+/// Writes a directory with one patch, which adds these modules to the tree and replaces the originals by them.
+/// `changed` returns the text of each of their files.
 fn patches(place: &Place, locals: &[Local], changed: impl Fn(&str, String) -> String) -> PathBuf {
     let patches = place.path("patches");
     let mut edits = Vec::new();
@@ -81,7 +81,7 @@ fn write_patch(patches: &Path, edits: &[serde_json::Value]) {
 #[test]
 fn local_modules_are_compiled_labelled_and_vendored() {
     let place = Place::new();
-    // The shim's own go.mod replaces a module, too, relative to itself.
+    // The shim's own go.mod also replaces a module, relative to itself.
     let changed = |file: &str, text: String| match file {
         "lab/containerd/go.mod" => text + "\nreplace github.com/sirupsen/logrus => ../logrus\n",
         "lab/containerd/version/version.go" => text.replace("Revision = \"\"", "Revision = \"of the tree\""),

@@ -1,4 +1,4 @@
-//! `--source` with a directory: what of it is built, and what stops the build.
+//! Tests of `--source` with a directory: which files of it are built, and what stops the build.
 
 use super::needs;
 use super::place::{Place, succeeded};
@@ -6,7 +6,7 @@ use super::upstream::{make_repository, said};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A user that this machine does not have.
+/// User ID that this machine does not have.
 const OTHER: u32 = 54_321;
 
 fn source(place: &Place) -> PathBuf {
@@ -57,7 +57,7 @@ fn uncommitted_changes_stop_the_build() {
 fn changes_of_other_commits_and_ignored_files_are_no_matter() {
     let place = Place::new();
     let source = source(&place);
-    // Line ends that git converts are no changes.
+    // Line ends that git converts are not changes.
     std::fs::write(source.join(".gitattributes"), "*.md text eol=crlf\n").unwrap();
     std::fs::write(source.join("crlf.md"), "one\r\n").unwrap();
     std::fs::write(source.join(".gitignore"), "/bin/\n").unwrap();
