@@ -1,5 +1,5 @@
-//! Scripts of a source tree as an attacker would write them. Each attack succeeds where the scripts are trusted,
-//! so that its failure in the sandbox says something.
+//! Tests of a source tree's scripts as an attacker would write them. Each attack succeeds where the scripts are
+//! trusted, so that its failure in the sandbox proves something.
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::Mode;
@@ -23,7 +23,7 @@ fn context() -> Context {
     context
 }
 
-/// The sample's scripts with lines of an attacker's among them, beside files that are none of their business.
+/// The sample's scripts with an attacker's lines among them, beside files that they must not touch.
 struct Tree {
     directory: tempfile::TempDir,
 }
@@ -103,7 +103,7 @@ fn removes_and_changes_nothing_outside() {
     only_trusted(&format!("rm=/bin/rm; $rm {} || true", file.display()), removed);
 }
 
-/// An executable of the attacker's own runs in the sandbox, through the loader, and can no more for it.
+/// An executable of the attacker's own runs in the sandbox, through the loader, and has no more rights there.
 #[test]
 fn changes_no_modes_outside() {
     let outside = outside();
@@ -122,7 +122,7 @@ fn changes_no_modes_outside() {
     assert_eq!(mode(), 0o666);
 }
 
-/// The next script would be recorded by what this one has written.
+/// A script writes to the file that records the next script.
 #[test]
 fn changes_nothing_of_the_recorder() {
     let forged = |recipe: &anyhow::Result<Recipe>| format!("{recipe:?}").contains("forged");
@@ -189,7 +189,7 @@ fn leaves_no_process() {
         };
         let program = Program::new(&context, cmd!(shell, "bash -c {script}")).sandboxed(sandbox);
         let result = program.run_within(timeout);
-        // It ends when no process has the other end any more.
+        // The pipe ends when no process has the other end any more.
         fcntl(&reader, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
         std::io::read_to_string(reader).unwrap();
         match ends {

@@ -2,7 +2,7 @@
 //! signals.
 //!
 //! Each test gives a shell script that runs inside the namespace, beside the program. `go` waits until the
-//! test says that the program is ready; until then script and program run in a race, as they should.
+//! test signals that the program is ready; until then script and program run in a race, as they should.
 
 use nix::sys::signal::Signal;
 

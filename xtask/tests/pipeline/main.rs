@@ -1,5 +1,5 @@
-//! The pipeline on the sample upstream: what it plans, what it makes, and what becomes of it when machines,
-//! networks and people do what they do.
+//! Tests of the pipeline on the sample upstream: its plans, its results, and its behaviour under failures of
+//! machines and networks and mistakes of users.
 
 #[path = "../support/git_server.rs"]
 mod git_server;

@@ -1,4 +1,4 @@
-//! The tree that is compiled: a patch reaches what the compiler reads.
+//! Tests of the tree that is compiled: a patch reaches what the compiler reads.
 
 use super::place::Place;
 use super::shop;
@@ -11,7 +11,7 @@ use xtask::upstream::recipe::file_name;
 
 const ARCH: &str = "riscv64";
 
-/// A directory with one patch, of the image in the manifest of CoreDNS.
+/// Writes a directory with one patch, of the image in the manifest of CoreDNS.
 fn patch_of_manifest(place: &Place) -> PathBuf {
     let patches = place.path("patches");
     std::fs::create_dir(&patches).unwrap();
@@ -41,7 +41,7 @@ fn patched_manifest_is_embedded() {
     assert_patched(&tree.join("pkg/deploy/embed/coredns.yaml"));
 }
 
-/// A build whose committed file has these many of the two charts; the sample's has none.
+/// Returns a build whose committed file has `count` of the two charts; the sample's has none.
 fn with_committed_charts<'a>(place: &Place, mut build: Build<'a>, count: usize) -> Build<'a> {
     let tree = place.path("with-charts");
     xtask::tree::copy(&build.patched.tree, &tree).unwrap();
@@ -76,7 +76,8 @@ fn charts_are_downloaded_where_one_is_not_committed() {
     assert_eq!(charts::wanted(&build).unwrap(), Wanted::Download);
 }
 
-/// A directory with one patch of go.mod and of a script: another fork of containerd, and one tag more.
+/// Writes a directory with one patch of go.mod and of a script: another fork of containerd, and one more build
+/// tag.
 fn patch_of_facts(place: &Place) -> PathBuf {
     let patches = place.path("patches");
     std::fs::create_dir(&patches).unwrap();
@@ -93,7 +94,7 @@ fn patch_of_facts(place: &Place) -> PathBuf {
     patches
 }
 
-/// The compiled modules must be those that the patched tree names: the shim is compiled outside of it, in the module.
+/// The compiled modules must be those of the patched tree; the shim is compiled outside of it, in the module.
 #[test]
 fn facts_are_read_from_the_patched_tree() {
     let place = Place::new();

@@ -1,4 +1,4 @@
-//! The plan, line for line, against the one that was agreed on.
+//! Tests of the plan, line for line, against the committed snapshots.
 
 use super::place::Place;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ fn the_plan_of_the_layout_with_go_bindata_is_the_agreed_one() {
     hold_against_snapshot("bindata");
 }
 
-/// Set to anything, it rewrites the snapshots.
+/// Environment variable that, with any value, makes the tests rewrite the snapshots.
 const UPDATE: &str = "UPDATE_SNAPSHOTS";
 
 #[track_caller]
@@ -39,7 +39,7 @@ fn hold_against_snapshot(layout: &str) {
     assert!(!place.dist().exists(), "a dry run builds nothing");
 }
 
-/// A plan without sums, commits and the versions of tools, and with a line for each linker flag.
+/// Returns a plan without checksums, commits and versions of tools, and with a line for each linker flag.
 fn without_what_may_change(plan: &str) -> String {
     let pins = Pins::load().unwrap();
     let plan = plan.replace(" -X ", "\n        -X ");
@@ -54,7 +54,7 @@ fn without_what_may_change(plan: &str) -> String {
     lines.collect()
 }
 
-/// A line whose runs of hexadecimal digits that can only be sums or commits are called so.
+/// Replaces the runs of hexadecimal digits in a line that can only be checksums or commits by a placeholder.
 fn without_sums(line: &str) -> String {
     let mut text = String::new();
     let mut rest = line;

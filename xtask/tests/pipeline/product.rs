@@ -1,4 +1,4 @@
-//! What a build leaves, in both layouts and for every architecture.
+//! Tests of the files that a build leaves, in both layouts and for every architecture.
 
 use super::place::{Place, succeeded};
 use super::shop::{self, LAYOUTS, Product};
@@ -8,7 +8,7 @@ use std::process::Command;
 use xtask::sample::{self, Layout};
 use xtask::target::TARGETS;
 
-/// What the product was checked for, in order, with `{arch}` and `{binary}` for what differs.
+/// Checks of the product, in order, with `{arch}` and `{binary}` for what differs.
 const CHECKS: [&str; 15] = [
     "server is a static {arch} program that names no path of this machine",
     "the server names our pause image and not upstream's",
@@ -109,7 +109,7 @@ fn what_is_left_out_is_called_missing_and_not_asked_for_at_the_start() {
     assert!(size(&product) < size(whole));
     let started = |product, data: &str| server::start(product, &place.path(data), &[]);
     let (told, told_by_whole) = (started(&product, "data"), started(whole, "data-of-whole"));
-    // Of the two manifests that ask for charts, one has another object, too.
+    // Of the two manifests that need charts, one contains another object, too.
     assert!(told_by_whole.contains("Carrying 6 manifests and 3 charts"), "{told_by_whole}");
     assert!(told.contains("Carrying 5 manifests and 0 charts"), "{told}");
     let kept = std::fs::read_to_string(place.path("data/server/manifests/gateway-api-crd.yaml")).unwrap();
@@ -117,7 +117,7 @@ fn what_is_left_out_is_called_missing_and_not_asked_for_at_the_start() {
     let report = std::fs::read_to_string(product.folder.join("report.html")).unwrap();
     assert!(report.contains("without k3s-root") && report.contains("without charts"));
 
-    // Where k3s-root is to be inside, the same bundle is refused.
+    // Where the bundle must contain k3s-root, the same bundle is refused.
     let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
     let results =
         walkdir::WalkDir::new(place.work().join(host).join("bundle")).into_iter().map(Result::unwrap);
@@ -149,7 +149,7 @@ fn what_nothing_has_changed_is_not_made_again() {
     assert_eq!((made(&first.said), made(&second.said)), (2, 0), "{}", second.said);
     assert_eq!(report(&second).modified().unwrap(), modified);
 
-    // Only what the pause image's name goes into is made again.
+    // Only what depends on the pause image's name is built again.
     let third = shop::build(&place, &["--pause-image", "me/pause:1"]);
     let again: Vec<_> =
         third.said.lines().filter_map(|line| line.strip_prefix("✓ ")?.split(' ').next()).collect();
@@ -160,7 +160,7 @@ fn what_nothing_has_changed_is_not_made_again() {
         assert!(again.contains(&changed), "{changed} was kept\n{}", third.said);
     }
 
-    // A result that was damaged is made anew, and with it nothing else.
+    // A damaged result is built again, and nothing else with it.
     let shim = std::fs::read_dir(place.work().join("riscv64/shim")).unwrap();
     let shim = shim.map(|entry| entry.unwrap().path().join("output/containerd-shim-runc-v2"));
     for file in shim.filter(|file| file.exists()) {
@@ -176,7 +176,7 @@ fn modules_gone_since_the_compile_are_fetched() {
     let mut place = Place::new();
     let (shared, cache) = (super::place::cache(), place.path("cache"));
     std::fs::create_dir(&cache).unwrap();
-    // The others' cache, but for the modules, which are removed here.
+    // The cache of the other tests, except for the modules, which are removed here.
     for entry in std::fs::read_dir(shared).unwrap().map(Result::unwrap) {
         if entry.file_name() != "sample-modules" {
             std::os::unix::fs::symlink(entry.path(), cache.join(entry.file_name())).unwrap();

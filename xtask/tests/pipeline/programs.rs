@@ -1,4 +1,4 @@
-//! What is said of the programs that a build runs, and what they are told.
+//! Tests of the errors and logs of the commands that a build runs, and of the environment they are given.
 
 use super::place::{self, Place};
 use std::collections::BTreeSet;
@@ -86,7 +86,7 @@ fn a_program_gets_an_environment_of_our_making() {
     for name in ["OURS", "PATH", "LC_ALL", "TZ"] {
         assert!(names.contains(name), "{name} is missing: {names:?}");
     }
-    // cargo gives every test these.
+    // cargo sets this variable for every test.
     assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
     assert!(!names.contains("CARGO_MANIFEST_DIR") && !names.contains("CARGO_PKG_NAME"), "{names:?}");
     assert!(told.contains("LC_ALL=C.UTF-8\n") || told.ends_with("LC_ALL=C.UTF-8"), "{told}");

@@ -1,4 +1,4 @@
-//! The same inputs give the same bytes, whoever builds, where, when and with what already there.
+//! Tests that the same inputs give the same bytes, whatever the user, directory, time and existing files.
 
 use super::needs;
 use super::place::{self, ODD_NAME, Place, succeeded};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use xtask::cli::{Cli, Command};
 use xtask::context::Context;
 
-/// The product of a place, compared with the one that all tests share.
+/// Checks that the product of a place equals the one that all tests share.
 #[track_caller]
 fn is_the_shared_one(place: &Place, layout: &str) {
     let (_, version) = LAYOUTS.iter().find(|(name, _)| *name == layout).unwrap();
@@ -51,7 +51,7 @@ fn another_user_in_another_year_with_cold_caches_builds_the_same_bytes() {
         return;
     }
     let mut place = Place::new();
-    // What was fetched is shared; what was compiled is not.
+    // Fetched files are shared; compiled ones are not.
     place.set("K3S_XTASK_CACHE", place.path("cache"));
     std::fs::create_dir_all(place.path("cache")).unwrap();
     shop::product("embed", "riscv64");
@@ -69,8 +69,8 @@ fn another_user_in_another_year_with_cold_caches_builds_the_same_bytes() {
     std::fs::create_dir_all(place.path("home")).unwrap();
     place.set("LC_ALL", "de_DE.UTF-8");
     place.set("TZ", "America/Caracas");
-    // A namespace in which we are another user. Its clock is ours, but for our own program: what it starts
-    // gets an environment without libfaketime, under which some compilers would hang.
+    // A namespace in which we are another user. It has our clock, except for our own executable: its child
+    // processes get an environment without libfaketime, under which some compilers would hang.
     place.set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     let user = ["unshare", "--user", "--map-user=4321", "--map-group=4321"];
     let mask = ["sh", "-c", "umask 027; exec \"$@\"", "sh"];

@@ -1,4 +1,4 @@
-//! The check that runs a product, given programs that do not do as they should.
+//! Tests of the check that runs a product, with executables that misbehave.
 
 use super::place::{self, Place};
 use super::shop;
@@ -9,7 +9,7 @@ use xtask::product::run;
 use xtask::sample::{self, Layout};
 use xtask::step::{Plan, Step};
 
-/// A k3s that prints this version, unpacks itself into a directory of this name, and starts with these words.
+/// A k3s that prints this version, unpacks itself into a directory of this name, and starts with these messages.
 #[derive(Clone, Copy)]
 struct K3s<'a> {
     version: &'a str,
@@ -27,7 +27,7 @@ impl K3s<'_> {
     }
 }
 
-/// The programs that are run: the step that makes each, its name, and its script.
+/// Returns the executables that are run: the step that builds each, its name, and its script.
 fn programs(build: &Build, k3s: K3s) -> [(&'static str, String, String); 4] {
     let runc = format!("echo libseccomp: {}", build.context.pins.libseccomp.version);
     [
@@ -38,7 +38,7 @@ fn programs(build: &Build, k3s: K3s) -> [(&'static str, String, String); 4] {
     ]
 }
 
-/// The error of the check, or what it has found.
+/// Returns the findings of the check, or its error.
 fn verdict(build: &Build, programs: &[(&'static str, String, String); 4]) -> Result<Vec<String>, String> {
     let write = |(step, name, script): &(&'static str, String, String)| {
         let (name, script) = (name.clone(), format!("#!/bin/sh\n{script}\n"));

@@ -1,4 +1,4 @@
-//! The server of a product, run on this machine: what it says of the pause image it is to use.
+//! Tests of a product's server, run on this machine: the pause image that it reports it will use.
 
 use super::place::Place;
 use super::shop::{self, LAYOUTS, Product};
@@ -7,15 +7,15 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use xtask::image::{Compression, PauseImage, Reference, docker_archive};
 
-/// Where k3s looks for images that users provide, below its data folder.
+/// Directory for images that users provide, below k3s' data directory.
 const IMAGES: &str = "agent/images";
 
-/// The pause image of the project's own choice.
+/// Returns the name of the project's default pause image.
 fn ours() -> String {
     xtask::pins::Pins::load().unwrap().pause_image.reference
 }
 
-/// Starts the binary as a user would, and returns what it said until it was up. It is ended then.
+/// Starts the binary as a user would, ends it once it is up, and returns its log until then.
 pub fn start(product: &Product, data: &Path, options: &[&str]) -> String {
     let binary = product.folder.join(shop::host().k3s_binary());
     let mut command = Command::new(binary);
@@ -35,7 +35,7 @@ pub fn start(product: &Product, data: &Path, options: &[&str]) -> String {
     told
 }
 
-/// An archive with an image of this name, as a user would put it into agent/images.
+/// Writes an archive with an image of this name, as a user would put it into agent/images.
 fn put_image(data: &Path, file: &str, name: &str) {
     let program = shop::product("embed", shop::host().go).folder.join("pause");
     let image = PauseImage::new(shop::host(), std::fs::read(program).unwrap(), "1").unwrap();

@@ -18,7 +18,7 @@ pub const LAYOUTS: [(&str, &str); 2] = [("embed", "v0.35.0+k3s1.sample"), ("bind
 pub struct Product {
     pub folder: PathBuf,
     pub manifest: Manifest,
-    /// What the build said on its way.
+    /// Messages of the build.
     pub said: String,
 }
 
@@ -28,13 +28,13 @@ impl Product {
         Product { folder, manifest, said }
     }
 
-    /// The text that `sha256sum --check` reads, which names every byte of the product.
+    /// Returns the text that `sha256sum --check` reads, which names every file of the product.
     pub fn sums(&self) -> String {
         std::fs::read_to_string(self.folder.join("SHA256SUMS")).unwrap()
     }
 }
 
-/// The place where they are built. It outlives the last test, so the next run removes it.
+/// Returns the place where products are built. It outlives the last test, so the next run removes it.
 fn place() -> &'static Place {
     static PLACE: OnceLock<Place> = OnceLock::new();
     PLACE.get_or_init(|| {
@@ -49,7 +49,7 @@ fn place() -> &'static Place {
     })
 }
 
-/// The sample as it is built without any option but these two.
+/// Returns the sample built with no other options than these two.
 pub fn product(layout: &str, arch: &str) -> &'static Product {
     static PRODUCTS: Mutex<Vec<(String, &Product)>> = Mutex::new(Vec::new());
     let name = format!("{layout} {arch}");
@@ -74,7 +74,7 @@ pub fn build(place: &Place, options: &[&str]) -> Product {
     Product::read(place.dist().join(version).join(arch), said)
 }
 
-/// A build that has not begun, for an architecture and with the patches of this directory.
+/// Returns a build that has not begun, for an architecture and with the patches of this directory.
 #[track_caller]
 pub fn prepare<'a>(chosen: &'a Chosen, arch: &str, patches: Option<&Path>) -> Build<'a> {
     let options = BuildOptions {
@@ -89,7 +89,7 @@ pub fn prepare<'a>(chosen: &'a Chosen, arch: &str, patches: Option<&Path>) -> Bu
     xtask::command::build::prepare(chosen, Target::named(arch).unwrap(), &options).unwrap()
 }
 
-/// The result of a step of a shared product, which holds this file.
+/// Returns the path of this file in the result of a step of a shared product.
 pub fn result(arch: &str, step: &str, file: impl AsRef<Path>) -> PathBuf {
     let steps = std::fs::read_dir(place().work().join(arch).join(step)).unwrap();
     let folders = steps.map(|entry| entry.unwrap().path().join("output"));
@@ -97,7 +97,7 @@ pub fn result(arch: &str, step: &str, file: impl AsRef<Path>) -> PathBuf {
     found.next().unwrap_or_else(|| panic!("no result of {step} holds {}", file.as_ref().display()))
 }
 
-/// The tree that a build compiles, made with the steps that it needs.
+/// Makes the tree that a build compiles, with the steps that it needs.
 pub fn make_tree(build: &Build) -> anyhow::Result<PathBuf> {
     let mut needed = BTreeSet::from(["tree"]);
     let mut steps = build.steps().unwrap();
@@ -113,7 +113,7 @@ pub fn make_tree(build: &Build) -> anyhow::Result<PathBuf> {
     tree::of(&outputs)
 }
 
-/// The architecture of this machine, whose products run without emulation.
+/// Returns the architecture of this machine, whose products run without emulation.
 pub fn host() -> &'static Target {
     Target::host().expect("the machine is of a kind that k3s is built for")
 }

@@ -1,4 +1,4 @@
-//! Several builds at once.
+//! Tests of builds that run in parallel.
 
 use super::place::{Place, failed, succeeded};
 use super::shop::{self, LAYOUTS, Product};
@@ -7,8 +7,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
-/// Has the pause program's compiler of a place wait, and returns the file that appears when it does, and the one
-/// that lets it go on.
+/// Makes the pause program's compiler of a place wait, and returns the file that appears when it does, and the one
+/// that lets it continue.
 fn hold_compiler(place: &mut Place) -> (PathBuf, PathBuf) {
     let rustc = xtask::process::find("rustc").unwrap();
     let (reached, go_on) = (place.path("reached"), place.path("go-on"));
@@ -22,7 +22,7 @@ fn hold_compiler(place: &mut Place) -> (PathBuf, PathBuf) {
     (reached, go_on)
 }
 
-/// Waits until a file appears, which a child process makes while it runs.
+/// Waits until a file appears, which a running child process creates.
 #[track_caller]
 fn wait_for(file: &Path, child: &mut Child) {
     wait::until(|| {

@@ -1,4 +1,4 @@
-//! Where k3s comes from: upstream's tags by smart HTTP, and trees of a person's own.
+//! Tests of k3s' sources: upstream's tags by smart HTTP, and trees of the user's own.
 
 use super::place::{Place, succeeded};
 use super::upstream::{TAG, Upstream, make_repository, said};
@@ -50,7 +50,7 @@ fn a_tag_that_moved_stops_the_build_until_the_lock_is_told_to_forget_it() {
     upstream.move_tag(TAG);
     let moved = upstream.commit(TAG);
 
-    // With the locked commit at hand nothing has to be asked.
+    // With the locked commit in the cache nothing has to be queried.
     said(&place, &["images", "--k3s", TAG]);
     place.set("K3S_XTASK_CACHE", place.path("empty"));
     let told = place.fails(["build", "--k3s", TAG]);
@@ -139,7 +139,7 @@ fn a_server_that_does_not_answer_is_named() {
     let mut place = Place::new();
     place.set("K3S_XTASK_CACHE", place.path("cache"));
     place.set("GIT_CONFIG_COUNT", "1");
-    // Nobody listens at port 1.
+    // No server listens at port 1.
     place.set("GIT_CONFIG_KEY_0", "url.http://127.0.0.1:1/.insteadOf");
     place.set("GIT_CONFIG_VALUE_0", "https://github.com/");
     let told = place.fails(["build", "--k3s", TAG]);
@@ -151,13 +151,13 @@ fn the_sample_comes_from_here_wherever_the_user_leads_git() {
     let mut place = Place::new();
     place.set("GIT_CONFIG_COUNT", "1");
     place.set("GIT_CONFIG_KEY_0", "url.http://127.0.0.1:1/.insteadOf");
-    // As long an address as the sample's own setting has, or git would take that one.
+    // The URL must be as long as the one in the sample's own setting, or git would take that one.
     place.set("GIT_CONFIG_VALUE_0", "https://github.com/rancher/plugins");
     let told = place.succeeds(["build", "--sample", "--dry-run"]);
     assert!(told.contains("\ncni\n    plugins "), "{told}");
 }
 
-/// Every file and folder with all that writing to it would change.
+/// Returns every file and directory with all metadata that a write would change.
 fn state(folder: &Path) -> BTreeMap<PathBuf, (u64, u32, i64, i64, i64)> {
     let entries = walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap);
     let state = |entry: walkdir::DirEntry| {
@@ -188,7 +188,7 @@ fn a_local_source_is_read_and_never_written_to() {
     make_repository(&source, &["k3s/base", "k3s/embed"]);
     permit(&source, |mode| mode & 0o555);
     let before = state(&source);
-    // Root may write to everything, unless it is started without that right.
+    // Root may write to everything, unless it is started without that capability.
     let words: &[&str] = match nix::unistd::geteuid().is_root() {
         true => &["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"],
         false => &[],

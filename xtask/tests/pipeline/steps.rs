@@ -1,4 +1,4 @@
-//! Steps by themselves: what their keys depend on, and when a result is used again.
+//! Tests of single steps: what their keys depend on, and when a result is reused.
 
 use super::place::Place;
 use std::os::unix::fs::symlink;
@@ -16,7 +16,7 @@ fn step<'a>(name: &'static str, needs: &[&'static str], input: &str) -> Step<'a>
     }
 }
 
-/// The key of the second of two steps, after a change.
+/// Returns the key of the second of two steps, after a change.
 fn key(change: impl FnOnce(&mut Step, &mut Step)) -> String {
     let mut first = step("first", &[], "1");
     let mut second = step("second", &["first"], "2");

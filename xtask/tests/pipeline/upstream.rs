@@ -1,4 +1,4 @@
-//! Upstream's repository on this machine: the sample, behind git's smart HTTP.
+//! Upstream's repository on this machine: the sample, served by git's smart HTTP.
 
 use super::git_server;
 use super::http::Server;
@@ -9,7 +9,7 @@ use xtask::upstream::release::UPSTREAM;
 /// The tag whose version the sample's tree builds.
 pub const TAG: &str = "v0.35.0+k3s1";
 
-/// Upstream's repository, made of the sample.
+/// Upstream's repository, made from the sample.
 pub struct Upstream {
     pub folder: tempfile::TempDir,
     pub server: Server,
@@ -34,20 +34,20 @@ impl Upstream {
         self.repository().revparse_single(name).unwrap().peel_to_commit().unwrap().id().to_string()
     }
 
-    /// Makes a tag mean a commit, whatever it meant before.
+    /// Points a tag at a commit, replacing any earlier target.
     pub fn tag(&self, tag: &str, name: &str) {
         let repository = self.repository();
         let object = repository.revparse_single(name).unwrap();
         repository.tag_lightweight(tag, &object, true).unwrap();
     }
 
-    /// Makes a commit of the same tree, and has a tag mean it.
+    /// Makes a commit of the same tree, and points a tag at it.
     pub fn move_tag(&self, tag: &str) {
         commit(&self.repository(), "Another");
         self.tag(tag, "HEAD");
     }
 
-    /// A place whose git finds upstream here, and whose caches are empty.
+    /// Returns a place whose git finds upstream here, and whose caches are empty.
     pub fn place(&self) -> Place {
         let mut place = Place::new();
         place.set("K3S_XTASK_CACHE", place.path("cache"));
@@ -69,7 +69,7 @@ pub fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../sample")
 }
 
-/// A repository with one commit, of these folders of the sample one over the other.
+/// Makes a repository with one commit, of these directories of the sample copied one over the other.
 pub fn make_repository(folder: &Path, parts: &[&str]) {
     for part in parts {
         xtask::tree::copy(&sample().join(part), folder).unwrap();
@@ -88,7 +88,7 @@ fn commit(repository: &git2::Repository, message: &str) {
     let author = git2::Signature::new("t", "t@localhost", &git2::Time::new(1_700_000_000, 0)).unwrap();
     repository.commit(Some("HEAD"), &author, &author, message, &tree, &parents).unwrap();
 }
-/// What a command says beside its result, given that it succeeds.
+/// Returns the messages of a command besides its result, and fails unless it succeeds.
 #[track_caller]
 pub fn said(place: &Place, arguments: &[&str]) -> String {
     succeeded(place.xtask(arguments).output().unwrap()).1

@@ -1,5 +1,5 @@
-//! The rules that a bundle is judged by when it is unpacked: those of k3s' own code, as the sample's wrapper
-//! has them, and those of our check of a product. Both have to refuse the same bundles.
+//! Tests of the rules for a bundle that is unpacked: those of k3s' own code, as the sample's wrapper has them, and
+//! those of our check of a product. Both have to refuse the same bundles.
 
 use super::place::Place;
 use super::shop;
@@ -20,7 +20,7 @@ pub struct Entry {
     pub bytes: Vec<u8>,
 }
 
-/// A bundle as it should not be: what was changed, how, and what the wrapper says to it.
+/// A bad bundle: the name of the change, the change, and the wrapper's error.
 type Mutation = (&'static str, fn(&mut Vec<Entry>), &'static str);
 
 const MUTATIONS: [Mutation; 15] = [
@@ -54,7 +54,7 @@ fn add(entries: &mut Vec<Entry>, kind: EntryType, name: &str) {
     entries.push(Entry { kind, name: name.to_owned(), link: String::new(), bytes: Vec::new() });
 }
 
-/// What tar(1) makes of a file with two names: `busybox` and `pigz` as they would lie in one file system.
+/// Replaces `busybox` by a hard link to `pigz`, as tar(1) writes a file with two names.
 #[allow(clippy::ptr_arg, reason = "all mutations are of one type, and others add entries")]
 fn hard_link(entries: &mut Vec<Entry>) {
     let busybox = find(entries, "bin/busybox");
@@ -62,7 +62,7 @@ fn hard_link(entries: &mut Vec<Entry>) {
         Entry { kind: EntryType::Link, link: "bin/pigz".to_owned(), bytes: Vec::new(), ..busybox.clone() };
 }
 
-/// More than a window of 2^26 is filled with, which nothing can compress.
+/// Adds incompressible data that is larger than a window of 2^26.
 fn fill(entries: &mut Vec<Entry>) {
     let mut state = 1_u64;
     let random = std::iter::repeat_with(|| {
@@ -95,7 +95,7 @@ pub fn pack(entries: &[Entry], window: u32) -> Vec<u8> {
     for entry in entries {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(entry.kind);
-        // Past the crate's own judgement, which refuses some of these names as k3s does.
+        // Bypasses the crate's own check, which refuses some of these names as k3s does.
         header.as_old_mut().name[..entry.name.len()].copy_from_slice(entry.name.as_bytes());
         header.set_link_name_literal(&entry.link).unwrap();
         header.set_mode(0o755);
@@ -106,7 +106,7 @@ pub fn pack(entries: &[Entry], window: u32) -> Vec<u8> {
     tar.into_inner().unwrap().finish().unwrap()
 }
 
-/// The step that makes the binary, as the pipeline has it, around another bundle.
+/// Runs the step that builds the binary, as in the pipeline, with another bundle.
 fn wrap(build: &Build, tree: &Path, name: &str, bundle: &[u8]) -> std::path::PathBuf {
     let step = |name, inputs, run| Step { name, recipe: &[], needs: vec![], inputs, run };
     let sum = xtask::digest::Digest::of(bundle);
@@ -126,7 +126,7 @@ fn wrap(build: &Build, tree: &Path, name: &str, bundle: &[u8]) -> std::path::Pat
     binary
 }
 
-/// Whether the binary unpacks its bundle, what it says, and what is left in its data folder.
+/// Returns whether the binary unpacks its bundle, its messages, and the contents of its data directory.
 fn unpacks(binary: &Path) -> (bool, String, Vec<String>) {
     let data = tempfile::tempdir().unwrap();
     let mut command = Command::new(binary);

@@ -3,17 +3,17 @@
 use crate::needs;
 use std::process::Command;
 
-/// What a browser made of a page that it showed in a frame of some width.
+/// Measurements of a page that a browser showed in a frame of some width.
 #[derive(Debug, serde::Deserialize)]
 pub struct Look {
-    /// The width that the page is given and the width that it takes, in CSS pixels.
+    /// Width that the page is given and width that it takes, in CSS pixels.
     pub given: u32,
     pub taken: u32,
     /// Boxes whose content is wider than they are and cannot be scrolled to.
     pub bursting: Vec<String>,
-    /// Everything that was loaded or was to be loaded.
+    /// Every resource that was loaded or requested.
     pub loads: Vec<String>,
-    /// What a reader can read.
+    /// Visible text of the page.
     pub text: String,
 }
 
@@ -46,10 +46,10 @@ onload = () => {
 };
 </script>"#;
 
-/// What Chromium is called by those who ship it.
+/// Names under which distributions ship Chromium.
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
-/// Looks at pages in windows of the given widths, or says that there is no browser to do it.
+/// Measures pages in windows of the given widths, or reports that no browser is installed.
 pub fn look(what: &str, pages: &[(u32, &str)]) -> Option<Vec<Look>> {
     let Some(browser) = BROWSERS.iter().find_map(|name| xtask::process::find(name)) else {
         needs::lacks(what, "chromium (apt-get install chromium)");
@@ -57,7 +57,7 @@ pub fn look(what: &str, pages: &[(u32, &str)]) -> Option<Vec<Look>> {
     };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("look.html");
-    // `</script>` within a page must not end the script that holds it.
+    // `</script>` within a page must not end the script that contains it.
     let pages = serde_json::to_string(pages).unwrap().replace('<', "\\u003c");
     std::fs::write(&file, LOOK.replace("PAGES", &pages)).unwrap();
     let output = Command::new(browser)

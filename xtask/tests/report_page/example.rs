@@ -1,4 +1,4 @@
-//! A build and a boot as their reports are given them.
+//! Example builds and boots, in the form that reports are given.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +14,7 @@ use xtask::product::report::Report;
 use xtask::product::report::terminal::{Machine, Palette, Summary};
 use xtask::step::Timing;
 
-/// Everything that a report is made from.
+/// All data that a report is made from.
 #[derive(Clone, Debug)]
 pub struct Example {
     pub manifest: Manifest,
@@ -58,10 +58,10 @@ new file mode 100644
 Binary files /dev/null and b/pkg/agent/containerd/k3s-builtin-pause.tar differ
 "#;
 
-/// A whole file that is added.
+/// A complete file that a patch adds.
 const PROGRAM: &str = include_str!("../../../patches/builtin-pause/builtin_pause.go");
 
-/// A release, whole and checked.
+/// Returns a complete and checked release.
 pub fn release() -> Example {
     let entry = |size| FileEntry { size, sha256: Digest::of(u64::to_string(&size)) };
     let entries = |entries: &[(&str, u64)]| -> BTreeMap<String, FileEntry> {
@@ -147,8 +147,8 @@ fn timings() -> Vec<Timing> {
     ]
 }
 
-/// A build that has everything that is hard to show: many steps, words and lines without an end,
-/// and text that would like to be markup.
+/// Returns a build that is hard to display: many steps, words and lines without an end, and text that looks like
+/// markup.
 pub fn hostile() -> Example {
     let word = "supercalifragilistic".repeat(30);
     let markup =
@@ -184,7 +184,7 @@ pub fn hostile() -> Example {
     example
 }
 
-/// One of many steps, two of which always run side by side.
+/// Returns one of many steps, two of which always run in parallel.
 fn step(number: u32) -> Timing {
     let name = if number == 7 {
         "a-step-with-a-name-as-long-as-its-work".repeat(4)
@@ -196,7 +196,7 @@ fn step(number: u32) -> Timing {
     Timing { step: name.leak(), begin, end, kept: number % 10 == 3 }
 }
 
-/// A boot that ended with a failure, whose evidence has long lines and an escape sequence.
+/// Returns a boot that ended with a failure, whose evidence has long lines and an escape sequence.
 pub fn failed_boot() -> Record {
     let reached = |name, what, at| Reached { name, what, at };
     let memory = (0..200_u64).map(|at| (at as f64 * 4.0, 200_000 + at * at % 700 * 1_000)).collect();

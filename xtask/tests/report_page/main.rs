@@ -1,4 +1,4 @@
-//! The report of a build: its page, measured in a browser, and what is said at the terminal.
+//! Tests of the report of a build: its page, measured in a browser, and its text at the terminal.
 
 mod browser;
 mod example;

@@ -1,14 +1,14 @@
-//! The page, in a browser and as markup.
+//! Tests of the page, in a browser and as markup.
 
 use crate::browser::{Look, look};
 use crate::example::{failed_boot, hostile, release};
 use std::path::Path;
 use xtask::boot::page;
 
-/// Widths of a window: the one that is promised, and a small one.
+/// Widths of a window: the supported one, and a small one.
 const WIDTHS: [u32; 2] = [1280, 640];
 
-/// Leaves a page for people to look at.
+/// Keeps a page for developers to look at.
 fn keep(name: &str, html: &str) {
     std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("report-{name}.html")), html).unwrap();
 }
@@ -32,7 +32,7 @@ fn the_page_fits_its_window_and_asks_for_nothing() {
     for text in ["Critical path", "k3s v1.33.0+k3s1 for riscv64", "carvicsforth/pause:v3.10-v1.31.1"] {
         assert!(looks[0].text.contains(text), "{text} in {}", looks[0].text);
     }
-    // What would have been markup is there to be read, in the patches and in the check.
+    // Text that looks like markup is visible as text, in the patches and in the check.
     let evil = "<script src=\"https://evil.example/x.js\"></script><img src=x>";
     assert!(looks[1].text.matches(evil).count() > 600, "{}", looks[1].text.len());
 }
@@ -101,7 +101,7 @@ fn the_markup_names_nothing_outside_of_itself() {
     }
 }
 
-/// The tags of a page and its style, without the text between them.
+/// Returns the tags of a page and its style, without the text between them.
 fn markup(html: &str) -> String {
     let (head, body) = html.split_once("<body>").unwrap();
     let tags = body.split('<').filter_map(|part| Some(part.split_once('>')?.0));

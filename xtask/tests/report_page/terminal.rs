@@ -1,4 +1,4 @@
-//! What is said at the terminal.
+//! Tests of the text that is printed at the terminal.
 
 use crate::example::release;
 use xtask::product::report::terminal::{Machine, Palette};

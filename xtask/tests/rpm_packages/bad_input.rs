@@ -1,4 +1,4 @@
-//! Whatever cannot be packaged is refused with a reason and a remedy, and leaves nothing half-written.
+//! Tests of what cannot be packaged: each is refused with a reason and a remedy, and leaves nothing half-written.
 
 use crate::fake;
 use crate::lab::{CREATEREPO, can_build};
@@ -14,7 +14,7 @@ fn can_package(what: &str) -> bool {
     can_build(what) && needs::programs(what, &[CREATEREPO])
 }
 
-/// A whole product, and a place for what is made of it.
+/// A complete product, and a place for what is built from it.
 struct Case {
     place: Place,
 }
@@ -36,13 +36,13 @@ impl Case {
         arguments.iter().chain(more).map(|word| (*word).to_owned()).collect()
     }
 
-    /// What is said, given that the packaging fails and nothing appears.
+    /// Returns the error of the packaging, and checks that nothing appears.
     #[track_caller]
     fn refused(&self, more: &[&str]) -> String {
         self.place.fails(self.arguments(more))
     }
 
-    /// Changes the manifest, with sums that fit.
+    /// Changes the manifest, and the checksums with it.
     fn with_manifest(&self, change: impl FnOnce(&mut Manifest)) {
         let mut manifest = Manifest::read(&self.product().join("manifest.json")).unwrap();
         change(&mut manifest);
@@ -62,7 +62,7 @@ fn an_unknown_distribution_architecture_or_release_is_refused() {
 #[test]
 fn without_rpmbuild_the_line_that_installs_it_is_told() {
     let mut case = Case::new();
-    // Programs are looked for on this path alone, which has a package manager and nothing else.
+    // Executables are searched on this path alone, which has a package manager and nothing else.
     let path = case.place.path("path");
     fs::create_dir(&path).unwrap();
     for manager in ["apt-get", "dnf"] {
@@ -172,7 +172,7 @@ fn a_product_of_another_version_or_architecture_is_refused() {
     assert!(case.refused(&[]).contains("k3s-riscv64 is not for riscv64"));
 }
 
-/// Puts other bytes into a product, with manifest and sums that fit.
+/// Puts other bytes into a product, and adapts manifest and checksums.
 fn replace(case: &Case, name: &str, bytes: &[u8]) {
     fs::write(case.product().join(name), bytes).unwrap();
     let digest = xtask::digest::Digest::of(bytes);

@@ -1,4 +1,4 @@
-//! Finished products without a build: the pause program in k3s' place, and the manifest that goes with it.
+//! Finished products without a build: the pause program in place of k3s, and a matching manifest.
 
 use crate::lab::context;
 use fs_err as fs;
@@ -12,20 +12,20 @@ use xtask::product::run::SERVER_STARTS;
 use xtask::product::third_party::ThirdParty;
 use xtask::target::Target;
 
-/// The time of all fake products: 2025-04-18.
+/// Time of all fake products: 2025-04-18.
 pub const TIME: i64 = 1_745_000_000;
 
 pub fn riscv64() -> &'static Target {
     Target::named("riscv64").unwrap()
 }
 
-/// A static riscv64 program that starts and ends: pause, which with `-v` only says its version.
+/// Returns a static riscv64 program that starts and ends: pause, which with `-v` only prints its version.
 fn program() -> &'static [u8] {
     static PROGRAM: OnceLock<Vec<u8>> = OnceLock::new();
     PROGRAM.get_or_init(|| fs::read(xtask::pause::build(context(), riscv64()).unwrap()).unwrap())
 }
 
-/// What a manifest says of a whole release of this version.
+/// Returns the manifest of a complete release of this version.
 pub fn manifest(version: &str) -> Manifest {
     let texts = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
         pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
@@ -71,12 +71,12 @@ pub fn manifest(version: &str) -> Manifest {
     }
 }
 
-/// Writes a whole product of this version.
+/// Writes a complete product of this version.
 pub fn product(folder: &Path, version: &str) {
     product_of(folder, manifest(version));
 }
 
-/// Writes a whole product, with the sums that its manifest lacks.
+/// Writes a complete product, with the checksums that its manifest does not have yet.
 pub fn product_of(folder: &Path, mut manifest: Manifest) {
     fs::create_dir_all(folder).unwrap();
     let k3s = [program(), b"\0", manifest.k3s.as_bytes()].concat();
@@ -96,7 +96,7 @@ pub fn product_of(folder: &Path, mut manifest: Manifest) {
     write_manifest(folder, &manifest);
 }
 
-/// Writes a manifest, and sums that fit the files it names.
+/// Writes a manifest, and the checksums of the files that it names.
 pub fn write_manifest(folder: &Path, manifest: &Manifest) {
     let text = manifest.text().unwrap();
     fs::write(folder.join("manifest.json"), &text).unwrap();

@@ -1,4 +1,4 @@
-//! Packages made for the tests, each once: two versions of ours, openEuler's own, the distribution's stub.
+//! Packages built for the tests, each once: two versions of ours, openEuler's own, the distribution's stub.
 
 use crate::{fake, needs, place};
 use fs_err as fs;
@@ -12,19 +12,19 @@ use xtask::rpm::naming::{Dist, rpm_version};
 use xtask::rpm::sources::{self, Topdir};
 use xtask::rpm::{Packaging, build, marked};
 
-/// The programs without which nothing can be said of packages.
+/// Executable that every test of packages needs, and its Debian package.
 pub const RPM: (&str, &str) = ("rpm", "rpm");
 pub const RPMBUILD: (&str, &str) = ("rpmbuild", "rpm");
 pub const CREATEREPO: (&str, &str) = ("createrepo_c", "createrepo-c");
 pub const BUSYBOX: (&str, &str) = ("busybox", "busybox-static");
 pub const DNF: (&str, &str) = ("dnf", "dnf");
 
-/// Whether packages can be made here.
+/// Returns whether packages can be built here.
 pub fn can_build(what: &str) -> bool {
     needs::programs(what, &[RPM, RPMBUILD])
 }
 
-/// A folder of these tests' own, empty when they begin.
+/// Returns a directory of these tests' own, empty when they begin.
 pub fn scratch() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
@@ -37,7 +37,7 @@ pub fn scratch() -> &'static Path {
     })
 }
 
-/// The real repository and cache, with everything that is written below [`scratch`].
+/// Returns a context with the real repository and cache, which writes everything else below [`scratch`].
 pub fn context() -> &'static Context {
     static CONTEXT: OnceLock<Context> = OnceLock::new();
     CONTEXT.get_or_init(|| {
@@ -46,12 +46,12 @@ pub fn context() -> &'static Context {
     })
 }
 
-/// The file of this repository.
+/// Returns the path of a file of this repository.
 pub fn ours(path: &str) -> PathBuf {
     context().root.join(path)
 }
 
-/// The packages of one version.
+/// Packages of one version.
 #[derive(Clone, Debug)]
 pub struct Wares {
     pub k3s: PathBuf,
@@ -65,13 +65,13 @@ impl Wares {
     }
 }
 
-/// `1.33.0+k3s1`.
+/// Returns the packages of `1.33.0+k3s1`.
 pub fn former() -> &'static Wares {
     static WARES: OnceLock<Wares> = OnceLock::new();
     WARES.get_or_init(|| make("v1.33.0+k3s1", |_| {}))
 }
 
-/// `1.34.2+k3s1`, whose default settings are others.
+/// Returns the packages of `1.34.2+k3s1`, which has other default settings.
 pub fn latter() -> &'static Wares {
     static WARES: OnceLock<Wares> = OnceLock::new();
     WARES.get_or_init(|| {
@@ -84,7 +84,7 @@ pub fn latter() -> &'static Wares {
     })
 }
 
-/// Lays packages out, lets them be changed, builds them.
+/// Stages packages, applies a change, and builds them.
 fn make(version: &str, change: impl FnOnce(&Topdir)) -> Wares {
     let folder = scratch().join("wares").join(version);
     fake::product(&folder.join("product"), version);
@@ -101,7 +101,7 @@ fn make(version: &str, change: impl FnOnce(&Topdir)) -> Wares {
     Wares { k3s: named("k3s"), cli: named("k3s-cli"), pause_image: named("k3s-pause-image") }
 }
 
-/// How a product of the tests is packaged where nothing else is said.
+/// Returns the default packaging options for a product of the tests.
 pub fn packaging(product: &Product) -> Packaging<'_> {
     let manifest = &product.manifest;
     Packaging {
@@ -117,19 +117,19 @@ pub fn packaging(product: &Product) -> Packaging<'_> {
     }
 }
 
-/// openEuler's own k3s, with the files where it has them.
+/// Returns openEuler's own k3s, with the files at its paths.
 pub fn openeuler() -> &'static Path {
     static PACKAGE: OnceLock<PathBuf> = OnceLock::new();
     PACKAGE.get_or_init(|| distributions_k3s("1.24.2+rc1+k3s2", "3.oe2303", "riscv64"))
 }
 
-/// A newer k3s of the distribution's, which ours has to win against by its priority.
+/// Returns a newer k3s of the distribution's, over which ours must win by its repository's priority.
 pub fn newer() -> &'static Path {
     static PACKAGE: OnceLock<PathBuf> = OnceLock::new();
     PACKAGE.get_or_init(|| distributions_k3s("1.99.0+k3s1", "1.oe2403", "riscv64"))
 }
 
-/// A k3s that a distribution ships, in openEuler's layout.
+/// Builds a k3s as a distribution ships it, in openEuler's layout.
 fn distributions_k3s(version: &str, release: &str, arch: &str) -> PathBuf {
     let folder = scratch().join("distribution").join(version);
     let spec = format!(
@@ -156,7 +156,7 @@ chmod 755 %{{buildroot}}/usr/local/bin/k3s-install.sh
     rpmbuild(&folder, &spec, arch)
 }
 
-/// The stub of a distribution that provides these names, built once for each set of them.
+/// Returns the stub of a distribution that provides these names, built once for each set of them.
 pub fn stub(provides: &[&str]) -> PathBuf {
     static STUBS: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
     let key = provides.join(" ");
@@ -191,7 +191,7 @@ pub fn file_name(path: &Path) -> &str {
     path.file_name().unwrap().to_str().unwrap()
 }
 
-/// What a program that succeeds has written, messages last.
+/// Returns the output of a command that succeeds, messages last.
 #[track_caller]
 pub fn told(output: Output) -> String {
     let text =

@@ -1,4 +1,4 @@
-//! What those say whose trade it is to judge packages, units and scripts.
+//! Tests of packages, units and scripts with the linters for them.
 
 use crate::lab::{former, latter, ours, told};
 use crate::needs;
@@ -27,7 +27,7 @@ fn rpmlint_finds_what_nobody_has_filtered() {
     {
         return;
     }
-    // openEuler's own package has files in /usr/local, which our filters do not forgive.
+    // openEuler's own package has files in /usr/local, which our filters do not allow.
     let mut command = Command::new("rpmlint");
     command.arg("--config").arg(ours("rpm/rpmlint.toml")).arg(crate::lab::openeuler());
     let output = command.output().unwrap();
@@ -47,7 +47,7 @@ fn systemd_has_nothing_to_say_of_the_installed_units() {
     std::os::unix::fs::symlink("../bin/busybox", root.path("/sbin/modprobe")).unwrap();
     for unit in ["k3s.service", "k3s-agent.service"] {
         let path = format!("/usr/lib/systemd/system/{unit}");
-        // As on a machine that has systemd's own units beside ours.
+        // systemd's own units are present beside ours, as on a real machine.
         let text = root.read(&path).replace("/usr/bin/k3s ", "/bin/true ");
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(unit);
@@ -71,11 +71,11 @@ fn units_give_k3s_a_home_and_wait_for_each_other() {
         text.lines().map(str::to_owned).collect()
     };
     for unit in ["k3s.service", "k3s-agent.service"] {
-        // systemd sets HOME for no other unit of the system's.
+        // systemd sets HOME for no other system unit.
         assert!(lines(unit).contains(&"User=root".to_owned()), "{unit}");
         assert!(lines(unit).contains(&"After=network-online.target".to_owned()), "{unit}");
     }
-    // An order on one side is enough for both, and on both sides would be a circle.
+    // An order on one side is enough for both; on both sides it would be a cycle.
     assert!(lines("k3s-agent.service").contains(&"After=k3s.service".to_owned()));
 }
 

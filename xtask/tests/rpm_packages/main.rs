@@ -1,5 +1,5 @@
-//! The packages for openEuler, with the real rpm, rpmbuild, createrepo_c and dnf: what they are called, what is
-//! in them, what becomes of a machine on which they come and go, and the release that carries them.
+//! Tests of the packages for openEuler, with the real rpm, rpmbuild, createrepo_c and dnf: their names and
+//! contents, their installation, upgrade and removal, and the release that contains them.
 
 #[path = "../support/needs.rs"]
 mod needs;

@@ -1,4 +1,4 @@
-//! Those who come from openEuler's own k3s 1.24.2, and those who stay with it and want their pods to start.
+//! Tests of the migration from openEuler's own k3s 1.24.2, and of the fix for users who keep it.
 
 use crate::lab::{former, openeuler, told};
 use crate::needs;
@@ -13,8 +13,8 @@ const QEMU: (&str, &str) = ("qemu-riscv64-static", "qemu-user-static");
 const UNIT: &str = "[Service]\nType=notify\nExecStart=/usr/local/bin/k3s \\\n    server \\\n";
 const WANTED: &str = "/etc/systemd/system/multi-user.target.wants/k3s.service";
 
-/// A machine with 1.24.2 after `k3s-install.sh`, which wrote a unit, scripts and links that no package owns; k3s
-/// runs.
+/// Returns a machine with 1.24.2 after `k3s-install.sh`, which wrote a unit, scripts and links that no package
+/// owns; k3s is running.
 fn with_1_24_2(root: Root) -> Root {
     root.install(&[openeuler()]);
     root.write("/etc/systemd/system/k3s.service", UNIT);
@@ -31,7 +31,7 @@ fn with_1_24_2(root: Root) -> Root {
     root
 }
 
-/// The version that the program behind a path was made for, after it was really started.
+/// Starts the executable at a path and returns the version that it was built for.
 #[track_caller]
 fn started(root: &Root, path: &str) -> &'static str {
     let program = fs::canonicalize(root.path(path)).unwrap();
@@ -104,7 +104,7 @@ fn an_erase_after_1_24_2_takes_our_link_along_and_leaves_the_administrators_unit
     assert_eq!(root.link(WANTED), "/etc/systemd/system/k3s.service");
     data_is_kept(&root);
 
-    // The unit now hides the packaged one: a fresh install leaves it alone as well.
+    // The unit now hides the packaged one: a fresh install does not change it either.
     let done = root.install(&[&former().k3s]);
     assert_eq!(root.link(WANTED), "/etc/systemd/system/k3s.service");
     assert!(!done.systemctl.contains("preset k3s.service"), "{}", done.systemctl);

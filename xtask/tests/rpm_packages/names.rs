@@ -1,4 +1,4 @@
-//! Versions in the order in which rpm's own comparison sees them.
+//! Tests of the order of versions in rpm's own comparison.
 
 use crate::lab::told;
 use crate::needs;
@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::process::Command;
 use xtask::rpm::naming::rpm_version;
 
-/// `rpm.vercmp`, the comparison that rpm and dnf upgrade by.
+/// Compares two versions with `rpm.vercmp`, which rpm and dnf upgrade by.
 fn compare(one: &str, other: &str) -> Ordering {
     let macro_text = format!("%{{lua:print(rpm.vercmp(\"{one}\", \"{other}\"))}}");
     let output = told(Command::new("rpm").args(["--eval", &macro_text]).output().unwrap());
@@ -23,7 +23,7 @@ fn versions_follow_each_other_as_releases_do() {
         return;
     }
     let order = [
-        // What openEuler has, in its own way of writing it.
+        // openEuler's version, in its own notation.
         "1.24.2+rc1+k3s2".to_owned(),
         version("v1.31.1-rc2+k3s1"),
         version("v1.31.1-rc10+k3s1"),

@@ -1,4 +1,4 @@
-//! The check of finished packages: right ones pass, and each thing that can be wrong is found.
+//! Tests of the check of finished packages: correct ones pass, and each kind of mistake is found.
 
 use crate::fake;
 use crate::lab::{can_build, packaging, scratch};
@@ -9,7 +9,7 @@ use xtask::rpm::contents::{Contents, Relation};
 use xtask::rpm::sources::{self, Topdir};
 use xtask::rpm::{build, verify};
 
-/// Packages a product, changed between laying out and building, and reads the packages back.
+/// Packages a product, changed between staging and building, and reads the packages back.
 fn read_back(name: &str, manifest: Manifest, change: impl FnOnce(&Topdir)) -> anyhow::Result<Vec<Contents>> {
     let folder = scratch().join("reading_back").join(name);
     fake::product_of(&folder.join("product"), manifest);
@@ -30,7 +30,7 @@ fn edit(topdir: &Topdir, file: &str, from: &str, to: &str) {
     fs::write(path, text.replacen(from, to, 1)).unwrap();
 }
 
-/// What is said of packages in which one text has been replaced by another.
+/// Returns the error for packages in which texts have been replaced by others.
 fn complaint(name: &str, edits: &[(&str, &str, &str)]) -> String {
     let found = read_back(name, fake::manifest("v1.33.0+k3s1"), |topdir| {
         for (file, from, to) in edits {
@@ -121,7 +121,7 @@ fn another_mode_owner_or_mark_is_found() {
             ),
         ],
     );
-    // Half a mark stops the reading of its package; without it the others are told.
+    // Half a mark stops the reading of its package; the other problems are reported without it.
     assert!(said.contains("/etc/sysconfig/k3s has half of %config(noreplace)"), "{said}");
     let said = complaint(
         "modes-only",

@@ -1,4 +1,4 @@
-//! The folder that is published: what is in it, and what must not become one.
+//! Tests of the directory that is published: its contents, and what must not be published.
 
 use crate::fake;
 use crate::lab::{CREATEREPO, can_build, packaging, told};
@@ -22,7 +22,7 @@ pub fn can_release(what: &str) -> bool {
     can_build(what) && needs::programs(what, &[CREATEREPO])
 }
 
-/// A finished product, and a place for what is made of it, in which `k3s.lock.json` locks what it was built from.
+/// Returns a place with a finished product, in which `k3s.lock.json` locks what the product was built from.
 pub fn place_with_product(change: impl FnOnce(&mut Manifest)) -> Place {
     let place = Place::new();
     let mut manifest = fake::manifest(VERSION);
@@ -39,7 +39,7 @@ pub fn place_with_product(change: impl FnOnce(&mut Manifest)) -> Place {
     place
 }
 
-/// The release of a product, made by the library, with a source package that nobody could build from.
+/// Releases a product through the library, with a source package that cannot be built.
 pub fn released(place: &Place, manner: Manner) -> PathBuf {
     let below = |name: &str| place.path("target").join(name);
     let context =
@@ -219,7 +219,7 @@ fn whatever_happens_to_a_folder_on_its_way_is_found() {
         again(folder);
     });
     assert!(said.contains("virus is no asset of a release"), "{said}");
-    // With sums that fit, what the folder says of itself in other places must hold.
+    // With matching checksums, the directory's other records of its contents must still be correct.
     let said = found("another program", &|folder| {
         fs::write(folder.join("k3s-riscv64"), "x").unwrap();
         again(folder);
@@ -231,7 +231,7 @@ fn whatever_happens_to_a_folder_on_its_way_is_found() {
         again(folder);
     });
     assert!(said.contains(&format!("{package} is not the one that lies beside it")), "{said}");
-    // The same of what lies in the repository's archive.
+    // The same for the files in the repository's archive.
     let archive = "repository-oe2403-riscv64.tar";
     let repacked = |folder: &Path, change: &str| {
         let line = format!("tar -x -f $0; {change}; rm $0; tar -c -f $0 riscv64; rm -r riscv64");
@@ -273,7 +273,7 @@ fn the_packages_of_another_program_are_not_published_beside_a_product() {
     );
 }
 
-/// Makes the sums of a folder fit again.
+/// Writes the checksums of a directory again.
 fn again(folder: &Path) {
     let mut sums = Command::new("sh");
     sums.args(["-c", "rm SHA256SUMS; sha256sum * >sums; mv sums SHA256SUMS"]).current_dir(folder);
@@ -311,7 +311,7 @@ fn everything_that_speaks_against_a_release_is_told_at_once_and_nothing_is_made(
     let place = Place::new();
     let said = place.fails(["release", "--sample", "--charts", "none"]);
     assert!(said.contains("\n- --sample: the sample is no k3s\n- --charts none: "), "{said}");
-    // That the commit is not locked is told together with the rest.
+    // That the commit is not locked is reported together with the other problems.
     let said = place.fails(["release", "--offline", "--k3s", VERSION, "--k3s-root", "none"]);
     assert!(said.contains("\n- --k3s-root none: ") && said.contains("--offline forbids"), "{said}");
     let said = place.fails(["release", "--sample", "--level", "rva22u64"]);

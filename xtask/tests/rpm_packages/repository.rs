@@ -1,4 +1,4 @@
-//! The repository, as dnf sees it from a machine of another kind.
+//! Tests of the repository as dnf sees it from a machine of another architecture.
 
 use crate::fake;
 use crate::lab::{
@@ -30,8 +30,8 @@ fn ours() -> &'static Path {
     FOLDER.get_or_init(|| published("v1.35.1+k3s1", "file:///srv/k3s-riscv64"))
 }
 
-/// A root with nothing installed, our repository where its .repo file says, and a distribution's repository with
-/// a stub of what that distribution has and these packages.
+/// Returns a root with nothing installed, our repository at the path in its .repo file, and a distribution's
+/// repository with a stub of that distribution's packages and these packages.
 fn root(packages: &[&Path]) -> Root {
     root_with(packages, |place| {
         fs::create_dir_all(place.join("riscv64")).unwrap();
@@ -39,7 +39,7 @@ fn root(packages: &[&Path]) -> Root {
     })
 }
 
-/// The same, where somebody puts our repository below /srv/k3s-riscv64.
+/// Returns the same root, with our repository put below /srv/k3s-riscv64 by `put`.
 pub fn root_with(packages: &[&Path], put: impl FnOnce(&Path)) -> Root {
     let root = Root::bare();
     let place = root.path("/srv/k3s-riscv64");
@@ -63,7 +63,7 @@ pub fn root_with(packages: &[&Path], put: impl FnOnce(&Path)) -> Root {
     root
 }
 
-/// Turns the addresses in the root's .repo files into ones that hold on this machine.
+/// Replaces the URLs in the root's .repo files by ones that are valid on this machine.
 fn as_seen_from_outside(root: &Root) {
     for entry in fs::read_dir(root.path("/etc/yum.repos.d")).unwrap() {
         let path = entry.unwrap().path();
@@ -122,7 +122,7 @@ fn the_documented_cure_leaves_a_machine_its_own_k3s_also_at_the_next_upgrade() {
     told(root.dnf(&["upgrade"]).output().unwrap());
     assert_eq!(root.query("k3s"), "k3s-1.24.2+rc1+k3s2-3.oe2303.riscv64");
 
-    // Why the repository is not to be left enabled for it.
+    // The reason why the repository must not stay enabled for it.
     fs::write(&repository, text).unwrap();
     told(root.dnf(&["upgrade"]).output().unwrap());
     assert_eq!(root.query("k3s"), "k3s-1.35.1+k3s1-1.oe2403.riscv64");

@@ -1,5 +1,5 @@
-//! A root file system in which packages come and go: busybox, and a systemctl that writes down what it is
-//! asked. Scriptlets are really run in it, by rpm, in namespaces of their own.
+//! A root file system in which packages are installed and removed: busybox, and a systemctl that records its
+//! calls. rpm really runs the scriptlets in it, in namespaces of their own.
 
 use crate::lab::{BUSYBOX, RPM, RPMBUILD, stub, told};
 use crate::needs;
@@ -14,7 +14,7 @@ pub struct Root {
     folder: TempDir,
 }
 
-/// What busybox stands for.
+/// Commands that busybox provides.
 const APPLETS: &[&str] = &[
     "awk", "basename", "cat", "chmod", "cksum", "cmp", "cp", "cut", "dirname", "echo", "egrep", "env",
     "find", "grep", "head", "id", "ip", "kill", "ln", "ls", "mkdir", "mktemp", "modprobe", "mount", "mv",
@@ -22,10 +22,10 @@ const APPLETS: &[&str] = &[
     "true", "umount", "xargs",
 ];
 
-/// Programs that no scriptlet may start: package managers, downloads, policy tools.
+/// Executables that no scriptlet may start: package managers, downloads, policy tools.
 const FORBIDDEN: &[&str] = &["dnf", "rpm", "yum", "curl", "wget", "semodule"];
 
-/// Packages of a distribution, each with a program by which it is known to be there.
+/// Packages of a distribution, each with an executable that shows that it is installed.
 const DISTRIBUTION: &[(&str, &str)] = &[
     ("coreutils", "bin/ls"),
     ("diffutils", "bin/cmp"),
@@ -42,7 +42,7 @@ const DISTRIBUTION: &[(&str, &str)] = &[
     ("/bin/sh", "bin/sh"),
 ];
 
-/// Answers as systemctl does where systemd runs, and keeps the links of enabled units.
+/// Script that answers as systemctl does where systemd runs, and keeps the links of enabled units.
 const SYSTEMCTL: &str = r#"#!/bin/sh
 echo "$*" >>/var/log/systemctl
 verb= unit=
@@ -67,45 +67,45 @@ disable | preset) rm -f "$wants/$unit" ;;
 esac
 "#;
 
-/// What happened in a transaction.
+/// Result of a transaction.
 #[derive(Debug)]
 pub struct Transaction {
-    /// What rpm and the scriptlets said.
+    /// Output of rpm and the scriptlets.
     pub output: String,
-    /// What systemctl was asked, one call a line.
+    /// Calls of systemctl, one a line.
     pub systemctl: String,
 }
 
-/// Whether transactions can be tried here.
+/// Returns whether transactions can be run here.
 pub fn can_install(what: &str) -> bool {
     needs::programs(what, &[RPM, RPMBUILD, BUSYBOX, ("unshare", "util-linux")])
         && (nix::unistd::geteuid().is_root() || needs::namespaces(what))
 }
 
 impl Root {
-    /// A root with a stub of the distribution that provides what the root really has.
+    /// Returns a root with a stub of the distribution that provides what the root really has.
     pub fn new() -> Root {
         let root = Root::bare();
         root.install(&[&root.stub()]);
         root
     }
 
-    /// The root with a stub installed that provides these names.
+    /// Installs a stub that provides these names, and returns the root.
     pub fn providing(self, names: &[&str]) -> Root {
         self.install(&[&stub(names)]);
         self
     }
 
-    /// The stub of a distribution that provides what this root really has.
+    /// Builds the stub of a distribution that provides what this root really has.
     pub fn stub(&self) -> PathBuf {
         let there = DISTRIBUTION.iter().filter(|(_, program)| self.path(program).exists());
         stub(&there.map(|(name, _)| *name).collect::<Vec<_>>())
     }
 
-    /// A root in which nothing is installed.
+    /// Returns a root in which nothing is installed.
     pub fn bare() -> Root {
         let root = Root { folder: tempfile::tempdir().unwrap() };
-        // rpm asks for /, and a temporary folder is closed to others.
+        // rpm needs access to /, and a temporary directory is closed to other users.
         fs::set_permissions(root.folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
         for folder in [
             "bin",
@@ -163,7 +163,7 @@ impl Root {
         fs::set_permissions(self.path(below), PermissionsExt::from_mode(0o755)).unwrap();
     }
 
-    /// Whether there is a file, a folder or a link, wherever it may lead.
+    /// Returns whether there is a file, a directory or a link, even a dangling one.
     pub fn has(&self, below: &str) -> bool {
         self.path(below).symlink_metadata().is_ok()
     }
@@ -172,13 +172,13 @@ impl Root {
         self.path(below).symlink_metadata().unwrap().permissions().mode() & 0o7777
     }
 
-    /// Where a link leads.
+    /// Returns the target of a link.
     pub fn link(&self, below: &str) -> String {
         fs::read_link(self.path(below)).unwrap().to_str().unwrap().to_owned()
     }
 
-    /// Begins a command with mounts, processes and a network of its own; for somebody else than root, also with
-    /// users of its own, among whom that one is root.
+    /// Begins a command with mounts, processes and a network of its own; for a user other than root, also with a
+    /// user namespace, in which that user is root.
     pub fn apart() -> Command {
         let mut command = Command::new("unshare");
         if !nix::unistd::geteuid().is_root() {
@@ -199,9 +199,10 @@ impl Root {
         command
     }
 
-    /// dnf for riscv64, with the repositories that the root's own .repo files name.
+    /// Returns dnf for riscv64, with the repositories that the root's own .repo files name.
     pub fn dnf(&self, words: &[&str]) -> Command {
-        // Distributions keep rpm's database in different places; this one is told to dnf's rpm as its user's wish.
+        // Distributions keep rpm's database in different places; this path is given to dnf's rpm as its user's
+        // setting.
         self.write("/home/.rpmmacros", "%_dbpath /var/lib/rpm\n");
         let mut command = Root::apart();
         command.env("HOME", self.path("/home")).arg("dnf").args([
@@ -214,7 +215,7 @@ impl Root {
         command
     }
 
-    /// Runs one transaction, which must succeed, and in which no scriptlet may have done what none may.
+    /// Runs one transaction, which must succeed, and checks that no scriptlet did what is forbidden.
     #[track_caller]
     fn transaction(&self, arguments: &[&str], packages: &[&Path]) -> Transaction {
         fs::write(self.path("var/log/systemctl"), "").unwrap();
@@ -251,7 +252,7 @@ impl Root {
         self.transaction(&arguments, &[])
     }
 
-    /// A transaction that has to be refused, and what rpm says then.
+    /// Runs a transaction that must be refused, and returns rpm's message.
     #[track_caller]
     pub fn refuses(&self, packages: &[&Path]) -> String {
         let Output { status, stderr, .. } =
@@ -260,21 +261,21 @@ impl Root {
         String::from_utf8(stderr).unwrap()
     }
 
-    /// What `rpm -q` says of an installed package.
+    /// Returns the output of `rpm -q` for an installed package.
     #[track_caller]
     pub fn query(&self, name: &str) -> String {
         let Output { stdout, .. } = self.rpm(&["-q", name]).output().unwrap();
         String::from_utf8(stdout).unwrap().trim().to_owned()
     }
 
-    /// What `rpm -V` finds changed of all installed packages, a line each.
+    /// Returns the changes that `rpm -V` finds in all installed packages, a line each.
     pub fn changed(&self) -> Vec<String> {
         let Output { stdout, stderr, .. } = self.rpm(&["-Va"]).output().unwrap();
         let text = String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap();
         text.lines().filter(|line| !line.starts_with("rpm: ")).map(str::to_owned).collect()
     }
 
-    /// Puts a program of this machine inside, with the libraries it needs.
+    /// Copies an executable of this machine into the root, with the libraries it needs.
     pub fn lend(&self, program: &str) {
         let program = xtask::process::find(program).unwrap();
         let needed = told(Command::new("ldd").arg(&program).output().unwrap());
@@ -286,14 +287,14 @@ impl Root {
         }
     }
 
-    /// Runs a program inside.
+    /// Runs a command in the root.
     pub fn run(&self, words: &[&str]) -> Output {
         let mut command = Root::apart();
         command.arg("chroot").arg(self.folder.path()).args(words);
         command.env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin").output().unwrap()
     }
 
-    /// Every file, folder and link, but for what rpm and these tests write down.
+    /// Returns every file, directory and link, except those that rpm and these tests write.
     pub fn listing(&self) -> BTreeSet<String> {
         let own = ["var/lib/rpm", "var/log", "var/tmp"].map(|below| self.path(below));
         let entries = walkdir::WalkDir::new(self.folder.path()).min_depth(1).into_iter();

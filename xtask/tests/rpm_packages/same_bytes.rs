@@ -1,4 +1,4 @@
-//! The same product gives the same packages, whoever makes them, where and when.
+//! Tests that the same product gives the same packages, whatever the user, directory and time.
 
 use crate::fake;
 use crate::lab::{CREATEREPO, can_build};
@@ -13,7 +13,7 @@ use xtask::digest::Digest;
 
 const ELSEWHERE: [(&str, &str); 2] = [("faketime", "faketime"), ("unshare", "util-linux")];
 
-/// Every file of a repository, with its digest, mode and time.
+/// Returns every file of a repository, with its digest, mode and time.
 pub fn files(folder: &Path) -> BTreeMap<String, (Digest, u32, std::time::SystemTime)> {
     let entries = walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap);
     let entries = entries.filter(|entry| entry.file_type().is_file());
@@ -41,8 +41,8 @@ fn packages_and_metadata_are_bit_identical_under_another_path_user_mask_language
     let arguments = ["rpm", "--product", product.to_str().unwrap()];
     here.succeeds(arguments);
 
-    // rpmbuild and createrepo_c see another day, which the environment of xtask's children would not carry, and
-    // a machine with macros of its own.
+    // rpmbuild and createrepo_c see another day, which the environment of xtask's child processes would not pass
+    // on, and macros of a machine's own.
     for name in ["rpmbuild", "rpmspec", "createrepo_c"] {
         site_macros::put(&mut there, name, "env NO_FAKE_STAT=1 faketime \"2031-05-06 07:08:09\"");
     }

@@ -1,4 +1,4 @@
-//! The whole way on the sample: built, packaged, and its packages judged.
+//! Test of the complete chain on the sample: built, packaged, and its packages checked.
 
 use crate::lab::{CREATEREPO, can_build, ours, told};
 use crate::needs;
@@ -53,14 +53,14 @@ fn the_sample_is_built_and_packaged_by_one_command() {
     let said = told(command.arg("--config").arg(ours("rpm/rpmlint.toml")).args(packages).output().unwrap());
     assert!(said.contains("4 packages and 0 specfiles checked; 0 errors, 0 warnings"), "{said}");
 
-    // A second run builds nothing and makes the same.
+    // A second run builds nothing and gives the same files.
     let product = fs::read(folder.join("riscv64/SHA256SUMS")).unwrap();
     let second = place.succeeds(["rpm", "--sample", "--dist", "oe2403"]);
     assert!(second.contains("k3s-0.35.0+k3s1.sample-1.oe2403.riscv64.rpm"), "{second}");
     assert_eq!(fs::read(folder.join("riscv64/SHA256SUMS")).unwrap(), product);
     assert!(repository.is_dir(), "one distribution's packages do not replace another's");
 
-    // So does a run elsewhere; the source package is among it.
+    // So does a run in another directory; its files include the source package.
     let elsewhere = Place::named(ODD_NAME);
     let rpm = ["rpm", "--sample", "--dist", "oe2403"];
     succeeded(elsewhere.under(["sh", "-c", "umask 077; exec \"$@\"", "sh"], rpm).output().unwrap());

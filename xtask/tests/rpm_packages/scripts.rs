@@ -1,4 +1,4 @@
-//! The scripts of the package, run where it is installed.
+//! Tests of the package's scripts, run where it is installed.
 
 mod install;
 mod killall;
@@ -11,7 +11,7 @@ use std::process::Output;
 const SETTINGS: &str = "/etc/sysconfig/k3s";
 const WANTED: &str = "/etc/systemd/system/multi-user.target.wants/k3s.service";
 
-/// As upstream's installer writes them, in short.
+/// Shortened form of the script that upstream's installer writes.
 pub const UPSTREAMS_UNINSTALL: &str = "#!/bin/sh\nK3S_DATA_DIR=${K3S_DATA_DIR:-/var/lib/rancher/k3s}\n\
     /usr/local/bin/k3s-killall.sh\nrm -rf /etc/rancher/k3s ${K3S_DATA_DIR}\n";
 pub const UPSTREAMS_KILLALL: &str =

@@ -1,4 +1,4 @@
-//! Signatures: they hold, and change nothing of what was built.
+//! Tests of signatures: they are valid, and change nothing of what was built.
 
 use crate::fake;
 use crate::lab::{CREATEREPO, DNF, RPM, can_build, file_name, told};
@@ -40,12 +40,12 @@ impl Ring {
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        // An agent that has ended already is what is wanted.
+        // It is no error if the agent has ended already.
         let _ = Command::new("gpgconf").env("GNUPGHOME", self.home.path()).args(["--kill", "all"]).output();
     }
 }
 
-/// The repository that `cargo xtask rpm --product` makes, signed by a key of the ring or not at all.
+/// Returns the repository that `cargo xtask rpm --product` writes, signed by a key of the ring or not at all.
 fn repository(place: &mut Place, signed: Option<&Ring>) -> PathBuf {
     fake::product(&place.path("product"), "v1.33.0+k3s1");
     let product = place.path("product");
@@ -131,7 +131,7 @@ fn dnf_checks_the_signatures_of_packages_and_metadata() {
     let text = text.replace("file:///srv", &format!("file://{}", root.path("/srv").display()));
     root.write("/etc/yum.repos.d/k3s-riscv64.repo", &text);
     let install = || root.dnf(&["--refresh", "install", "k3s"]).output().unwrap();
-    // First with a package that somebody has exchanged, its place in the metadata included.
+    // First with a package that was replaced, its entry in the metadata included.
     let package = packages(&place).into_iter().find(|path| file_name(path).starts_with("k3s-1.")).unwrap();
     let genuine = fs::read(&package).unwrap();
     fs::copy(unsigned.join(file_name(&package)), &package).unwrap();
@@ -150,7 +150,7 @@ fn a_key_that_cannot_sign_is_found_before_anything_is_made() {
         return;
     }
     let (ring, other) = (Ring::new(), Ring { home: tempfile::tempdir().unwrap() });
-    // A ring with the public half alone, as after an import.
+    // A ring with only the public half, as after an import.
     let public = told(ring.gpg(&["--armor", "--export", KEY]).output().unwrap());
     let file = other.home.path().join("key.asc");
     fs::write(&file, public).unwrap();

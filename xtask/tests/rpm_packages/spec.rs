@@ -1,4 +1,4 @@
-//! The spec by itself: valid where it stands, on any distribution.
+//! Tests of the spec by itself: it is valid in this repository, on any distribution.
 
 use crate::lab::{RPM, ours, told};
 use crate::needs;
@@ -14,22 +14,22 @@ use xtask::rpm::spec::{self, Package};
 const RPMSPEC: (&str, &str) = ("rpmspec", "rpm");
 const SCRIPTLETS: [&str; 4] = ["post", "posttrans", "postun", "preun"];
 
-/// The spec as rpm expands it, with these options.
+/// Returns the spec as rpm expands it, with these options.
 fn expanded(options: &[&str]) -> String {
-    // No macro of the person's own, and not the one that some distributions define.
+    // Without macros of the user's, and without the one that some distributions define.
     let output =
         Command::new("rpmspec").arg("-P").args(options).arg(ours("rpm/k3s.spec")).env("HOME", "/").output();
     told(output.unwrap())
 }
 
-/// The packages of a spec as rpm reads it, with these options.
+/// Returns the packages of a spec as rpm reads it, with these options.
 fn packages(spec: &Path, options: &[&str]) -> BTreeMap<String, Package> {
     let query = ["--query", "--rpms", "--queryformat", &spec::format()];
     let output = Command::new("rpmspec").args(query).args(options).arg(spec).env("HOME", "/").output();
     spec::parse(&told(output.unwrap())).unwrap()
 }
 
-/// Every way to read it.
+/// All sets of options with which rpm reads the spec.
 const MODES: [&[&str]; 3] = [&[], &["--with", "prebuilt", "--target", "riscv64"], &["--with", "native"]];
 
 #[test]

@@ -1,11 +1,11 @@
-//! What becomes of a machine when the packages come, are renewed, go back, and go.
+//! Tests of installing, upgrading, downgrading and removing the packages.
 
 use crate::lab::{former, latter, told};
 use crate::needs;
 use crate::root::{Root, Transaction, can_install};
 use fs_err as fs;
 
-/// What an administrator and k3s have written, which no transaction may touch.
+/// Files that an administrator and k3s have written, which no transaction may change.
 const DATA: [(&str, &str); 5] = [
     ("/var/lib/rancher/k3s/server/db/state.db", "the cluster\n"),
     ("/var/lib/rancher/k3s/agent/images/mine.tar", "an image\n"),
@@ -29,7 +29,7 @@ pub fn data_is_kept(root: &Root) {
     }
 }
 
-/// Nothing is enabled, started or restarted that nobody asked for.
+/// Checks that nothing is enabled, started or restarted without a request.
 #[track_caller]
 pub fn nothing_is_started(root: &Root, done: &Transaction) {
     let verbs = ["start", "restart", "try-restart", "reload-or-restart", "enable", "reenable", "stop"];
@@ -207,7 +207,7 @@ fn the_real_systemctl_enables_nothing_and_forgets_what_is_erased() {
     let root = Root::new();
     fs::remove_dir(root.path("/run/systemd/system")).unwrap();
     root.lend("systemctl");
-    // As a distribution may wish it for all units.
+    // A preset that a distribution may have for all units.
     root.write("/usr/lib/systemd/system-preset/90-default.preset", "enable *\n");
     let asked =
         |words: &[&str]| String::from_utf8(root.run(&[&["systemctl"], words].concat()).stdout).unwrap();
@@ -229,7 +229,7 @@ fn no_transaction_fails_where_every_program_does() {
     for program in ["usr/bin/systemctl", "usr/bin/restorecon"] {
         root.program(program, "#!/bin/sh\nexit 1\n");
     }
-    // The place of the link is taken by a file, so that it cannot be made.
+    // A file is in the place of the link's directory, so that the link cannot be created.
     fs::remove_dir(root.path("/usr/local/bin")).unwrap();
     root.write("/usr/local/bin", "");
     root.write("/etc/systemd/system/k3s.service", "[Service]\nExecStart=/usr/local/bin/k3s server\n");

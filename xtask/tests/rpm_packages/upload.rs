@@ -1,4 +1,4 @@
-//! A folder on its way to GitHub: how it is uploaded, and what is not.
+//! Tests of the upload of a directory to GitHub: how it is uploaded, and what is refused.
 
 use crate::place::{self, Place, failed, succeeded};
 use crate::release::{VERSION, can_release, place_with_product, released};
@@ -29,7 +29,7 @@ fn a_rehearsal_says_what_it_is_and_is_not_uploaded() {
     );
     assert!(!record.exists(), "gh was called");
 
-    // What is whole stays a rehearsal, too.
+    // A preview stays a preview, even of a complete product.
     let mut place = place_with_product(|_| {});
     let record = gh(&mut place, "");
     let folder = released(&place, Manner::Rehearsal);
@@ -38,7 +38,7 @@ fn a_rehearsal_says_what_it_is_and_is_not_uploaded() {
     assert!(!record.exists(), "gh was called");
 }
 
-/// Puts a gh into the place that knows the commit of every tag, and only writes down what else it is called for.
+/// Puts a gh into the place that returns this commit for every tag, and only records its other calls.
 fn gh(place: &mut Place, commit_of_tag: &str) -> PathBuf {
     let record = place.path("record");
     let script = format!(
@@ -50,7 +50,7 @@ fn gh(place: &mut Place, commit_of_tag: &str) -> PathBuf {
     record
 }
 
-/// The commit of this repository, by which this test was compiled.
+/// Returns the commit of this repository that this test was compiled from.
 fn commit() -> String {
     xtask::workspace::commit(&place::context()).unwrap()
 }
@@ -89,7 +89,7 @@ fn an_upload_gives_gh_every_file_the_notes_and_the_tag() {
     );
     assert_eq!(files.len(), fs::read_dir(&folder).unwrap().count());
 
-    // The lock has the last word, also over a folder that was made elsewhere.
+    // The lockfile decides, also for a directory that was built elsewhere.
     fs::remove_file(&record).unwrap();
     fs::write(place.path("k3s.lock.json"), "{}").unwrap();
     let said = failed(&upload(&place));

@@ -1,4 +1,5 @@
-//! A root file system with this machine's distribution, three compilers, a folder to build in, and nothing more.
+//! A root file system with this machine's distribution, three compilers, a directory to build in, and nothing
+//! more.
 
 use crate::place;
 use fs_err as fs;
@@ -9,11 +10,11 @@ use std::process::{Command, Output};
 use xtask::target::Target;
 use xtask::toolchain::{go::AnyGo, zig::Zig};
 
-/// Whoever builds there: nobody, as every system calls it.
+/// User ID of the builder: `nobody` on every system.
 pub const NOBODY: u32 = 65_534;
 
-/// Lays the root out below `$1` with the tools `$2`, `$3`, `$4` and the folder `$5`, and runs a script there as
-/// nobody. What somebody has put into `/usr/local` is not the distribution's.
+/// Script that builds the root at `$1` with the tools `$2`, `$3`, `$4` and the directory `$5`, and runs a script
+/// there as the user `nobody`. Files in `/usr/local` do not belong to the distribution.
 const ENTER: &str = r#"
 root=$1 go=$2 zig=$3 rust=$4 build=$5 script=$6
 mount -t tmpfs none "$root"
@@ -43,7 +44,7 @@ exec chroot --userspec=65534:65534 . /usr/bin/env -i HOME=/nonexistent LC_ALL=C.
     PATH=/tools/go/bin:/tools/zig:/tools/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin sh -ec "cd /build; $script"
 "#;
 
-/// The compilers, each at the version that the product was made with.
+/// Compilers, each at the version that the product was built with.
 pub struct Tools {
     go: PathBuf,
     zig: PathBuf,
@@ -65,7 +66,7 @@ impl Tools {
     }
 }
 
-/// Runs a script as nobody in a root of its own, in the folder `build`.
+/// Runs a script as the user `nobody` in a root of its own, in the directory `build`.
 pub fn run(tools: &Tools, build: &Path, script: impl AsRef<OsStr>) -> Output {
     let root = tempfile::tempdir().unwrap();
     let mut command = Command::new("unshare");
@@ -74,7 +75,7 @@ pub fn run(tools: &Tools, build: &Path, script: impl AsRef<OsStr>) -> Output {
     command.output().unwrap()
 }
 
-/// Makes nobody the owner of a folder and of all in it.
+/// Makes the user `nobody` the owner of a directory and of all in it.
 pub fn hand_over(folder: &Path) {
     for entry in walkdir::WalkDir::new(folder) {
         let path = entry.unwrap().into_path();

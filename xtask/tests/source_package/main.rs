@@ -1,5 +1,5 @@
-//! The source package of the sample, built again where there is nothing else: no network, no home, no cache of
-//! modules, crates or builds, and another person than the one who made it.
+//! Tests of the sample's source package, rebuilt without anything else: no network, no home, no cache of modules,
+//! crates or builds, and by another user than the one who built it.
 
 #[path = "../support/needs.rs"]
 mod needs;

@@ -1,4 +1,4 @@
-//! What comes out of the source package, and what happens when something is missing from it.
+//! Tests of the result of the source package, and of the errors when something is missing from it.
 
 use crate::bare_root::{self, Tools};
 use crate::needs;
@@ -25,7 +25,7 @@ const TOOLS: [(&str, &str); 8] = [
     ("git", "git"),
 ];
 
-/// The sample's product, its source package, and where that is built again.
+/// The sample's product, its source package, and the directory in which that is rebuilt.
 struct Rebuild {
     place: Place,
     manifest: Manifest,
@@ -56,14 +56,14 @@ impl Rebuild {
         bare_root::run(&self.tools, &self.build(), script)
     }
 
-    /// The folder that the spec builds in; newer releases of rpm give each package one of its own.
+    /// Returns the directory that the spec builds in; newer releases of rpm give each package one of its own.
     fn tree(&self) -> PathBuf {
         let below = walkdir::WalkDir::new(self.build().join("BUILD")).max_depth(3);
         let found = below.into_iter().flatten().find(|entry| entry.file_name() == "k3s-build");
         found.expect("rpmbuild has left its folder").into_path()
     }
 
-    /// The build of the spec once more, from what lies there, by the program that is compiled already.
+    /// Runs the build of the spec again, from the existing files, with the executable that is compiled already.
     fn again(&self) -> Output {
         let tree = self.tree();
         for made in ["cache", "target/work", "target/dist"] {
@@ -79,7 +79,7 @@ impl Rebuild {
     }
 }
 
-/// Leaves cargo nothing but a mirror in place of the crates' own registry, as a user's settings may.
+/// Leaves cargo only a mirror in place of the crates' own registry, as a user's settings may.
 fn only_a_mirror_of_crates(place: &mut Place) {
     let (mirror, home) = (place.path("crates"), place.path("cargo-home"));
     let mut vendor = Command::new("cargo");
@@ -101,7 +101,7 @@ fn said(output: &Output) -> String {
     text.concat()
 }
 
-/// Folders of this machine that hold what a build would otherwise use.
+/// Returns the directories of this machine that contain what a build would otherwise use.
 fn caches() -> Vec<PathBuf> {
     let context = place::context();
     let home = PathBuf::from(std::env::var_os("HOME").unwrap());
@@ -111,7 +111,7 @@ fn caches() -> Vec<PathBuf> {
     there.into_iter().filter(|path| path.is_dir()).collect()
 }
 
-/// The digest that a package gives for a file.
+/// Returns the digest that a package gives for a file.
 fn packaged(package: &Path, file: &str) -> Digest {
     match &found::read(package).unwrap().files[file].kind {
         Kind::Regular(digest) => digest.clone(),
@@ -129,7 +129,7 @@ fn the_same_program_comes_out_of_the_source_package_alone() {
     }
     let rebuild = Rebuild::new();
 
-    // Nothing of this machine's is in reach, and no network.
+    // Neither this machine's caches nor a network can be reached.
     let caches = caches();
     assert!(caches.len() >= 3, "{caches:?}");
     for cache in &caches {
@@ -139,7 +139,7 @@ fn the_same_program_comes_out_of_the_source_package_alone() {
     let networks = said(&rebuild.run("id -u; tail -n +3 /proc/net/dev | cut -d: -f1"));
     assert_eq!(networks.split_whitespace().collect::<Vec<_>>(), ["65534", "lo"]);
 
-    // What the spec asks of the machine stands in no database here, but is there: TOOLS.
+    // No rpm database here contains the packages that the spec requires, but the tools exist: TOOLS.
     let output = rebuild.run(
         "rpmbuild --rebuild --nodeps --noclean --target riscv64 \
          --define '_topdir /build' --define 'dist .oe2403' k3s.src.rpm",
@@ -161,7 +161,7 @@ fn the_same_program_comes_out_of_the_source_package_alone() {
         packaged(&theirs.join(cure), image)
     );
 
-    // A file that is missing is missed.
+    // A missing file is reported.
     let vendor = rebuild.tree().join("vendor");
     let lost = vendor.join(MODULES).join("github.com/klauspost/compress@v1.18.0/zstd/zstd.go");
     fs::remove_file(&lost).unwrap();
@@ -169,7 +169,7 @@ fn the_same_program_comes_out_of_the_source_package_alone() {
     assert!(!output.status.success());
     assert!(said(&output).contains("a file is missing, is new or was changed"), "{}", said(&output));
 
-    // And nothing stands in for it where nobody tells: it is what the program is compiled from.
+    // Without that check nothing replaces the file: the program is compiled from it.
     let index = vendor.join(INDEX);
     let mut vendored: Vendored = serde_json::from_slice(&fs::read(&index).unwrap()).unwrap();
     vendored.modules = tree::digest(&vendor.join(MODULES)).unwrap();

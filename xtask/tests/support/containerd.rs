@@ -1,11 +1,11 @@
-//! A real containerd with a folder and a socket of its own, which ends with the test.
+//! A real containerd with a directory and a socket of its own, which ends with the test.
 
 use super::{needs, wait};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-/// The namespace of everything that Kubernetes runs.
+/// Namespace of everything that Kubernetes runs.
 const NAMESPACE: &str = "k8s.io";
 
 pub struct Containerd {
@@ -14,10 +14,10 @@ pub struct Containerd {
 }
 
 impl Containerd {
-    /// Starts one, or says what is missing for `what`.
+    /// Starts a containerd, or reports what is missing for `what`.
     ///
-    /// Root is not needed: without it, containerd is root of a user namespace, and takes images in but
-    /// unpacks and runs nothing.
+    /// Root is not needed: without it, containerd is root of a user namespace, and imports images but unpacks and
+    /// runs nothing.
     pub fn start(what: &str) -> Option<Containerd> {
         if !needs::programs(what, &[("containerd", "containerd"), ("ctr", "containerd")]) {
             return None;
@@ -49,7 +49,7 @@ impl Containerd {
         Some(containerd)
     }
 
-    /// Starts one that can run containers, by runc and as root.
+    /// Starts a containerd that can run containers, by runc and as root.
     pub fn start_to_run(what: &str) -> Option<Containerd> {
         if !is_root() {
             needs::lacks(what, "root");
@@ -75,7 +75,7 @@ impl Containerd {
         command.env("CONTAINERD_SNAPSHOTTER", "native").output().unwrap()
     }
 
-    /// What `ctr` prints, given that it succeeds.
+    /// Returns the output of `ctr`, which must succeed.
     pub fn ask(&self, arguments: &[&str]) -> String {
         let output = self.ctr(arguments);
         let messages = String::from_utf8_lossy(&output.stderr);
@@ -83,7 +83,7 @@ impl Containerd {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Imports a docker-archive for a platform such as `linux/riscv64`; root's is unpacked too, which holds
+    /// Imports a docker-archive for a platform such as `linux/riscv64`; as root it is unpacked too, which checks
     /// the layer against the configuration.
     pub fn import(&self, archive: &Path, platform: &str) -> Output {
         let archive = archive.to_str().unwrap();
@@ -95,7 +95,7 @@ impl Containerd {
         self.ctr(&arguments)
     }
 
-    /// The names of all images there are.
+    /// Returns the names of all images.
     pub fn names(&self) -> BTreeSet<String> {
         self.ask(&["images", "ls", "--quiet"]).lines().map(str::to_owned).collect()
     }
@@ -105,7 +105,7 @@ impl Containerd {
         wait::until(|| (self.task(name).1 == state).then_some(()));
     }
 
-    /// The process ID and the state of a task.
+    /// Returns the process ID and the state of a task.
     pub fn task(&self, name: &str) -> (u32, String) {
         let list = self.ask(&["tasks", "ls"]);
         let row = list.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
@@ -114,7 +114,7 @@ impl Containerd {
         (row[1].parse().unwrap(), row[2].to_owned())
     }
 
-    /// Where scratch files of the test may lie.
+    /// Returns the directory for scratch files of the test.
     pub fn scratch(&self) -> PathBuf {
         self.folder.path().join("scratch")
     }

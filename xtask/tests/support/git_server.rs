@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Serves every bare repository below a folder.
+/// Serves every bare repository below a directory.
 pub fn serve(folder: &Path) -> Server {
     let folder = folder.to_owned();
     Server::start(move |request, _| gateway(&folder, request))

@@ -1,22 +1,22 @@
-//! A small HTTP server on the loopback, whose answers a test makes up.
+//! A small HTTP server on the loopback, whose answers a test defines.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// What a client asked for.
+/// Request of a client.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     pub method: String,
     /// Path and query.
     pub target: String,
-    /// Names are in lower case.
+    /// Headers, with names in lower case.
     pub headers: BTreeMap<String, String>,
     pub body: Vec<u8>,
 }
 
-/// A server that lives as long as the test program.
+/// A server that lives as long as the test binary.
 pub struct Server {
     /// `http://127.0.0.1:PORT`
     pub url: String,
@@ -24,8 +24,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one that answers each request with these bytes, head included, and closes the connection. The
-    /// number says how many requests came before.
+    /// Starts a server that answers each request with these bytes, head included, and closes the connection. The
+    /// number counts the earlier requests.
     pub fn start(answer: impl Fn(&Request, usize) -> Vec<u8> + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -40,14 +40,14 @@ impl Server {
         Server { url, requests }
     }
 
-    /// All requests so far.
+    /// Returns all requests so far.
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 }
 
 fn serve(mut client: TcpStream, seen: &Mutex<Vec<Request>>, answer: &dyn Fn(&Request, usize) -> Vec<u8>) {
-    // A client that goes away in the middle is none of the server's business.
+    // A client that disconnects in the middle is no error of the server.
     let Ok(request) = read(&client) else { return };
     let before = {
         let mut seen = seen.lock().unwrap();
@@ -94,7 +94,7 @@ fn read_chunks(reader: &mut impl BufRead, body: &mut Vec<u8>) -> std::io::Result
     }
 }
 
-/// An answer with this status line, headers and body.
+/// Returns an answer with this status line, headers and body.
 pub fn answer(status: &str, headers: &[(&str, String)], body: &[u8]) -> Vec<u8> {
     let mut text = format!("HTTP/1.1 {status}\r\nConnection: close\r\n");
     for (name, value) in headers {
@@ -105,12 +105,12 @@ pub fn answer(status: &str, headers: &[(&str, String)], body: &[u8]) -> Vec<u8> 
     bytes
 }
 
-/// `200` with all of a file.
+/// Returns a `200` with the complete file.
 pub fn whole(body: &[u8]) -> Vec<u8> {
     answer("200 OK", &[("Content-Length", body.len().to_string())], body)
 }
 
-/// The part of a file that a request asks for, or all of it (RFC 9110, 14.2).
+/// Returns the range of a file that a request asks for, or all of it (RFC 9110, 14.2).
 pub fn ranged(request: &Request, body: &[u8]) -> Vec<u8> {
     let range =
         request.headers.get("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-'));
@@ -126,14 +126,14 @@ pub fn ranged(request: &Request, body: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The first bytes of an answer, after which the connection is lost.
+/// Returns the first bytes of an answer, after which the connection is lost.
 #[allow(dead_code, reason = "not every test program cuts answers short")]
 pub fn cut(mut answer: Vec<u8>, missing: usize) -> Vec<u8> {
     answer.truncate(answer.len() - missing);
     answer
 }
 
-/// `404`, `503` …
+/// Returns an answer with a status such as `404` or `503` and an empty body.
 pub fn status(line: &str) -> Vec<u8> {
     answer(line, &[("Content-Length", "0".to_owned())], b"")
 }

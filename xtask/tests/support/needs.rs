@@ -1,11 +1,11 @@
-//! What a test needs of the machine. Nothing is left out in silence.
+//! Needs of a test. No test is skipped silently.
 
 use std::io::Write;
 
-/// Whether all programs of these packages are there, each given as `(program, Debian package)`.
+/// Returns whether the executables of these packages exist, each given as `(executable, Debian package)`.
 ///
-/// Where one is missing, that is a failure in CI. Elsewhere the test's part is not run, and that is said past
-/// the test harness, which hides what a passing test prints.
+/// A missing one is a failure in CI. Elsewhere the test's part is skipped, and a message is printed past the test
+/// harness, which hides what a passing test prints.
 #[allow(dead_code, reason = "not every test program needs programs")]
 pub fn programs(what: &str, programs: &[(&str, &str)]) -> bool {
     let missing: Vec<_> = programs.iter().filter(|(name, _)| xtask::process::find(name).is_none()).collect();
@@ -18,14 +18,14 @@ pub fn programs(what: &str, programs: &[(&str, &str)]) -> bool {
     false
 }
 
-/// Fails in CI, and says elsewhere, that a part is not tested for want of something.
+/// Fails in CI, and reports elsewhere, that a part is not tested because something is missing.
 pub fn lacks(what: &str, missing: &str) {
     let line = format!("NOT TESTED: {what}; it needs {missing}");
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{line}");
     writeln!(std::io::stderr(), "{line}").expect("standard error is open");
 }
 
-/// Whether this machine lets everybody be root of a namespace of their own.
+/// Returns whether every user of this machine may be root of a namespace of their own.
 #[allow(dead_code, reason = "not every test program needs namespaces")]
 pub fn namespaces(what: &str) -> bool {
     let unshare = ["--user", "--map-root-user", "--mount", "true"];

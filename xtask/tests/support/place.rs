@@ -1,4 +1,4 @@
-//! Where a test runs `cargo xtask`: a target folder of its own, with the real one's cache.
+//! Test environment for `cargo xtask`: a target directory of its own, with the real one's cache.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use xtask::context::{Context, Network};
 use xtask::digest::Digest;
 
-/// What xtask and the tools it calls read from the environment, which is not the test's to pass on.
+/// Variables that xtask and the tools it calls read from the environment, and that a test must not pass on.
 const UNWANTED: [&str; 5] =
     ["GITHUB_ACTIONS", "K3S_XTASK_MIRROR", "K3S_XTASK_DEBIAN", "K3S_XTASK_LOCK", "RUST_BACKTRACE"];
 
@@ -18,7 +18,8 @@ pub const ODD_NAME: &str = "it's a:b \"lab\" (k3s) %41 & #1 目录; $HOME, [x]*?
 
 pub struct Place {
     folder: tempfile::TempDir,
-    /// Programs that stand before others, at a path that a search path can name, whatever the place is called.
+    /// Directory of executables that precede others, at a path that a search path can name, whatever the place's
+    /// name.
     programs: tempfile::TempDir,
     variables: BTreeMap<OsString, OsString>,
 }
@@ -28,7 +29,7 @@ impl Place {
         Place::named("place-")
     }
 
-    /// A place whose path holds this text.
+    /// Returns a place whose path contains this text.
     pub fn named(name: &str) -> Place {
         let folder = tempfile::Builder::new().prefix(name).tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let programs =
@@ -37,17 +38,17 @@ impl Place {
         place.set("CARGO_TARGET_DIR", place.path("target"));
         place.set("K3S_XTASK_CACHE", cache());
         place.set("K3S_XTASK_LOCK", place.path("k3s.lock.json"));
-        // Where the person who runs the tests leads git is none of their business.
+        // Git settings of the user who runs the tests must have no effect.
         place.set("GIT_CONFIG_GLOBAL", "/dev/null");
         place
     }
 
-    /// A path inside the place.
+    /// Returns a path inside the place.
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Where the results of steps are.
+    /// Returns the directory of the results of steps.
     pub fn work(&self) -> PathBuf {
         self.path("target").join("work")
     }
@@ -56,7 +57,7 @@ impl Place {
         self.path("target/dist")
     }
 
-    /// A context for calling the library, whose results are in this place.
+    /// Returns a context for calling the library, whose results are in this place.
     pub fn context(&self) -> Context {
         Context {
             work: self.work(),
@@ -72,13 +73,13 @@ impl Place {
         self.variables.insert(name.into(), value.into());
     }
 
-    /// The path of a program that was put before others of its name.
+    /// Returns the path of an executable that was put before others of its name.
     #[allow(dead_code, reason = "not every test program names one")]
     pub fn program(&self, name: &str) -> PathBuf {
         self.programs.path().join(name)
     }
 
-    /// Puts a program before those of the same name, for every command that is run here.
+    /// Puts an executable before those of the same name, for every command that is run here.
     pub fn put_program(&mut self, name: &str, script: &str) {
         let folder = self.programs.path().to_owned();
         std::fs::write(folder.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -88,12 +89,12 @@ impl Place {
         self.set("PATH", path.unwrap());
     }
 
-    /// `cargo xtask` with these arguments.
+    /// Returns `cargo xtask` with these arguments.
     pub fn xtask<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         self.under::<&str, S>([], arguments)
     }
 
-    /// `cargo xtask` begun by these words, which may change its conditions.
+    /// Returns `cargo xtask` prefixed by these words, which may change its conditions.
     pub fn under<W: AsRef<OsStr>, S: AsRef<OsStr>>(
         &self,
         words: impl IntoIterator<Item = W>,
@@ -110,13 +111,13 @@ impl Place {
         command
     }
 
-    /// What a command says on standard output, given that it succeeds.
+    /// Returns a command's standard output, and fails unless it succeeds.
     #[track_caller]
     pub fn succeeds<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> String {
         succeeded(self.xtask(arguments).output().unwrap()).0
     }
 
-    /// The one error a command ends with; nothing of a product may be left.
+    /// Returns the one error that a command ends with, and checks that nothing of a product is left.
     #[track_caller]
     pub fn fails<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> String {
         let told = failed(&self.xtask(arguments).output().unwrap());
@@ -124,7 +125,7 @@ impl Place {
         told
     }
 
-    /// The digest of every file below `dist`, hidden ones too, by its path.
+    /// Returns the digest of every file below `dist`, hidden ones too, by its path.
     pub fn files(&self) -> BTreeMap<String, Digest> {
         let dist = self.dist();
         let files = walkdir::WalkDir::new(&dist).into_iter().filter_map(Result::ok);
@@ -136,7 +137,7 @@ impl Place {
     }
 }
 
-/// A context for calling the library, with the program that guards what it runs.
+/// Returns a context for calling the library, with the executable that guards its child processes.
 pub fn context() -> Context {
     let mut context = Context::new(None, Network::Allowed).unwrap();
     context.guard = env!("CARGO_BIN_EXE_xtask").into();
@@ -144,12 +145,12 @@ pub fn context() -> Context {
     context
 }
 
-/// The cache that all tests share with the person who runs them.
+/// Returns the cache that all tests share with the user who runs them.
 pub fn cache() -> PathBuf {
     context().cache
 }
 
-/// Standard output and messages of a command that must have succeeded.
+/// Returns standard output and messages of a command, which must have succeeded.
 #[track_caller]
 pub fn succeeded(output: Output) -> (String, String) {
     let messages = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -157,7 +158,7 @@ pub fn succeeded(output: Output) -> (String, String) {
     (String::from_utf8(output.stdout).unwrap(), messages)
 }
 
-/// The one story that a command tells which must have failed: with status 1, as an error and no panic.
+/// Returns the one error of a command, which must have failed with status 1, as an error and no panic.
 #[track_caller]
 pub fn failed(output: &Output) -> String {
     let messages = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,4 +1,4 @@
-//! A real registry server on the loopback, and a line to it that can be listened to and cut.
+//! A real registry server on the loopback, and a line to it that can be recorded and cut.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-/// The registry's program, and Debian's package of it.
+/// The registry's executable, and Debian's package of it.
 pub const PROGRAM: (&str, &str) = ("docker-registry", "docker-registry");
 
-/// Who may push.
+/// User who may push.
 pub const USER: &str = "pusher";
 pub const PASSWORD: &str = "secret";
 
-/// A line of htpasswd(1): bcrypt, the only form the registry knows, of the password above.
+/// A line of htpasswd(1) for the password above, in bcrypt, the only format that the registry supports.
 const HTPASSWD: &str = "pusher:$2a$04$c.i2QpoJ0NPm5frBJNT4juThddf0K.zP/ob5ZFDEENbrA4iezPzvi\n";
 
 /// A certificate and its key, as PEM files.
@@ -30,7 +30,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Starts one that asks for the password above, over HTTPS if it is given a certificate.
+    /// Starts a registry that requires the password above, over HTTPS if it is given a certificate.
     pub fn start(certificate: Option<&Certificate>) -> Registry {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -67,12 +67,12 @@ impl Registry {
                 break rest.chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect();
             }
         };
-        // Nobody reads on, so the pipe has to be emptied lest the registry wait for room in it.
+        // The pipe has no other reader, and a full pipe would block the registry.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         Registry { server, address, folder }
     }
 
-    /// Whether it keeps anything under this repository's tag.
+    /// Returns whether it has anything under this repository's tag.
     pub fn has_tag(&self, repository: &str, tag: &str) -> bool {
         let repositories = self.folder.path().join("data/docker/registry/v2/repositories");
         repositories.join(repository).join("_manifests/tags").join(tag).exists()
@@ -86,7 +86,7 @@ impl Drop for Registry {
     }
 }
 
-/// A line to a registry: it passes everything on, remembers what clients sent, and can be cut.
+/// A line to a registry: it forwards everything, records what clients sent, and can be cut.
 pub struct Line {
     /// `127.0.0.1:PORT`
     pub address: String,
@@ -96,7 +96,7 @@ pub struct Line {
 #[derive(Default)]
 struct State {
     sent: Vec<u8>,
-    /// The request at whose beginning the line breaks, and every later one with it.
+    /// Beginning of the request at which the line breaks; every later request is cut as well.
     break_at: Option<&'static str>,
     broken: bool,
 }
@@ -119,22 +119,22 @@ impl Line {
         Line { address, state }
     }
 
-    /// Breaks off when a request begins that begins so, before the registry sees it.
+    /// Breaks the line at a request with this beginning, before the registry sees it.
     pub fn break_at(&self, request: &'static str) {
         self.state.lock().unwrap().break_at = Some(request);
     }
 
-    /// Makes the line whole again, and forgets what was sent.
+    /// Restores the line, and forgets what was sent.
     pub fn mend(&self) {
         *self.state.lock().unwrap() = State::default();
     }
 
-    /// How many requests began so, such as `PUT /v2/`, since the line was last mended.
+    /// Returns the number of requests with this beginning, such as `PUT /v2/`, since the line was last mended.
     pub fn requests(&self, beginning: &str) -> usize {
         count(&self.state.lock().unwrap().sent, beginning)
     }
 
-    /// How many requests brought something to the registry, or meant to.
+    /// Returns the number of requests that sent data to the registry, or were about to.
     pub fn uploads(&self) -> usize {
         ["POST /", "PATCH /", "PUT /"].iter().map(|beginning| self.requests(beginning)).sum()
     }

@@ -1,4 +1,4 @@
-//! Settings that a machine's administrator may have made for all who use rpm there.
+//! Settings that a machine's administrator may have made for all users of rpm there.
 
 use crate::place::Place;
 use std::path::Path;
@@ -9,13 +9,13 @@ const SITE_MACROS: &str = "%packager Site\n%bugurl https://site.example\n%distri
     %_rpmfilename %%{NAME}.rpm\n%_binary_filedigest_algorithm 10\n%_source_filedigest_algorithm 10\n\
     %_binary_payload w1.gzdio\n%__os_install_post /bin/false\n";
 
-/// A directory from which rpm reads the machine's macros by default.
+/// Returns a directory from which rpm reads the machine's macros by default.
 fn site_directory() -> &'static str {
     let read = ["/etc/rpm", "/usr/lib/rpm/macros.d"];
     read.into_iter().find(|path| Path::new(path).is_dir()).expect("rpm reads macros of the machine's")
 }
 
-/// Has a program of rpm's, begun by these words, run where such macros are the machine's.
+/// Makes one of rpm's commands, prefixed by these words, run with such macros as the machine's.
 pub fn put(place: &mut Place, program: &str, words: &str) {
     let real = xtask::process::find(program).unwrap();
     let macros = place.path("macros.site");

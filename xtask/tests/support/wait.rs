@@ -1,4 +1,4 @@
-//! Waiting for what a child process or the kernel does.
+//! Waiting for a child process or the kernel.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What actionlint and zizmor say, and that they would say more of something worse.
+//! Tests of the workflows with actionlint and zizmor, which must find more in worse workflows.
 
 use crate::model;
 use crate::needs;
@@ -9,7 +9,7 @@ use xtask::toolchain::workflow_lint::{by_actionlint, by_zizmor};
 
 type Judge = for<'a> fn(&'a xtask::context::Context, &[PathBuf]) -> anyhow::Result<Program<'a>>;
 
-/// Whether a judge is satisfied, and all that it says.
+/// Returns whether a linter reports no problem, and its output.
 fn verdict(judge: Judge, workflows: &[PathBuf]) -> (bool, String) {
     let context = place::context();
     let (status, stdout, stderr) = judge(&context, workflows).unwrap().capture().unwrap();
@@ -20,7 +20,7 @@ fn ours() -> Vec<PathBuf> {
     model::all().into_iter().map(|file| file.path).collect()
 }
 
-/// The release workflow with one thing changed for the worse.
+/// Writes the release workflow with one thing changed for the worse.
 fn worse(from: &str, to: &str) -> (tempfile::TempDir, PathBuf) {
     let release = model::all().pop().unwrap();
     assert!(release.text.contains(from), "{from}");

@@ -1,5 +1,5 @@
-//! Every line that the workflows would run is run, on the sample and in their order. GitHub's part is played by
-//! this test: it gives each job an empty place, and carries artifacts from one to the other.
+//! Runs every line of the workflows, on the sample and in their order. This test takes GitHub's part: it gives
+//! each job an empty place, and carries artifacts from one to the other.
 
 use crate::model::{self, Job, Step, Words, Work, expanded, text};
 use crate::needs;
@@ -10,22 +10,22 @@ use std::process::Command;
 use xtask::digest::Digest;
 use xtask::product::manifest::Manifest;
 
-/// The version of the sample.
+/// Version of the sample.
 const K3S: &str = "v0.35.0+k3s1.sample";
 
-/// How a line is run here.
+/// Ways to run a line here.
 enum Way {
-    /// As it stands.
+    /// Unchanged.
     Itself,
-    /// The nearest that can be run with the sample in k3s' place, or without changing this machine.
+    /// The nearest line that can be run with the sample in k3s' place, or without changing this machine.
     Instead(&'static str),
-    /// As it stands, and it must fail with these words.
+    /// Unchanged, and it must fail with these words.
     Refused(&'static str),
-    /// Not at all, for this reason.
+    /// Not run, for this reason.
     Not(&'static str),
 }
 
-/// Every line there is. Of one that is not listed nobody has said how it is run, and the test fails.
+/// All lines of the workflows. The test fails for a line that is not listed.
 const LINES: [(&str, Way); 10] = [
     (
         "apt-get update && apt-get install --yes ca-certificates gcc git rustup && rustup default stable",
@@ -56,7 +56,7 @@ const LINES: [(&str, Way); 10] = [
     ("target/debug/xtask release upload release", Way::Refused("riscv64: it is the sample, which is no k3s")),
 ];
 
-/// One run of a workflow: what its expressions mean, and the artifacts so far.
+/// One run of a workflow: the values of its expressions, and the artifacts so far.
 struct Run {
     artifacts: tempfile::TempDir,
     values: BTreeMap<String, String>,
@@ -101,7 +101,7 @@ fn every_line_of_the_workflows_runs_on_the_sample() {
     }
 }
 
-/// A product is not released beside sources that would come to another one, though it is whole by itself.
+/// Checks that a complete product is not released beside sources that would give another one.
 fn refuses_what_was_made_otherwise(product: &Path) {
     let place = Place::new();
     let folder = place.path("product");
@@ -139,7 +139,7 @@ impl Run {
     fn job(&mut self, job: &Job, env: &Words, matrix: BTreeMap<String, String>) {
         let mut place = Place::new();
         place.put_program("cargo", &cargo());
-        // What is refused is refused before anything is asked of GitHub.
+        // Refusals come before any query to GitHub.
         place.put_program("gh", "echo this test has been published >&2; exit 1");
         let mut values = self.values.clone();
         values.extend(matrix);
@@ -169,7 +169,7 @@ impl Run {
                     .map(|(name, value)| (name.as_str(), expanded(&text(value), values)))
                     .collect();
                 match action.split('@').next().unwrap() {
-                    // The sources are those that this test was compiled from, the cache that of all tests.
+                    // The sources are those that this test was compiled from; the cache is that of all tests.
                     "actions/checkout" | "actions/cache" => {}
                     "actions/upload-artifact" => self.upload(place, &with),
                     "actions/download-artifact" => self.download(place, &with),
@@ -202,9 +202,9 @@ impl Run {
         }
     }
 
-    /// Files below a folder of the job's become an artifact.
+    /// Makes an artifact of files below a directory of the job's.
     fn upload(&self, place: &Place, with: &BTreeMap<&str, String>) {
-        // Of the sample there is no release but a rehearsal, which stands in the release's place.
+        // The sample has no release but a preview, which replaces the release here.
         let release = format!("target/dist/{K3S}/release");
         let path = if with["path"] == release {
             assert!(!place.path(release).exists(), "the sample has become a release");
@@ -217,7 +217,7 @@ impl Run {
         carry(&from, &self.artifacts.path().join(&with["name"]));
     }
 
-    /// One artifact comes as it is, several each below its name (actions/download-artifact, README.md).
+    /// Downloads one artifact as it is, several each below its name (actions/download-artifact, README.md).
     fn download(&self, place: &Place, with: &BTreeMap<&str, String>) {
         let to = place.path(&with["path"]);
         if let Some(name) = with.get("name") {
@@ -234,7 +234,7 @@ impl Run {
     }
 }
 
-/// A cargo that has compiled this repository's program already, as it was to test it.
+/// Returns a cargo that has already compiled this repository's executable, the one to be tested.
 fn cargo() -> String {
     let (cargo, xtask) = (xtask::process::find("cargo").unwrap(), env!("CARGO_BIN_EXE_xtask"));
     format!(
@@ -252,7 +252,7 @@ fn carry(from: &Path, to: &Path) {
     xtask::tree::settle(to, 0).unwrap();
 }
 
-/// A line in the shell that GitHub runs it by where there is no bash. The program's path that comes behind it is
+/// Returns a line in the shell that GitHub runs it by where there is no bash. The executable's path after it is
 /// the shell's `$0`.
 fn shell(place: &Place, line: &str, env: &BTreeMap<String, String>) -> Command {
     let mut command = place.under(["sh", "-e", "-c", line], [""; 0]);

@@ -1,4 +1,4 @@
-//! The workflows of GitHub: what is said of them by those whose trade it is, and whether their lines run.
+//! Tests of GitHub's workflows: the findings of linters, and runs of their lines.
 
 #[allow(dead_code, reason = "these tests need some of it")]
 #[path = "../support/needs.rs"]

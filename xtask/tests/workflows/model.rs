@@ -1,5 +1,5 @@
-//! A workflow as its file says it (docs.github.com, "Workflow syntax for GitHub Actions"), as far as ours go:
-//! whatever else one of them may come to say is unknown here, and fails the tests until they know it.
+//! A workflow as its file defines it (docs.github.com, "Workflow syntax for GitHub Actions"), as far as ours go:
+//! any other key is unknown here, and fails the tests until it is added.
 
 use serde::Deserialize;
 use serde_yaml_ng::Value;
@@ -57,7 +57,7 @@ pub struct Step {
     pub env: Words,
 }
 
-/// What a step does.
+/// Work of a step.
 pub enum Work<'a> {
     Uses { action: &'a str, with: &'a Words },
     Run(&'a str),
@@ -73,14 +73,14 @@ impl Step {
     }
 }
 
-/// A workflow's file, its text, and what that says.
+/// A workflow's file, its text, and the parsed workflow.
 pub struct File {
     pub path: PathBuf,
     pub text: String,
     pub workflow: Workflow,
 }
 
-/// All workflows of this repository.
+/// Returns all workflows of this repository.
 pub fn all() -> Vec<File> {
     let folder = crate::place::context().root.join(".github/workflows");
     let mut paths: Vec<PathBuf> =
@@ -99,7 +99,7 @@ fn read(path: PathBuf) -> File {
 }
 
 impl Workflow {
-    /// The jobs, each after the one it needs.
+    /// Returns the jobs, each after the one it needs.
     pub fn in_order(&self) -> Vec<(&str, &Job)> {
         let mut done: Vec<(&str, &Job)> = Vec::new();
         while done.len() < self.jobs.len() {
@@ -115,7 +115,7 @@ impl Workflow {
 }
 
 impl Job {
-    /// What the matrix lets the job be run with: one set of values for each run.
+    /// Returns the runs of the job's matrix: one set of values for each run.
     pub fn runs(&self) -> Vec<BTreeMap<String, String>> {
         let Some(Strategy { matrix }) = &self.strategy else { return vec![BTreeMap::new()] };
         let [(name, values)] = matrix.iter().collect::<Vec<_>>()[..] else {
@@ -125,7 +125,7 @@ impl Job {
     }
 }
 
-/// A value as GitHub makes text of it.
+/// Returns a value as the text that GitHub makes of it.
 pub fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -135,7 +135,7 @@ pub fn text(value: &Value) -> String {
     }
 }
 
-/// A text with its expressions, `${{ … }}`, replaced by their values; one that has none given fails.
+/// Returns a text with its expressions, `${{ … }}`, replaced by their values; one without a value fails.
 pub fn expanded(text: &str, values: &BTreeMap<String, String>) -> String {
     let mut parts = text.split("${{");
     let mut whole = parts.next().unwrap_or_default().to_owned();

@@ -1,5 +1,4 @@
-//! A checkout that belongs to somebody else, as it does where a container's root takes over what a runner has
-//! checked out.
+//! Tests of a checkout that belongs to another user, as where a container's root takes over a runner's checkout.
 
 use crate::model::{self, Work};
 use crate::needs;
@@ -8,7 +7,7 @@ use std::os::unix::fs::chown;
 use xtask::context::Context;
 use xtask::workspace;
 
-/// Nobody on this machine.
+/// User ID that this machine does not have.
 const SOMEBODY_ELSE: u32 = 54_321;
 
 #[test]

@@ -1,9 +1,9 @@
-//! What the workflows promise whoever reads them.
+//! Tests of the properties that the workflows promise.
 
 use crate::model::{self, File, Words, Work, Workflow};
 use std::collections::BTreeMap;
 
-/// Every action that is used, with the commit that was looked up in its own repository, and its version there.
+/// All actions in use, with the commit that was looked up in their own repository, and its version there.
 const ACTIONS: [(&str, &str, &str); 4] = [
     ("actions/cache", "27d5ce7f107fe9357f9df03efb73ab90386fccae", "v5.0.5"),
     ("actions/checkout", "3d3c42e5aac5ba805825da76410c181273ba90b1", "v7.0.1"),
@@ -43,8 +43,8 @@ fn only_the_job_that_publishes_may_write_and_no_secret_is_given_to_any() {
     }
 }
 
-/// Where a workflow gives somebody a token or a secret: in its own environment, a job's or a step's, or by what an
-/// action is used with.
+/// Returns the places where a workflow gives a token or a secret: in its own environment, a job's or a step's, or
+/// in the inputs of an action.
 fn given(workflow: &Workflow) -> Vec<String> {
     let speaks = |(name, value): (&String, &serde_yaml_ng::Value)| {
         let said = format!("{name} {}", model::text(value)).to_lowercase();

@@ -1,4 +1,4 @@
-//! `k3s-install.sh`: what upstream's installer would be told, for a packaged k3s.
+//! Tests of `k3s-install.sh`: the variables and arguments of upstream's installer, for a packaged k3s.
 
 use super::{SETTINGS, UPSTREAMS_UNINSTALL, WANTED, said, where_installed};
 use crate::lab::told;

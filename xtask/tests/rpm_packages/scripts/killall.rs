@@ -1,4 +1,4 @@
-//! `k3s-killall.sh`, on a root that is a machine of its own, with processes, mounts and rules.
+//! Tests of `k3s-killall.sh`, in a root with processes, mounts and rules of its own.
 
 use super::{installed, where_installed};
 use crate::lab::{former, told};
@@ -8,8 +8,9 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 use xtask::rpm::found;
 
-/// What the scripts below share: a root that is the whole machine for those in it, with programs that sleep. A
-/// program is called by a link, since busybox acts by the name it is called by, and runs from where that leads.
+/// Shell functions of the scripts below, for a root that is the complete machine to its processes, with programs
+/// that sleep. A program is called by a link, since busybox acts by the name it is called by, and runs from the
+/// link's target.
 const SLEEPERS: &str = r#"
 mount -t proc proc /proc
 data=/var/lib/rancher/k3s/data/$(printf 'a1%.0s' $(seq 32))/bin
@@ -43,7 +44,7 @@ what_is_left() {
 }
 "#;
 
-/// Starts a k3s, ends it, and tells what is left.
+/// Script that starts a k3s, ends it, and prints what is left.
 const END_ALL: &str = r#"
 moved=/moved/data/$(printf 'b2%.0s' $(seq 32))/bin
 $data/busybox sleep 1001 &
@@ -65,7 +66,7 @@ echo "status $?"
 what_is_left
 "#;
 
-/// Runs a script of [`SLEEPERS`] and returns what it says.
+/// Runs a script with [`SLEEPERS`] and returns its output.
 #[track_caller]
 fn among_sleepers(root: &Root, script: &str) -> String {
     for applet in ["mkfifo", "seq", "setsid"] {
@@ -79,7 +80,7 @@ fn among_sleepers(root: &Root, script: &str) -> String {
     told(alone(root, &["sh", "/script.sh"]).output().unwrap())
 }
 
-/// The lines that are not killall's own.
+/// Returns the lines that killall did not print.
 fn facts(said: &str) -> Vec<&str> {
     let facts =
         |line: &&str| ["status ", "runs ", "mounted ", "did "].iter().any(|word| line.starts_with(word));
@@ -171,7 +172,7 @@ fn an_erase_ends_k3s_where_it_runs_and_leaves_a_machine_alone_where_it_does_not(
     assert!(systemctl.contains("disable k3s.service"), "the erase goes on: {systemctl}");
 }
 
-/// A program that is process 1 of a machine that consists of the root alone.
+/// Returns a command that runs as process 1 of a machine that consists of the root alone.
 fn alone(root: &Root, words: &[&str]) -> Command {
     let mut command = Root::apart();
     command.arg("--root").arg(root.path("/"));
@@ -205,7 +206,7 @@ fn packet_filter_rules_are_written_back_only_where_nothing_is_lost() {
     let (_, restored) = killall(kept);
     assert_eq!(restored, "", "there was nothing of k3s");
 
-    // A host whose iptables-save drops what newer tools have written.
+    // A host whose iptables-save omits what newer tools have written.
     let (said, restored) = killall("*nat\n:KUBE-A - [0:0]\n-A CNI-HOSTPORT-MASQ -j MASQUERADE\nCOMMIT\n");
     assert_eq!(restored, "");
     assert!(said.contains("stay as they are until a reboot"), "{said}");

@@ -1,4 +1,4 @@
-//! `k3s-uninstall.sh`: what it deletes, and what it leaves to its owner.
+//! Tests of `k3s-uninstall.sh`: what it deletes, and what it keeps.
 
 use super::{SETTINGS, WANTED, said, where_installed};
 use crate::lab::{former, told};
@@ -35,7 +35,7 @@ fn uninstalling_asks_first_and_then_deletes_data_but_no_packaged_file() {
     assert_eq!(root.listing(), fresh);
 }
 
-/// What k3s leaves in its data directory: the folder it unpacks itself into, and the rest.
+/// Writes what k3s leaves in its data directory: the directory it unpacks itself into, and the rest.
 fn write_moved_data(root: &Root, folder: &str) {
     let unpacked = "data/a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1/bin/k3s";
     for path in [unpacked, "server/db/state.db", "agent/images/mine.tar", "storage/pvc-1/volume"] {
@@ -120,7 +120,7 @@ fn the_data_folder_is_found_wherever_k3s_is_told_of_it() {
     for files in cases {
         let settings = root.read(SETTINGS);
         for (path, text) in *files {
-            // No end of the last line: each is read by itself.
+            // The last line has no line end: each file is read by itself.
             root.write(path, text);
         }
         write_moved_data(&root, "/mnt/x");
@@ -151,7 +151,7 @@ fn where_it_cannot_be_told_which_folder_k3s_has_used_nothing_is_deleted() {
             assert!(root.has(path), "{text}{yaml}: {path}");
         }
     };
-    // k3s unpacks itself where the variable says, and keeps its data where the rest says.
+    // k3s unpacks itself into the variable's directory, and keeps its data in the option's.
     refused("K3S_DATA_DIR=/mnt/x\nOPTIONS=-d /mnt/y\n", "", "/mnt/x\n/mnt/y");
     refused("K3S_DATA_DIR=/mnt/x\n", "data-dir: /mnt/y\n", "/mnt/x\n/mnt/y");
     refused("", "data-dir+: /mnt/x\n", "in place of: data-dir+: /mnt/x");
