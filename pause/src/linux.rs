@@ -39,12 +39,12 @@ pub const EINTR: isize = 4;
 /// A signal set as the kernel reads it: bit n - 1 stands for signal n.
 pub type SignalSet = u64;
 
-/// Its size in bytes, which the kernel insists on being told.
+/// Its size in bytes, which the kernel requires.
 const SET_SIZE: usize = size_of::<SignalSet>();
 
-/// Writes `text` in one piece. As with stdio at exit, there is nobody left to tell of a failure.
+/// Writes `text` in one piece. As with stdio at exit, a failure can no longer be reported.
 pub fn write(descriptor: usize, text: &str) {
-    // SAFETY: the kernel reads `text.len()` bytes from where `text` lies.
+    // SAFETY: the kernel reads `text.len()` bytes from the start of `text`.
     unsafe { syscall(number::WRITE, [descriptor, text.as_ptr() as usize, text.len(), 0]) };
 }
 

@@ -1,6 +1,6 @@
 //! The first process of every pod: it holds the pod's namespaces, reaps its orphans, and sleeps.
 //!
-//! From outside it cannot be told from Kubernetes' own (kubernetes, build/pause/linux/pause.c): it has the
+//! From outside it does not differ from Kubernetes' own (kubernetes, build/pause/linux/pause.c): it has the
 //! same output and exit status for the same arguments and signals. Inside it handles no signal, and so there
 //! is no moment at which a signal or a child could be missed:
 //!
@@ -21,7 +21,7 @@ mod linux;
 
 use linux::{EINTR, SIGCHLD, SIGINT, SIGTERM, STDERR, STDOUT, SignalSet};
 
-/// What `-v` prints, under the name of the program it stands in for.
+/// Text that `-v` prints, under the name of the program that this one replaces.
 const VERSION: &str = concat!("pause.c ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// Called by the entry point with the stack as the kernel laid it out.
@@ -47,7 +47,7 @@ unsafe extern "C" fn start(stack: *const usize) -> ! {
     linux::exit(pause())
 }
 
-/// Whether an argument is `-v` or `-V`, since pause.c compares with strcasecmp(3).
+/// Checks whether an argument is `-v` or `-V`, since pause.c compares with strcasecmp(3).
 ///
 /// # Safety
 /// `argument` points to a NUL-terminated string.

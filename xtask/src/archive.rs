@@ -1,4 +1,4 @@
-//! Folders as archives: the same files give the same bytes, wherever, whenever and by whomever they are packed.
+//! Reproducible archives of directories: the same files give the same bytes on any host and at any time.
 
 use crate::context::Context;
 use crate::process::Program;
@@ -9,19 +9,19 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use xshell::cmd;
 
-/// How hard zstd works.
+/// Compression settings of zstd.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
     pub level: i32,
-    /// How far back it looks, as a power of two.
+    /// Size of the match window, as a power of two.
     pub window: u32,
 }
 
-/// The hidden first argument under which this program packs a folder: in a process of its own, since
+/// The hidden first argument under which this program packs a directory: in a process of its own, since
 /// the compressor's windows take more memory than all else that we do ourselves.
 pub const PACK: &str = "__pack";
 
-/// Packs everything in a folder into a `.tar.zst`.
+/// Packs everything in a directory into a `.tar.zst`.
 pub fn write(context: &Context, content: &Path, archive: &Path, effort: Effort, log: &str) -> Result<()> {
     let (program, jobs) = (&context.guard, context.jobs.to_string());
     let (level, window) = (effort.level.to_string(), effort.window.to_string());

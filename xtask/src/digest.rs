@@ -6,23 +6,23 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::{fmt, io, path::Path, str::FromStr};
 
-/// A SHA-256 sum, written as 64 lower-case hexadecimal digits.
+/// A SHA-256 checksum, written as 64 lower-case hexadecimal digits.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(String);
 
 impl Digest {
-    /// The sum of some bytes in memory.
+    /// The checksum of some bytes in memory.
     pub fn of(bytes: impl AsRef<[u8]>) -> Digest {
         Digest(hex(&Sha256::digest(bytes)))
     }
 
-    /// The sum of a file, read in pieces.
+    /// The checksum of a file, read in pieces.
     pub fn of_file(path: &Path) -> Result<Digest> {
         Digest::of_reader(fs::File::open(path)?)
     }
 
-    /// The sum of all that there is to read, in pieces.
+    /// The checksum of everything that a reader returns, in pieces.
     pub fn of_reader(mut reader: impl io::Read) -> Result<Digest> {
         let mut sum = Sha256::new();
         io::copy(&mut reader, &mut sum)?;
@@ -33,7 +33,7 @@ impl Digest {
         &self.0
     }
 
-    /// The first 16 digits, enough to tell work folders apart.
+    /// The first 16 digits, enough to tell work directories apart.
     pub fn short(&self) -> &str {
         &self.0[..16]
     }

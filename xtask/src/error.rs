@@ -1,4 +1,4 @@
-//! How an error is told at the terminal.
+//! Printing of errors at the terminal.
 
 use crate::address::without_credentials;
 use anyhow::{Result, anyhow};

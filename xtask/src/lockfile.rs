@@ -19,7 +19,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Whether entries may be added.
+/// Choice whether entries may be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Adding {
     Allowed,
@@ -270,7 +270,7 @@ impl Lockfile {
 
     fn write(&self, entries: &Entries) -> Result<()> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        // To be read by everybody who may read the folder, unlike other scratch files.
+        // Readable for all users who may read the directory, unlike other scratch files.
         let permissions = std::fs::Permissions::from_mode(0o644);
         let mut file = tempfile::Builder::new()
             .permissions(permissions)

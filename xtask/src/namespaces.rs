@@ -7,18 +7,18 @@ use anyhow::Result;
 use fs_err as fs;
 use xshell::{Cmd, Shell, cmd};
 
-/// Whether anybody may have users and a network of their own here.
+/// Checks whether a user may create user and network namespaces here.
 pub fn are_allowed(context: &Context) -> Result<bool> {
     let shell = context.shell()?;
     Ok(Program::new(context, cmd!(shell, "unshare --map-root-user --net true")).succeeds())
 }
 
-/// Whether whoever runs this is root, and needs no namespace to be that.
+/// Checks whether the user is root already, and needs no namespace.
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
-/// A program that root runs as it is, and anybody else as root of a namespace in which the own files are root's.
+/// A program that root runs as it is, and any other user as root of a namespace in which the own files are root's.
 pub fn as_root<'shell>(shell: &'shell Shell, program: &str) -> Cmd<'shell> {
     if is_root() { shell.cmd(program) } else { shell.cmd("unshare").args(["--map-root-user", program]) }
 }

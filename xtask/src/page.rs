@@ -121,7 +121,7 @@ pub struct Bar {
     pub name: String,
     /// A few words on it; may be empty.
     pub note: &'static str,
-    /// Where the bar begins and ends, in the unit of the table.
+    /// Beginning and end of the bar, in the unit of the table.
     pub span: (f64, f64),
     /// The same in words, one for each column.
     pub values: [String; 2],

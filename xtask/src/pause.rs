@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 
-/// The file name of the program in its step's folder.
+/// The file name of the program in its step's directory.
 pub const PROGRAM: &str = "pause";
 
 /// For rustc: small, without unwinding, at a fixed address. One crate without dependencies is compiled
@@ -85,7 +85,7 @@ fn compile(context: &Context, target: &Target, rust: &Rust, package: &Path, fold
     elf::check(fs::read(&program)?.as_slice(), target.elf_machine).context("the pause program")
 }
 
-/// Cuts off the empty room that lld leaves for the section headers it was told to omit.
+/// Cuts off the empty space that lld leaves for the section headers it was told to omit.
 fn drop_tail(program: &Path) -> Result<()> {
     let image = fs::read(program)?;
     let end = elf::end_of_last_segment(&image)?;

@@ -1,4 +1,4 @@
-//! `xtask/pins.json`: the versions and sums that this project, not upstream, decides on.
+//! `xtask/pins.json`: the versions and checksums that this project, not upstream, decides on.
 
 use crate::digest::Digest;
 use anyhow::{Context as _, Result, bail};
@@ -45,7 +45,7 @@ pub struct WheelPin {
     /// The platform tag, but for the processor, that pip is to take it under. It is for static programs: pip would
     /// refuse them where the C library is another than the one they are tagged for, and need not.
     pub platform: Option<String>,
-    /// Sums of the packages, by host processor as `uname -m` prints it.
+    /// Checksums of the packages, by host processor as `uname -m` prints it.
     pub wheels: BTreeMap<String, Digest>,
 }
 

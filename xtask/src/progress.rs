@@ -1,6 +1,6 @@
-//! What a person sees while we work: one line for each running step, with its elapsed time.
+//! Progress at the terminal: one line for each running step, with its elapsed time.
 //!
-//! At a terminal the lines are alive; elsewhere each step is told once when it is done. Under GitHub
+//! At a terminal the lines are alive; elsewhere each step is printed once when it is done. Under GitHub
 //! Actions a finished step's log is folded into a group. Colours follow `NO_COLOR` (no-color.org).
 
 use crate::address::without_credentials;
@@ -10,7 +10,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Where and how progress is shown.
+/// Display of progress: the lines and their format.
 pub struct Progress {
     lines: MultiProgress,
     manner: Manner,
@@ -23,7 +23,7 @@ enum Manner {
     GithubActions,
 }
 
-/// A step that is under way. Dropped without [`Running::done`], it is told as failed.
+/// A step that is under way. Dropped without [`Running::done`], it is printed as failed.
 pub struct Running<'a> {
     progress: &'a Progress,
     bar: ProgressBar,
@@ -106,7 +106,7 @@ impl Running<'_> {
         self.bar.set_position(so_far);
     }
 
-    /// Ends the step without a word: an error tells what became of it, or another source does its work.
+    /// Ends the step without output: an error reports what became of it, or another source does its work.
     pub fn withdrawn(mut self) {
         self.over = true;
         self.bar.finish_and_clear();

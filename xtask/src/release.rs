@@ -1,11 +1,11 @@
 //! From finished products to what is published of one version.
 //!
 //! ```text
-//! products ─► faults ─► packages ─► assets ─► notes, sums ─► check ─► publish
+//! products ─► faults ─► packages ─► assets ─► notes, checksums ─► check ─► publish
 //! ```
 //!
-//! A GitHub release is a flat list of files, so is the folder that is made here: a repository of packages,
-//! which has folders, goes in as one archive.
+//! A GitHub release is a flat list of files, so is the directory that is made here: a repository of packages,
+//! which has directories, goes in as one archive.
 
 pub mod agreement;
 pub mod assemble;
@@ -28,24 +28,24 @@ use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 
-/// What is said of the release.
+/// The release notes.
 pub const NOTES: &str = "NOTES.md";
 /// The signature of the checksums.
 pub const SIGNATURE: &str = "SHA256SUMS.asc";
-/// Lies in a folder that is no release, and says why.
+/// File in a directory that is no release, which says why.
 pub const REHEARSAL: &str = "REHEARSAL";
 
-/// How a folder is made, and what may be done with it.
+/// Mode of building a directory, which decides what may be done with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
     /// Only of what may be published.
     Release,
-    /// Of anything: the folder says what it is not, and is never published.
+    /// From any product: the directory says why it is no release, and is never published.
     Rehearsal,
 }
 
 impl Manner {
-    /// The folder's name, beside the products of its version.
+    /// The directory's name, beside the products of its version.
     pub fn folder(self) -> &'static str {
         match self {
             Manner::Release => "release",
@@ -61,22 +61,22 @@ pub struct Part {
     pub packages: Published,
 }
 
-/// What is to be published of one version.
+/// Input of the release of one version.
 pub struct Release<'a> {
     pub context: &'a Context,
     pub manner: Manner,
     /// One for each architecture, all of the same k3s.
     pub parts: &'a [Part],
     pub dist: &'static Dist,
-    /// Where the published repository is to be found, without the architecture.
+    /// URL of the published repository, without the architecture.
     pub address: &'a str,
     pub key: Option<&'a Key>,
-    /// What keeps it from being a release; nothing, where it is one.
+    /// Problems that keep it from being a release; empty if it is one.
     pub shortcomings: Vec<String>,
 }
 
 impl Release<'_> {
-    /// Makes the folder and lets it appear as a whole.
+    /// Makes the directory and lets it appear complete.
     pub fn publish(&self) -> Result<PathBuf> {
         let first = self.parts.first().context("a release has a product")?;
         let manifest = &first.product.manifest;
@@ -106,7 +106,7 @@ impl Release<'_> {
     }
 }
 
-/// What a folder says of itself that is no release.
+/// Returns the text of the file that marks a directory as no release.
 fn rehearsal(shortcomings: &[String]) -> String {
     let reasons: String = shortcomings.iter().map(|reason| format!("- {reason}\n")).collect();
     format!("This was made to see how a release is made. It is none and is not to be published.\n{reasons}")

@@ -48,15 +48,15 @@ pub struct Packaging<'a> {
     pub dist: &'static Dist,
     /// Counts the packages made of one version.
     pub release: u32,
-    /// What the version of all packages is.
+    /// Version of all packages.
     pub version: String,
-    /// Where the published repository is to be found, without the architecture.
+    /// URL of the published repository, without the architecture.
     pub address: String,
-    /// What a source package is made of; a product by itself does not tell.
+    /// Input of a source package, which a product by itself does not contain.
     pub rebuild: Option<Rebuild>,
 }
 
-/// What was made.
+/// Packages that were built.
 pub struct Published {
     /// The repository of one distribution and architecture, with packages and metadata.
     pub folder: PathBuf,
@@ -81,7 +81,7 @@ impl Packaging<'_> {
         self.product.manifest.source_date_epoch
     }
 
-    /// Makes the packages and lets their repository appear as a whole.
+    /// Makes the packages and lets their repository appear complete.
     pub fn publish(&self, key: Option<&Key>) -> Result<Published> {
         let name = self.nevra("k3s", self.target.rpm).to_string();
         let _lock = FileLock::acquire(self.context, &self.context.work.join("locks").join(&name))?;

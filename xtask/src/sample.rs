@@ -138,7 +138,7 @@ impl Settings {
         })
     }
 
-    /// The CNI repositories: their folder in the sample, the address they stand for, and their tag.
+    /// The CNI repositories: their directory in the sample, the URL they stand for, and their tag.
     fn repositories(&self) -> [(&'static str, &'static str, &str); 2] {
         [
             ("plugins", "https://github.com/rancher/plugins", &self.cni_plugins),
@@ -180,7 +180,7 @@ fn stock_mirror(sample: &Path, mirror: &Path, settings: &Settings) -> Result<()>
     Ok(())
 }
 
-/// Packs a folder below `prefix`, with fixed times and owners, and returns what was written to.
+/// Packs a directory below `prefix`, with fixed times and owners, and returns what was written to.
 fn pack<W: Write>(folder: &Path, prefix: &str, archive: W) -> Result<W> {
     let mut tar = tar::Builder::new(archive);
     tar.mode(tar::HeaderMode::Deterministic);
@@ -212,7 +212,7 @@ fn stock_proxy(modules: &Path, proxy: &Path) -> Result<()> {
 }
 
 /// Zips a module as Go expects it, every file below `path@version/` (go.dev/ref/mod#zip-files). The
-/// path in the zip is not escaped: `!` before a letter in a folder's name stands for its capital.
+/// path in the zip is not escaped: `!` before a letter in a directory's name stands for its capital.
 fn zip_module(folder: &Path, path: &str, version: &str, archive: &PathBuf) -> Result<()> {
     let mut zip = zip::ZipWriter::new(fs::File::create(archive)?);
     let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);

@@ -1,10 +1,10 @@
-//! Steps: pieces of work whose result is a folder, named by the hash of everything it depends on.
+//! Steps: pieces of work whose result is a directory, named by the hash of everything it depends on.
 //!
-//! A step's folder appears by rename once it is whole, so that its existence is the stamp: an
+//! A step's directory appears by rename once it is complete, so that its existence is the stamp: an
 //! interrupted run finds what was finished, a changed input finds nothing and makes exactly what it
 //! touches. It holds two of our names: `output/`, the result, which may be files of others under any
 //! name, and `stamp.json` with the checksum of every file of the result, which is checked before the
-//! result is used again; a damaged one is made anew. Builds that share a step do not make it side by
+//! result is used again; a damaged one is built again. Builds that share a step do not build it side by
 //! side: one locks it, the others wait.
 
 use crate::context::Context;
@@ -20,9 +20,9 @@ use std::time::Instant;
 
 /// A piece of work.
 pub struct Step<'a> {
-    /// What the progress line, the log and the folder are called.
+    /// Name of the step in the progress line, the log and the directory.
     pub name: &'static str,
-    /// The source files that do it: a newer version of this program makes anew what it would make
+    /// The source files that do it: a newer version of this program builds again what it would build
     /// otherwise, and keeps the rest.
     pub recipe: &'static [&'static str],
     /// Steps whose results are read.
@@ -54,7 +54,7 @@ pub struct Timing {
     /// Seconds since the first step began.
     pub begin: f64,
     pub end: f64,
-    /// Whether an earlier run's result was used.
+    /// Set if an earlier run's result was used.
     pub kept: bool,
 }
 
@@ -105,7 +105,7 @@ impl<'a> Plan<'a> {
         self.keys.get(step).ok_or_else(|| anyhow!("the plan has no step {step:?}"))
     }
 
-    /// Runs all steps, side by side where they allow it, and returns their folders.
+    /// Runs all steps, in parallel where they allow it, and returns their directories.
     ///
     /// The first failure lets the running steps finish and starts no further one.
     pub fn run(&self, context: &Context, folder: &Path) -> Result<(Outputs, Vec<Timing>)> {
@@ -166,7 +166,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// The step's result, made now or found whole, and whether it was found.
+    /// The step's result, built now or found complete, and whether it was found.
     fn produce(
         &self,
         context: &Context,
@@ -214,7 +214,7 @@ struct State {
     failures: Vec<anyhow::Error>,
 }
 
-/// The directory in every step's folder that holds its result.
+/// The directory in every step's directory that holds its result.
 const OUTPUT: &str = "output";
 
 /// The file beside the result that says what is in it.

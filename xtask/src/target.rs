@@ -11,7 +11,7 @@ pub struct Target {
     pub go: &'static str,
     /// The name in RPM's `%{_arch}` and in file names of packages.
     pub rpm: &'static str,
-    /// What rpm writes behind a name to mean the architecture: `k3s(riscv-64)` (`%{_isa}`, rpm's
+    /// Suffix that rpm writes behind a name to mean the architecture: `k3s(riscv-64)` (`%{_isa}`, rpm's
     /// installplatform).
     pub rpm_isa: &'static str,
     /// The name Debian gives the architecture.

@@ -1,4 +1,4 @@
-//! Folders as wholes.
+//! Operations on complete directories.
 
 use crate::digest::Digest;
 use anyhow::{Context as _, Result, bail, ensure};
@@ -7,13 +7,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path};
 use std::time::{Duration, SystemTime};
 
-/// A folder as the person would type it here.
+/// A directory as the user would type it here.
 pub fn shown(folder: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     folder.strip_prefix(here).unwrap_or(folder).display().to_string()
 }
 
-/// Copies a folder with its links and modes into a folder that may be there already.
+/// Copies a directory with its links and modes into a directory that may be there already.
 ///
 /// # Errors
 /// Also where a symbolic link is in the way, through which something would be written elsewhere.
@@ -76,8 +76,8 @@ pub fn require_links_inside(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Gives everything in a folder one time, in seconds since 1970, and modes that do not depend on the umask of
-/// whoever made it.
+/// Gives everything in a directory one time, in seconds since 1970, and modes that do not depend on the umask of
+/// the process that wrote it.
 pub fn settle(folder: &Path, time: i64) -> Result<()> {
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(time)?);
     for entry in walkdir::WalkDir::new(folder) {
@@ -89,7 +89,7 @@ pub fn settle(folder: &Path, time: i64) -> Result<()> {
     Ok(())
 }
 
-/// The sum of all that git would keep of a folder: names, contents, links, and which files are programs.
+/// The checksum of all that git would keep of a directory: names, contents, links, and which files are programs.
 pub fn digest(folder: &Path) -> Result<Digest> {
     let mut lines = Vec::new();
     for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
@@ -102,7 +102,7 @@ pub fn digest(folder: &Path) -> Result<Digest> {
     Ok(Digest::of(lines.join("\n")))
 }
 
-/// What git would keep of one file or link: whither it leads, or its sum and whether it is a program.
+/// Returns what git would keep of one file or link: the target, or the checksum and whether it is executable.
 pub fn content(path: &Path) -> Result<String> {
     let metadata = fs::symlink_metadata(path)?;
     Ok(if metadata.is_symlink() {

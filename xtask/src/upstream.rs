@@ -1,4 +1,4 @@
-//! What upstream says: which release, which commit, and everything its own files tell about a build.
+//! Facts from upstream: the release, the commit, and everything its own files say about a build.
 
 pub mod calls;
 pub mod checkout;

@@ -1,4 +1,4 @@
-//! What a build takes from elsewhere, gathered in one folder, so that it can be built again without a network:
+//! External build inputs, gathered in one directory, so that a build can be repeated without a network:
 //! the source package carries it.
 //!
 //! ```text
@@ -20,29 +20,29 @@ use crate::fetch::Download;
 use crate::upstream::release::Origin;
 use serde::{Deserialize, Serialize};
 
-/// The file that says what is in the folder.
+/// The file that says what is in the directory.
 pub const INDEX: &str = "vendor.json";
 
-/// The folder with the files of k3s' commit.
+/// The directory with the files of k3s' commit.
 pub const K3S: &str = "k3s";
 
-/// The folder that `GOMODCACHE` may name once it has been copied.
+/// The directory that `GOMODCACHE` may name once it has been copied.
 pub const MODULES: &str = "modules";
 
-/// The folder with files that are downloaded.
+/// The directory with files that are downloaded.
 pub const DOWNLOADS: &str = "downloads";
 
-/// What `vendor.json` says.
+/// Contents of `vendor.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vendored {
-    /// What `k3s --version` is to print.
+    /// Version that `k3s --version` is to print.
     pub k3s: String,
     pub origin: Origin,
     pub commit: String,
     pub repositories: Vec<Repository>,
     pub downloads: Vec<Download>,
-    /// The sum of the folder with modules, as [`crate::tree::digest`] makes it.
+    /// The checksum of the directory with modules, as [`crate::tree::digest`] makes it.
     pub modules: Digest,
 }
 
@@ -50,7 +50,7 @@ pub struct Vendored {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Repository {
-    /// The folder with the files of its commit.
+    /// The directory with the files of its commit.
     pub name: String,
     pub url: String,
     pub tag: String,

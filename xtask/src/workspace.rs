@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use xshell::cmd;
 
-/// Where a person's own patches lie in a copy of this repository.
+/// Directory of the user's own patches in a copy of this repository.
 pub const OWN_PATCHES: &str = "own-patches";
 
 /// The commit of this repository that is checked out.
@@ -39,7 +39,7 @@ fn path(bytes: &[u8]) -> PathBuf {
     PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
 }
 
-/// The sum of all files, and of the person's own patches.
+/// The checksum of all files, and of the user's own patches.
 pub fn digest(context: &Context, patches: Option<&Path>) -> Result<Digest> {
     let mut lines = Vec::new();
     for path in files(context)? {
@@ -51,7 +51,7 @@ pub fn digest(context: &Context, patches: Option<&Path>) -> Result<Digest> {
     Ok(Digest::of(lines.join("\n")))
 }
 
-/// Copies all files, and the person's own patches beside them.
+/// Copies all files, and the user's own patches beside them.
 pub fn copy(context: &Context, patches: Option<&Path>, into: &Path) -> Result<()> {
     for path in files(context)? {
         let place = into.join(&path);
@@ -68,7 +68,7 @@ pub fn copy(context: &Context, patches: Option<&Path>, into: &Path) -> Result<()
 const HOSTS: [&str; 3] =
     ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu", "riscv64gc-unknown-linux-gnu"];
 
-/// Fills a folder with the crates of Cargo.lock, for cargo's source replacement.
+/// Fills a directory with the crates of Cargo.lock, for cargo's source replacement.
 ///
 /// Cargo wants to see every crate, also those that only other systems compile: of them, half of the whole by
 /// size, nothing but the manifest is kept.
@@ -160,7 +160,7 @@ fn reduce(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What cargo holds a vendored crate against.
+/// File of checksums that cargo verifies a vendored crate against.
 const CHECKSUMS: &str = ".cargo-checksum.json";
 
 #[cfg(test)]

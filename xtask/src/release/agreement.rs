@@ -1,12 +1,12 @@
-//! Whether products are made of the same: those of several architectures, and one that is released beside the
-//! sources that everybody is to build it from again.
+//! Checks that products have the same build inputs: those of several architectures, and one that is released
+//! beside the sources from which users are to build it again.
 
 use crate::k3s::Build;
 use crate::product::manifest::{Manifest, PatchEntry, tools};
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a product is made of: values by their names.
+/// Build inputs of a product: values by their names.
 pub type Makings = BTreeMap<String, String>;
 
 /// The patches and tools among it.

@@ -1,4 +1,4 @@
-//! A folder that is to be published, held against all that it says of itself. Nothing is asked here of the
+//! A directory that is to be published, checked against all that it says of itself. Nothing here queries the
 //! machine or the run that made it: it may have come a long way.
 
 use super::assets::{self, ASSETS, Check, Source};
@@ -20,17 +20,17 @@ use std::path::Path;
 /// and the same sources, so one is enough.
 pub const NO_SOURCE: &str = "the packages come without their source, k3s-*.src.rpm";
 
-/// A folder that is whole.
+/// A complete directory.
 pub struct Checked {
     /// One for each architecture, by its name.
     pub manifests: Vec<Manifest>,
     /// Every file that is published, by name.
     pub files: Vec<String>,
-    /// What the folder says that it is no release for.
+    /// Reason why the directory is no release, as the directory states it.
     rehearsal: Option<String>,
 }
 
-/// Looks at a folder.
+/// Checks a directory.
 pub fn folder(folder: &Path) -> Result<Checked> {
     ensure!(
         folder.join(SUMS).is_file(),

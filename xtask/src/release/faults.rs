@@ -1,5 +1,5 @@
-//! What keeps products from being released, all of it at once: a person who repairs one thing wants to hear
-//! of the next.
+//! Problems that keep products from being released. All are reported at once, so that a user who fixes one
+//! also sees the next.
 
 use super::Manner;
 use super::agreement::{Makings, differing, makings};
@@ -10,10 +10,10 @@ use crate::upstream::release::UPSTREAM;
 use anyhow::{Result, bail};
 use std::collections::BTreeSet;
 
-/// What was found, each a sentence about one thing.
+/// Problems that were found, each a sentence about one thing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// With these there can be no folder at all.
+    /// With these there can be no directory at all.
     pub errors: Vec<String>,
     /// With these it is no release.
     pub shortcomings: Vec<String>,
@@ -55,7 +55,7 @@ pub fn of_products(manifests: &[&Manifest], lock: &Lockfile) -> Faults {
     faults
 }
 
-/// What a manifest says against a release.
+/// Returns the problems that a manifest by itself shows.
 fn of_one(manifest: &Manifest) -> Vec<String> {
     let mut found = Vec::new();
     match manifest.origin.as_str() {
@@ -89,7 +89,7 @@ fn of_one(manifest: &Manifest) -> Vec<String> {
     found
 }
 
-/// What a release was built from and `k3s.lock.json` does not lock, or locks to something else.
+/// Returns the build inputs that `k3s.lock.json` does not lock, or locks to something else.
 fn unlocked(manifest: &Manifest, lock: &Lockfile) -> Vec<String> {
     if manifest.origin != "release" {
         return Vec::new();
@@ -126,7 +126,7 @@ fn mixed(manifests: &[&Manifest]) -> Vec<String> {
     distinct(found)
 }
 
-/// What a product was made of, apart from its architecture.
+/// Returns the build inputs of a product, apart from its architecture.
 fn ingredients(manifest: &Manifest) -> Makings {
     let inside = if manifest.builtin_pause { "inside" } else { "not inside" };
     let one = |name: &str, value: &str| (name.to_owned(), value.to_owned());

@@ -11,8 +11,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 use xshell::cmd;
 
-/// Publishes a folder as the release of a tag that is called as its k3s version is. `gh` uploads to a draft
-/// and publishes that when it is whole; where the tag has a release already, nothing is changed.
+/// Publishes a directory as the release of a tag that is called as its k3s version is. `gh` uploads to a draft
+/// and publishes that when it is complete; where the tag has a release already, nothing is changed.
 pub fn upload(context: &Context, folder: &Path) -> Result<String> {
     let checked = check::folder(folder)?;
     let lock = Lockfile::open(&context.lock_file, Adding::Forbidden)?;
@@ -76,7 +76,7 @@ impl Gh<'_> {
     }
 }
 
-/// The tag, and what gh is told to publish it.
+/// The tag, and the arguments with which gh publishes it.
 fn arguments(checked: &Checked, commit: &str) -> Result<(String, Vec<String>)> {
     let first = checked.manifests.first().context("a release has a product")?;
     let version: Version = first.k3s.parse()?;

@@ -1,4 +1,4 @@
-//! What is said of a release: for the person who has found it and wants a k3s that runs pods.
+//! Notes of a release, for a user who has found it and wants a k3s that runs pods.
 
 use super::assets::{self, File};
 use super::{Manner, Release, SUMS};
@@ -49,7 +49,7 @@ fn warning(manner: Manner, shortcomings: &[String]) -> String {
     format!("> **This is a rehearsal and no release.**{}", reasons.concat())
 }
 
-/// For the first architecture; the names of the others' files tell the rest.
+/// For the first architecture; the others differ in the names of their files.
 fn install(release: &Release, target: &Target) -> String {
     let name = |asset: &str| assets::expand(asset, target, release.dist.name);
     let (binary, archive, fix) = (name(assets::BINARY), name(assets::REPOSITORY), name(assets::FIX));
@@ -122,7 +122,7 @@ fn repository(address: &str, arch: &str, archive: &str) -> String {
     }
 }
 
-/// What somebody might look for in vain.
+/// Returns the list of what a release does not contain and a user might look for.
 fn lacking(manifest: &Manifest) -> String {
     let mut items = vec![
         "- An archive of all images for machines without a network: only the pause image is carried. Some of k3s' \

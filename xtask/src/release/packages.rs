@@ -15,7 +15,7 @@ use std::path::Path;
 /// The program in the package k3s.
 const PROGRAM: &str = "/usr/bin/k3s";
 
-/// Looks at the packages in a folder: each is whole, none is missing or too many, and they install the programs
+/// Checks the packages in a directory: each is complete, none missing or too many, and they install the programs
 /// that the manifests name.
 pub fn whole(folder: &Path, manifests: &[Manifest]) -> Result<()> {
     let mut packages = Vec::new();
@@ -64,7 +64,7 @@ pub fn payload_in(reader: impl std::io::Read) -> Result<String> {
     Ok(digest.first().context("the package names no digest of its payload")?.to_string())
 }
 
-/// What a source package is called; its header names the architecture that it was made on.
+/// Returns the name of a source package; its header names the architecture that it was built on.
 fn source(path: &Path) -> Result<Nevra> {
     found::read_source(path)?;
     let header = ::rpm::PackageMetadata::open(path).with_context(|| format!("reading {}", path.display()))?;
@@ -76,8 +76,8 @@ fn source(path: &Path) -> Result<Nevra> {
     })
 }
 
-/// Whether these are the packages of all products, all of one Release; of the source package it is asked elsewhere
-/// whether it is there.
+/// Checks that these are the packages of all products, all of one Release; the presence of the source package
+/// is checked elsewhere.
 fn complete(names: &[Nevra], manifests: &[Manifest]) -> Result<()> {
     let releases: BTreeSet<&str> = names.iter().map(|name| name.release.as_str()).collect();
     let mut releases = releases.into_iter();
@@ -147,7 +147,7 @@ mod tests {
         serde_json::from_value(manifest).unwrap()
     }
 
-    /// What is said of packages with these names.
+    /// Returns the error for packages with these names, or an empty text.
     fn said(names: &[&str]) -> String {
         let names: Vec<Nevra> = names
             .iter()

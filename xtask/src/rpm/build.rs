@@ -1,4 +1,4 @@
-//! rpmbuild, told everything that would otherwise depend on the machine it runs on.
+//! rpmbuild, given everything that would otherwise depend on the machine it runs on.
 
 use super::Packaging;
 use super::rpmbuild;
@@ -7,17 +7,17 @@ use crate::process::Program;
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 
-/// How the payload is compressed: zstd at level 19, on one thread, since with more threads there are other bytes.
+/// Compression of the payload: zstd at level 19, on one thread, since more threads write other bytes.
 ///
 /// Measured on a k3s of 67.7 MB, most of which is compressed already: 59.2 MB in 29 s of processor time. Level 7
 /// takes 0.8 s for 59.8 MB. xz at level 7 has 58.5 MB after 48 s, and takes twenty times as long to unpack, which
 /// boards would pay for.
 const PAYLOAD: &str = "w19.zstdio";
 
-/// Where packages are built, as far as their header tells.
+/// Host name that the packages' headers give as the build host.
 pub const BUILD_HOST: &str = "reproducible";
 
-/// How the source package's own payload is compressed: hardly, since it is made of archives.
+/// Compression of the source package's own payload: low, since it consists of archives.
 const SOURCE_PAYLOAD: &str = "w3.zstdio";
 
 /// Which half of the spec is meant.

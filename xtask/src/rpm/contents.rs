@@ -1,4 +1,4 @@
-//! What a package is, as far as anyone can tell from outside: its name, files, dependencies and scriptlets.
+//! Contents of a package as seen from outside: its name, files, dependencies and scriptlets.
 
 use super::files::Marks;
 use super::naming::Nevra;
@@ -21,7 +21,7 @@ pub enum Relation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contents {
     pub nevra: Nevra,
-    /// What else its header says, by the words of [`super::found`].
+    /// Other tags of its header, by the words of [`super::found`].
     pub tags: BTreeMap<&'static str, String>,
     pub files: BTreeMap<String, File>,
     pub relations: BTreeMap<Relation, BTreeSet<String>>,
@@ -91,7 +91,7 @@ pub fn differences(expected: &Contents, found: &Contents) -> Vec<String> {
         );
     }
     for (scriptlet, text) in &found.scriptlets {
-        // rpm expands nothing at installation; what stands there now stays.
+        // rpm expands nothing at installation; the present text stays.
         if text.contains('%') {
             lines.push(format!("{name}: scriptlet {scriptlet} holds a macro that nothing has expanded"));
         }

@@ -1,11 +1,11 @@
-//! What the packages say of the very build they hold, taken from its manifest: `PATCHES`, the description's
+//! Documents about the build in the packages, written from its manifest: `PATCHES`, the description's
 //! note, and the list of what is compiled in.
 
 use crate::product::manifest::Manifest;
 use crate::product::modules::{Compiled, Replacement};
 use crate::upstream::local_module::labelled;
 
-/// `/usr/share/doc/k3s/PATCHES`: every change to k3s, and what is missing of a whole one.
+/// `/usr/share/doc/k3s/PATCHES`: every change to k3s, and what is missing of a complete one.
 pub fn patches(manifest: &Manifest) -> String {
     let Manifest { k3s, commit, patches, .. } = manifest;
     let mut text = format!("k3s {k3s}, built from commit {commit}");
@@ -45,7 +45,7 @@ fn indented(paragraph: &str) -> String {
     lines.join("\n")
 }
 
-/// What a person should know of a build that is no whole k3s of a release; of one that is, nothing.
+/// Returns a note on a build that is no complete k3s of a release; for one that is, an empty text.
 pub fn note(manifest: &Manifest) -> String {
     let mut sentences: Vec<String> = Vec::new();
     match manifest.origin.as_str() {
@@ -69,7 +69,7 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-/// Who answers for the packages: nobody may take them for a release of the k3s project.
+/// Returns the vendor of the packages, which must not pass for a release of the k3s project.
 pub fn vendor(manifest: &Manifest) -> &'static str {
     match manifest.origin.as_str() {
         "release" => "k3s-riscv64, a modified build of k3s",

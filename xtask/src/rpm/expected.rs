@@ -1,4 +1,4 @@
-//! What the packages have to be: by the product, the lists of files and the spec.
+//! Expected packages, derived from the product, the lists of files and the spec.
 
 use super::Packaging;
 use super::build::{self, BUILD_HOST};
@@ -12,7 +12,7 @@ use fs_err as fs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Where the links of the packages lead.
+/// Targets of the links in the packages.
 const LINKS: [(&str, &str); 4] = [
     ("/usr/bin/crictl", "k3s"),
     ("/usr/bin/ctr", "k3s"),
@@ -84,7 +84,7 @@ fn kind(packaging: &Packaging, sources: &Path, listed: &files::Listed) -> Result
     }
 }
 
-/// Where a source comes from: this repository, or else it was made for these packages.
+/// Returns the path of a source: in this repository, or else among those written for these packages.
 fn original(packaging: &Packaging, sources: &Path, source: &str) -> PathBuf {
     let ours = packaging.context.root.join("rpm").join(source);
     if ours.is_file() { ours } else { sources.join(source) }

@@ -1,5 +1,5 @@
 //! `rpm/*.files`: the list of every file of a package, in the form of rpm's own `%files` section, so that
-//! rpmbuild packages by the very list that the finished package is held against.
+//! rpmbuild packages by the very list that the finished package is checked against.
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
@@ -15,7 +15,7 @@ pub struct Listed {
     pub marks: Marks,
 }
 
-/// What rpm is told to do with a file besides installing it.
+/// Marks by which rpm treats a file specially when it installs it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Marks {
     /// `%config(noreplace)`: what the administrator wrote in it stays.

@@ -21,7 +21,7 @@ const FEATURES: [&str; 7] = [
     "rpmlib(TildeInVersions)",
 ];
 
-/// Dependencies of these kinds are none of ours.
+/// Our packages have no dependencies of these kinds.
 const UNEXPECTED: [(&str, IndexTag); 3] = [
     ("Obsoletes", IndexTag::RPMTAG_OBSOLETENAME),
     ("Supplements", IndexTag::RPMTAG_SUPPLEMENTNAME),
@@ -29,7 +29,7 @@ const UNEXPECTED: [(&str, IndexTag); 3] = [
 ];
 
 type Tags = [IndexTag; 3];
-/// Where a package keeps its dependencies: names, flags, versions.
+/// Tags in which a package keeps its dependencies: names, flags, versions.
 const RELATIONS: [(Relation, Tags); 6] = [
     (
         Relation::Requires,
@@ -57,7 +57,7 @@ const RELATIONS: [(Relation, Tags); 6] = [
     ),
 ];
 
-/// Whether header and payload have the digests that a package names.
+/// Checks that header and payload have the digests that a package names.
 pub fn is_undamaged(package: &::rpm::Package) -> Result<bool> {
     let digests = package.check_digests()?;
     Ok(digests.header_sha256.is_verified() && digests.payload_sha256.is_verified())
@@ -74,7 +74,7 @@ fn open(path: &Path) -> Result<::rpm::Package> {
     Ok(package)
 }
 
-/// Reads a source package: its files, each with its sum.
+/// Reads a source package: its files, each with its checksum.
 pub fn read_source(path: &Path) -> Result<BTreeMap<String, Digest>> {
     let package = open(path)?;
     ensure!(package.metadata.is_source_package(), "{} is no source package", path.display());

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 const BEGIN: &str = "# Filled in by cargo xtask rpm: begin";
 const END: &str = "# Filled in by cargo xtask rpm: end";
 
-/// How a line gives a name its value.
+/// Form in which a line gives a name its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// `%global NAME VALUE`, a spec's.
@@ -43,7 +43,7 @@ impl Form {
     }
 }
 
-/// What stands in a marked place.
+/// Value of a marked place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     Text(String),

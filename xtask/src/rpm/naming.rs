@@ -1,4 +1,4 @@
-//! What packages are called: from a k3s version to a NEVRA (name, epoch, version, release, architecture).
+//! Names of packages: from a k3s version to a NEVRA (name, epoch, version, release, architecture).
 
 use crate::upstream::facts;
 use crate::upstream::version::Version;
@@ -9,11 +9,11 @@ use std::fmt;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Dist {
     pub name: &'static str,
-    /// What the distribution calls itself.
+    /// The distribution's own name.
     pub title: &'static str,
 }
 
-/// openEuler's marks, as its own packages of each release bear them.
+/// openEuler's marks, as its own packages of each release have them.
 pub static DISTS: [Dist; 3] = [
     Dist { name: "oe2403", title: "openEuler 24.03 LTS" },
     Dist { name: "oe2403sp1", title: "openEuler 24.03 LTS SP1" },
@@ -34,7 +34,7 @@ impl Dist {
     }
 }
 
-/// One package of ours. The epoch is none, and stays none as long as versions only grow.
+/// One of our packages. The epoch is none, and stays none as long as versions only grow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nevra {
     pub name: String,
@@ -44,7 +44,7 @@ pub struct Nevra {
     pub arch: String,
 }
 
-/// How the name of a source package's file ends.
+/// Suffix of a source package's file name.
 pub const SOURCE_PACKAGE: &str = ".src.rpm";
 
 impl Nevra {

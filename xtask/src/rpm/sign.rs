@@ -1,4 +1,4 @@
-//! Signatures, by the person's own gpg: of each package's header, and of the repository's metadata.
+//! Signatures, by the user's own gpg: of each package's header, and of the repository's metadata.
 
 use super::found;
 use crate::context::Context;
@@ -11,7 +11,7 @@ use xshell::cmd;
 /// The public key's file beside the packages.
 pub const PUBLIC_KEY: &str = "RPM-GPG-KEY-k3s-riscv64";
 
-/// A key of the person's that has signed something already.
+/// A key of the user's that has signed something already.
 pub struct Key {
     /// 40 or 64 hexadecimal digits, which name it to gpg and, unlike a user's words for it, in rpm's macros.
     fingerprint: String,
@@ -21,7 +21,7 @@ pub struct Key {
 
 impl Key {
     /// Finds a key by whatever gpg knows it by, and signs once: a key without its secret half, or one whose
-    /// passphrase nobody gives, is not found out after an hour's build.
+    /// passphrase not given, is not found out after an hour's build.
     pub fn usable(context: &Context, id: &str) -> Result<Key> {
         let public = gpg(context, &["--armor", "--export", id])?.read()?;
         ensure!(!public.is_empty(), "gpg knows no key {id:?}\n  gpg --list-secret-keys shows those it has");
@@ -65,7 +65,7 @@ impl Key {
         Ok(())
     }
 
-    /// Writes the public half into a folder.
+    /// Writes the public half into a directory.
     pub fn publish(&self, folder: &Path) -> Result<()> {
         fs::write(folder.join(PUBLIC_KEY), &self.public)?;
         Ok(())
@@ -83,7 +83,7 @@ fn gpg<'a>(context: &'a Context, arguments: &[&str]) -> Result<Program<'a>> {
     Ok(with_gpg(Program::new(context, cmd!(shell, "gpg --batch --yes {arguments...}"))))
 }
 
-/// What gpg's agent needs to ask for a passphrase where the person sits.
+/// Passes on the variables by which gpg's agent can ask for a passphrase at the user's terminal or display.
 fn with_gpg(program: Program<'_>) -> Program<'_> {
     ["GPG_", "DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS"]
         .iter()

@@ -20,18 +20,18 @@ use fs_err as fs;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// How the same program is built again.
+/// Input for building the same binaries again.
 #[derive(Clone, Debug)]
 pub struct Rebuild {
-    /// What the build takes from elsewhere (see [`crate::vendoring`]).
+    /// Directory of the vendored build inputs (see [`crate::vendoring`]).
     pub vendored: PathBuf,
     /// The options of `cargo xtask build`, as the spec passes them on.
     pub options: String,
-    /// The person's own patches, which those options name as [`workspace::OWN_PATCHES`].
+    /// The user's own patches, which those options name as [`workspace::OWN_PATCHES`].
     pub patches: Option<PathBuf>,
 }
 
-/// Most of a source package is text that compresses well; whoever unpacks it has the memory to compile k3s.
+/// Most of a source package is text that compresses well; a host that unpacks it has the memory to compile k3s.
 const EFFORT: Effort = Effort { level: 15, window: 27 };
 
 /// Packs the sources, has the package built and reads it back: what it is called, and how many files it has.
@@ -55,7 +55,7 @@ pub fn make(packaging: &Packaging, topdir: &Topdir, rebuild: &Rebuild) -> Result
     Ok((package, files))
 }
 
-/// The archive in the folder of each step.
+/// The archive in the directory of each step.
 const ARCHIVE: &str = "archive.tar.zst";
 
 /// The four archives, packed or found packed.
@@ -85,7 +85,7 @@ fn pack(packaging: &Packaging, rebuild: &Rebuild) -> Result<Outputs> {
     Ok(plan.run(context, &context.work)?.0)
 }
 
-/// The step that packs what `fill` puts into a folder, and that does it anew whenever the sum is another.
+/// The step that packs what `fill` puts into a directory, and that does it again whenever the checksum is another.
 fn step<'a>(context: &'a Context, name: &'static str, sum: &Digest, fill: Box<Fill<'a>>) -> Step<'a> {
     Step {
         name,
@@ -106,7 +106,7 @@ fn step<'a>(context: &'a Context, name: &'static str, sum: &Digest, fill: Box<Fi
 
 type Fill<'a> = dyn Fn(&Path) -> Result<()> + Send + Sync + 'a;
 
-/// Copies some of what lies in a folder.
+/// Copies some entries of a directory.
 fn copy_some(from: &Path, into: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;

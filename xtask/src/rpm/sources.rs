@@ -1,4 +1,4 @@
-//! What rpmbuild reads: `SPECS/k3s.spec` with its values, and `SOURCES/` with all that it names.
+//! Input of rpmbuild: `SPECS/k3s.spec` with its values, and `SOURCES/` with all that it names.
 
 use super::Packaging;
 use super::documents;
@@ -44,18 +44,18 @@ impl Topdir {
         self.path.join(SPEC)
     }
 
-    /// Where rpmbuild leaves the packages.
+    /// Directory where rpmbuild leaves the packages.
     pub fn packages(&self) -> PathBuf {
         self.path.join("RPMS")
     }
 
-    /// Where rpmbuild leaves the source package.
+    /// Directory where rpmbuild leaves the source package.
     pub fn source_packages(&self) -> PathBuf {
         self.path.join("SRPMS")
     }
 }
 
-/// The program and the image of the cure, under the names the spec gives them.
+/// The program and the image of the workaround, under the names the spec gives them.
 pub const PROGRAM: &str = "k3s";
 pub const PAUSE_IMAGE: &str = "k3s-pause-image.tar";
 
@@ -110,7 +110,7 @@ fn pause_image(packaging: &Packaging) -> Result<Vec<u8>> {
     docker_archive::archive(&image, &installed::names()?, Compression::None)
 }
 
-/// What the marked places of the spec are filled with.
+/// Returns the values of the spec's marked places.
 fn values(packaging: &Packaging) -> BTreeMap<&'static str, Value> {
     let manifest = &packaging.product.manifest;
     let has = |part: &str| if manifest.lacks(part) { "0" } else { "1" };

@@ -4,7 +4,7 @@ use super::contents::Relation;
 use anyhow::{Context as _, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the spec says of one package.
+/// Entries of the spec for one package.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Package {
     /// `Summary`, `License`, `Vendor`, `URL` and `Arch`.

@@ -1,4 +1,4 @@
-//! Finished packages held against what they should be.
+//! Finished packages checked against what they should be.
 
 use super::Packaging;
 use super::contents::{Contents, differences};
@@ -7,7 +7,7 @@ use super::{expected, found};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 
-/// Reads all packages back. Every difference is told, not only the first.
+/// Reads all packages back. Every difference is reported, not only the first.
 pub fn all(packaging: &Packaging, topdir: &Topdir, made: &[PathBuf]) -> Result<Vec<Contents>> {
     let running = packaging.context.progress.step("read back");
     let expected = expected::packages(packaging, topdir)?;

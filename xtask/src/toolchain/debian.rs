@@ -1,4 +1,4 @@
-//! What a host lacks, lent by Debian: packages and sources through apt, signed by the archive's
+//! Programs that the host lacks, taken from Debian: packages and sources through apt, signed by the archive's
 //! keyring, unpacked into the cache and never installed.
 
 use super::tool_directory::ToolDirectory;
@@ -55,7 +55,7 @@ impl<'a> Apt<'a> {
         Ok(apt)
     }
 
-    /// The original source archive of a package and the files beside it, in a folder.
+    /// The original source archive of a package and the files beside it, in a directory.
     pub fn source(&self, package: &str) -> Result<PathBuf> {
         let folder = self.folder.join("sources").join(package);
         fs::create_dir_all(&folder)?;
@@ -130,7 +130,7 @@ fn mirrors(context: &Context) -> Result<BTreeSet<String>> {
     Ok(found)
 }
 
-/// Packages of the pinned release with all that they depend on, unpacked into a folder of the cache, now
+/// Packages of the pinned release with all that they depend on, unpacked into a directory of the cache, now
 /// or by an earlier run.
 pub fn lend(context: &Context, name: &str, architectures: &[&str], packages: &[&str]) -> Result<PathBuf> {
     let suite = &context.pins.debian.suite;
@@ -140,10 +140,10 @@ pub fn lend(context: &Context, name: &str, architectures: &[&str], packages: &[&
     })
 }
 
-/// The command line of a program in such a folder: it is started by its own loader, with its own
+/// The command line of a program in such a directory: it is started by its own loader, with its own
 /// libraries, so that it runs on an older host.
 pub fn command(folder: &Path, program: &str) -> Result<Vec<PathBuf>> {
-    // Libraries of other architectures, with loaders of theirs, may lie beside the host's.
+    // Libraries of other architectures, with their own loaders, may be beside the host's.
     let libraries = folder.join("usr/lib").join(host()?.gnu);
     let mut loader = None;
     for entry in fs::read_dir(&libraries)? {
@@ -186,7 +186,7 @@ pub fn unpack(context: &Context, packages: &[PathBuf], folder: &Path) -> Result<
     Ok(())
 }
 
-/// The addresses of Debian's main archive among `origin site` lines.
+/// The URLs of Debian's main archive among `origin site` lines.
 fn debian_sites(targets: &str) -> BTreeSet<String> {
     let debian = |line: &&str| line.starts_with("Debian ") || line.starts_with(' ');
     let sites = targets.lines().filter(debian).filter_map(|line| line.split_whitespace().last());

@@ -21,7 +21,7 @@ const OLDEST: (u32, u32) = (1, 21);
 const SOURCES: &[&str] =
     &["GOPROXY", "GOSUMDB", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOINSECURE", "GOAUTH", "GOMODCACHE"];
 
-/// Where Go keeps modules, and what it knows of the checksum database.
+/// Directory where Go keeps modules and its state of the checksum database.
 const GOPATH: &str = "GOPATH";
 
 /// Modules of a build's own, which stand before those of the user's proxies (the sample's stand-ins).
@@ -29,7 +29,7 @@ const GOPATH: &str = "GOPATH";
 pub struct StandIns {
     /// A `file://` tree in the form of the module proxy protocol (go.dev/ref/mod#goproxy-protocol).
     pub proxy: String,
-    /// A module cache of their own, since they bear the names of real modules.
+    /// A module cache of their own, since they have the names of real modules.
     pub cache: PathBuf,
 }
 
@@ -39,7 +39,7 @@ pub struct AnyGo {
     program: PathBuf,
     /// The user's settings: where toolchains come from.
     theirs: Vec<(String, String)>,
-    /// Where modules come from.
+    /// Settings that name the sources of modules.
     sources: Vec<(String, String)>,
 }
 
@@ -90,12 +90,12 @@ impl AnyGo {
         Ok(AnyGo { program, theirs, sources })
     }
 
-    /// Where modules come from that the module cache does not hold: a list as `GOPROXY` has it.
+    /// Returns the sources of modules that are not in the module cache: a list as `GOPROXY` has it.
     pub fn proxy(&self) -> &str {
         self.sources.iter().find(|(name, _)| name == "GOPROXY").map_or("off", |(_, proxy)| proxy)
     }
 
-    /// Where modules are kept.
+    /// Returns the module cache.
     pub fn module_cache(&self) -> ModuleCache {
         let named = self.sources.iter().find(|(name, _)| name == "GOMODCACHE");
         ModuleCache { folder: named.map(|(_, folder)| folder.into()).unwrap_or_default() }
@@ -110,7 +110,7 @@ impl AnyGo {
         }
     }
 
-    /// The folder of a module in the module cache, fetched where it is not there yet and verified by
+    /// The directory of a module in the module cache, fetched where it is not there yet and verified by
     /// the go.sum of `tree`, or by the checksum database where that does not know it.
     fn fetched(&self, context: &Context, module: &Module, tree: &Path) -> Result<PathBuf> {
         #[derive(Deserialize)]
@@ -225,7 +225,7 @@ pub fn program(context: &Context) -> Result<PathBuf> {
     Ok(files.join("usr/bin/go"))
 }
 
-/// What a Go says it is: `go1.24.2`.
+/// Returns the version that a Go prints: `go1.24.2`.
 pub fn version(context: &Context, program: &Path) -> Result<String> {
     let shell = context.shell()?;
     go(context, cmd!(shell, "{program} env GOVERSION")).read()

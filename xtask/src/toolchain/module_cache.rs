@@ -5,7 +5,7 @@ use crate::upstream::gomod::Module;
 use fs_err as fs;
 use std::path::PathBuf;
 
-/// A folder that `GOMODCACHE` may name.
+/// A directory that `GOMODCACHE` may name.
 #[derive(Clone, Debug)]
 pub struct ModuleCache {
     pub folder: PathBuf,
@@ -17,7 +17,7 @@ impl ModuleCache {
         self.folder.join(format!("{}@{}", escaped(path), escaped(version)))
     }
 
-    /// What Go keeps beside a module: its `info`, `mod`, `zip` and `ziphash`.
+    /// Returns the path of a file that Go keeps beside a module: its `info`, `mod`, `zip` or `ziphash`.
     pub fn record(&self, path: &str, version: &str, kind: &str) -> PathBuf {
         self.downloads().join(escaped(path)).join("@v").join(format!("{}.{kind}", escaped(version)))
     }
@@ -27,7 +27,7 @@ impl ModuleCache {
         self.folder.join("cache/download")
     }
 
-    /// A module's files, if Go has unpacked them and the sum it wrote down is that of a go.sum.
+    /// A module's files, if Go has unpacked them and the checksum it wrote down is that of a go.sum.
     pub fn verified(&self, module: &Module, go_sum: &str) -> Option<PathBuf> {
         let Module { path, version } = module;
         let files = self.files(path, version);

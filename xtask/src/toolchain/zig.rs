@@ -21,7 +21,7 @@ pub struct Zig {
 /// Directories as zig and those who call it can take them.
 #[derive(Debug)]
 struct Places {
-    /// The directory of the program, which stands in a search path.
+    /// The directory of the program, which is in a search path.
     program: Alias,
     /// The directory of the C libraries that zig has compiled.
     cache: Alias,

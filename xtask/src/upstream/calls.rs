@@ -46,7 +46,7 @@ impl fmt::Display for Call<'_> {
     }
 }
 
-/// Splits `NAME=value`, as it stands before a command.
+/// Splits `NAME=value`, as it precedes a command.
 fn setting(field: &str) -> Option<(&str, &str)> {
     let (name, value) = field.split_once('=')?;
     name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_').then_some((name, value))

@@ -46,7 +46,7 @@ impl Chosen {
         }
     }
 
-    /// What one process at a time works on: this commit for one architecture.
+    /// Returns the lock file that keeps this commit and architecture to one process at a time.
     pub fn lock_path(&self, target: &str) -> PathBuf {
         let key = Digest::of(format!("{} {target}", self.source.commit.id));
         self.context.work.join("locks").join(key.short())

@@ -11,13 +11,13 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use fs_err as fs;
 use std::path::Path;
 
-/// How k3s puts manifests, charts and the data tarball into its binaries.
+/// Method by which k3s embeds manifests, charts and the data tarball in its binaries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EmbedMethod {
-    /// A generator writes Go files from folders (up to 2025-07, k3s commit 8fff7f573).
+    /// A generator writes Go files from directories (up to 2025-07, k3s commit 8fff7f573).
     GoBindata,
-    /// `//go:embed` reads folders beside the Go files.
+    /// `//go:embed` reads directories beside the Go files.
     GoEmbed,
 }
 
@@ -33,7 +33,7 @@ pub struct Facts {
     /// The module that runc is compiled in.
     pub runc: Resolved,
     pub recipe: Recipe,
-    /// Whether the server links libseccomp, through runc packages it imports (up to v1.31).
+    /// Set if the server links libseccomp, through runc packages it imports (up to v1.31).
     pub server_has_seccomp: bool,
     /// The largest size upstream allows the binary, in MiB (scripts/binary_size_check.sh).
     pub max_binary_mib: Option<u64>,

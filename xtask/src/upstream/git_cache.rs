@@ -111,7 +111,7 @@ impl<'a> Cached<'a> {
         }
     }
 
-    /// The commit of a whole id, which is the same whenever it is asked for.
+    /// The commit of a complete id, which is the same whenever it is asked for.
     fn by_id(&self, id: &str) -> Result<Commit> {
         match self.commit(id)? {
             Some(commit) => Ok(commit),

@@ -154,7 +154,7 @@ impl GoMod {
         Ok(())
     }
 
-    /// What a module path resolves to: its replacement, else its requirement.
+    /// Returns the module that a path resolves to: its replacement, else its requirement.
     ///
     /// A replacement of one version holds where that version is required, or where none is.
     pub fn resolve(&self, path: &str) -> Option<Resolved> {

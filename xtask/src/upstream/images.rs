@@ -1,7 +1,7 @@
 //! The images that a node with default settings asks for, and where a tree sets each of them.
 //!
 //! `scripts/airgap/image-list.txt` is upstream's own list. It only lists: what a node asks for is set
-//! in manifests, in Go code and by the linker. Both are read and held against each other, so that an
+//! in manifests, in Go code and by the linker. Both are read and checked against each other, so that an
 //! image that is listed and not set, or set and not listed, is seen.
 
 use crate::patch::{Form, Spot, spots};
@@ -29,9 +29,9 @@ const HELM_REPOSITORY: &str = "rancher/klipper-helm";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DefaultImage {
     pub reference: String,
-    /// Whether upstream's list names it.
+    /// Set if upstream's list names it.
     pub listed: bool,
-    /// Where it is set; empty if it is only listed.
+    /// Places that set it; empty if it is only listed.
     pub set: Vec<Place>,
 }
 
@@ -41,7 +41,7 @@ pub struct Place {
     pub file: String,
     /// The line, counted from 1.
     pub line: usize,
-    /// What sets it there.
+    /// Name of what sets it there.
     pub by: String,
 }
 
@@ -64,7 +64,7 @@ impl fmt::Display for DefaultImage {
 /// The default images of a tree, sorted by reference.
 ///
 /// # Errors
-/// If the folder is no k3s tree (it has no list of images) or one of its files cannot be read.
+/// If the directory is no k3s tree (it has no list of images) or one of its files cannot be read.
 pub fn of_tree(tree: &Path) -> Result<Vec<DefaultImage>> {
     if !tree.join(LIST).is_file() {
         bail!("{} has no {LIST}, so it is not a k3s source tree", tree.display());
@@ -122,7 +122,7 @@ fn set(file: &str, spot: &Spot<'_>, by: &str) -> (String, Place) {
     (spot.reference(), Place { file: file.to_owned(), line: spot.line, by: by.to_owned() })
 }
 
-/// The default of the flag `--pause-image`, where it stands in the flag and not in a constant.
+/// The default of the flag `--pause-image`, where it is in the flag and not in a constant.
 fn pause_flag(agent: &str) -> Option<(String, Place)> {
     let flag = agent.lines().position(|line| line.contains("PauseImageFlag") && line.contains('='))?;
     let value = |line: &&str| line.trim_start().starts_with("Value:");
@@ -143,7 +143,7 @@ fn helm_job(versions: &str, build: &str) -> Option<(String, Place)> {
     Some((image, Place { file: VERSIONS.to_owned(), line, by }))
 }
 
-/// The image of Helm jobs where only a Go module knows it: the list tells the tag that upstream means.
+/// The image of Helm jobs where only a Go module knows it: the list names the tag that upstream means.
 fn helm_module(go_mod: &str, listed: &[String]) -> Option<(String, Place)> {
     let module = GoMod::parse(go_mod).ok()?.resolve(HELM_CONTROLLER)?;
     let line = go_mod.lines().position(|line| line.contains(HELM_CONTROLLER))? + 1;

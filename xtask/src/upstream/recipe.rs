@@ -10,7 +10,7 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GoBuild {
     pub output: String,
-    /// The package to build; none means the current folder.
+    /// The package to build; none means the current directory.
     pub package: Option<String>,
     pub tags: Vec<String>,
     pub ldflags: String,
@@ -31,13 +31,13 @@ pub struct Recipe {
     /// Symbolic links below `bin/`, name and target, sorted.
     pub links: Vec<(String, String)>,
     pub clones: Vec<Clone>,
-    /// Addresses of files that are downloaded.
+    /// URLs of files that are downloaded.
     pub fetches: Vec<String>,
     /// `BUILDTAGS` of runc's make.
     pub runc_tags: Vec<String>,
     /// zstd's level and window log for the data tarball.
     pub zstd: Option<(i32, u32)>,
-    /// Upstream's own sum of k3s-root's archive, where the tree names one.
+    /// Upstream's own checksum of k3s-root's archive, where the tree names one.
     pub root_sha256: Option<String>,
 }
 
@@ -69,7 +69,7 @@ impl Recipe {
         self.builds.iter().find(meant).ok_or_else(|| anyhow!("upstream's scripts build no {output}"))
     }
 
-    /// The repository whose address ends in `/<name>` or `/<name>.git`.
+    /// The repository whose URL ends in `/<name>` or `/<name>.git`.
     pub fn clone(&self, name: &str) -> Option<&Clone> {
         self.clones.iter().find(|clone| clone.url.trim_end_matches(".git").rsplit('/').next() == Some(name))
     }
@@ -144,7 +144,7 @@ fn only(environment: &[(&str, &str)], known: &[&str]) -> Result<()> {
     }
 }
 
-/// The last part of an address.
+/// The last part of a URL.
 pub fn file_name(url: &str) -> &str {
     url.rsplit('/').next().unwrap_or(url)
 }

@@ -10,10 +10,10 @@ use crate::lockfile::Lockfile;
 use anyhow::{Context as _, Result, bail, ensure};
 use std::path::Path;
 
-/// Where upstream keeps k3s; `git config url.<base>.insteadOf` turns it to a mirror.
+/// URL of upstream's repository; `git config url.<base>.insteadOf` redirects it to a mirror.
 pub const UPSTREAM: &str = "https://github.com/k3s-io/k3s";
 
-/// What a person asks for.
+/// Source that the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// `--k3s`: a tag, a line such as `v1.33`, or `stable`.
@@ -22,7 +22,7 @@ pub enum Wanted {
     Tree { location: String, reference: Option<String>, version: Option<Version> },
 }
 
-/// Where a source came from, which decides what may be done with the product.
+/// Origin of a source, which decides what may be done with the product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
@@ -42,7 +42,7 @@ pub struct Source {
     pub origin: Origin,
     /// Commit time, in seconds since 1970: the time of everything that is built.
     pub time: i64,
-    /// What the person gave: a tag's address or a path, for the report.
+    /// The user's argument: the URL of a tag or a path, for the report.
     pub location: String,
 }
 

@@ -1,13 +1,13 @@
 //! Upstream's own scripts as the source of truth: they are played, and what they would do is written
 //! down.
 //!
-//! Build tags, `-X` flags, links, download addresses and compression stand in k3s' `scripts/build`,
+//! Build tags, `-X` flags, links, download URLs and compression are in k3s' `scripts/build`,
 //! `scripts/package-cli` and `scripts/download`. Bash itself reads them, with every command they would start
 //! replaced by a function that records it (`recorder.sh`). So nothing of them is written down a second time
 //! here, and a change upstream is followed or, where it calls what is not known, refused by name ([`super::calls`],
 //! [`super::recipe`]).
 //!
-//! Bash does so in a sandbox, since the tree may be anybody's: without the network, with nothing of the user's to
+//! Bash does so in a sandbox, since the tree is not trusted: without the network, with nothing of the user's to
 //! read, and with only a temporary directory to write to. What a script forges in its records is no more than it
 //! could have called.
 
@@ -32,7 +32,7 @@ const REAL: [&str; 11] =
 /// The files that scripts/package-cli writes by redirection; k3s/bundle.rs makes its own.
 const WRITTEN: [&str; 2] = [".sha256sums", ".links"];
 
-/// What the scripts are told about the build.
+/// Values that the scripts are given about the build.
 #[derive(Clone, Debug)]
 pub struct Answers<'a> {
     pub goarch: &'a str,

@@ -10,12 +10,12 @@ pub struct Version {
     pub kubernetes: (u32, u32, u32),
     /// `rc1`, where it is a release candidate.
     pub candidate: Option<String>,
-    /// What follows `+`: `k3s1`, or `k3s-dc03cb4b` for a commit without a tag.
+    /// Text after `+`: `k3s1`, or `k3s-dc03cb4b` for a commit without a tag.
     pub build: String,
 }
 
 impl Version {
-    /// How upstream names a commit without a tag (k3s, scripts/version.sh).
+    /// Returns the version that upstream gives a commit without a tag (k3s, scripts/version.sh).
     pub fn of_commit(kubernetes: (u32, u32, u32), commit: &str) -> Version {
         let short = commit.get(..8).unwrap_or(commit);
         Version { kubernetes, candidate: None, build: format!("k3s-{short}") }
@@ -35,7 +35,7 @@ impl Version {
         self.build.strip_prefix("k3s")?.parse().ok()
     }
 
-    /// Whether this is a release, not a candidate and not a commit between releases.
+    /// Checks whether this is a release, not a candidate and not a commit between releases.
     pub fn is_release(&self) -> bool {
         self.candidate.is_none() && self.k3s_number().is_some()
     }

@@ -1,4 +1,4 @@
-//! From a build to the folder that holds all it takes from elsewhere.
+//! From a build to the directory that holds all it takes from elsewhere.
 
 use super::{DOWNLOADS, INDEX, K3S, MODULES, Repository, Vendored, modules, repository};
 use crate::error;
@@ -11,7 +11,7 @@ use anyhow::Result;
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 
-/// Gathers it, or finds it gathered, and returns the folder.
+/// Gathers it, or finds it gathered, and returns the directory.
 pub fn run(build: &Build) -> Result<PathBuf> {
     let steps = [
         pause::step(build.context, build.target),

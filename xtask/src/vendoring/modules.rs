@@ -1,6 +1,6 @@
 //! Go's module cache, reduced to what one build reads.
 //!
-//! Not `go mod vendor`: a program compiled with `-mod=vendor` does not name the sums of its modules, so its
+//! Not `go mod vendor`: a program compiled with `-mod=vendor` does not name the checksums of its modules, so its
 //! bytes are others than those of the build that is to be repeated (cmd/go, internal/load, `setBuildInfo`). One
 //! cache also serves k3s, the shim and runc together, and Go still holds every go.mod in it against go.sum.
 
@@ -24,13 +24,13 @@ pub type Settings = [(&'static str, String)];
 /// what is in it afterwards is what it asked for.
 pub fn gather(build: &Build, tree: &Path, folder: &Path) -> Result<()> {
     let theirs = build.any_go.module_cache();
-    // Beside the result, since whole modules need more room than a system may have for temporary files.
+    // Beside the result, since complete modules need more room than a system may have for temporary files.
     let scratch = tempfile::tempdir_in(folder.parent().unwrap_or(folder))?;
     let asked = ModuleCache { folder: scratch.path().join("modules") };
     let settings = [
         ("GOMODCACHE", asked.folder.to_string_lossy().into_owned()),
         ("GOPROXY", format!("{},{}", file_url(&theirs.downloads()), build.any_go.proxy())),
-        // Or the scratch folder could not be removed.
+        // Or the scratch directory could not be removed.
         ("GOFLAGS", "-modcacherw".to_owned()),
     ];
     let into = ModuleCache { folder: folder.to_owned() };
@@ -106,7 +106,7 @@ fn recorded(path: &Path) -> Option<(Module, String)> {
     Some((Module { path: unescaped(module), version: unescaped(version) }, kind.to_owned()))
 }
 
-/// The modules that we ask for ourselves: the shim's and runc's, which are compiled in their own folders, and
+/// The modules that we ask for ourselves: the shim's and runc's, which are compiled in their own directories, and
 /// Kubernetes', in which stands what Go compiles it.
 fn copy_modules_of_ours(build: &Build, theirs: &ModuleCache, into: &ModuleCache) -> Result<()> {
     let go_sum = fs::read_to_string(build.patched.tree.join("go.sum"))?;
@@ -122,7 +122,7 @@ fn copy_modules_of_ours(build: &Build, theirs: &ModuleCache, into: &ModuleCache)
             copy_record(theirs, into, module, "zip")?;
         }
         copy_licenses(theirs, into, module)?;
-        // By the first two, Go knows the folder it stands in for a module's.
+        // By the first two, Go knows the directory it stands in for a module's.
         copy_existing(theirs, into, module, &["go.mod", "go.sum"])?;
     }
     match &kubernetes {

@@ -1,4 +1,4 @@
-//! From the gathered folder to a k3s that is chosen, with the same surroundings as ever.
+//! From the gathered directory to a k3s that is chosen, with the same surroundings as ever.
 
 use super::{DOWNLOADS, INDEX, K3S, MODULES, Vendored, repository};
 use crate::context::Context;
@@ -18,8 +18,8 @@ use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 
-/// Opens a folder that [`super::gather`] has made. Nothing of the network or of the person's own caches is used;
-/// everything is held against its sum.
+/// Opens a directory that [`super::gather`] has made. Nothing of the network or of the user's own caches is used;
+/// everything is checked against its checksum.
 pub fn open(context: Context, folder: &Path, scripts: Trust) -> Result<Chosen> {
     let context = context.without_network();
     let folder = fs::canonicalize(folder)?;
@@ -79,7 +79,7 @@ fn take_repositories(vendored: &Vendored, folder: &Path, made: &Path) -> Result<
     Ok(())
 }
 
-/// Copies the modules into the cache, since Go writes into the folder it reads modules from.
+/// Copies the modules into the cache, since Go writes into the directory it reads modules from.
 fn take_modules(context: &Context, vendored: &Vendored, from: &Path) -> Result<PathBuf> {
     let place = context.cache.join("vendored-modules").join(vendored.modules.short());
     let _lock = FileLock::acquire(context, &place.with_extension("lock"))?;

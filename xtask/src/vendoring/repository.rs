@@ -1,4 +1,4 @@
-//! One commit of a repository as plain files, which can be read and patched by anybody, and as a commit
+//! One commit of a repository as plain files, which any tool can read and patch, and as a commit
 //! again, whose name proves that they are its files.
 
 use crate::repository;
@@ -7,12 +7,12 @@ use anyhow::{Result, ensure};
 use fs_err as fs;
 use std::path::Path;
 
-/// The file beside the folder with the commit as git keeps it (gitformat-pack(5): an object of type commit).
+/// The file beside the directory with the commit as git keeps it (gitformat-pack(5): an object of type commit).
 fn raw_name(name: &str) -> String {
     format!("{name}.commit")
 }
 
-/// Writes the files of a commit into the folder `name`, and the commit itself beside it.
+/// Writes the files of a commit into the directory `name`, and the commit itself beside it.
 pub fn export(commit: &Commit, name: &str, into: &Path) -> Result<()> {
     let files = into.join(name);
     fs::create_dir(&files)?;
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    /// A repository with a program, a link, a folder and a file that git would rather write otherwise.
+    /// A repository with a program, a link, a directory and a file that git would rather write otherwise.
     fn exported(scratch: &Path) -> String {
         let repository = git2::Repository::init(scratch.join("work")).unwrap();
         let work = scratch.join("work");
