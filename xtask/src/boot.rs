@@ -1,11 +1,11 @@
-//! A release proved on a booted riscv64 machine before anyone installs it.
+//! Boot tests of a release in a riscv64 VM, before a user installs it.
 //!
 //! ```text
 //! Debian's packages ─► guest: kernel, initrd, disk ─┐
 //! product, packages ─► proof ─► payload: a disk ────┴► machine ─► run ─► record, page
 //! ```
 //!
-//! The guest is made without root and boots without a network. What is proved stands in `boot/proof/*.sh`,
+//! The guest is built without root and boots without a network. The assertions are in `boot/proof/*.sh`,
 //! which the guest's systemd runs from the payload; each milestone they reach is one line on a console of
 //! their own, which the host reads.
 
@@ -27,15 +27,15 @@ use crate::namespaces;
 use crate::target::Target;
 use anyhow::Result;
 
-/// What it takes to boot, by the names in doctor's table.
+/// Returns the tools that a boot needs, by their names in doctor's table.
 pub fn tools() -> Vec<&'static str> {
     let mut names = vec!["qemu-system-riscv64", "mke2fs", "depmod", "Debian's packages"];
-    // In which somebody else than root makes the disks.
+    // A user other than root writes the disks in a user namespace.
     names.extend((!namespaces::is_root()).then_some("user namespaces"));
     names
 }
 
-/// The architecture of the machine that is booted.
+/// Returns the target whose architecture is booted.
 pub fn target() -> Result<&'static Target> {
     Target::named("riscv64")
 }

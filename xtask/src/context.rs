@@ -1,4 +1,4 @@
-//! What a run knows from its first moment and never changes: where things are and how to behave.
+//! Immutable settings of a run: paths and options.
 
 use crate::fetch::clock::{Clock, SystemClock};
 use crate::pins::Pins;
@@ -11,42 +11,42 @@ use std::path::{Path, PathBuf};
 pub struct Context {
     /// The repository's root.
     pub root: PathBuf,
-    /// Downloads, toolchains and git objects: content that can be had again, shared by all builds.
+    /// Downloads, toolchains and git objects, which can be fetched again; shared by all builds.
     pub cache: PathBuf,
     /// Results of steps, by the hash of their inputs.
     pub work: PathBuf,
     /// Finished products.
     pub dist: PathBuf,
-    /// What the programs we ran have written.
+    /// Output of the commands we run.
     pub logs: PathBuf,
-    /// The program that runs others and dies with us: this very executable.
+    /// The executable that runs child processes and dies with us: this one.
     pub guard: PathBuf,
     pub pins: Pins,
     pub progress: Progress,
-    /// How many steps may run side by side.
+    /// Number of steps that may run in parallel.
     pub jobs: usize,
-    /// Whether the network is forbidden.
+    /// Permission to use the network.
     pub network: Network,
     /// `k3s.lock.json`, or the file that `K3S_XTASK_LOCK` names.
     pub lock_file: PathBuf,
-    /// Where downloads are looked for instead of their own hosts, from `K3S_XTASK_MIRROR`.
+    /// Mirror that replaces the downloads' own hosts, from `K3S_XTASK_MIRROR`.
     pub mirror: Option<String>,
-    /// The time that retries wait by.
+    /// Clock that retries wait by.
     pub clock: Box<dyn Clock>,
     /// The mirror of Debian's archive where apt has no source of Debian's, from `K3S_XTASK_DEBIAN`.
     pub debian_mirror: Option<String>,
 }
 
-/// Whether a run may use the network.
+/// Permission of a run to use the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Network {
     Allowed,
-    /// `--offline`: only what the cache holds.
+    /// `--offline`: only the cache is used.
     Forbidden,
 }
 
 impl Context {
-    /// Looks around once.
+    /// Reads the environment once and checks its paths.
     pub fn new(jobs: Option<usize>, network: Network) -> Result<Context> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
@@ -96,12 +96,12 @@ impl Context {
         self.work.with_file_name("scratch")
     }
 
-    /// The same run with downloads from another place.
+    /// Returns the same context with downloads from another mirror.
     pub fn with_mirror(self, mirror: String) -> Context {
         Context { mirror: Some(mirror), ..self }
     }
 
-    /// The same run, forbidden to use the network.
+    /// Returns the same context without permission to use the network.
     pub fn without_network(self) -> Context {
         Context { network: Network::Forbidden, ..self }
     }
@@ -112,21 +112,21 @@ impl Context {
     }
 }
 
-/// The path that an environment variable names, from where the user is, as cargo reads its own.
+/// Returns the path in an environment variable, relative to the current directory as for cargo's variables.
 fn path(name: &str) -> Result<Option<PathBuf>> {
     let absolute = |value: OsString| std::path::absolute(&value).with_context(|| format!("{name}={value:?}"));
     set(name).map(absolute).transpose()
 }
 
-/// The text of an environment variable.
+/// Returns the text of an environment variable.
 fn text(name: &str) -> Result<Option<String>> {
     let text =
         |value: OsString| value.into_string().map_err(|value| anyhow!("{name}={value:?} is not UTF-8"));
     set(name).map(text).transpose()
 }
 
-/// Refuses a path that no build gets through: Go embeds no files below a directory with a backslash, and what is
-/// not UTF-8 cannot stand in its arguments.
+/// Refuses a path that builds fail in: Go embeds no files below a directory with a backslash, and its arguments
+/// have to be UTF-8.
 fn require_usable(path: &Path) -> Result<()> {
     ensure!(
         path.to_str().is_some_and(|text| !text.contains(|c: char| c.is_control() || c == '\\')),
@@ -136,7 +136,7 @@ fn require_usable(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// An environment variable that is set to something; an empty one says no more than one that is not there.
+/// Returns the value of an environment variable; an empty one counts as unset.
 fn set(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }

@@ -1,8 +1,7 @@
-//! What this machine has of all that the commands need, and what repairs the rest.
+//! Check of this machine for the commands' needs, and the command line that installs what is missing.
 //!
-//! [`needs`] is the table, [`packages`] names what meets it in each distribution, [`search`] looks for one thing,
-//! [`repair`] makes the line. Looking fetches
-//! nothing and changes nothing.
+//! [`needs`] is the table, [`packages`] names each distribution's packages for it, [`search`] looks for one need,
+//! [`repair`] writes the command line. The check fetches nothing and changes nothing.
 
 pub mod needs;
 pub mod packages;
@@ -39,7 +38,7 @@ impl Purpose {
         [Build, Pause, Push, Rpm, Boot, Test, Bench]
     };
 
-    /// The commands whose work is part of this one's, itself among them.
+    /// Returns the commands whose work is part of this one's, including itself.
     pub fn parts(self) -> &'static [Purpose] {
         use Purpose::*;
         match self {
@@ -53,7 +52,7 @@ impl Purpose {
         }
     }
 
-    /// As it is written after `--for`.
+    /// Returns the name that is given after `--for`.
     pub fn name(self) -> &'static str {
         use Purpose::*;
         match self {
@@ -68,14 +67,14 @@ impl Purpose {
     }
 }
 
-/// A need, and how it stands with it here.
+/// A need and its state on this machine.
 #[derive(Clone, Debug)]
 pub struct Diagnosis {
     pub need: &'static Need,
     pub finding: Finding,
 }
 
-/// What one command needs, or what any command does.
+/// Returns the needs of one command, or of all.
 pub fn needs(purpose: Option<Purpose>) -> impl Iterator<Item = &'static Need> {
     NEEDS.iter().filter(move |need| {
         purpose.is_none_or(|purpose| need.purposes.iter().any(|own| purpose.parts().contains(own)))
@@ -87,8 +86,8 @@ pub fn examine(offline: &Context, purpose: Option<Purpose>) -> Vec<Diagnosis> {
     needs(purpose).map(|need| Diagnosis { need, finding: need.search.look(offline) }).collect()
 }
 
-/// Makes sure that these needs of a command are met, or can be fetched by it; the error ends with the line that
-/// installs the rest.
+/// Checks that these needs of a command are met, or can be fetched by it; the error ends with the command line
+/// that installs the rest.
 pub fn require(context: &Context, purpose: Purpose, names: &[&str]) -> Result<()> {
     let offline = Context::new(Some(context.jobs), Network::Forbidden)?;
     let needs = NEEDS.iter().filter(|need| names.contains(&need.name));

@@ -1,4 +1,4 @@
-//! A whole build beside the Go commands that take most of its time, each from empty caches of its own.
+//! A complete build compared with the Go commands that take most of its time, each with empty caches of its own.
 
 use super::Row;
 use crate::context::Context;
@@ -12,7 +12,7 @@ use xshell::cmd;
 /// Runs the commands of a plan in the directories in which a finished build has run them.
 const BARE: &str = include_str!("build/bare.sh");
 
-/// What a run took: seconds, and the largest process.
+/// Cost of a run: seconds, and the peak memory of its largest process.
 type Taken = (f64, Usage);
 
 /// Measures a cold build, one with nothing changed, and one with another pause image.

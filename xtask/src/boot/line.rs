@@ -1,4 +1,4 @@
-//! What the guest says on the console of the proof, one line at a time; see `proof/say.sh`.
+//! Lines that the guest prints on the console of the proof, one at a time; see `proof/say.sh`.
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::str::FromStr;
 use xshell::cmd;
 
-/// How large the machine is.
+/// Size of the VM.
 #[derive(Clone, Debug)]
 pub struct Size {
     pub memory: Memory,
@@ -45,7 +45,7 @@ impl std::fmt::Display for Memory {
 pub const CONSOLE: &str = "console.log";
 pub const SOCKET: &str = "console.sock";
 
-/// What the kernel and systemd are told.
+/// Command line of the kernel, which systemd reads, too.
 const COMMAND_LINE: &[&str] = &[
     "console=ttyS0",
     // Colours would stand in the console's log as escape sequences (systemd(1), `TERM`).

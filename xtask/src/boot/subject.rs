@@ -1,4 +1,4 @@
-//! What is proved: packages, a binary, or both, of one version.
+//! Subject of a boot test: packages, a binary, or both, of one version.
 
 use crate::digest::Digest;
 use crate::product::manifest::Manifest;
@@ -12,22 +12,22 @@ use std::path::{Path, PathBuf};
 
 use super::proof::Proof;
 
-/// Something to be proved.
+/// Packages, a binary, or both, to be tested.
 #[derive(Clone, Debug, Default)]
 pub struct Subject {
-    /// The folder below `target/dist` that the record goes into.
+    /// Directory below `target/dist` that the record is written to.
     pub version: String,
     packages: Vec<PathBuf>,
     binary: Option<PathBuf>,
-    /// What the manifest beside the binary tells of its user space.
+    /// User space of the binary, according to the manifest beside it.
     user_space: Option<UserSpace>,
     pause_image: Option<String>,
 }
 
-/// Whose iptables, conntrack, mount and so on a binary uses.
+/// Origin of the iptables, conntrack, mount and so on that a binary uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum UserSpace {
-    /// It brings k3s-root along.
+    /// From the k3s-root that the binary contains.
     Own,
     Distribution,
 }
@@ -36,7 +36,7 @@ enum UserSpace {
 const SAMPLE: &str = ".sample";
 
 impl Subject {
-    /// The packages in a folder, each read whole and for the guest's architecture.
+    /// Returns the packages in a directory; each has to be readable and for the guest's architecture.
     pub fn packages_in(folder: &Path) -> Result<Subject> {
         let mut packages = Vec::new();
         let mut version = None;
@@ -66,8 +66,8 @@ impl Subject {
         Ok(Subject { version: format!("v{version}"), packages, ..Subject::default() })
     }
 
-    /// The same with what the product tells that the packages in this folder were made of, where they still lie
-    /// where `cargo xtask rpm` has put them: its version, which a package may have to spell in another way, and
+    /// Adds data of the product that the packages in this directory were built from, if they are still where
+    /// `cargo xtask rpm` has written them: its version, which a package may have to spell in another way, and
     /// the pause image's name.
     pub fn of_product(self, dist: &Path, folder: &Path) -> Result<Subject> {
         let below = || -> Option<PathBuf> {
@@ -81,7 +81,7 @@ impl Subject {
         Ok(Subject { version, pause_image: manifest.map(|manifest| manifest.pause_image), ..self })
     }
 
-    /// A k3s binary for the guest's architecture; of what version it is, the manifest beside it tells.
+    /// Returns a k3s binary for the guest's architecture; its version is read from the manifest beside it.
     pub fn of_binary(file: &Path) -> Result<Subject> {
         let bytes = fs::File::open(file)?;
         let headers = object::ReadCache::new(bytes.into_file());
@@ -99,12 +99,12 @@ impl Subject {
         })
     }
 
-    /// Both, under the binary's version.
+    /// Adds packages and keeps the binary's version.
     pub fn with_packages_of(self, packages: Subject) -> Subject {
         Subject { packages: packages.packages, ..self }
     }
 
-    /// The same, of copies in a new folder: a later build may put other files in the place of these.
+    /// Copies the files to a new directory, since a later build may replace the originals.
     pub fn copied(self, folder: &Path) -> Result<Subject> {
         fs::create_dir(folder)?;
         let copy = |file: &PathBuf| -> Result<PathBuf> {
@@ -119,7 +119,7 @@ impl Subject {
         })
     }
 
-    /// The sum of each file, by its name.
+    /// Returns the digest of each file, by its name.
     pub fn digests(&self) -> Result<BTreeMap<String, Digest>> {
         let digest = |file: &PathBuf| {
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -128,7 +128,7 @@ impl Subject {
         self.packages.iter().chain(&self.binary).map(digest).collect()
     }
 
-    /// Why the user space inside the binary is not to be proved, where there is a binary.
+    /// Returns the reason why the user space inside the binary is not tested, if there is a binary.
     pub fn without_bundled(&self) -> Option<&'static str> {
         self.binary.as_ref()?;
         match self.user_space {
@@ -138,7 +138,7 @@ impl Subject {
         }
     }
 
-    /// What is to be proved of it.
+    /// Returns the scenarios that apply to the subject.
     pub fn proofs(&self) -> Vec<Proof> {
         if self.version.ends_with(SAMPLE) {
             // Its binary is a stub, on which nothing runs.
@@ -162,7 +162,7 @@ impl Subject {
         self.binary.as_deref().with_context(|| format!("there is no binary of k3s {}", self.version))
     }
 
-    /// The pause image's patched name, where it is known.
+    /// Returns the pause image's patched name, if it is known.
     pub fn pause_image(&self) -> Option<&str> {
         self.pause_image.as_deref()
     }

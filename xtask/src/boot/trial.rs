@@ -1,4 +1,4 @@
-//! Trials: machines that are switched on for one proof each, in folders that go away with them.
+//! VM runs: one VM for each proof, in a directory that is removed with it.
 
 use super::guest::Guest;
 use super::machine::{self, Size};
@@ -12,7 +12,7 @@ use crate::run_directory::RunDirectory;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 
-/// What all machines of one run have in common.
+/// Settings that all VMs of one run share.
 pub struct Testbed<'a> {
     pub context: &'a Context,
     pub guest: Guest,
@@ -21,7 +21,7 @@ pub struct Testbed<'a> {
 }
 
 impl Testbed<'_> {
-    /// Makes the payload of a proof and switches a machine on with it.
+    /// Builds the payload of a proof and starts a VM with it.
     pub fn begin(&self, subject: &Subject, proof: Proof, afterwards: Afterwards) -> Result<Trial> {
         let Testbed { context, guest, size, room } = self;
         let folder = tempfile::tempdir_in(room.path())?;
@@ -31,31 +31,31 @@ impl Testbed<'_> {
     }
 }
 
-/// A machine that is on. Dropped, it is switched off, and its folder is cleared away.
+/// A running VM. Dropping it stops the VM and removes its directory.
 pub struct Trial {
-    // Before the folder, since what stands first is dropped first.
+    // Before the directory, since fields are dropped in the order of their declaration.
     pub machine: Listening,
     folder: tempfile::TempDir,
 }
 
 impl Trial {
-    /// Everything that kernel and systemd have written.
+    /// Returns the path of the console's output, from the kernel and systemd.
     pub fn console(&self) -> PathBuf {
         self.folder.path().join(machine::CONSOLE)
     }
 
-    /// Where the machine runs.
+    /// Returns the VM's directory.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 }
 
-/// The directory in which the machines of one run are, one after another.
+/// The run directory of the VMs of one run, which start one after another.
 #[derive(Debug)]
 pub struct Room(RunDirectory);
 
 impl Room {
-    /// Takes a new one, and clears away what killed runs have left of theirs.
+    /// Creates a new one, and removes the directories that killed runs have left.
     pub fn take(context: &Context) -> Result<Room> {
         Ok(Room(RunDirectory::create(context, &place(context))?))
     }
@@ -69,7 +69,7 @@ fn place(context: &Context) -> PathBuf {
     context.work.join("boot")
 }
 
-/// What a run holds while it takes its room, or while its record takes the place of another's.
+/// Takes the file lock that a run holds while it creates its run directory or replaces an older record.
 pub fn lock(context: &Context) -> Result<FileLock> {
     FileLock::acquire(context, &place(context).join("lock"))
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask boot`: a release proved on a booted riscv64 machine.
+//! `cargo xtask boot`: boot tests of a release in a riscv64 VM.
 
 use super::build::{self, BuildOptions, Choose};
 use super::choice::Choice;
@@ -22,7 +22,7 @@ use anyhow::{Result, bail, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 
-/// Where the help lists the options that only this command has.
+/// Heading in the help of the options that only this command has.
 const HEADING: &str = "The boot";
 
 /// Prove a release on a booted riscv64 machine: packages, pods, and the binary alone
@@ -74,7 +74,7 @@ pub struct Args {
 
 impl Args {
     pub fn run(self, context: Context) -> Result<()> {
-        // Whatever can be found wrong is found before the build.
+        // All checks that need no build run before it.
         self.options.require_bootable(boot::target()?)?;
         self.options.refuse_early(&context)?;
         self.refuse_early(&context)?;
@@ -109,11 +109,11 @@ impl Args {
             let afterwards = if self.keep || self.shell { Afterwards::Stay } else { Afterwards::Off };
             let trial = testbed.begin(&subject, proof, afterwards)?;
             record.add(proof, run::follow(&trial.machine, &proof.milestones(), &context.progress));
-            // A machine that could not be switched on has no console.
+            // A VM that could not be started has no console.
             if trial.console().is_file() {
                 fs::copy(trial.console(), consoles.path().join(console_log(proof.name())))?;
             }
-            // What is known is there to be read while somebody looks around in the machine, and whatever comes after.
+            // Published now, so that results can be read while the VM is kept, and even if the run fails later.
             publish(&context, &record, &testbed.room, consoles.path(), &folder)?;
             self.linger(&trial, &record, &context.progress);
             if record.failure().is_some() {
@@ -123,7 +123,7 @@ impl Args {
         tell(&record, &folder)
     }
 
-    /// What cannot come to a good end is refused before anything is built.
+    /// Checks the options before anything is built.
     fn refuse_early(&self, context: &Context) -> Result<()> {
         let image = self.options.reference(context)?;
         ensure!(
@@ -146,7 +146,7 @@ impl Args {
         Ok(())
     }
 
-    /// Leaves a machine to whoever wants to look around in it, until it is switched off.
+    /// Keeps a VM for the user, if asked to, until it is switched off or the shell is left.
     fn linger(&self, trial: &Trial, record: &Record, progress: &Progress) {
         if !self.shell && !self.keep {
             return;
@@ -165,7 +165,7 @@ impl Args {
         }
     }
 
-    /// What it takes, by the names in doctor's table.
+    /// Returns the tools that are needed, by their names in doctor's table.
     fn tools(&self) -> Vec<&'static str> {
         let mut names = boot::tools();
         // Even finished packages are met by one that stands for the guest's distribution.
@@ -174,7 +174,7 @@ impl Args {
         names
     }
 
-    /// What is to be proved, in order; what is not, is told.
+    /// Returns the proofs to run, in order, and reports a proof that is left out.
     fn proofs(&self, context: &Context, subject: &Subject) -> Result<Vec<Proof>> {
         let reason = subject.without_bundled();
         if let Some(reason) = reason.filter(|_| self.proof.is_none_or(|only| only == Proof::Bundled)) {
@@ -186,7 +186,7 @@ impl Args {
         Ok(proofs)
     }
 
-    /// Builds what was chosen, and its packages.
+    /// Builds the selected source and its packages.
     fn made(&self, context: Context) -> Result<(Context, Subject)> {
         let target = boot::target()?;
         let chosen = self.choice.find(context)?;
@@ -207,7 +207,7 @@ impl Args {
     }
 }
 
-/// Lets a record, with what the consoles have said, take the place of an older one.
+/// Replaces an older record by this one, with the consoles' output.
 fn publish(context: &Context, record: &Record, room: &Room, consoles: &Path, folder: &Path) -> Result<()> {
     let making = tempfile::tempdir_in(room.path())?;
     tree::copy(consoles, making.path())?;
@@ -218,10 +218,10 @@ fn publish(context: &Context, record: &Record, room: &Room, consoles: &Path, fol
     product::replace(making, folder)
 }
 
-/// What was proved, or the error that tells what was not.
+/// Prints the passed proofs, or returns an error that describes the failed one.
 fn tell(record: &Record, folder: &Path) -> Result<()> {
     if let Some((proof, failure)) = record.failure() {
-        // A machine that is ended may be in the midst of a character.
+        // A VM may be ended within a multi-byte character.
         let console = fs::read(folder.join(console_log(proof))).unwrap_or_default();
         let console = String::from_utf8_lossy(&console);
         let lines: Vec<&str> = console.lines().collect();

@@ -258,7 +258,7 @@ impl Making {
     }
 }
 
-/// What was written where.
+/// Prints the written files.
 fn tell(folder: &std::path::Path) -> Result<()> {
     println!("{}", shown(folder));
     let files = assets::list(folder)?;

@@ -38,7 +38,7 @@ pub struct Args {
     pub packages: PackageOptions,
 }
 
-/// Where the help lists the options that builds do not have.
+/// Heading in the help of the options that builds do not have.
 pub const HEADING: &str = "The packages";
 
 /// What a person can choose about packages
@@ -144,7 +144,7 @@ impl Args {
     }
 }
 
-/// How a product is built again from a source package, given all that chose it.
+/// Returns the data to rebuild a product from a source package: vendored sources, options and patches.
 pub fn rebuild(choice: &Choice, options: &BuildOptions, build: &Build) -> Result<Rebuild> {
     let vendored = match &choice.vendored {
         Some(folder) => folder.clone(),
@@ -153,7 +153,7 @@ pub fn rebuild(choice: &Choice, options: &BuildOptions, build: &Build) -> Result
     Ok(Rebuild { vendored, options: options.words(build.context)?, patches: options.patches.clone() })
 }
 
-/// What was written where, and what to do with it.
+/// Prints the written files and their directory.
 fn tell(published: &Published) {
     println!("{}", shown(&published.folder));
     let rows = published.packages.iter().map(|(package, size)| {

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that has to hold, one part after another, each with its time.
+//! `cargo xtask test`: all checks, one part after another, each with its time.
 
 use crate::context::Context;
 use crate::interruptions::{Cache, Campaign};
@@ -29,7 +29,7 @@ pub struct Args {
 const FEW: u32 = 6;
 const FIXED_SEED: u64 = 1;
 
-/// Longer than any part takes on a busy machine: what is still running then hangs. Tests have no timeouts of their own.
+/// Timeout of a part, longer than any takes on a busy machine. Tests have no timeouts of their own.
 const TIMEOUT: Duration = Duration::from_secs(4 * 60 * 60);
 
 impl Args {
@@ -76,8 +76,8 @@ impl<'a> Run<'a> {
     fn cargo(&self, arguments: &str) -> Result<Program<'a>> {
         let shell = self.context.shell()?;
         let arguments = arguments.split(' ');
-        // `cargo xtask` has told us about our own package; a build script that believed it to be its own
-        // would be run anew, with all that depends on it.
+        // `cargo xtask` has set variables of our own package; a build script that took them for its own
+        // would run again, with all that depends on it.
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         let ours = names.filter(|name| {
             name == "CARGO" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
@@ -91,7 +91,7 @@ impl<'a> Run<'a> {
             .env("CARGO_TERM_COLOR", "never"))
     }
 
-    /// Runs one part, and shows why it failed.
+    /// Runs one part, and prints the reason of a failure.
     fn part(&mut self, name: &str, part: Part, program: Program) -> Result<()> {
         let log = format!("test-{}", name.replace(' ', "-"));
         let file = self.context.logs.join(format!("{log}.log"));
@@ -132,12 +132,12 @@ impl<'a> Run<'a> {
     }
 }
 
-/// How tests ended.
+/// Numbers of tests by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Counts {
     passed: usize,
     failed: usize,
-    /// Ignored by the harness. A test that misses a tool fails, since CI is set.
+    /// Ignored by the harness. A test whose tool is missing fails, since CI is set.
     skipped: usize,
 }
 
@@ -163,7 +163,7 @@ impl Counts {
         self.skipped += other.skipped;
     }
 
-    /// Prints the sum, the last line of all.
+    /// Prints the totals as the last line of output.
     fn sum_up(self) -> Result<()> {
         if self.failed + self.skipped > 0 {
             bail!("not everything has passed, and what is skipped counts as failed\n{self}");
@@ -179,7 +179,7 @@ impl Display for Counts {
     }
 }
 
-/// `test result: FAILED. 12 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.50s`.
+/// Parses `test result: FAILED. 12 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.50s`.
 fn result(line: &str) -> Option<Counts> {
     let (_, numbers) = line.strip_prefix("test result: ")?.split_once(". ")?;
     let number =
@@ -187,7 +187,7 @@ fn result(line: &str) -> Option<Counts> {
     Some(Counts { passed: number("passed")?, failed: number("failed")?, skipped: number("ignored")? })
 }
 
-/// Returns what failed tests have written.
+/// Returns the output of failed tests.
 fn failures(output: &str) -> String {
     let mut within = false;
     let lines = output.split_inclusive('\n').filter(|line| {
@@ -197,7 +197,7 @@ fn failures(output: &str) -> String {
     lines.collect()
 }
 
-/// Returns the names of the integration tests in a directory, as cargo finds them.
+/// Returns the search path of the tests, which contains Go even if it is in our cache.
 fn test_programs(directory: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(directory)? {
@@ -219,7 +219,7 @@ fn search_path(context: &Context) -> Result<OsString> {
     Ok(std::env::join_paths(std::iter::once(folder).chain(std::env::split_paths(&path)))?)
 }
 
-/// clippy on the pause program, for a target, by the very toolchain that compiles it for that.
+/// Returns the clippy command for the pause program, with the toolchain that compiles it for this target.
 fn lint_of_pause<'a>(context: &'a Context, target: &Target) -> Result<Program<'a>> {
     let rust = Rust::for_target(context, target)?;
     let source = context.root.join("pause/src/main.rs").display().to_string();

@@ -1,4 +1,4 @@
-//! What repairs a machine: one line for a person to run, or the same commands run by us.
+//! Repair of a machine: one command line for the user to run, or the same commands run by us.
 
 use super::needs::{Need, Remedy};
 use super::packages::Distribution;

@@ -10,17 +10,17 @@ use fs_err as fs;
 use std::path::Path;
 use xshell::cmd;
 
-/// How a thing is looked for.
+/// A way to look for a need.
 #[derive(Debug)]
 pub enum Search {
     Program(Program),
-    /// A tool that we fetch where there is none.
+    /// A tool that we fetch if it is missing.
     Tool(Tool),
-    /// The first of these files that is there.
+    /// The first of these files that exists.
     File(&'static [&'static str]),
     /// A library of the C compiler's.
     Library(&'static str),
-    /// Whether this user may make user and network namespaces.
+    /// Permission of this user to create user and network namespaces.
     Namespaces,
     /// The sandbox for upstream's scripts (see [`process::Sandbox`]).
     Sandbox,
@@ -31,24 +31,24 @@ pub enum Search {
 /// A program on the search path.
 #[derive(Debug)]
 pub struct Program {
-    /// The names it goes by, best first.
+    /// Its names, best first.
     pub names: &'static [&'static str],
-    /// What makes it tell its version.
+    /// Arguments that make it print its version.
     pub asked: &'static [&'static str],
-    /// The first version that serves, number by number.
+    /// The oldest version that is supported, number by number.
     pub oldest: &'static [u32],
 }
 
-/// How it stands with a need.
+/// Result of the search for a need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// There it is: version and place.
+    /// Found: version and path.
     Found(String),
-    /// Not there, but the command that needs it will fetch it by itself.
+    /// Missing, but the command that needs it fetches it by itself.
     Fetchable,
-    /// There, but in this folder, which is not on the user's search path.
+    /// Found, but in this directory, which is not on the user's search path.
     OffPath(&'static str),
-    /// Not there, and what there is instead.
+    /// Missing, with the reason.
     Missing(String),
 }
 
@@ -70,7 +70,7 @@ impl Search {
     fn not_found(&self, offline: &Context, error: &anyhow::Error) -> Finding {
         let instead = match self {
             Search::Tool(tool) if tool.can_be_fetched(offline) => Some(Finding::Fetchable),
-            // Of Go there may be one that is too old, which its error tells.
+            // Go may be too old, which its error reports.
             Search::Tool(Tool::Go) => None,
             Search::Tool(_) => Some(Finding::Missing("not found".to_owned())),
             Search::Program(program) => program.off_path().map(Finding::OffPath),
@@ -104,12 +104,12 @@ impl Program {
     }
 }
 
-/// Where distributions put programs for administrators, such as mke2fs and runc. Some have made it another
-/// name for /usr/bin.
+/// Directory of executables for administrators, such as mke2fs and runc. Some distributions link it to
+/// /usr/bin.
 const ADMINISTRATORS: &str = "/usr/sbin";
 
 impl Program {
-    /// The folder it lies in, where that is one which not every user's search path has.
+    /// Returns the directory of the executable, if it is one that not every user's search path contains.
     fn off_path(&self) -> Option<&'static str> {
         let folder = Path::new(ADMINISTRATORS);
         let hidden = |name: &&str| process::find(name).is_none() && folder.join(name).is_file();
@@ -126,7 +126,7 @@ fn library(context: &Context, name: &str) -> Result<String> {
     let gcc = process::find("gcc").context("not found")?;
     let shell = context.shell()?;
     let path = process::Program::new(context, cmd!(shell, "{gcc} -print-file-name={name}")).read()?;
-    // gcc gives the bare name back where it knows no such library.
+    // gcc prints the bare name if it finds no such library.
     ensure!(Path::new(&path).is_absolute(), "{} has no {name}", gcc.display());
     Ok(fs::canonicalize(path)?.display().to_string())
 }
@@ -153,8 +153,8 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-/// The version in what a program says of itself: the first word that begins with a digit, without what a
-/// distribution has added to it.
+/// Returns the version in a command's output: the first word that begins with a digit, without a
+/// distribution's suffix.
 fn version(text: &str) -> Option<&str> {
     text.split_whitespace().find_map(|word| {
         let word = word.strip_prefix('v').unwrap_or(word);
@@ -164,7 +164,7 @@ fn version(text: &str) -> Option<&str> {
     })
 }
 
-/// `2.39.5` as 2, 39, 5.
+/// Parses `2.39.5` as 2, 39, 5.
 fn numbers(version: &str) -> Vec<u32> {
     version.split('.').map_while(|part| part.parse().ok()).collect()
 }

@@ -12,7 +12,7 @@ use crate::toolchain::{debian, go, workflow_lint};
 use anyhow::{Context as _, Result, bail, ensure};
 use xshell::cmd;
 
-/// A tool, got by the very function that the command which needs it calls.
+/// A tool, found by the same function that the command which needs it calls.
 #[derive(Clone, Copy, Debug)]
 pub enum Tool {
     Go,
@@ -24,12 +24,12 @@ pub enum Tool {
     Crane,
     Actionlint,
     Zizmor,
-    /// The machine that is booted.
+    /// The guest of boot tests.
     Guest,
 }
 
 impl Tool {
-    /// The tool, found or, where the context allows it, fetched: its version and place.
+    /// Finds the tool or, if the context allows it, fetches it; returns its version and path.
     pub fn get(self, context: &Context) -> Result<String> {
         match self {
             Tool::Go => {
@@ -61,7 +61,7 @@ impl Tool {
         }
     }
 
-    /// Whether this machine has what fetching it takes, but for the network.
+    /// Checks that this machine has what fetching the tool needs, except the network.
     pub fn can_be_fetched(self, offline: &Context) -> bool {
         match self {
             Tool::Guest => debian::is_here(offline),
@@ -77,7 +77,7 @@ impl Tool {
     }
 }
 
-/// Whether a wheel is pinned for this kind of machine, and there is something to fetch it with.
+/// Checks that a wheel is pinned for this machine's architecture, and that pip or Debian can provide it.
 fn has_wheel(context: &Context, pin: &WheelPin) -> bool {
     pin.wheels.contains_key(std::env::consts::ARCH) && (has_pip(context) || debian::is_here(context))
 }
@@ -87,7 +87,7 @@ fn has_pip(context: &Context) -> bool {
     Program::new(context, cmd!(shell, "python3 -m pip --version")).succeeds()
 }
 
-/// `cargo-fmt` or `cargo-clippy`; rustup puts programs of these names where it has no component for them.
+/// Finds `cargo-fmt` or `cargo-clippy`; rustup installs proxies of these names even without the component.
 fn component(context: &Context, name: &str) -> Result<String> {
     let program = format!("cargo-{name}");
     let told = || -> Result<String> {
