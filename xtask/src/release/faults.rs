@@ -89,7 +89,7 @@ fn of_one(manifest: &Manifest) -> Vec<String> {
     found
 }
 
-/// Returns the build inputs that `k3s.lock.json` does not lock, or locks to something else.
+/// Returns a problem for each source that `k3s.lock.json` does not lock, or locks to another commit.
 fn unlocked(manifest: &Manifest, lock: &Lockfile) -> Vec<String> {
     if manifest.origin != "release" {
         return Vec::new();
