@@ -33,7 +33,7 @@ impl FileLock {
         Ok(Some(FileLock { _lock }))
     }
 
-    /// Returns true if no process holds `file`, or it does not exist.
+    /// Returns true if no process holds `file`, or it cannot be opened.
     pub fn is_free(file: &Path) -> Result<bool> {
         let Ok(open) = fs::File::open(file) else { return Ok(true) };
         Ok(Flock::lock(open.into_file(), FlockArg::LockExclusiveNonblock).is_ok())
