@@ -14,12 +14,12 @@ use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 
-/// How a proof tells the host what it does.
+/// Shell functions by which a scenario reports to the host.
 const SAY: &str = include_str!("proof/say.sh");
-/// What the proofs of a real k3s share.
+/// Shell functions that the scenarios of a real k3s share.
 const CLUSTER: &str = include_str!("proof/cluster.sh");
 
-/// What becomes of the machine when the proof is over.
+/// State of the VM after the scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Afterwards {
     /// It is switched off.

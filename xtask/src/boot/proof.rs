@@ -1,4 +1,4 @@
-//! What is proved, each on a guest of its own: the milestones on the host's side of `proof/*.sh`.
+//! Scenarios of the boot test, each on a guest of its own: the milestones on the host's side of `proof/*.sh`.
 
 use super::milestone::{BOOT, Milestone, milestone};
 
@@ -13,7 +13,7 @@ pub enum Proof {
     Alone,
     /// The user space that a binary brings along, with the distribution's out of reach.
     Bundled,
-    /// What the package with the pause image cures, and that it does.
+    /// The fault that the package with the pause image fixes, and the fix.
     Cure,
 }
 
@@ -78,7 +78,7 @@ impl Proof {
         }
     }
 
-    /// What it shows, for people.
+    /// Returns a sentence on the assertion, for the user.
     pub fn what(self) -> &'static str {
         match self {
             Proof::Sample => "the sample's packages and pause image",
@@ -101,7 +101,7 @@ impl Proof {
         BOOT.iter().chain(own).copied().collect()
     }
 
-    /// What the guest runs.
+    /// Returns the script that the guest runs.
     pub fn script(self) -> &'static str {
         match self {
             Proof::Sample => include_str!("proof/sample.sh"),

@@ -21,7 +21,7 @@ pub struct Record {
     /// The packages and the binary that were proved, by their names.
     pub files: BTreeMap<String, Digest>,
     pub proofs: Vec<Proved>,
-    /// What could be proved of these files and was not, by choice or since something before it had failed.
+    /// Scenarios that these files allow and that were not run, by choice or after an earlier failure.
     pub left_out: Vec<&'static str>,
 }
 

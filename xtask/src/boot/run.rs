@@ -8,11 +8,11 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// What came of a run.
+/// Result of a run.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Outcome {
     pub reached: Vec<Reached>,
-    /// What was measured or seen, in the order in which it was told.
+    /// Measurements and observations, in the order in which the guest reported them.
     pub facts: Vec<(String, String)>,
     /// Memory in use over time: seconds since power-on, and KiB.
     pub memory: Vec<(f64, u64)>,
@@ -40,7 +40,7 @@ pub struct Failure {
     pub evidence: BTreeMap<String, Vec<String>>,
 }
 
-/// How far a run has come: what is heard goes in, and what has become of it is read off.
+/// State machine of a run: takes the lines of the console, and knows what has been reached.
 pub struct Course<'a> {
     milestones: &'a [Milestone],
     outcome: Outcome,

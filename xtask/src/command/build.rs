@@ -141,7 +141,7 @@ fn plan<'a>(build: &'a Build<'a>) -> Result<Plan<'a>> {
 }
 
 impl BuildOptions {
-    /// What can be refused at once is refused before anything is fetched.
+    /// Validates what can be checked before anything is fetched.
     pub fn refuse_early(&self, context: &Context) -> Result<()> {
         self.reference(context)?;
         self.patches(context).map(drop)

@@ -19,7 +19,7 @@ pub struct Args {
     all: bool,
 }
 
-/// What lies in the cache, by its folders. Nothing else in it is ours to remove.
+/// Directories of the cache. Nothing else in it is ours to remove.
 const CACHED: [(&str, &str); 9] = [
     ("downloads", "downloads, by sum"),
     ("git", "git objects"),
@@ -65,7 +65,7 @@ fn require_unused(file: &Path) -> Result<FileLock> {
     })
 }
 
-/// What the files of a folder take on the disk, which for a file with holes is less than its length.
+/// Returns the disk space of a directory's files, which for a sparse file is less than its length.
 fn size(folder: &Path) -> Result<u64> {
     use std::os::unix::fs::MetadataExt;
     let mut total = 0;

@@ -89,7 +89,7 @@ impl Args {
         Ok(())
     }
 
-    /// What was asked for, each name once; without any, the name that the k3s we build asks for.
+    /// Returns the requested names, each once; without any, the default pause image of the k3s we build.
     fn names(&self, context: &Context) -> Result<Vec<Reference>> {
         let mut names = self.tags.iter().map(|tag| Reference::parse(tag)).collect::<Result<Vec<_>>>()?;
         if self.for_installed_k3s {
@@ -181,7 +181,7 @@ fn short(blob: &Blob) -> String {
     format!("sha256:{}", &blob.digest.as_str()[..12])
 }
 
-/// What was written where, under which names, and what to do with it.
+/// Prints the files that were written, the names of the image, and the next commands.
 fn tell(folder: &Path, rows: &[Row], names: &[Reference], images: &[PauseImage], compression: Compression) {
     let widest = rows.iter().map(|(file, ..)| file.len()).max().unwrap_or(0);
     println!("{}", shown(folder));

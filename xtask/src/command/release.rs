@@ -96,7 +96,7 @@ impl Args {
 /// A product, for its architecture.
 type Finished = (&'static Target, Product);
 
-/// What the run stands on: a k3s that was chosen, or nothing but products that somebody has made of one.
+/// Basis of a release: a selected k3s, or finished products of one alone.
 enum Ground {
     Chosen(Box<Chosen>),
     Products(Box<Context>),

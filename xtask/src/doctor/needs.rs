@@ -8,18 +8,18 @@ use Remedy::{Ownership, Package, Rustup, Setting};
 /// One thing that commands need.
 #[derive(Debug)]
 pub struct Need {
-    /// What the list calls it.
+    /// Name in the list.
     pub name: &'static str,
     /// The commands that use it themselves; those that run such a command need it too.
     pub purposes: &'static [Purpose],
-    /// What it does for them, in half a sentence.
+    /// Reason why they need it, in half a sentence.
     pub why: &'static str,
-    /// How it is looked for.
+    /// Rule by which it is searched.
     pub search: Search,
     pub remedy: Remedy,
 }
 
-/// What puts a missing thing right, where we cannot fetch it ourselves.
+/// Remedy for a missing tool that we cannot fetch ourselves.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// The packages of [`super::packages`].

@@ -9,10 +9,10 @@ use serde_json::json;
 /// The name under which pods ask for it.
 pub const NAME: &str = "docker.io/proof/busybox:1";
 
-/// What busybox stands for in it; it acts by the name it is called by.
+/// Commands that busybox provides in it, selected by the name it is called by.
 const APPLETS: &[&str] = &["cat", "echo", "httpd", "id", "sh", "sleep", "wget"];
 
-/// What the web server of the proof answers.
+/// Answer of the scenario's web server.
 pub const ANSWER: &str = "answered by the pod";
 
 /// A docker-archive with one static program (moby, image/spec/v1.2.md).
