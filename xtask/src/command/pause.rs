@@ -203,7 +203,7 @@ fn tell(folder: &Path, rows: &[Row], names: &[Reference], images: &[PauseImage],
     }
 }
 
-/// Directory of k3s's images (k3s, pkg/agent/config/config.go, `Images`), under its default data folder.
+/// Directory of k3s's images (k3s, pkg/agent/config/config.go, `Images`), under its default data directory.
 const AIRGAP_IMAGES: &str = "/var/lib/rancher/k3s/agent/images";
 
 fn push(
