@@ -284,9 +284,9 @@ error: test failed, to rerun pass `-p xtask --test x`
     fn a_failure_is_counted_once_and_shown_in_full() {
         let output = format!("{PASSING}{FAILING}{PASSING}");
         assert_eq!(Counts::of(Part::Tests, &output, false), Counts { passed: 5, failed: 1, skipped: 2 });
-        let told = failures(&output);
-        assert!(told.contains("panicked at tests/x.rs:3:5"), "{told}");
-        assert!(!told.contains("good") && !told.contains("three"), "{told}");
+        let printed = failures(&output);
+        assert!(printed.contains("panicked at tests/x.rs:3:5"), "{printed}");
+        assert!(!printed.contains("good") && !printed.contains("three"), "{printed}");
     }
 
     #[test]

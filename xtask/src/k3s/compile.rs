@@ -129,7 +129,7 @@ impl Compile {
         let scratch = tempfile::tempdir_in(output.parent().context("an output is in a directory")?)?;
         let temporary = Alias::of(scratch.path())?;
         let sysroot = sysroot.map(Alias::of).transpose()?;
-        // Of paths with a semicolon, which separates them in the compiler's `-trimpath`, the binary would tell.
+        // A semicolon separates the paths of the compiler's `-trimpath`: one in a path would keep it in the binary.
         let (dir, cache) = (Alias::of(dir)?, Alias::of(&build.any_go.module_cache().folder)?);
         let mut program = build
             .go
