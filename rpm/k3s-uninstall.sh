@@ -54,7 +54,7 @@ option() {
         sed -nE "s/^(.*[[:space:]])?--?($1)([[:space:]]+|=)([^[:space:]]+).*/\4/p"
 }
 
-# configured FILE: what a config file and those in its folder say last. What is not understood stands for itself,
+# configured FILE: what a config file and those in its directory say last. What is not understood stands for itself,
 # and is no path.
 configured() {
     [ "$1" = "$CONFIG/config.yaml" ] || [ -r "$1" ] || echo "what $1 says, which cannot be read"

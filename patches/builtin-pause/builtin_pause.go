@@ -28,15 +28,15 @@ func stageBuiltinPause(cfg *config.Node) {
 	}
 }
 
-// writeBuiltinPause writes the image archive into a folder, unless it is there already. The archive
-// appears by rename, because the folder is watched and a half-written archive would be imported; until
+// writeBuiltinPause writes the image archive into a directory, unless it is there already. The archive
+// appears by rename, because the directory is watched and a half-written archive would be imported; until
 // then its name has a suffix that is none of an image archive's.
-func writeBuiltinPause(folder string) error {
-	path := filepath.Join(folder, builtinPauseName)
+func writeBuiltinPause(directory string) error {
+	path := filepath.Join(directory, builtinPauseName)
 	if present, err := os.ReadFile(path); err == nil && bytes.Equal(present, builtinPause) {
 		return nil
 	}
-	if err := os.MkdirAll(folder, 0700); err != nil {
+	if err := os.MkdirAll(directory, 0700); err != nil {
 		return err
 	}
 	temporary := path + ".tmp"

@@ -33,7 +33,7 @@ pub fn write(context: &Context, content: &Path, archive: &Path, effort: Effort, 
     Ok(())
 }
 
-/// Packs `<folder> <archive> <level> <window log> <workers>`: sorted, owned by root, without times.
+/// Packs `<directory> <archive> <level> <window log> <workers>`: sorted, owned by root, without times.
 pub fn pack(arguments: &[OsString]) -> Result<()> {
     let [content, archive, numbers @ ..] = arguments else { bail!("{PACK} is called by xtask only") };
     let number = |index: usize| -> Result<u32> {

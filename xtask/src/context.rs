@@ -1,6 +1,6 @@
 //! Immutable settings of a run: paths and options.
 
-use crate::fetch::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock};
 use crate::pins::Pins;
 use crate::progress::Progress;
 use anyhow::{Context as _, Result, anyhow, ensure};
@@ -108,7 +108,7 @@ impl Context {
 
     /// A shell to compose commands with; it runs none of them (see [`crate::process::Program`]).
     pub fn shell(&self) -> Result<xshell::Shell> {
-        xshell::Shell::new().context("the current folder is gone")
+        xshell::Shell::new().context("the current directory is gone")
     }
 }
 

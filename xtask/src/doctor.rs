@@ -3,16 +3,16 @@
 //! [`needs`] is the table, [`packages`] names each distribution's packages for it, [`search`] looks for one need,
 //! [`repair`] writes the command line. The check fetches nothing and changes nothing.
 
-pub mod needs;
+pub mod fix;
 pub mod packages;
-pub mod repair;
+pub mod requirements;
 pub mod search;
 pub mod tool;
 
 use crate::context::{Context, Network};
 use anyhow::{Result, bail};
-use needs::{NEEDS, Need};
 use packages::Distribution;
+use requirements::{NEEDS, Need};
 use search::Finding;
 use std::collections::BTreeSet;
 
@@ -105,7 +105,7 @@ pub fn require(context: &Context, purpose: Purpose, names: &[&str]) -> Result<()
 pub fn remedies(missing: &[Diagnosis], purpose: Option<Purpose>, settings: &[String]) -> String {
     let distribution = Distribution::here();
     let mut text = String::new();
-    let unknown = repair::without_package(distribution, missing).join(", ");
+    let unknown = fix::without_package(distribution, missing).join(", ");
     if !unknown.is_empty() && distribution.is_some() {
         text.push_str(&format!("; no package is known here for {unknown}"));
     } else if !unknown.is_empty() {
@@ -113,11 +113,11 @@ pub fn remedies(missing: &[Diagnosis], purpose: Option<Purpose>, settings: &[Str
         let managers = managers.into_iter().collect::<Vec<_>>().join(", ");
         text.push_str(&format!("; install {unknown}: none of {managers} is on your PATH"));
     }
-    let rustup = repair::of_rustup(missing).join(", ");
+    let rustup = fix::of_rustup(missing).join(", ");
     if !rustup.is_empty() {
         text.push_str(&format!("; rustup (https://rustup.rs) has {rustup}"));
     }
-    if let Some(line) = repair::line(distribution, missing, settings, purpose) {
+    if let Some(line) = fix::line(distribution, missing, settings, purpose) {
         text.push_str(&format!("; this repairs it:\n{line}"));
     }
     text

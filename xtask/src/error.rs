@@ -1,6 +1,6 @@
 //! Printing of errors at the terminal.
 
-use crate::address::without_credentials;
+use crate::url::without_credentials;
 use anyhow::{Result, anyhow};
 
 /// An error and its causes, outermost first, one below the other, without the credentials of any URL.

@@ -1,16 +1,15 @@
 //! The one way to download: by checksum, resumed, retried, verified, and renamed into place.
 
 mod answer;
-pub mod clock;
 mod file_name;
 mod transfer;
 
 pub use file_name::FileName;
 
-use crate::address::{file_path, without_credentials};
 use crate::context::{Context, Network};
 use crate::digest::Digest;
 use crate::file_lock::FileLock;
+use crate::url::{file_path, without_credentials};
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt;
@@ -67,13 +66,13 @@ impl Download {
             return Ok(path);
         }
         self.require_offline(context)?;
-        let folder = path.parent().context("a cached file has a folder")?;
-        fs::create_dir_all(folder)?;
-        let _lock = FileLock::acquire(context, &folder.with_extension("lock"))?;
+        let directory = path.parent().context("a cached file has a directory")?;
+        fs::create_dir_all(directory)?;
+        let _lock = FileLock::acquire(context, &directory.with_extension("lock"))?;
         if self.is_cached(context)? {
             return Ok(path);
         }
-        let (part, url) = download(context, &self.name, &self.url, folder, Resume::Allowed)?;
+        let (part, url) = download(context, &self.name, &self.url, directory, Resume::Allowed)?;
         let found = Digest::of_file(&part)?;
         if found != self.sha256 {
             let page = page_hint(&part)?;
@@ -89,7 +88,7 @@ impl Download {
             );
         }
         fs::rename(&part, &path)?;
-        for entry in fs::read_dir(folder)? {
+        for entry in fs::read_dir(directory)? {
             let other = entry?.path();
             if other.to_string_lossy().ends_with(PART) {
                 fs::remove_file(other)?;
@@ -106,9 +105,9 @@ impl Download {
             return Ok(());
         }
         let place = self.path(context);
-        let folder = place.parent().context("a cached file has a folder")?;
-        fs::create_dir_all(folder)?;
-        let copy = tempfile::NamedTempFile::new_in(folder)?;
+        let directory = place.parent().context("a cached file has a directory")?;
+        fs::create_dir_all(directory)?;
+        let copy = tempfile::NamedTempFile::new_in(directory)?;
         fs::copy(file, copy.path())?;
         let found = Digest::of_file(copy.path())?;
         ensure!(
@@ -145,24 +144,24 @@ pub fn first_use(
             "{name} is not in the cache and its checksum is not locked; --offline forbids fetching {shown}"
         );
     }
-    let folder = context.cache.join("downloads").join(format!("first-{}", Digest::of(url).short()));
-    let _lock = FileLock::acquire(context, &folder.with_extension("lock"))?;
-    if folder.exists() {
-        fs::remove_dir_all(&folder)?;
+    let directory = context.cache.join("downloads").join(format!("first-{}", Digest::of(url).short()));
+    let _lock = FileLock::acquire(context, &directory.with_extension("lock"))?;
+    if directory.exists() {
+        fs::remove_dir_all(&directory)?;
     }
-    fs::create_dir_all(&folder)?;
-    let (part, found_at) = download(context, name, url, &folder, Resume::Forbidden)?;
+    fs::create_dir_all(&directory)?;
+    let (part, found_at) = download(context, name, url, &directory, Resume::Forbidden)?;
     if let Err(error) = check(&part) {
         let page = page_hint(&part)?;
-        fs::remove_dir_all(&folder)?;
+        fs::remove_dir_all(&directory)?;
         let found_at = without_credentials(&found_at);
         bail!("what {found_at} sent is not {name}, and was not locked: {error:#}{page}");
     }
     let download = Download { name: name.clone(), url: url.to_owned(), sha256: Digest::of_file(&part)? };
     let path = download.path(context);
-    fs::create_dir_all(path.parent().context("a cached file has a folder")?)?;
+    fs::create_dir_all(path.parent().context("a cached file has a directory")?)?;
     fs::rename(&part, &path)?;
-    fs::remove_dir_all(&folder)?;
+    fs::remove_dir_all(&directory)?;
     Ok(FirstUse { download, found_at })
 }
 
@@ -191,7 +190,7 @@ fn mirrored(url: &str, mirror: &str) -> String {
 }
 
 /// Where a file is looked for: at the mirror and at its own host; where the network is forbidden, only in
-/// folders of this machine.
+/// directories of this machine.
 fn urls(context: &Context, url: &str) -> Vec<String> {
     let here = |url: &String| file_path(url).is_some_and(|path| path.is_file());
     let mirror = context.mirror.as_deref().map(|mirror| mirrored(url, mirror));
@@ -208,11 +207,11 @@ fn download(
     context: &Context,
     name: &FileName,
     url: &str,
-    folder: &Path,
+    directory: &Path,
     resume: Resume,
 ) -> Result<(PathBuf, String)> {
     let fetch = |url: &String| -> Result<(PathBuf, String)> {
-        let part = folder.join(format!("{name}.{}{PART}", Digest::of(url).short()));
+        let part = directory.join(format!("{name}.{}{PART}", Digest::of(url).short()));
         match file_path(url) {
             Some(path) => copy(&path, &part).with_context(|| format!("cannot fetch {url}"))?,
             None => transfer::fetch(context, &name.to_string(), url, &part, resume)?,
@@ -257,8 +256,8 @@ mod tests {
 
     #[test]
     fn a_link_in_the_cache_is_not_written_through() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mine, part) = (folder.path().join("mine"), folder.path().join("x.part"));
+        let directory = tempfile::tempdir().unwrap();
+        let (mine, part) = (directory.path().join("mine"), directory.path().join("x.part"));
         fs::write(&mine, "precious").unwrap();
         fs::os::unix::fs::symlink(&mine, &part).unwrap();
         assert!(copy(&mine, &part).is_err());

@@ -11,12 +11,12 @@ pub mod docker_archive;
 pub mod installed;
 pub mod layout;
 pub mod push;
-pub mod reference;
+pub mod spots;
 
 pub use content::PauseImage;
 pub use docker_archive::Compression;
-pub use reference::Reference;
 
+use crate::reference::Reference;
 use anyhow::{Context as _, Result};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -34,27 +34,27 @@ pub fn write_archive(
     image: &PauseImage,
     names: &[Reference],
     compression: Compression,
-    folder: &Path,
+    directory: &Path,
 ) -> Result<PathBuf> {
-    let file = folder.join(archive_name(image, compression));
+    let file = directory.join(archive_name(image, compression));
     let bytes = docker_archive::archive(image, names, compression)?;
     write_whole(&file, &bytes, 0o644)?;
     Ok(file)
 }
 
 /// Writes `pause-<arch>`, the program alone.
-pub fn write_program(image: &PauseImage, folder: &Path) -> Result<PathBuf> {
-    let file = folder.join(format!("pause-{}", image.target.go));
+pub fn write_program(image: &PauseImage, directory: &Path) -> Result<PathBuf> {
+    let file = directory.join(format!("pause-{}", image.target.go));
     write_whole(&file, &image.binary, 0o755)?;
     Ok(file)
 }
 
 fn write_whole(file: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let write = || -> Result<()> {
-        let folder = file.parent().context("it lies in no folder")?;
+        let directory = file.parent().context("it lies in no directory")?;
         let permissions = std::fs::Permissions::from_mode(mode);
         let mut part =
-            tempfile::Builder::new().prefix(".part-").permissions(permissions).tempfile_in(folder)?;
+            tempfile::Builder::new().prefix(".part-").permissions(permissions).tempfile_in(directory)?;
         part.write_all(bytes)?;
         // The error would hold the unfinished file, and with it keep it from being removed.
         part.persist(file).map_err(|refused| refused.error)?;

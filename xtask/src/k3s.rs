@@ -11,8 +11,8 @@ pub mod binary;
 pub mod bundle;
 pub mod charts;
 pub mod cni;
-pub mod compile;
 pub mod format;
+pub mod go_build;
 pub mod manifests;
 pub mod patched;
 pub mod pause_image;
@@ -21,18 +21,19 @@ pub mod runc;
 pub mod seccomp;
 pub mod server;
 pub mod shim;
-pub mod tree;
+pub mod source_tree;
 
 use crate::context::Context;
-use crate::image::reference::Reference;
 use crate::lockfile::Lockfile;
+use crate::reference::Reference;
 use crate::step::Step;
 use crate::target::Target;
+use crate::toolchain::gomod::Resolved;
 use crate::toolchain::{
     go::{AnyGo, Go},
     zig::Zig,
 };
-use crate::upstream::{facts::Facts, gomod::Resolved, release::Source, transfer::GitSettings};
+use crate::upstream::{probe::Facts, release::Source, transfer::GitSettings};
 use anyhow::Result;
 use patched::Patched;
 use std::path::PathBuf;
@@ -88,7 +89,7 @@ impl Build<'_> {
             crate::pause::step(self.context, self.target),
             Ok(pause_image::step(self)),
             charts::step(self),
-            Ok(tree::step(self)),
+            Ok(source_tree::step(self)),
             seccomp::step(self),
             server::step(self),
             runc::step(self),
@@ -115,8 +116,8 @@ impl Build<'_> {
         self.any_go.module(self.context, module, &self.patched.tree)
     }
 
-    /// The folder that holds this build's steps.
-    pub fn folder(&self) -> PathBuf {
+    /// The directory that holds this build's steps.
+    pub fn directory(&self) -> PathBuf {
         self.context.work.join(self.target.go)
     }
 

@@ -1,53 +1,98 @@
-//! From a k3s release to riscv64 RPMs.
+//! From a k3s release to riscv64 packages.
 //!
-//! The modules stand in the order in which the data passes them; [`command`] holds one file for each
-//! command of the command line.
+//! The modules are listed from the ground up: each uses only modules above it in this list, which a test
+//! checks. docs/architecture.md draws how the data passes through them.
 
-// The front door.
-pub mod bench;
-pub mod cli;
-pub mod command;
+// Values: text, numbers and bytes, read and written without the rest of the machine.
+pub mod clock;
+pub mod digest;
+pub mod dir;
+pub mod elf;
+pub mod reference;
+pub mod target;
+pub mod tree_path;
+pub mod url;
+
+// A run: its settings, messages, child processes, downloads and locks.
 pub mod error;
-
-// What every station uses.
-pub mod address;
+pub mod pins;
+pub mod progress;
+pub mod context;
+pub mod process;
 pub mod alias;
 pub mod archive;
-pub mod context;
-pub mod digest;
-pub mod doctor;
-pub mod fetch;
 pub mod file_lock;
+pub mod fetch;
 pub mod lockfile;
-pub mod namespaces;
 pub mod page;
-pub mod pins;
-pub mod process;
-pub mod progress;
 pub mod repository;
+pub mod run_directory;
 pub mod step;
-pub mod storage;
-pub mod target;
-pub mod toolchain;
-pub mod tree;
-pub mod tree_path;
 pub mod trust;
+pub mod storage;
+pub mod userns;
 pub mod workspace;
 
-// The stations: a release, its checkout and what that says; patches; the pause program and its image;
-// the parts of k3s, the bundle and the binary; the product that is left in target/dist; what it
-// took from elsewhere, for those who build it again; its packages; the machine on which all of it is
-// proved; the release that carries it.
-pub mod boot;
+// The pipeline, in the order in which the data passes it.
+pub mod toolchain;
 pub mod image;
-pub mod interruptions;
-pub mod k3s;
+pub mod upstream;
 pub mod patch;
 pub mod pause;
+pub mod k3s;
 pub mod product;
-pub mod release;
-pub mod rpm;
-pub mod run_directory;
 pub mod sample;
-pub mod upstream;
 pub mod vendoring;
+pub mod rpm;
+pub mod boot;
+pub mod release;
+
+// The command line.
+pub mod doctor;
+pub mod command;
+pub mod cli;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// Returns the modules of this crate that a file imports, its tests aside.
+    fn imports(text: &str) -> impl Iterator<Item = &str> {
+        let code = text.split("\n#[cfg(test)]").next().unwrap_or_default();
+        let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        lines.flat_map(|line| line.split("crate::").skip(1)).map(|path| {
+            path.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default()
+        })
+    }
+
+    #[test]
+    fn modules_use_only_modules_above_them() {
+        let order: Vec<&str> = include_str!("lib.rs")
+            .lines()
+            .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+            .collect();
+        let rank = |module: &str| order.iter().position(|name| *name == module);
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut upward = Vec::new();
+        for file in walkdir::WalkDir::new(&sources) {
+            let file = file.unwrap();
+            let path = file.path().strip_prefix(&sources).unwrap().with_extension("");
+            let own = path.iter().next().and_then(|name| rank(name.to_str()?));
+            let (Some(own), true) = (own, file.file_type().is_file()) else { continue };
+            let Ok(text) = fs::read_to_string(file.path()) else { continue };
+            for module in imports(&text) {
+                if rank(module).is_none_or(|used| used > own) {
+                    upward.push(format!("{} uses {module:?}", path.display()));
+                }
+            }
+        }
+        assert!(upward.is_empty(), "{upward:#?}");
+    }
+
+    #[test]
+    fn imports_are_found() {
+        let text = "use crate::url::shown;\n/// [`crate::rpm`]\nlet x = crate::error::chain();\n\n#[cfg(test)]\ncrate::boot";
+        assert_eq!(imports(text).collect::<Vec<_>>(), ["url", "error"]);
+    }
+}

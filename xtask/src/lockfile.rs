@@ -6,11 +6,11 @@
 
 pub mod compare;
 
-use crate::address::without_credentials;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::fetch::{self, Download, FileName, FirstUse};
 use crate::file_lock::FileLock;
+use crate::url::without_credentials;
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
@@ -269,12 +269,12 @@ impl Lockfile {
     }
 
     fn write(&self, entries: &Entries) -> Result<()> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let directory = self.path.parent().unwrap_or(Path::new("."));
         // Readable for all users who may read the directory, unlike other scratch files.
         let permissions = std::fs::Permissions::from_mode(0o644);
         let mut file = tempfile::Builder::new()
             .permissions(permissions)
-            .tempfile_in(folder)
+            .tempfile_in(directory)
             .with_context(|| format!("cannot write {}", self.path.display()))?;
         serde_json::to_writer_pretty(&mut file, entries)?;
         writeln!(file)?;
@@ -303,8 +303,8 @@ mod tests {
 
     #[test]
     fn commits_are_read_in_either_case() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("k3s.lock.json");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("k3s.lock.json");
         let commit = "C5B158798A".repeat(4);
         fs::write(&path, format!(r#"{{"tags": {{"url": {{"v1": "{commit}"}}}}}}"#)).unwrap();
         let lock = Lockfile::open(&path, Adding::Forbidden).unwrap();
@@ -315,16 +315,16 @@ mod tests {
 
     /// An empty directory, a lockfile in it, and a context whose file locks are there, too.
     fn fixture() -> (tempfile::TempDir, PathBuf, Context) {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let context = Context::new(None, crate::context::Network::Forbidden).unwrap();
-        let context = Context { work: folder.path().join("work"), ..context };
-        let path = folder.path().join("k3s.lock.json");
-        (folder, path, context)
+        let context = Context { work: directory.path().join("work"), ..context };
+        let path = directory.path().join("k3s.lock.json");
+        (directory, path, context)
     }
 
     #[test]
     fn entries_of_another_build_are_kept_and_agreed_with() {
-        let (_folder, path, context) = fixture();
+        let (_directory, path, context) = fixture();
         let (one, other) = ("1".repeat(40), "2".repeat(40));
         let open = || Lockfile::open(&path, Adding::Allowed).unwrap();
         let (first, second, third) = (open(), open(), open());
@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn credentials_are_not_written() {
-        let (_folder, path, context) = fixture();
+        let (_directory, path, context) = fixture();
         let lock = Lockfile::open(&path, Adding::Allowed).unwrap();
         let commit = "1".repeat(40);
         lock.agree_on_commit(&context, "https://me:secret@host.example/k3s", "v1", &commit).unwrap();
@@ -347,7 +347,7 @@ mod tests {
 
     #[test]
     fn planned_entries_are_not_written() {
-        let (_folder, path, context) = fixture();
+        let (_directory, path, context) = fixture();
         let lock = Lockfile::open(&path, Adding::Planned).unwrap();
         let commit = "1".repeat(40);
         lock.agree_on_commit(&context, URL, "v1", &commit).unwrap();

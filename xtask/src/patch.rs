@@ -1,22 +1,20 @@
 //! What is changed in k3s, as data.
 //!
-//! Each file of `patches/` (and of the user's `--patches` folder) names one concern, why it is there,
+//! Each file of `patches/` (and of the user's `--patches` directory) names one concern, why it is there,
 //! which trees it concerns and when it can go. Its edits bite exactly as declared or nothing is
 //! written. `patches/README.md` explains the grammar to those who write patches.
 
 mod apply;
 mod diff;
 mod edit;
-mod image;
 mod set;
 mod show;
 mod tree;
 
 pub use apply::{Applied, Idle, Outcome};
-pub use image::{Form, Spot, spots};
 pub use set::PatchSet;
 
-use crate::image::reference::Reference;
+use crate::reference::Reference;
 use serde::{Deserialize, Serialize};
 
 /// What a build puts into its patches.

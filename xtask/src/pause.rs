@@ -1,12 +1,12 @@
 //! The pause program, compiled for its target from `pause/`.
 
 use crate::context::Context;
+use crate::dir;
+use crate::elf;
 use crate::file_lock::FileLock;
-use crate::product::elf;
 use crate::step::{Plan, Step};
 use crate::target::Target;
 use crate::toolchain::rust::Rust;
-use crate::tree;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
@@ -58,29 +58,29 @@ pub fn step<'a>(context: &'a Context, target: &'static Target) -> Result<Step<'a
         recipe: &[include_str!("pause.rs")],
         needs: vec![],
         inputs: vec![
-            format!("pause {} sha256:{}", env!("CARGO_PKG_VERSION"), tree::digest(&package)?),
+            format!("pause {} sha256:{}", env!("CARGO_PKG_VERSION"), dir::digest(&package)?),
             format!("{} --target {}", rust.version, rust.triple),
         ],
-        run: Box::new(move |folder, _| compile(context, target, &rust, &package, folder)),
+        run: Box::new(move |directory, _| compile(context, target, &rust, &package, directory)),
     })
 }
 
-fn compile(context: &Context, target: &Target, rust: &Rust, package: &Path, folder: &Path) -> Result<()> {
-    let (object, program) = ("pause.o", folder.join(PROGRAM));
+fn compile(context: &Context, target: &Target, rust: &Rust, package: &Path, directory: &Path) -> Result<()> {
+    let (object, program) = ("pause.o", directory.join(PROGRAM));
     let mut arguments: Vec<String> = COMPILE.iter().map(|word| (*word).to_owned()).collect();
     arguments.extend(["--target".to_owned(), rust.triple.to_owned(), "-o".to_owned()]);
     arguments.extend([object.to_owned(), text(&package.join("src/main.rs"))]);
     // Outputs are named relative to their directory, since LLVM would replace a `%` in the path.
     rust.rustc(context, &arguments)?
-        .dir(folder)
+        .dir(directory)
         .env("CARGO_PKG_VERSION", env!("CARGO_PKG_VERSION"))
         .log("pause")
         .run()?;
     let mut arguments: Vec<String> = LINK.iter().map(|word| (*word).to_owned()).collect();
     arguments.extend(["-T".to_owned(), text(&package.join("pause.ld")), "-o".to_owned()]);
     arguments.extend([PROGRAM.to_owned(), object.to_owned()]);
-    rust.linker(context, &arguments)?.dir(folder).log("pause").run()?;
-    fs::remove_file(folder.join(object))?;
+    rust.linker(context, &arguments)?.dir(directory).log("pause").run()?;
+    fs::remove_file(directory.join(object))?;
     drop_tail(&program)?;
     elf::check(fs::read(&program)?.as_slice(), target.elf_machine).context("the pause program")
 }

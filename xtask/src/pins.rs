@@ -104,7 +104,7 @@ impl Pins {
         if whys.iter().any(|why| why.trim().is_empty()) {
             bail!("xtask/pins.json: every pin has to say why");
         }
-        crate::image::reference::Reference::parse(&pins.pause_image.reference)
+        crate::reference::Reference::parse(&pins.pause_image.reference)
             .context("xtask/pins.json: pause_image")?;
         Ok(pins)
     }

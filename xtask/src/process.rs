@@ -14,8 +14,8 @@ pub use guard::{GUARD, guard};
 pub use listening::{Heard, Listening, Watched};
 pub use sandbox::{SANDBOX, Sandbox, available as sandbox_available, enter as enter_sandbox};
 
-use crate::address::without_credentials;
 use crate::context::Context;
+use crate::url::without_credentials;
 use anyhow::{Context as _, Result, bail};
 use environment::Environment;
 use fs_err as fs;
@@ -36,7 +36,7 @@ const TAIL: usize = 25;
 /// Characters of one argument that are shown at the terminal.
 const LONGEST_WORD: usize = 200;
 
-/// A program to be run, with its arguments, folder and environment.
+/// A program to be run, with its arguments, directory and environment.
 #[must_use = "a program does nothing until it is run"]
 pub struct Program<'a> {
     context: &'a Context,
@@ -72,7 +72,7 @@ impl<'a> Program<'a> {
         }
     }
 
-    /// Runs in this folder instead of the repository's root.
+    /// Runs in this directory instead of the repository's root.
     pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.dir = dir.into();
         self
@@ -240,8 +240,8 @@ impl<'a> Program<'a> {
     /// The log, begun with the command line, where there is one.
     fn log_file(&self) -> Result<Option<std::fs::File>> {
         let Some(log) = &self.log else { return Ok(None) };
-        if let Some(folder) = log.parent() {
-            fs::create_dir_all(folder)?;
+        if let Some(directory) = log.parent() {
+            fs::create_dir_all(directory)?;
         }
         let mut file = fs::OpenOptions::new().read(true).append(true).create(true).open(log)?;
         writeln!(file, "\n$ {}\n  in {}", self.line(usize::MAX), self.dir.display())?;
@@ -322,7 +322,7 @@ fn find_in(name: &str, path: &OsStr) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
     let executable =
         |file: &Path| file.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
-    std::env::split_paths(path).map(|folder| folder.join(name)).find(|file| executable(file))
+    std::env::split_paths(path).map(|directory| directory.join(name)).find(|file| executable(file))
 }
 
 #[cfg(test)]
@@ -346,9 +346,9 @@ mod tests {
 
     #[test]
     fn only_executable_files_are_found_on_a_path() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("plain"), "").unwrap();
-        assert_eq!(find_in("plain", folder.path().as_os_str()), None);
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("plain"), "").unwrap();
+        assert_eq!(find_in("plain", directory.path().as_os_str()), None);
         assert!(find_in("sh", OsStr::new("/bin")).is_some());
     }
 }

@@ -1,11 +1,10 @@
 //! The product: what a build leaves in `target/dist/<version>/<arch>/`, checked before it appears.
 
 pub mod check;
-pub mod elf;
-pub mod finished;
+pub mod go_buildinfo;
 pub mod licenses;
+pub mod load;
 pub mod manifest;
-pub mod modules;
 pub mod names;
 pub mod report;
 pub mod run;
@@ -13,7 +12,7 @@ pub mod third_party;
 
 use crate::digest::Digest;
 use crate::error;
-use crate::k3s::{Build, binary, pause_image, tree};
+use crate::k3s::{Build, binary, pause_image, source_tree};
 use crate::step::{Outputs, Plan, Step, Timing};
 use anyhow::{Context as _, Result};
 use check::Check;
@@ -23,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 /// A finished product.
 pub struct Product {
-    pub folder: PathBuf,
+    pub directory: PathBuf,
     pub manifest: Manifest,
 }
 
@@ -48,10 +47,10 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         recipe: &[
             include_str!("product.rs"),
             include_str!("product/check.rs"),
-            include_str!("product/finished.rs"),
+            include_str!("product/load.rs"),
             include_str!("product/licenses.rs"),
             include_str!("product/manifest.rs"),
-            include_str!("product/modules.rs"),
+            include_str!("product/go_buildinfo.rs"),
             include_str!("product/run.rs"),
             include_str!("product/third_party.rs"),
             include_str!("k3s/format.rs"),
@@ -61,24 +60,24 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
             format!("origin {:?}", build.source.origin),
             format!("incomplete {:?}, {conditions}", build.incomplete()),
         ],
-        run: Box::new(move |folder, outputs| {
+        run: Box::new(move |directory, outputs| {
             let parts = parts(build, outputs)?;
             let checks =
-                checks(build, outputs, &parts, folder).context("the product is not what it should be")?;
+                checks(build, outputs, &parts, directory).context("the product is not what it should be")?;
             let mut files = Vec::new();
             for (part, name) in shipped(build, &parts) {
-                fs::copy(&part.path, folder.join(&name))?;
+                fs::copy(&part.path, directory.join(&name))?;
                 files.push(name);
             }
             let (third_party, notices) = third_party::gather(build, &parts)
                 .context("gathering the licences of what is compiled in")?;
-            fs::write(folder.join(finished::NOTICES), notices)?;
-            files.push(finished::NOTICES.to_owned());
-            files.extend(beside(build, &tree::of(outputs)?, folder)?);
-            let manifest = Manifest::of(build, &parts, &checks, third_party, folder, &files)?;
-            fs::write(folder.join(MANIFEST), manifest.text()?)?;
+            fs::write(directory.join(load::NOTICES), notices)?;
+            files.push(load::NOTICES.to_owned());
+            files.extend(beside(build, &source_tree::of(outputs)?, directory)?);
+            let manifest = Manifest::of(build, &parts, &checks, third_party, directory, &files)?;
+            fs::write(directory.join(MANIFEST), manifest.text()?)?;
             files.push(MANIFEST.to_owned());
-            fs::write(folder.join(SUMS), sums(folder, &files)?)?;
+            fs::write(directory.join(SUMS), sums(directory, &files)?)?;
             Ok(())
         }),
     })
@@ -92,18 +91,18 @@ fn checks(build: &Build, outputs: &Outputs, parts: &[Part], directory: &Path) ->
 }
 
 /// Puts k3s' own licence and its script that judges a kernel beside the binary.
-fn beside(build: &Build, tree: &Path, folder: &Path) -> Result<Vec<String>> {
-    let license = Some(tree.join(finished::LICENSE)).filter(|file| file.is_file());
+fn beside(build: &Build, tree: &Path, directory: &Path) -> Result<Vec<String>> {
+    let license = Some(tree.join(load::LICENSE)).filter(|file| file.is_file());
     // The sample is under the licence of this repository.
-    let license = license.unwrap_or_else(|| build.context.root.join(finished::LICENSE));
-    fs::copy(license, folder.join(finished::LICENSE))?;
-    let script = folder.join(finished::CHECK_CONFIG);
+    let license = license.unwrap_or_else(|| build.context.root.join(load::LICENSE));
+    fs::copy(license, directory.join(load::LICENSE))?;
+    let script = directory.join(load::CHECK_CONFIG);
     fs::copy(tree.join("contrib/util/check-config.sh"), &script)?;
     fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    Ok(vec![finished::LICENSE.to_owned(), finished::CHECK_CONFIG.to_owned()])
+    Ok(vec![load::LICENSE.to_owned(), load::CHECK_CONFIG.to_owned()])
 }
 
-/// What a product tells of itself, in its folder.
+/// What a product tells of itself, in its directory.
 pub const MANIFEST: &str = "manifest.json";
 pub(crate) const SUMS: &str = "SHA256SUMS";
 const REPORT: &str = "report.html";
@@ -114,31 +113,31 @@ impl Product {
     /// Where nothing has been made anew and the product is there already, it stays, with its report.
     pub fn publish(build: &Build, outputs: &Outputs, timings: &[Timing]) -> Result<Product> {
         let made = outputs.of("product")?;
-        let folder = build.context.dist.join(build.source.version.to_string()).join(build.target.go);
+        let directory = build.context.dist.join(build.source.version.to_string()).join(build.target.go);
         let manifest = Manifest::read(&made.join(MANIFEST))?;
-        let parent = folder.parent().context("a product has a folder")?;
+        let parent = directory.parent().context("a product has a directory")?;
         fs::create_dir_all(parent)?;
         let making = making(parent, build.target.go)?;
-        if timings.iter().all(|timing| timing.kept) && is_there(made, &folder)? {
-            return Ok(Product { folder, manifest });
+        if timings.iter().all(|timing| timing.kept) && is_there(made, &directory)? {
+            return Ok(Product { directory, manifest });
         }
-        crate::tree::copy(made, making.path())?;
+        crate::dir::copy(made, making.path())?;
         let page = report::page(build, &manifest, &build.patched.outcome.applied, timings);
         fs::write(making.path().join(REPORT), page.html())?;
-        replace(making, &folder)?;
-        Ok(Product { folder, manifest })
+        replace(making, &directory)?;
+        Ok(Product { directory, manifest })
     }
 }
 
-/// Whether the published folder holds what the step has made, unharmed, and a report.
-fn is_there(made: &Path, folder: &Path) -> Result<bool> {
+/// Whether the published directory holds what the step has made, unharmed, and a report.
+fn is_there(made: &Path, directory: &Path) -> Result<bool> {
     let sums = fs::read_to_string(made.join(SUMS))?;
     let whole = |line: &str| {
         let (sum, name) = line.split_once("  ")?;
-        (Digest::of_file(&folder.join(name)).ok()?.as_str() == sum).then_some(())
+        (Digest::of_file(&directory.join(name)).ok()?.as_str() == sum).then_some(())
     };
-    let same_sums = fs::read_to_string(folder.join(SUMS)).is_ok_and(|there| there == sums);
-    Ok(same_sums && folder.join(REPORT).is_file() && sums.lines().all(|line| whole(line).is_some()))
+    let same_sums = fs::read_to_string(directory.join(SUMS)).is_ok_and(|there| there == sums);
+    Ok(same_sums && directory.join(REPORT).is_file() && sums.lines().all(|line| whole(line).is_some()))
 }
 
 /// The parts that are programs, and the image.
@@ -171,10 +170,13 @@ fn shipped<'a>(build: &'a Build, parts: &'a [Part]) -> Vec<(&'a Part, String)> {
 }
 
 /// The text of `SHA256SUMS`, as sha256sum(1) checks it.
-pub(crate) fn sums(folder: &Path, files: &[String]) -> Result<String> {
+pub(crate) fn sums(directory: &Path, files: &[String]) -> Result<String> {
     let mut names: Vec<&String> = files.iter().collect();
     names.sort();
-    names.into_iter().map(|name| Ok(format!("{}  {name}\n", Digest::of_file(&folder.join(name))?))).collect()
+    names
+        .into_iter()
+        .map(|name| Ok(format!("{}  {name}\n", Digest::of_file(&directory.join(name))?)))
+        .collect()
 }
 
 /// Creates a directory that is to take the place of `name`, once what killed runs have left of both is gone.
@@ -193,15 +195,15 @@ pub(crate) fn making(parent: &Path, name: &str) -> Result<tempfile::TempDir> {
     Ok(tempfile::Builder::new().prefix(&prefix).tempdir_in(parent)?)
 }
 
-/// Lets a finished folder take the place of an older one.
-pub(crate) fn replace(making: tempfile::TempDir, folder: &Path) -> Result<()> {
+/// Lets a finished directory take the place of an older one.
+pub(crate) fn replace(making: tempfile::TempDir, directory: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(making.path(), std::fs::Permissions::from_mode(0o755))?;
-    let old = folder.with_extension("old");
-    if folder.exists() {
-        fs::rename(folder, &old)?;
+    let old = directory.with_extension("old");
+    if directory.exists() {
+        fs::rename(directory, &old)?;
     }
-    fs::rename(making.keep(), folder)?;
+    fs::rename(making.keep(), directory)?;
     if old.exists() {
         fs::remove_dir_all(&old)?;
     }

@@ -3,7 +3,7 @@
 //! At a terminal the lines are alive; elsewhere each step is printed once when it is done. Under GitHub
 //! Actions a finished step's log is folded into a group. Colours follow `NO_COLOR` (no-color.org).
 
-use crate::address::without_credentials;
+use crate::url::without_credentials;
 use fs_err as fs;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;

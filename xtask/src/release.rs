@@ -7,23 +7,23 @@
 //! A GitHub release is a flat list of files, so is the directory that is made here: a repository of packages,
 //! which has directories, goes in as one archive.
 
-pub mod agreement;
 pub mod assemble;
 pub mod assets;
 pub mod check;
-pub mod faults;
+pub mod consistency;
 pub mod github;
 pub mod notes;
 pub mod packages;
+pub mod problems;
 
 use crate::context::Context;
+use crate::dir;
 use crate::file_lock::FileLock;
 use crate::product::{self, Product, SUMS};
 use crate::rpm::Published;
-use crate::rpm::naming::Dist;
+use crate::rpm::nevra::Dist;
 use crate::rpm::sign::Key;
 use crate::target::Target;
-use crate::tree;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ pub enum Manner {
 
 impl Manner {
     /// The directory's name, beside the products of its version.
-    pub fn folder(self) -> &'static str {
+    pub fn directory(self) -> &'static str {
         match self {
             Manner::Release => "release",
             Manner::Rehearsal => "rehearsal",
@@ -80,26 +80,26 @@ impl Release<'_> {
     pub fn publish(&self) -> Result<PathBuf> {
         let first = self.parts.first().context("a release has a product")?;
         let manifest = &first.product.manifest;
-        let place = self.context.dist.join(&manifest.k3s).join(self.manner.folder());
-        let name = Path::new("locks").join(format!("{}-{}", self.manner.folder(), manifest.k3s));
+        let place = self.context.dist.join(&manifest.k3s).join(self.manner.directory());
+        let name = Path::new("locks").join(format!("{}-{}", self.manner.directory(), manifest.k3s));
         let _lock = FileLock::acquire(self.context, &self.context.work.join(name))?;
-        let running = self.context.progress.step(self.manner.folder());
-        let making = product::making(&self.context.dist.join(&manifest.k3s), self.manner.folder())?;
-        let folder = making.path();
+        let running = self.context.progress.step(self.manner.directory());
+        let making = product::making(&self.context.dist.join(&manifest.k3s), self.manner.directory())?;
+        let directory = making.path();
         for part in self.parts {
-            assemble::add(folder, part, self.dist.name)
+            assemble::add(directory, part, self.dist.name)
                 .with_context(|| format!("gathering what is published for {}", part.target.go))?;
         }
         if self.manner == Manner::Rehearsal {
-            fs::write(folder.join(REHEARSAL), rehearsal(&self.shortcomings))?;
+            fs::write(directory.join(REHEARSAL), rehearsal(&self.shortcomings))?;
         }
-        fs::write(folder.join(NOTES), notes::text(self, &assets::list(folder)?))?;
-        fs::write(folder.join(SUMS), assemble::sums(folder)?)?;
+        fs::write(directory.join(NOTES), notes::text(self, &assets::list(directory)?))?;
+        fs::write(directory.join(SUMS), assemble::sums(directory)?)?;
         if let Some(key) = self.key {
-            key.sign_file(self.context, &folder.join(SUMS))?;
+            key.sign_file(self.context, &directory.join(SUMS))?;
         }
-        tree::settle(folder, manifest.source_date_epoch)?;
-        check::folder(folder).context("what was made is not what it should be")?;
+        dir::settle(directory, manifest.source_date_epoch)?;
+        check::directory(directory).context("what was made is not what it should be")?;
         product::replace(making, &place)?;
         running.done("");
         Ok(place)

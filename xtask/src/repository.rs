@@ -1,7 +1,7 @@
 //! Git repositories: opening those that others made, with what to do where that fails, and making our own.
 
-use crate::address::file_url;
 use crate::process::quoted;
+use crate::url::file_url;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use nix::unistd::{Uid, User};

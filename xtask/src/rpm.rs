@@ -15,16 +15,15 @@ pub mod contents;
 pub mod documents;
 pub mod expected;
 pub mod files;
-pub mod found;
-pub mod marked;
-pub mod naming;
+pub mod nevra;
+pub mod read;
 pub mod repository;
 pub mod rpmbuild;
 pub mod sign;
 pub mod source_package;
 pub mod sources;
 pub mod spec;
-pub mod tools;
+pub mod template;
 pub mod verify;
 
 use crate::context::Context;
@@ -34,7 +33,7 @@ use crate::target::Target;
 use anyhow::{Context as _, Result};
 use contents::Contents;
 use fs_err as fs;
-use naming::{Dist, Nevra};
+use nevra::{Dist, Nevra};
 use sign::Key;
 use source_package::Rebuild;
 use sources::Topdir;
@@ -59,7 +58,7 @@ pub struct Packaging<'a> {
 /// Packages that were built.
 pub struct Published {
     /// The repository of one distribution and architecture, with packages and metadata.
-    pub folder: PathBuf,
+    pub directory: PathBuf,
     /// Each package as it was read back, and its size in bytes.
     pub packages: Vec<(Contents, u64)>,
     /// The source package's name, its size in bytes, and how many files it carries.
@@ -96,9 +95,9 @@ impl Packaging<'_> {
             Some(rebuild) => Some(source_package::make(self, &topdir, rebuild)?),
         };
         made.extend(source.iter().map(|(package, _)| package.clone()));
-        let folder = repository::make(self, &topdir, &made, key)?;
+        let directory = repository::make(self, &topdir, &made, key)?;
         let sized = packages.into_iter().map(|package| {
-            let size = fs::metadata(folder.join(package.nevra.file_name()))?.len();
+            let size = fs::metadata(directory.join(package.nevra.file_name()))?.len();
             Ok((package, size))
         });
         let packages = sized.collect::<Result<_>>()?;
@@ -106,12 +105,12 @@ impl Packaging<'_> {
             None => None,
             Some((package, files)) => {
                 let name = file_name(&package);
-                let size = fs::metadata(folder.join(&name))?.len();
+                let size = fs::metadata(directory.join(&name))?.len();
                 Some((name, size, files))
             }
         };
         fs::remove_dir_all(&topdir.path)?;
-        Ok(Published { folder, packages, source })
+        Ok(Published { directory, packages, source })
     }
 }
 

@@ -3,20 +3,20 @@
 //! Everything a build would fetch from upstream is made from `sample/`: git repositories, module zips,
 //! k3s-root's archive and the charts. Only what surrounds the pipeline is different, never the pipeline.
 
-use crate::address::file_url;
 use crate::context::Context;
+use crate::dir;
 use crate::lockfile::{Adding, Lockfile};
 use crate::repository;
 use crate::step::{Plan, Step};
 use crate::toolchain::go::StandIns;
 use crate::toolchain::module_cache::unescaped;
-use crate::tree;
 use crate::upstream::checkout::{self, Commit};
-use crate::upstream::chosen::Chosen;
 use crate::upstream::recipe::file_name;
 use crate::upstream::release::{Origin, Source};
-use crate::upstream::script::Trust;
+use crate::upstream::script_probe::Trust;
+use crate::upstream::selection::Chosen;
 use crate::upstream::transfer::{GitSettings, Reach};
+use crate::url::file_url;
 use anyhow::{Context as _, Result, anyhow};
 use flate2::write::GzEncoder;
 use fs_err as fs;
@@ -32,7 +32,7 @@ pub enum Layout {
 }
 
 impl Layout {
-    fn folder(self) -> &'static str {
+    fn directory(self) -> &'static str {
         match self {
             Layout::Bindata => "bindata",
             Layout::Embed => "embed",
@@ -47,56 +47,59 @@ const TIME: i64 = 1_735_689_600;
 pub fn prepare(context: Context, layout: Layout) -> Result<Chosen> {
     let sample = context.root.join("sample");
     // A module of the sample changes without a new version, which Go would take for an attack.
-    let cache = context.cache.join("sample-modules").join(tree::digest(&sample.join("modules"))?.short());
+    let cache = context.cache.join("sample-modules").join(dir::digest(&sample.join("modules"))?.short());
     let step = Step {
         name: "sample",
         recipe: &[include_str!("sample.rs")],
         needs: vec![],
-        inputs: vec![format!("{} layout of {}", layout.folder(), tree::digest(&sample)?)],
-        run: Box::new(|folder, _| lay_out(&sample, layout, folder)),
+        inputs: vec![format!("{} layout of {}", layout.directory(), dir::digest(&sample)?)],
+        run: Box::new(|directory, _| lay_out(&sample, layout, directory)),
     };
     let (outputs, _) = Plan::new(vec![step])?.run(&context, &context.work)?;
-    let folder = outputs.of("sample")?;
-    let k3s = folder.join("k3s");
+    let directory = outputs.of("sample")?;
+    let k3s = directory.join("k3s");
     let settings = Settings::read(&k3s)?;
     let git = GitSettings {
-        configuration: settings.repositories().map(|(name, url, _)| instead_of(folder, name, url)).to_vec(),
-        folder: context.work.join("sample-git"),
+        configuration: settings
+            .repositories()
+            .map(|(name, url, _)| instead_of(directory, name, url))
+            .to_vec(),
+        directory: context.work.join("sample-git"),
         reach: Reach::ThisMachine,
     };
-    let lock = Lockfile::open(&folder.join("lock.json"), Adding::Unsaid)?;
+    let lock = Lockfile::open(&directory.join("lock.json"), Adding::Unsaid)?;
     let source = Source {
         commit: Commit { id: checkout::resolve(&k3s, "HEAD")?, repository: k3s },
         version: settings.version.parse()?,
         origin: Origin::Sample,
         time: TIME,
-        location: format!("sample/ ({} layout)", layout.folder()),
+        location: format!("sample/ ({} layout)", layout.directory()),
     };
-    let stand_ins = Some(StandIns { proxy: file_url(&folder.join("proxy")), cache });
-    let mirror = file_url(&folder.join("mirror"));
+    let stand_ins = Some(StandIns { proxy: file_url(&directory.join("proxy")), cache });
+    let mirror = file_url(&directory.join("mirror"));
     let context = context.with_mirror(mirror);
     Ok(Chosen { context, lock, source, git, stand_ins, scripts: Trust::Trusted })
 }
 
 /// Makes the repositories, the mirror of downloads and the proxy of modules.
-fn lay_out(sample: &Path, layout: Layout, folder: &Path) -> Result<()> {
-    let k3s = folder.join("k3s");
-    tree::copy(&sample.join("k3s/base"), &k3s)?;
-    tree::copy(&sample.join("k3s").join(layout.folder()), &k3s)?;
+fn lay_out(sample: &Path, layout: Layout, directory: &Path) -> Result<()> {
+    let k3s = directory.join("k3s");
+    dir::copy(&sample.join("k3s/base"), &k3s)?;
+    dir::copy(&sample.join("k3s").join(layout.directory()), &k3s)?;
     let settings = Settings::read(&k3s)?;
     commit(&k3s, &settings.version)?;
     for (name, _, tag) in settings.repositories() {
-        let repository = folder.join("git").join(name);
-        tree::copy(&sample.join(name), &repository)?;
+        let repository = directory.join("git").join(name);
+        dir::copy(&sample.join(name), &repository)?;
         commit(&repository, tag)?;
     }
-    stock_mirror(sample, &folder.join("mirror"), &settings)?;
-    stock_proxy(&sample.join("modules"), &folder.join("proxy"))
+    stock_mirror(sample, &directory.join("mirror"), &settings)?;
+    stock_proxy(&sample.join("modules"), &directory.join("proxy"))
 }
 
 /// The setting that leads git to the repository of the sample.
-fn instead_of(folder: &Path, name: &str, url: &str) -> (String, String) {
-    (format!("url.{}.insteadOf", file_url(&folder.join("git").join(name))), url.to_owned())
+fn instead_of(directory: &Path, name: &str, url: &str) -> (String, String) {
+    (format!("url.{}.insteadOf", file_url(&directory.join("git").join(name))), url.to_owned())
 }
 
 /// The names that the sample's own scripts give to what they fetch.
@@ -117,7 +120,7 @@ impl Settings {
         };
         let required =
             |name: &str| value(name).ok_or_else(|| anyhow!("the sample's scripts/version.sh sets no {name}"));
-        let gomod = crate::upstream::gomod::GoMod::read(k3s)?;
+        let gomod = crate::toolchain::gomod::GoMod::read(k3s)?;
         let kubernetes = gomod.kubernetes()?;
         let kubernetes = kubernetes.written_version().split('-').next().unwrap_or_default();
         let mut charts = Vec::new();
@@ -181,13 +184,16 @@ fn stock_mirror(sample: &Path, mirror: &Path, settings: &Settings) -> Result<()>
 }
 
 /// Packs a directory below `prefix`, with fixed times and owners, and returns what was written to.
-fn pack<W: Write>(folder: &Path, prefix: &str, archive: W) -> Result<W> {
+fn pack<W: Write>(directory: &Path, prefix: &str, archive: W) -> Result<W> {
     let mut tar = tar::Builder::new(archive);
     tar.mode(tar::HeaderMode::Deterministic);
     tar.follow_symlinks(false);
-    for entry in walkdir::WalkDir::new(folder).min_depth(1).sort_by_file_name() {
-        let entry = entry.with_context(|| format!("packing {}", folder.display()))?;
-        tar.append_path_with_name(entry.path(), Path::new(prefix).join(entry.path().strip_prefix(folder)?))?;
+    for entry in walkdir::WalkDir::new(directory).min_depth(1).sort_by_file_name() {
+        let entry = entry.with_context(|| format!("packing {}", directory.display()))?;
+        tar.append_path_with_name(
+            entry.path(),
+            Path::new(prefix).join(entry.path().strip_prefix(directory)?),
+        )?;
     }
     Ok(tar.into_inner()?)
 }
@@ -213,13 +219,13 @@ fn stock_proxy(modules: &Path, proxy: &Path) -> Result<()> {
 
 /// Zips a module as Go expects it, every file below `path@version/` (go.dev/ref/mod#zip-files). The
 /// path in the zip is not escaped: `!` before a letter in a directory's name stands for its capital.
-fn zip_module(folder: &Path, path: &str, version: &str, archive: &PathBuf) -> Result<()> {
+fn zip_module(directory: &Path, path: &str, version: &str, archive: &PathBuf) -> Result<()> {
     let mut zip = zip::ZipWriter::new(fs::File::create(archive)?);
     let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
+    for entry in walkdir::WalkDir::new(directory).sort_by_file_name() {
         let entry = entry?;
         if entry.file_type().is_file() {
-            let name = entry.path().strip_prefix(folder)?.to_string_lossy().into_owned();
+            let name = entry.path().strip_prefix(directory)?.to_string_lossy().into_owned();
             zip.start_file(format!("{}@{version}/{name}", unescaped(path)), options)?;
             zip.write_all(&fs::read(entry.path())?)?;
         }

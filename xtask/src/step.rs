@@ -108,7 +108,7 @@ impl<'a> Plan<'a> {
     /// Runs all steps, in parallel where they allow it, and returns their directories.
     ///
     /// The first failure lets the running steps finish and starts no further one.
-    pub fn run(&self, context: &Context, folder: &Path) -> Result<(Outputs, Vec<Timing>)> {
+    pub fn run(&self, context: &Context, directory: &Path) -> Result<(Outputs, Vec<Timing>)> {
         let began = Instant::now();
         let state = Mutex::new(State::default());
         let changed = Condvar::new();
@@ -119,7 +119,7 @@ impl<'a> Plan<'a> {
                         let step = &self.steps[index];
                         let begin = began.elapsed().as_secs_f64();
                         // A step that panics has failed; the others would wait for it for ever.
-                        let produce = AssertUnwindSafe(|| self.produce(context, folder, step, &outputs));
+                        let produce = AssertUnwindSafe(|| self.produce(context, directory, step, &outputs));
                         let result = catch_unwind(produce)
                             .unwrap_or_else(|_| Err(anyhow!("it panicked, as told above; please report it")));
                         let mut state = state.lock().expect("no step panics while it holds the state");
@@ -170,12 +170,12 @@ impl<'a> Plan<'a> {
     fn produce(
         &self,
         context: &Context,
-        folder: &Path,
+        directory: &Path,
         step: &Step,
         outputs: &Outputs,
     ) -> Result<(PathBuf, bool)> {
         let key = self.key(step.name)?;
-        let parent = folder.join(step.name);
+        let parent = directory.join(step.name);
         let done = parent.join(key.short());
         if is_whole(&done) {
             return Ok((done.join(OUTPUT), true));
@@ -221,20 +221,20 @@ const OUTPUT: &str = "output";
 const STAMP: &str = "stamp.json";
 
 /// Returns whether a step's result holds exactly the files of its stamp.
-fn is_whole(folder: &Path) -> bool {
+fn is_whole(directory: &Path) -> bool {
     let stamped = || -> Result<bool> {
-        let stamp: BTreeMap<String, String> = serde_json::from_slice(&fs::read(folder.join(STAMP))?)?;
-        Ok(stamp == digests(&folder.join(OUTPUT))?)
+        let stamp: BTreeMap<String, String> = serde_json::from_slice(&fs::read(directory.join(STAMP))?)?;
+        Ok(stamp == digests(&directory.join(OUTPUT))?)
     };
     stamped().unwrap_or(false)
 }
 
 /// Returns the digest or target of every file and link below a directory.
-fn digests(folder: &Path) -> Result<BTreeMap<String, String>> {
+fn digests(directory: &Path) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
-    for entry in walkdir::WalkDir::new(folder).min_depth(1).sort_by_file_name() {
+    for entry in walkdir::WalkDir::new(directory).min_depth(1).sort_by_file_name() {
         let entry = entry?;
-        let name = entry.path().strip_prefix(folder)?.to_string_lossy().into_owned();
+        let name = entry.path().strip_prefix(directory)?.to_string_lossy().into_owned();
         if entry.file_type().is_dir() {
             continue;
         }

@@ -3,6 +3,8 @@
 pub mod debian;
 pub mod go;
 pub mod go_tool;
+pub mod gomod;
+pub mod local_module;
 pub mod module_cache;
 pub mod python;
 pub mod qemu;

@@ -2,15 +2,13 @@
 
 pub mod calls;
 pub mod checkout;
-pub mod chosen;
-pub mod facts;
 pub mod git_cache;
-pub mod gomod;
 pub mod images;
 pub mod local;
-pub mod local_module;
+pub mod probe;
 pub mod recipe;
 pub mod release;
-pub mod script;
+pub mod script_probe;
+pub mod selection;
 pub mod transfer;
 pub mod version;

@@ -9,7 +9,7 @@
 //! the pipeline.
 
 pub mod gather;
-pub mod modules;
+pub mod go_modules;
 pub mod open;
 pub mod repository;
 
@@ -42,7 +42,7 @@ pub struct Vendored {
     pub commit: String,
     pub repositories: Vec<Repository>,
     pub downloads: Vec<Download>,
-    /// The checksum of the directory with modules, as [`crate::tree::digest`] makes it.
+    /// The checksum of the directory with modules, as [`crate::dir::digest`] makes it.
     pub modules: Digest,
 }
 

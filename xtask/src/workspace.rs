@@ -2,9 +2,9 @@
 
 use crate::context::{Context, Network};
 use crate::digest::Digest;
+use crate::dir;
 use crate::process::Program;
 use crate::repository;
-use crate::tree;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use serde::Deserialize;
@@ -43,10 +43,10 @@ fn path(bytes: &[u8]) -> PathBuf {
 pub fn digest(context: &Context, patches: Option<&Path>) -> Result<Digest> {
     let mut lines = Vec::new();
     for path in files(context)? {
-        lines.push(format!("{} {}", path.display(), tree::content(&context.root.join(&path))?));
+        lines.push(format!("{} {}", path.display(), dir::content(&context.root.join(&path))?));
     }
     if let Some(patches) = patches {
-        lines.push(tree::digest(patches)?.to_string());
+        lines.push(dir::digest(patches)?.to_string());
     }
     Ok(Digest::of(lines.join("\n")))
 }
@@ -56,10 +56,10 @@ pub fn copy(context: &Context, patches: Option<&Path>, into: &Path) -> Result<()
     for path in files(context)? {
         let place = into.join(&path);
         fs::create_dir_all(place.parent().unwrap_or(into))?;
-        tree::copy_one(&context.root.join(path), &place)?;
+        dir::copy_one(&context.root.join(path), &place)?;
     }
     match patches {
-        Some(patches) => tree::copy(patches, &into.join(OWN_PATCHES)),
+        Some(patches) => dir::copy(patches, &into.join(OWN_PATCHES)),
         None => Ok(()),
     }
 }
@@ -142,8 +142,8 @@ fn resolved(json: &str) -> Result<BTreeSet<String>> {
 }
 
 /// Leaves a crate nothing but its manifest and an empty library.
-fn reduce(folder: &Path) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
+fn reduce(directory: &Path) -> Result<()> {
+    for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         match path.is_dir() {
             true => fs::remove_dir_all(path)?,
@@ -151,9 +151,9 @@ fn reduce(folder: &Path) -> Result<()> {
             false => fs::remove_file(path)?,
         }
     }
-    fs::create_dir(folder.join("src"))?;
-    fs::write(folder.join("src/lib.rs"), "")?;
-    let sums = folder.join(CHECKSUMS);
+    fs::create_dir(directory.join("src"))?;
+    fs::write(directory.join("src/lib.rs"), "")?;
+    let sums = directory.join(CHECKSUMS);
     let mut checksums: serde_json::Value = serde_json::from_slice(&fs::read(&sums)?)?;
     checksums["files"] = serde_json::json!({});
     fs::write(sums, checksums.to_string())?;

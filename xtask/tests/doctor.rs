@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use xtask::boot::guest::Guest;
 use xtask::context::{Context, Network};
-use xtask::doctor::needs::{NEEDS, Need};
 use xtask::doctor::packages::Distribution;
+use xtask::doctor::requirements::{NEEDS, Need};
 use xtask::doctor::search::Search;
 use xtask::doctor::{self, Purpose};
 use xtask::pins::Pins;
@@ -19,13 +19,13 @@ use xtask::toolchain::tool_directory::ToolDirectory;
 
 /// A machine: a search path and caches of its own.
 struct Machine {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Machine {
     /// Returns a machine on which nothing is found.
     fn bare() -> Machine {
-        let machine = Machine { folder: tempfile::tempdir().unwrap() };
+        let machine = Machine { directory: tempfile::tempdir().unwrap() };
         std::fs::create_dir(machine.path()).unwrap();
         machine
     }
@@ -38,7 +38,7 @@ impl Machine {
                 machine.put(program.names[0], "echo tool 99.1");
             }
         }
-        let libraries = machine.folder.path().join("rustlib");
+        let libraries = machine.directory.path().join("rustlib");
         std::fs::create_dir(&libraries).unwrap();
         std::fs::write(libraries.join("libcore-1.rlib"), "").unwrap();
         machine.put("rustc", &format!("echo {}", libraries.display()));
@@ -48,7 +48,7 @@ impl Machine {
         machine.put("zig", &format!("echo {}", Pins::load().unwrap().zig.version));
         machine.put("gcc", &format!("echo {}/libcore-1.rlib", libraries.display()));
         let pins = Pins::load().unwrap();
-        let context = Context { cache: machine.folder.path().join("target/cache"), ..context() };
+        let context = Context { cache: machine.directory.path().join("target/cache"), ..context() };
         let zizmor = format!("zizmor-{}.data/scripts/zizmor", pins.zizmor.version);
         for (name, version, program) in [
             ("crane", &pins.crane.version, "crane"),
@@ -61,7 +61,7 @@ impl Machine {
             };
             ToolDirectory { name, version }.get(&context, put).unwrap();
         }
-        let guest = machine.folder.path().join("target/cache/guests").join(Guest::name("trixie"));
+        let guest = machine.directory.path().join("target/cache/guests").join(Guest::name("trixie"));
         std::fs::create_dir_all(&guest).unwrap();
         let about = r#"{ "distribution": "Debian trixie", "kernel": "6.12", "packages": [] }"#;
         std::fs::write(guest.join("about.json"), about).unwrap();
@@ -69,7 +69,7 @@ impl Machine {
     }
 
     fn path(&self) -> PathBuf {
-        self.folder.path().join("bin")
+        self.directory.path().join("bin")
     }
 
     fn put(&self, name: &str, script: &str) {
@@ -91,8 +91,8 @@ impl Machine {
             .args(["--map-root-user", env!("CARGO_BIN_EXE_xtask"), "doctor"])
             .args(arguments)
             .env("PATH", self.path())
-            .env("HOME", self.folder.path())
-            .env("CARGO_TARGET_DIR", self.folder.path().join("target"))
+            .env("HOME", self.directory.path())
+            .env("CARGO_TARGET_DIR", self.directory.path().join("target"))
             .env_remove("K3S_XTASK_CACHE")
             .env_remove("K3S_XTASK_DEBIAN");
         command
@@ -224,7 +224,7 @@ fn root_has_the_missing_packages_installed_and_nothing_else() {
     let machine = Machine::whole();
     machine.remove("skopeo");
     machine.remove("readelf");
-    let (record, path) = (machine.folder.path().join("record"), machine.path());
+    let (record, path) = (machine.directory.path().join("record"), machine.path());
     symlink(real("setsid"), path.join("setsid")).unwrap();
     let install = format!(
         "echo \"${{0##*/}} $*\" >>{}\nfor name in skopeo readelf; do\n\
@@ -278,12 +278,12 @@ fn what_root_has_left_in_target_is_named_with_its_remedy() {
         return needs::lacks("a target/ of root's, used by another", "root");
     }
     let machine = Machine::whole();
-    let (folder, target) = (machine.folder.path(), machine.folder.path().join("target"));
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
-    std::fs::copy(env!("CARGO_BIN_EXE_xtask"), folder.join("xtask")).unwrap();
+    let (directory, target) = (machine.directory.path(), machine.directory.path().join("target"));
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_xtask"), directory.join("xtask")).unwrap();
     let run = |arguments: &[&str]| {
-        let mut command = Command::new(folder.join("xtask"));
-        command.args(arguments).uid(NOBODY).gid(NOBODY).current_dir(folder);
+        let mut command = Command::new(directory.join("xtask"));
+        command.args(arguments).uid(NOBODY).gid(NOBODY).current_dir(directory);
         command.env("PATH", machine.path()).env("CARGO_TARGET_DIR", &target);
         let output = command.env_remove("K3S_XTASK_CACHE").output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{output:?}");

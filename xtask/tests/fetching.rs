@@ -13,9 +13,9 @@ use place::Place;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
+use xtask::clock::Clock;
 use xtask::context::{Context, Network};
 use xtask::digest::Digest;
-use xtask::fetch::clock::Clock;
 use xtask::fetch::{self, Download, FirstUse};
 
 const FILE: &[u8] = b"what was expected, byte for byte, and long enough to be cut in the middle";
@@ -235,7 +235,7 @@ fn a_mirror_with_another_file_is_refused_and_named() {
 }
 
 #[test]
-fn without_a_network_only_the_cache_and_folders_of_this_machine_are_looked_into() {
+fn without_a_network_only_the_cache_and_directorys_of_this_machine_are_looked_into() {
     let (server, place) = (Server::start(|_, _| whole(FILE)), Place::new());
     let offline = Context { network: Network::Forbidden, ..context(&place) };
     let told = format!("{:#}", download(&server).get(&offline).unwrap_err());

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use tempfile::TempDir;
-use xtask::image::Reference;
 use xtask::patch::{Outcome, Part, PatchSet, Values};
+use xtask::reference::Reference;
 
 const CONSTANT: &str = "pkg/cli/cmds/const_linux.go";
 const FLAG: &str = "pkg/cli/cmds/agent.go";
@@ -76,15 +76,15 @@ impl Era {
 }
 
 fn tree<N: AsRef<Path>>(files: &BTreeMap<N, String>) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     for (name, text) in files {
-        write(folder.path(), name.as_ref(), text);
+        write(directory.path(), name.as_ref(), text);
     }
-    folder
+    directory
 }
 
-fn write(folder: &Path, name: impl AsRef<Path>, text: &str) {
-    let file = folder.join(name);
+fn write(directory: &Path, name: impl AsRef<Path>, text: &str) {
+    let file = directory.join(name);
     fs::create_dir_all(file.parent().unwrap()).unwrap();
     fs::write(file, text).unwrap();
 }
@@ -366,5 +366,5 @@ fn a_file_that_is_not_text_and_a_tree_that_is_not_there_are_refused() {
     assert!(refusal(&committed(), &tree, &values()).contains("agent.go: is not UTF-8 text"));
     let nowhere = tree.path().join("nowhere");
     let error = committed().check(&nowhere, &values(), &[]).unwrap_err().to_string();
-    assert!(error.ends_with("nowhere is not a folder, so there is nothing to patch"), "{error}");
+    assert!(error.ends_with("nowhere is not a directory, so there is nothing to patch"), "{error}");
 }

@@ -81,12 +81,12 @@ fn toolchain_homes() -> Vec<(&'static str, PathBuf)> {
     let set = |name| std::env::var_os(name).map(PathBuf::from);
     below_home
         .into_iter()
-        .map(|(name, folder)| (name, set(name).unwrap_or_else(|| home.join(folder))))
+        .map(|(name, directory)| (name, set(name).unwrap_or_else(|| home.join(directory))))
         .collect()
 }
 
 /// Writes credentials as `docker login` and `podman login` keep them, in a file of this name.
-fn credentials(folder: &Path, file: &str, registry: &str, user_and_password: &str) -> PathBuf {
+fn credentials(directory: &Path, file: &str, registry: &str, user_and_password: &str) -> PathBuf {
     let encoded = String::from_utf8(
         Command::new("sh")
             .args(["-c", "printf %s \"$0\" | base64", user_and_password])
@@ -94,7 +94,7 @@ fn credentials(folder: &Path, file: &str, registry: &str, user_and_password: &st
             .unwrap()
             .stdout,
     );
-    let file = folder.join(file);
+    let file = directory.join(file);
     let auth = encoded.unwrap().trim().to_owned();
     std::fs::write(&file, serde_json::json!({"auths": {registry: {"auth": auth}}}).to_string()).unwrap();
     file
@@ -104,7 +104,7 @@ fn credentials(folder: &Path, file: &str, registry: &str, user_and_password: &st
 struct Scene {
     registry: Registry,
     line: Line,
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Scene {
@@ -114,13 +114,13 @@ impl Scene {
         }
         let registry = Registry::start(None);
         let line = Line::to(&registry);
-        let folder = tempfile::tempdir().unwrap();
-        credentials(folder.path(), "config.json", &line.address, &format!("{USER}:{PASSWORD}"));
-        Some(Scene { registry, line, folder })
+        let directory = tempfile::tempdir().unwrap();
+        credentials(directory.path(), "config.json", &line.address, &format!("{USER}:{PASSWORD}"));
+        Some(Scene { registry, line, directory })
     }
 
     fn push(&self) -> Push<'_> {
-        let environment = vec![("DOCKER_CONFIG", self.folder.path().to_owned())];
+        let environment = vec![("DOCKER_CONFIG", self.directory.path().to_owned())];
         Push { registry: &self.line.address, arguments: &["--arch", "riscv64,amd64"], environment }
     }
 }
@@ -177,7 +177,7 @@ fn the_pushed_index_is_the_one_that_the_layout_would_have() {
 fn podmans_credentials_are_found_too() {
     let Some(scene) = Scene::set("pushing with podman's credentials") else { return };
     let user = format!("{USER}:{PASSWORD}");
-    let file = credentials(scene.folder.path(), "auth.json", &scene.line.address, &user);
+    let file = credentials(scene.directory.path(), "auth.json", &scene.line.address, &user);
     let environment = vec![("REGISTRY_AUTH_FILE", file)];
     Push { environment, ..scene.push() }.succeed();
 }
@@ -217,10 +217,10 @@ fn a_registry_that_breaks_off_leaves_no_tag_and_the_next_push_sends_only_the_res
 #[test]
 fn a_registry_that_is_not_there_is_told_by_its_name() {
     let Some(scene) = Scene::set("pushing to a registry that is not there") else { return };
-    let Scene { registry, folder, .. } = scene;
+    let Scene { registry, directory, .. } = scene;
     let address = registry.address.clone();
     drop(registry);
-    let environment = vec![("DOCKER_CONFIG", folder.path().to_owned())];
+    let environment = vec![("DOCKER_CONFIG", directory.path().to_owned())];
     let told = Push { registry: &address, arguments: &[], environment }.fail();
     assert!(told.contains(&format!("{address} cannot be reached")), "{told}");
 }
@@ -253,11 +253,11 @@ fn a_certificate_that_nobody_vouches_for_is_refused_unless_that_is_asked_for() {
     if !needs::programs(what, &[PROGRAM, ("go", "golang"), ("openssl", "openssl")]) {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let certificate = self_signed(folder.path());
+    let directory = tempfile::tempdir().unwrap();
+    let certificate = self_signed(directory.path());
     let registry = Registry::start(Some(&certificate));
-    credentials(folder.path(), "config.json", &registry.address, &format!("{USER}:{PASSWORD}"));
-    let docker = ("DOCKER_CONFIG", folder.path().to_owned());
+    credentials(directory.path(), "config.json", &registry.address, &format!("{USER}:{PASSWORD}"));
+    let docker = ("DOCKER_CONFIG", directory.path().to_owned());
     let push = |arguments, environment| Push { registry: &registry.address, arguments, environment };
 
     let told = push(&[], vec![docker.clone()]).fail();
@@ -267,8 +267,8 @@ fn a_certificate_that_nobody_vouches_for_is_refused_unless_that_is_asked_for() {
     assert_eq!(push(&["--insecure"], vec![docker]).succeed(), trusted);
 }
 
-fn self_signed(folder: &Path) -> Certificate {
-    let certificate = Certificate { file: folder.join("certificate.pem"), key: folder.join("key.pem") };
+fn self_signed(directory: &Path) -> Certificate {
+    let certificate = Certificate { file: directory.join("certificate.pem"), key: directory.join("key.pem") };
     let status = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"])
         .args(["-addext", "subjectAltName=IP:127.0.0.1", "-keyout"])

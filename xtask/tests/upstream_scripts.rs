@@ -11,11 +11,11 @@ use std::process::{Child, Command};
 use std::time::Duration;
 use xshell::cmd;
 use xtask::context::{Context, Network};
+use xtask::dir;
 use xtask::process::{Program, Sandbox};
-use xtask::tree;
-use xtask::upstream::gomod::GoMod;
+use xtask::toolchain::gomod::GoMod;
 use xtask::upstream::recipe::Recipe;
-use xtask::upstream::script::{self, Answers, Trust};
+use xtask::upstream::script_probe::{self, Answers, Trust};
 
 fn context() -> Context {
     let mut context = Context::new(None, Network::Forbidden).unwrap();
@@ -34,7 +34,7 @@ impl Tree {
         let tree = directory.path().join("tree");
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sample/k3s");
         for layout in ["base", "embed"] {
-            tree::copy(&sample.join(layout), &tree).unwrap();
+            dir::copy(&sample.join(layout), &tree).unwrap();
         }
         let path = tree.join("scripts/version.sh");
         let script = std::fs::read_to_string(&path).unwrap();
@@ -55,7 +55,7 @@ impl Tree {
             golang: "1.25.5",
             date: "2026-01-01T00:00:00Z",
         };
-        script::play(&context(), &self.root(), &gomod, &answers, trust)
+        script_probe::play(&context(), &self.root(), &gomod, &answers, trust)
     }
 }
 

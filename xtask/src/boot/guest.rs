@@ -3,8 +3,8 @@
 pub mod cpio;
 pub mod initrd;
 pub mod packages;
+pub mod postinst;
 pub mod rootfs;
-pub mod skipped;
 
 use super::disk;
 use crate::context::{Context, Network};
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 /// An assembled guest.
 #[derive(Debug)]
 pub struct Guest {
-    pub folder: PathBuf,
+    pub directory: PathBuf,
     pub about: About,
 }
 
@@ -59,11 +59,11 @@ const RECIPE: [&str; 8] = [
     include_str!("guest/proof.service"),
     include_str!("guest/initrd.rs"),
     include_str!("guest/packages.rs"),
-    include_str!("guest/skipped.rs"),
+    include_str!("guest/postinst.rs"),
 ];
 
 impl Guest {
-    /// What the folder of a release's guest is called, in the cache's `guests`.
+    /// What the directory of a release's guest is called, in the cache's `guests`.
     pub fn name(suite: &str) -> String {
         format!("{suite}-{}", Digest::of(RECIPE.join("\n")).short())
     }
@@ -71,10 +71,11 @@ impl Guest {
     /// The guest of the best release there is one of, assembled now or by an earlier run.
     pub fn get(context: &Context) -> Result<Guest> {
         let all = context.cache.join("guests");
-        let folder = |suite: &str| all.join(Guest::name(suite));
-        let made = || context.pins.debian.guests.iter().map(|suite| folder(suite)).find(|path| path.is_dir());
-        if let Some(folder) = made() {
-            let guest = Guest::open(folder)?;
+        let directory = |suite: &str| all.join(Guest::name(suite));
+        let made =
+            || context.pins.debian.guests.iter().map(|suite| directory(suite)).find(|path| path.is_dir());
+        if let Some(directory) = made() {
+            let guest = Guest::open(directory)?;
             guest.tell_of_stand_in(context);
             return Ok(guest);
         }
@@ -82,24 +83,24 @@ impl Guest {
             bail!("Debian's riscv64 packages are not in the cache, and --offline forbids fetching them");
         }
         let _lock = FileLock::acquire(context, &all.join("lock"))?;
-        if let Some(folder) = made() {
-            return Guest::open(folder);
+        if let Some(directory) = made() {
+            return Guest::open(directory);
         }
         let running = context.progress.step("guest");
         running.doing("fetching its packages");
         let fetched = packages::fetch(context)?;
         running.doing("unpacking its packages");
-        let folder = folder(&fetched.suite);
-        assemble(context, &fetched, &folder).context("assembling the guest")?;
-        let guest = Guest::open(folder)?;
+        let directory = directory(&fetched.suite);
+        assemble(context, &fetched, &directory).context("assembling the guest")?;
+        let guest = Guest::open(directory)?;
         running.done(format!("{}, Linux {}", guest.about.distribution, guest.about.kernel));
         Ok(guest)
     }
 
-    /// A guest made now, of packages that are fetched where the cache lacks them, in a new folder.
-    pub fn make(context: &Context, folder: &Path) -> Result<Guest> {
-        assemble(context, &packages::fetch(context)?, folder).context("assembling the guest")?;
-        Guest::open(folder.to_owned())
+    /// A guest made now, of packages that are fetched where the cache lacks them, in a new directory.
+    pub fn make(context: &Context, directory: &Path) -> Result<Guest> {
+        assemble(context, &packages::fetch(context)?, directory).context("assembling the guest")?;
+        Guest::open(directory.to_owned())
     }
 
     /// Says so where it is not of the release that is asked first, which could lend none when it was made.
@@ -109,37 +110,37 @@ impl Guest {
             context.progress.say(format!(
                 "the guest is {}, as {first} could not lend one; to ask it again, remove {}",
                 self.about.distribution,
-                self.folder.display()
+                self.directory.display()
             ));
         }
     }
 
-    fn open(folder: PathBuf) -> Result<Guest> {
-        let about = serde_json::from_slice(&fs::read(folder.join(ABOUT))?)
-            .with_context(|| format!("reading {}", folder.join(ABOUT).display()))?;
-        Ok(Guest { folder, about })
+    fn open(directory: PathBuf) -> Result<Guest> {
+        let about = serde_json::from_slice(&fs::read(directory.join(ABOUT))?)
+            .with_context(|| format!("reading {}", directory.join(ABOUT).display()))?;
+        Ok(Guest { directory, about })
     }
 
     pub fn kernel(&self) -> PathBuf {
-        self.folder.join(KERNEL)
+        self.directory.join(KERNEL)
     }
 
     pub fn initrd(&self) -> PathBuf {
-        self.folder.join(INITRD)
+        self.directory.join(INITRD)
     }
 
     pub fn disk(&self) -> PathBuf {
-        self.folder.join(DISK)
+        self.directory.join(DISK)
     }
 
     /// The static busybox of the guest's distribution.
     pub fn busybox(&self) -> PathBuf {
-        self.folder.join("busybox")
+        self.directory.join("busybox")
     }
 
     /// Every path of the guest, without the leading slash; unknown where its own rpm knows what it has.
     pub fn paths(&self) -> Result<Option<BTreeSet<String>>> {
-        let file = self.folder.join(PATHS);
+        let file = self.directory.join(PATHS);
         if !file.is_file() {
             return Ok(None);
         }
@@ -147,10 +148,10 @@ impl Guest {
     }
 }
 
-/// Makes a guest in a folder that appears whole.
-fn assemble(context: &Context, fetched: &Fetched, folder: &Path) -> Result<()> {
-    let parent = folder.parent().context("a guest has a folder")?;
-    let name = folder.file_name().context("a guest has a name")?.to_string_lossy();
+/// Makes a guest in a directory that appears whole.
+fn assemble(context: &Context, fetched: &Fetched, directory: &Path) -> Result<()> {
+    let parent = directory.parent().context("a guest has a directory")?;
+    let name = directory.file_name().context("a guest has a name")?.to_string_lossy();
     let prefix = format!(".making-{name}-");
     for entry in fs::read_dir(parent)? {
         let entry = entry?;
@@ -162,11 +163,12 @@ fn assemble(context: &Context, fetched: &Fetched, folder: &Path) -> Result<()> {
     let making = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent)?;
     let root = making.path().join("root");
     debian::unpack(context, &in_order(&fetched.files), &root)?;
-    let modules = skipped::complete(context, &root)?;
+    let modules = postinst::complete(context, &root)?;
     add_unit(&root)?;
     let guest = making.path().join("guest");
     fs::create_dir(&guest)?;
-    let release = modules.file_name().context("modules lie in the folder of their kernel")?.to_string_lossy();
+    let release =
+        modules.file_name().context("modules lie in the directory of their kernel")?.to_string_lossy();
     fs::copy(kernel(&root, &modules, &release)?, guest.join(KERNEL))?;
     fs::write(guest.join(INITRD), initrd::make(context, &root, &release)?)?;
     fs::copy(root.join("usr/bin/busybox"), guest.join("busybox"))?;
@@ -184,7 +186,7 @@ fn assemble(context: &Context, fetched: &Fetched, folder: &Path) -> Result<()> {
         packages: names,
     };
     fs::write(guest.join(ABOUT), serde_json::to_vec_pretty(&about)?)?;
-    fs::rename(&guest, folder)?;
+    fs::rename(&guest, directory)?;
     Ok(())
 }
 

@@ -41,7 +41,7 @@ impl std::fmt::Display for Memory {
     }
 }
 
-/// The console's log and its socket, in the folder the machine runs in.
+/// The console's log and its socket, in the directory the machine runs in.
 pub const CONSOLE: &str = "console.log";
 pub const SOCKET: &str = "console.sock";
 
@@ -70,15 +70,15 @@ const COMMAND_LINE: &[&str] = &[
 /// emulator asks it anew at every step of every walk through page tables.
 const CPU: &str = "rv64,pmp=off";
 
-/// Switches the machine on in a folder, which holds what it writes. What it says is said by the proof.
+/// Switches the machine on in a directory, which holds what it writes. What it says is said by the proof.
 ///
-/// The guest's disk is not written to: changes go to a file without a name in the same folder.
+/// The guest's disk is not written to: changes go to a file without a name in the same directory.
 pub fn start(
     context: &Context,
     guest: &Guest,
     payload: &Path,
     size: &Size,
-    folder: &Path,
+    directory: &Path,
 ) -> Result<Listening> {
     let (kernel, initrd, append) = (guest.kernel(), guest.initrd(), COMMAND_LINE.join(" "));
     let cpus = size.cpus.to_string();
@@ -104,7 +104,7 @@ pub fn start(
          -device virtio-rng-device"
     );
     // The file of changes lies where TMPDIR points, and the socket's name has to be short (unix(7)).
-    Program::new(context, qemu).dir(folder).env("TMPDIR", folder).listen()
+    Program::new(context, qemu).dir(directory).env("TMPDIR", directory).listen()
 }
 
 /// A path as a value among qemu's options, where commas part them.

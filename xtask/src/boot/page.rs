@@ -1,7 +1,7 @@
 //! The page about a boot: milestones as bars, memory over time, what was seen, and what failed.
 
 use super::results::{Proved, Record, console_log};
-use super::run::{Failure, Outcome, Reached};
+use crate::boot::watch::{Failure, Outcome, Reached};
 use crate::page::{Bar, Mark, Page, Section, bars, code, duration, facts};
 use maud::{Markup, html};
 use std::path::Path;
@@ -133,7 +133,7 @@ pub fn story(failure: &Failure) -> String {
 mod tests {
     use super::*;
     use crate::boot::guest::About;
-    use crate::boot::proof::Proof;
+    use crate::boot::scenario::Proof;
     use std::collections::BTreeMap;
 
     #[test]

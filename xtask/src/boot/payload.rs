@@ -4,20 +4,20 @@ pub mod busybox;
 pub mod registry;
 pub mod stub;
 
+use super::artifacts::Subject;
 use super::disk;
 use super::guest::Guest;
 use super::milestone;
-use super::proof::Proof;
-use super::subject::Subject;
+use super::scenario::Proof;
 use crate::context::Context;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 
 /// Shell functions by which a scenario reports to the host.
-const SAY: &str = include_str!("proof/say.sh");
+const SAY: &str = include_str!("scenario/say.sh");
 /// Shell functions that the scenarios of a real k3s share.
-const CLUSTER: &str = include_str!("proof/cluster.sh");
+const CLUSTER: &str = include_str!("scenario/cluster.sh");
 
 /// State of the VM after the scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,16 +28,16 @@ pub enum Afterwards {
     Stay,
 }
 
-/// Writes the disk of a proof into a folder.
+/// Writes the disk of a proof into a directory.
 pub fn make(
     context: &Context,
     guest: &Guest,
     subject: &Subject,
     proof: Proof,
     afterwards: Afterwards,
-    folder: &Path,
+    directory: &Path,
 ) -> Result<PathBuf> {
-    let content = folder.join("payload");
+    let content = directory.join("payload");
     gather(context, guest, subject, proof, &content)?;
     if afterwards == Afterwards::Stay {
         fs::write(content.join("stay"), "")?;
@@ -47,14 +47,14 @@ pub fn make(
     Ok(disk)
 }
 
-/// Makes a disk of what was gathered, beside its folder.
+/// Makes a disk of what was gathered, beside its directory.
 pub fn write(context: &Context, content: &Path) -> Result<PathBuf> {
     let file = content.with_extension("ext4");
     disk::write(context, content, "payload", disk::size_for(content)?, &file)?;
     Ok(file)
 }
 
-/// Gathers all files of a proof in a new folder.
+/// Gathers all files of a proof in a new directory.
 pub fn gather(
     context: &Context,
     guest: &Guest,

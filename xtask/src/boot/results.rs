@@ -1,10 +1,10 @@
 //! `boot.json`: what was booted, how, and what came of it.
 
+use super::artifacts::Subject;
 use super::guest::About;
 use super::machine::Size;
-use super::proof::Proof;
-use super::run::{Failure, Outcome};
-use super::subject::Subject;
+use super::scenario::Proof;
+use super::watch::{Failure, Outcome};
 use crate::digest::Digest;
 use anyhow::Result;
 use serde::Serialize;

@@ -20,9 +20,9 @@ pub fn require_terminal() -> Result<()> {
 }
 
 /// Passes on what is typed and what the guest writes, until Ctrl-] is typed or the machine is off.
-pub fn lend(folder: &Path) -> Result<()> {
-    // A socket's name has room for 107 characters (unix(7)); that of a folder may be longer.
-    let opened = fs::File::open(folder)?;
+pub fn lend(directory: &Path) -> Result<()> {
+    // A socket's name has room for 107 characters (unix(7)); that of a directory may be longer.
+    let opened = fs::File::open(directory)?;
     let place = format!("/proc/self/fd/{}/{SOCKET}", opened.file().as_raw_fd());
     let console = UnixStream::connect(place).context("reaching the guest's console")?;
     let _raw = Raw::begin()?;

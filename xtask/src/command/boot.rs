@@ -1,23 +1,23 @@
 //! `cargo xtask boot`: boot tests of a release in a riscv64 VM.
 
 use super::build::{self, BuildOptions, Choose};
-use super::choice::Choice;
 use super::rpm::{self, Packager};
+use super::source_args::Choice;
+use crate::boot::artifacts::Subject;
 use crate::boot::guest::{Guest, rootfs};
 use crate::boot::machine::{self, Memory, Size};
 use crate::boot::payload::Afterwards;
-use crate::boot::proof::Proof;
 use crate::boot::results::{Record, console_log};
-use crate::boot::run;
-use crate::boot::subject::Subject;
-use crate::boot::trial::{self, Room, Testbed, Trial};
+use crate::boot::scenario::Proof;
+use crate::boot::vm_run::{self, Room, Testbed, Trial};
+use crate::boot::watch;
 use crate::boot::{self, page, shell};
 use crate::context::Context;
+use crate::dir;
 use crate::doctor::{self, Purpose};
 use crate::product::{self, Product};
 use crate::progress::Progress;
-use crate::rpm::naming::Dist;
-use crate::tree;
+use crate::rpm::nevra::Dist;
 use anyhow::{Result, bail, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ pub struct Args {
     #[command(flatten)]
     pub options: BuildOptions,
 
-    /// The packages in this folder, instead of building them
+    /// The packages in this directory, instead of building them
     #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = ["k3s", "binary"], conflicts_with_all = build::NO_BUILD)]
     pub rpm: Option<PathBuf>,
 
@@ -51,7 +51,7 @@ pub struct Args {
     #[arg(long, value_name = "PROOF", value_enum, help_heading = HEADING)]
     pub proof: Option<Proof>,
 
-    /// A folder with a root file system, such as openEuler's, in place of Debian's packages
+    /// A directory with a root file system, such as openEuler's, in place of Debian's packages
     #[arg(long, value_name = "PATH", help_heading = HEADING)]
     pub rootfs: Option<PathBuf>,
 
@@ -85,8 +85,8 @@ impl Args {
         self.rootfs.as_deref().map(rootfs::require).transpose()?;
         let size = Size { memory: self.memory, cpus: self.cpus };
         let (context, subject) = match (&self.rpm, &self.binary) {
-            (Some(folder), _) => {
-                let subject = Subject::packages_in(folder)?.of_product(&context.dist, folder)?;
+            (Some(directory), _) => {
+                let subject = Subject::packages_in(directory)?.of_product(&context.dist, directory)?;
                 (context, subject)
             }
             (None, Some(file)) => (context, Subject::of_binary(file)?),
@@ -97,30 +97,30 @@ impl Args {
         let subject = subject.copied(&room.path().join("subject"))?;
         let mut guest = Guest::get(&context)?;
         if let Some(root) = &self.rootfs {
-            let folder = room.path().join("guest");
-            fs::create_dir(&folder)?;
-            guest = rootfs::guest(&context, &guest, root, &folder)?;
+            let directory = room.path().join("guest");
+            fs::create_dir(&directory)?;
+            guest = rootfs::guest(&context, &guest, root, &directory)?;
         }
         let mut record = Record::new(&subject, &guest.about, &size)?;
         let consoles = tempfile::tempdir_in(room.path())?;
-        let folder = context.dist.join(&subject.version).join("boot");
+        let directory = context.dist.join(&subject.version).join("boot");
         let testbed = Testbed { context: &context, guest, size, room };
         for proof in proofs {
             let afterwards = if self.keep || self.shell { Afterwards::Stay } else { Afterwards::Off };
             let trial = testbed.begin(&subject, proof, afterwards)?;
-            record.add(proof, run::follow(&trial.machine, &proof.milestones(), &context.progress));
+            record.add(proof, watch::follow(&trial.machine, &proof.milestones(), &context.progress));
             // A VM that could not be started has no console.
             if trial.console().is_file() {
                 fs::copy(trial.console(), consoles.path().join(console_log(proof.name())))?;
             }
             // Published now, so that results can be read while the VM is kept, and even if the run fails later.
-            publish(&context, &record, &testbed.room, consoles.path(), &folder)?;
+            publish(&context, &record, &testbed.room, consoles.path(), &directory)?;
             self.linger(&trial, &record, &context.progress);
             if record.failure().is_some() {
                 break;
             }
         }
-        tell(&record, &folder)
+        tell(&record, &directory)
     }
 
     /// Checks the options before anything is built.
@@ -155,13 +155,13 @@ impl Args {
             progress.say(page::story(failure));
         }
         if self.shell {
-            if let Err(error) = shell::lend(trial.folder()) {
+            if let Err(error) = shell::lend(trial.directory()) {
                 progress.say(format!("there is no shell: {error:#}"));
             }
         } else if self.keep {
-            let socket = trial.folder().join(machine::SOCKET);
+            let socket = trial.directory().join(machine::SOCKET);
             progress.say(format!("the machine runs on; its console is {}", socket.display()));
-            run::keep(&trial.machine);
+            watch::keep(&trial.machine);
         }
     }
 
@@ -193,7 +193,7 @@ impl Args {
         let (build, product) = build::make(&chosen, target, &self.options)?;
         let rebuild = rpm::rebuild(&self.choice, &self.options, &build)?;
         let context = chosen.context;
-        let product = Product::open(&product.folder, target)?;
+        let product = Product::open(&product.directory, target)?;
         let packager = Packager {
             dist: Dist::named("oe2403")?,
             release: 1,
@@ -201,28 +201,28 @@ impl Args {
             address: "file:///srv/k3s-riscv64".to_owned(),
         };
         let published = packager.publish(&context, &product, target, Some(rebuild))?;
-        let packages = Subject::packages_in(&published.folder)?;
-        let binary = Subject::of_binary(&product.folder.join(target.k3s_binary()))?;
+        let packages = Subject::packages_in(&published.directory)?;
+        let binary = Subject::of_binary(&product.directory.join(target.k3s_binary()))?;
         Ok((context, binary.with_packages_of(packages)))
     }
 }
 
 /// Replaces an older record by this one, with the consoles' output.
-fn publish(context: &Context, record: &Record, room: &Room, consoles: &Path, folder: &Path) -> Result<()> {
+fn publish(context: &Context, record: &Record, room: &Room, consoles: &Path, directory: &Path) -> Result<()> {
     let making = tempfile::tempdir_in(room.path())?;
-    tree::copy(consoles, making.path())?;
+    dir::copy(consoles, making.path())?;
     fs::write(making.path().join("boot.json"), serde_json::to_vec_pretty(record)?)?;
     fs::write(making.path().join("report.html"), page::page(record, consoles).html())?;
-    let _one_at_a_time = trial::lock(context)?;
-    fs::create_dir_all(folder.parent().unwrap_or(folder))?;
-    product::replace(making, folder)
+    let _one_at_a_time = vm_run::lock(context)?;
+    fs::create_dir_all(directory.parent().unwrap_or(directory))?;
+    product::replace(making, directory)
 }
 
 /// Prints the passed proofs, or returns an error that describes the failed one.
-fn tell(record: &Record, folder: &Path) -> Result<()> {
+fn tell(record: &Record, directory: &Path) -> Result<()> {
     if let Some((proof, failure)) = record.failure() {
         // A VM may be ended within a multi-byte character.
-        let console = fs::read(folder.join(console_log(proof))).unwrap_or_default();
+        let console = fs::read(directory.join(console_log(proof))).unwrap_or_default();
         let console = String::from_utf8_lossy(&console);
         let lines: Vec<&str> = console.lines().collect();
         let tail = lines[lines.len().saturating_sub(15)..].join("\n  ");
@@ -230,10 +230,10 @@ fn tell(record: &Record, folder: &Path) -> Result<()> {
             "k3s {} is not proved ({proof}): {}\nconsole:\n  {tail}\n  all of it: {}",
             record.k3s,
             page::story(failure),
-            folder.display()
+            directory.display()
         );
     }
-    println!("{}", folder.display());
+    println!("{}", directory.display());
     for proved in &record.proofs {
         let seconds = proved.outcome.reached.last().map_or(0.0, |reached| reached.at);
         println!("  {}: {} milestones, {seconds:.0} s", proved.what, proved.outcome.reached.len());

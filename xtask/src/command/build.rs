@@ -1,23 +1,23 @@
 //! `cargo xtask build`: from a release to one patched binary.
 
-use super::choice::Choice;
+use super::source_args::Choice;
 use crate::context::Context;
 use crate::error;
 use crate::file_lock::FileLock;
-use crate::image::reference::Reference;
 use crate::k3s::patched::Patched;
 use crate::k3s::{Build, Options, Part};
 use crate::patch::{PatchSet, Values};
 use crate::product::{self, Product};
+use crate::reference::Reference;
 use crate::step::Plan;
 use crate::target::Target;
+use crate::toolchain::gomod::GoMod;
 use crate::toolchain::{
     go::{AnyGo, Go},
     zig::Zig,
 };
-use crate::upstream::chosen::Chosen;
-use crate::upstream::facts::Facts;
-use crate::upstream::gomod::GoMod;
+use crate::upstream::probe::Facts;
+use crate::upstream::selection::Chosen;
 use crate::workspace::OWN_PATCHES;
 use anyhow::{Context as _, Result, ensure};
 use std::path::PathBuf;
@@ -65,7 +65,7 @@ pub struct BuildOptions {
     #[arg(long, value_name = "REF")]
     pub pause_image: Option<String>,
 
-    /// A folder with patches of your own (see patches/README.md)
+    /// A directory with patches of your own (see patches/README.md)
     #[arg(long, value_name = "DIR")]
     pub patches: Option<PathBuf>,
 
@@ -128,7 +128,7 @@ pub fn make<'a>(
     let _lock = FileLock::acquire(&chosen.context, &chosen.lock_path(target.go))?;
     let build = prepare(chosen, target, options)?;
     let (outputs, timings) = plan(&build)?
-        .run(build.context, &build.folder())
+        .run(build.context, &build.directory())
         .with_context(|| format!("building k3s {} for {}", build.source.version, target.go))?;
     let product = Product::publish(&build, &outputs, &timings)?;
     product::report::say(&build, &product);

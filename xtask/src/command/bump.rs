@@ -71,12 +71,7 @@ fn files(context: &Context, lock: &Lockfile, name: &str) -> Result<()> {
         let sha256 = found.download.sha256;
         let before = lock.replace_file(context, &url, &sha256)?;
         let before = before.as_ref().map(|digest| digest.as_str());
-        report(
-            &crate::address::without_credentials(&url),
-            before,
-            sha256.as_str(),
-            &compare::page_of_file(&url),
-        );
+        report(&crate::url::without_credentials(&url), before, sha256.as_str(), &compare::page_of_file(&url));
     }
     Ok(())
 }

@@ -66,10 +66,10 @@ fn require_unused(file: &Path) -> Result<FileLock> {
 }
 
 /// Returns the disk space of a directory's files, which for a sparse file is less than its length.
-fn size(folder: &Path) -> Result<u64> {
+fn size(directory: &Path) -> Result<u64> {
     use std::os::unix::fs::MetadataExt;
     let mut total = 0;
-    for entry in walkdir::WalkDir::new(folder).into_iter().filter_map(Result::ok) {
+    for entry in walkdir::WalkDir::new(directory).into_iter().filter_map(Result::ok) {
         if entry.file_type().is_file() {
             // Counted in units of 512 bytes (stat(2), `st_blocks`).
             total += entry.metadata()?.blocks() * 512;
@@ -78,17 +78,17 @@ fn size(folder: &Path) -> Result<u64> {
     Ok(total)
 }
 
-/// Removes a folder, with those in it that Go makes read-only.
-pub fn remove(folder: &Path) -> Result<()> {
+/// Removes a directory, with those in it that Go makes read-only.
+pub fn remove(directory: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    if !folder.exists() {
+    if !directory.exists() {
         return Ok(());
     }
-    for entry in walkdir::WalkDir::new(folder) {
+    for entry in walkdir::WalkDir::new(directory) {
         let entry = entry?;
         if entry.file_type().is_dir() {
             fs::set_permissions(entry.path(), std::fs::Permissions::from_mode(0o755))?;
         }
     }
-    Ok(fs::remove_dir_all(folder)?)
+    Ok(fs::remove_dir_all(directory)?)
 }

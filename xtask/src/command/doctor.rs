@@ -1,11 +1,12 @@
 //! `cargo xtask doctor`: what the commands need, what was found, and the one line that repairs it.
 
 use crate::context::{Context, Network};
+use crate::doctor::fix;
 use crate::doctor::packages::Distribution;
-use crate::doctor::repair;
 use crate::doctor::search::{Finding, Search};
 use crate::doctor::{self, Diagnosis, Purpose};
-use crate::{namespaces, storage};
+use crate::storage;
+use crate::userns;
 use anyhow::{Result, anyhow, bail};
 use std::io::IsTerminal;
 
@@ -59,7 +60,7 @@ impl Args {
         let mut settings = Vec::new();
         for Diagnosis { need, .. } in missing {
             match need.search {
-                Search::Namespaces => settings.extend(namespaces::setting().map(str::to_owned)),
+                Search::Namespaces => settings.extend(userns::setting().map(str::to_owned)),
                 Search::Storage => {
                     let obstacles = storage::obstacles(context).unwrap_or_default();
                     settings.extend(obstacles.into_iter().filter_map(|obstacle| obstacle.repair));
@@ -79,9 +80,9 @@ impl Args {
         mut diagnoses: Vec<Diagnosis>,
     ) -> Result<Vec<Diagnosis>> {
         let distribution = Distribution::here();
-        let packages = repair::packages(distribution, &diagnoses);
-        if let Some(distribution) = distribution.filter(|_| !packages.is_empty() && namespaces::is_root()) {
-            repair::install(context, distribution, &packages)?;
+        let packages = fix::packages(distribution, &diagnoses);
+        if let Some(distribution) = distribution.filter(|_| !packages.is_empty() && userns::is_root()) {
+            fix::install(context, distribution, &packages)?;
             // What was installed may be what it takes to fetch the rest.
             diagnoses = doctor::examine(offline, self.purpose);
         }
@@ -129,7 +130,7 @@ fn told(finding: &Finding, fetchable: (&'static str, &str)) -> (&'static str, St
     match finding {
         Finding::Found(what) => ("✓", what.clone()),
         Finding::Fetchable => (fetchable.0, fetchable.1.to_owned()),
-        Finding::OffPath(folder) => ("✗", format!("is in {folder}, which is not on your PATH")),
+        Finding::OffPath(directory) => ("✗", format!("is in {directory}, which is not on your PATH")),
         Finding::Missing(what) => ("✗", what.clone()),
     }
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask images`: the images a k3s asks for by default, and where each is set.
 
-use super::choice::Choice;
+use super::source_args::Choice;
 use crate::context::Context;
 use crate::upstream::images;
 use anyhow::Result;

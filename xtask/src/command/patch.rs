@@ -1,9 +1,9 @@
 //! `cargo xtask patch`: the patches held against a tree, without building it.
 
-use super::choice::Choice;
+use super::source_args::Choice;
 use crate::context::Context;
-use crate::image::Reference;
 use crate::patch::{PatchSet, Values};
+use crate::reference::Reference;
 use anyhow::{Context as _, Result};
 use std::path::PathBuf;
 
@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long, value_name = "REF")]
     pause_image: Option<String>,
 
-    /// A folder with patches of your own (see patches/README.md)
+    /// A directory with patches of your own (see patches/README.md)
     #[arg(long, value_name = "DIR")]
     patches: Option<PathBuf>,
 }

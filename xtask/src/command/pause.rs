@@ -1,18 +1,19 @@
 //! `cargo xtask pause`: the pause program and its image, without building k3s.
 
 use crate::context::Context;
+use crate::dir::shown;
 use crate::file_lock::FileLock;
 use crate::image::content::Blob;
 use crate::image::push::{self, Transport};
-use crate::image::{self, Compression, PauseImage, Reference, installed, layout};
+use crate::image::{self, Compression, PauseImage, installed, layout};
+use crate::reference::Reference;
 use crate::target::Target;
-use crate::tree::shown;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use indicatif::HumanCount;
 use std::path::Path;
 
-/// Make the pause image in every form: for docker and containerd, for k3s' own image folder, for registries
+/// Make the pause image in every form: for docker and containerd, for k3s' own image directory, for registries
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
@@ -69,14 +70,14 @@ impl Args {
         let names = self.names(context)?;
         let compression = if self.zst { Compression::Zstd } else { Compression::None };
         let images = images(context, &self.architectures.targets()?)?;
-        let folder = context.dist.join("pause");
-        let rows = write(context, &images, &names, compression, &folder).with_context(|| {
+        let directory = context.dist.join("pause");
+        let rows = write(context, &images, &names, compression, &directory).with_context(|| {
             format!(
                 "cannot write the images to {}\n  CARGO_TARGET_DIR names another place for everything that is written",
-                folder.display()
+                directory.display()
             )
         })?;
-        tell(&folder, &rows, &names, &images, compression);
+        tell(&directory, &rows, &names, &images, compression);
         if self.tags.is_empty() && !self.for_installed_k3s {
             println!("(a k3s that was not built here asks for another name: --for-installed-k3s)");
         }
@@ -121,18 +122,18 @@ fn images(context: &Context, targets: &[&'static Target]) -> Result<Vec<PauseIma
 /// A line of the table: file, size, what it is.
 type Row = (String, String, String);
 
-/// Writes all forms into a folder that takes the old one's place when it is whole, so that nothing of an
+/// Writes all forms into a directory that takes the old one's place when it is whole, so that nothing of an
 /// earlier run lies beside them.
 fn write(
     context: &Context,
     images: &[PauseImage],
     names: &[Reference],
     compression: Compression,
-    folder: &Path,
+    directory: &Path,
 ) -> Result<Vec<Row>> {
     let _lock = FileLock::acquire(context, &context.work.join("pause-image.lock"))?;
-    let making = folder.with_extension("making");
-    let replaced = folder.with_extension("replaced");
+    let making = directory.with_extension("making");
+    let replaced = directory.with_extension("replaced");
     for stale in [&making, &replaced] {
         if stale.exists() {
             fs::remove_dir_all(stale)?;
@@ -143,10 +144,10 @@ fn write(
         // The failure itself is what the person has to hear of; the next run tries again to remove this.
         let _ = fs::remove_dir_all(&making);
     })?;
-    if folder.exists() {
-        fs::rename(folder, &replaced)?;
+    if directory.exists() {
+        fs::rename(directory, &replaced)?;
     }
-    fs::rename(&making, folder)?;
+    fs::rename(&making, directory)?;
     if replaced.exists() {
         fs::remove_dir_all(&replaced)?;
     }
@@ -154,19 +155,19 @@ fn write(
 }
 
 fn fill(
-    folder: &Path,
+    directory: &Path,
     images: &[PauseImage],
     names: &[Reference],
     compression: Compression,
 ) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for image in images {
-        let program = image::write_program(image, folder)?;
+        let program = image::write_program(image, directory)?;
         rows.push(row(&program, format!("the program for {}", image.target.go))?);
-        let archive = image::write_archive(image, names, compression, folder)?;
+        let archive = image::write_archive(image, names, compression, directory)?;
         rows.push(row(&archive, format!("its image, {}", short(&image.config)))?);
     }
-    let index = layout::write(images, names, &folder.join("oci"))?;
+    let index = layout::write(images, names, &directory.join("oci"))?;
     rows.push(("oci/".to_owned(), String::new(), format!("OCI image layout, index {}", short(&index))));
     Ok(rows)
 }
@@ -182,9 +183,15 @@ fn short(blob: &Blob) -> String {
 }
 
 /// Prints the files that were written, the names of the image, and the next commands.
-fn tell(folder: &Path, rows: &[Row], names: &[Reference], images: &[PauseImage], compression: Compression) {
+fn tell(
+    directory: &Path,
+    rows: &[Row],
+    names: &[Reference],
+    images: &[PauseImage],
+    compression: Compression,
+) {
     let widest = rows.iter().map(|(file, ..)| file.len()).max().unwrap_or(0);
-    println!("{}", shown(folder));
+    println!("{}", shown(directory));
     for (file, size, what) in rows {
         println!("  {file:<widest$}  {size:>12}  {what}");
     }
@@ -213,7 +220,7 @@ fn push(
     targets: &[&'static Target],
 ) -> Result<()> {
     let images = images(context, targets)?;
-    let scratch = tempfile::tempdir().context("making a scratch folder for the layout")?;
+    let scratch = tempfile::tempdir().context("making a scratch directory for the layout")?;
     let layout = scratch.path().join("oci");
     layout::write(&images, std::slice::from_ref(reference), &layout)?;
     println!("{}", push::push(context, &layout, reference, transport)?);

@@ -1,25 +1,25 @@
-//! `cargo xtask release`: everything that is published of one version, in one folder.
+//! `cargo xtask release`: everything that is published of one version, in one directory.
 
 use super::build::{self, BuildOptions, Choose};
-use super::choice::Choice;
 use super::rpm::{self, HEADING, PackageOptions, Packager};
+use super::source_args::Choice;
 use crate::context::Context;
+use crate::dir::shown;
 use crate::error::story;
 use crate::lockfile::{Adding, Lockfile};
 use crate::product::Product;
 use crate::product::manifest::Manifest;
 use crate::release::assets::{self, File};
-use crate::release::faults::{self, Faults};
-use crate::release::{Manner, Part, Release, agreement, check, github};
-use crate::rpm::naming::rpm_version;
+use crate::release::problems::{self, Faults};
+use crate::release::{Manner, Part, Release, check, consistency, github};
+use crate::rpm::nevra::rpm_version;
 use crate::target::{TARGETS, Target};
-use crate::tree::shown;
-use crate::upstream::chosen::Chosen;
+use crate::upstream::selection::Chosen;
 use anyhow::{Context as _, Result};
 use indicatif::HumanBytes;
 use std::path::PathBuf;
 
-/// Make the folder to publish: programs, images, packages, their repository, sums and notes
+/// Make the directory to publish: programs, images, packages, their repository, sums and notes
 #[derive(Clone, Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:
@@ -37,17 +37,17 @@ pub struct Args {
 
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Action {
-    /// Hold a folder against its own sums, manifests and packages
+    /// Hold a directory against its own sums, manifests and packages
     Check {
         /// What cargo xtask release has made
         #[arg(value_name = "DIR")]
-        folder: PathBuf,
+        directory: PathBuf,
     },
-    /// Publish a folder as a release on GitHub, with gh and whatever it is logged in as
+    /// Publish a directory as a release on GitHub, with gh and whatever it is logged in as
     Upload {
         /// What cargo xtask release has made
         #[arg(value_name = "DIR")]
-        folder: PathBuf,
+        directory: PathBuf,
     },
 }
 
@@ -67,7 +67,7 @@ struct Making {
     #[command(flatten)]
     packages: PackageOptions,
 
-    /// Make the folder also of what is no release; it says so, and cannot be published
+    /// Make the directory also of what is no release; it says so, and cannot be published
     #[arg(long, help_heading = HEADING)]
     rehearsal: bool,
 }
@@ -76,17 +76,21 @@ impl Args {
     pub fn run(self, context: Context) -> Result<()> {
         match self.action {
             None => self.making.run(context),
-            Some(Action::Check { folder }) => {
-                let checked = check::folder(&folder)?;
-                println!("{}: all {} files are what they should be", folder.display(), checked.files.len());
+            Some(Action::Check { directory }) => {
+                let checked = check::directory(&directory)?;
+                println!(
+                    "{}: all {} files are what they should be",
+                    directory.display(),
+                    checked.files.len()
+                );
                 let faults = checked.faults(&Lockfile::open(&context.lock_file, Adding::Forbidden)?);
                 for reason in faults.errors.iter().chain(&faults.shortcomings) {
                     println!("  not to be published: {reason}");
                 }
                 Ok(())
             }
-            Some(Action::Upload { folder }) => {
-                println!("{}", github::upload(&context, &folder)?);
+            Some(Action::Upload { directory }) => {
+                println!("{}", github::upload(&context, &directory)?);
                 Ok(())
             }
         }
@@ -126,7 +130,7 @@ impl Making {
         };
         let manifests: Vec<_> = products.iter().map(|(_, product)| &product.manifest).collect();
         let lock = Lockfile::open(&context.lock_file, Adding::Forbidden)?;
-        let mut faults = faults::of_products(&manifests, &lock);
+        let mut faults = problems::of_products(&manifests, &lock);
         if let Ground::Chosen(chosen) = &ground {
             faults.errors.extend(manifests.iter().flat_map(|manifest| self.disagreements(chosen, manifest)));
         }
@@ -196,15 +200,15 @@ impl Making {
         let products = targets.iter().map(|target| {
             let (_, product) = build::make(chosen, target, &self.options_for(target))?;
             // Whoever may have changed a file since, it is not published.
-            Ok((*target, Product::open(&product.folder, target)?))
+            Ok((*target, Product::open(&product.directory, target)?))
         });
         products.collect()
     }
 
     /// Opens products that were finished elsewhere; all that are none are told of.
     fn finished(&self) -> Result<Vec<Finished>> {
-        crate::error::all(self.products.iter().map(|folder| {
-            let product = Product::open_any(folder)?;
+        crate::error::all(self.products.iter().map(|directory| {
+            let product = Product::open_any(directory)?;
             Ok((Target::named(&product.manifest.arch)?, product))
         }))
     }
@@ -228,7 +232,7 @@ impl Making {
             ("its level", manifest.level.clone(), options.level.as_deref().unwrap_or(oldest).to_owned()),
         ];
         let differing = pairs.iter().filter(|(_, found, wanted)| found != wanted);
-        differing.map(|(what, found, wanted)| agreement::another(manifest, what, found, wanted)).collect()
+        differing.map(|(what, found, wanted)| consistency::another(manifest, what, found, wanted)).collect()
     }
 
     /// Packages the products. Their source package is made once, with the first; that the others were made of the
@@ -240,7 +244,7 @@ impl Making {
                 Ground::Chosen(chosen) if parts.is_empty() => {
                     let options = self.options_for(target);
                     let build = build::prepare(chosen, target, &options)?;
-                    let errors = agreement::with_build(&product.manifest, &build)?;
+                    let errors = consistency::with_build(&product.manifest, &build)?;
                     Faults { errors, ..Faults::default() }.settle(self.manner())?;
                     Some(rpm::rebuild(&self.choice, &options, &build)?)
                 }
@@ -259,9 +263,9 @@ impl Making {
 }
 
 /// Prints the written files.
-fn tell(folder: &std::path::Path) -> Result<()> {
-    println!("{}", shown(folder));
-    let files = assets::list(folder)?;
+fn tell(directory: &std::path::Path) -> Result<()> {
+    println!("{}", shown(directory));
+    let files = assets::list(directory)?;
     let widest = files.iter().map(|file| file.name.len()).max().unwrap_or(0);
     for File { name, size, .. } in files {
         println!("  {name:<widest$}  {:>10}", HumanBytes(size).to_string());

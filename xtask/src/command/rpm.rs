@@ -1,16 +1,17 @@
 //! `cargo xtask rpm`: packages for openEuler, and their repository.
 
 use super::build::{self, BuildOptions};
-use super::choice::Choice;
+use super::source_args::Choice;
 use crate::context::Context;
+use crate::dir::shown;
+use crate::doctor::{self, Purpose};
 use crate::k3s::Build;
 use crate::product::Product;
-use crate::rpm::naming::{Dist, rpm_version};
+use crate::rpm::nevra::{Dist, rpm_version};
 use crate::rpm::sign::Key;
 use crate::rpm::source_package::Rebuild;
-use crate::rpm::{Packaging, Published, repository, tools};
+use crate::rpm::{Packaging, Published, repository};
 use crate::target::Target;
-use crate::tree::shown;
 use crate::upstream::version::Version;
 use crate::vendoring;
 use anyhow::{Context as _, Result, ensure};
@@ -37,6 +38,12 @@ pub struct Args {
     #[command(flatten)]
     pub packages: PackageOptions,
 }
+
+/// The programs that packages are built with, by their names in doctor's table.
+const PACKAGING: &[&str] = &["rpmbuild", "createrepo_c"];
+
+/// The programs that sign.
+const SIGNING: &[&str] = &["rpmsign", "gpg"];
 
 /// Heading in the help of the options that builds do not have.
 pub const HEADING: &str = "The packages";
@@ -75,11 +82,11 @@ impl PackageOptions {
     /// Finds whatever can be found wrong before there is a product.
     pub fn prepare(&self, context: &Context) -> Result<Packager> {
         let dist = Dist::named(&self.dist)?;
-        tools::require(context, tools::PACKAGING)?;
+        doctor::require(context, Purpose::Rpm, PACKAGING)?;
         let key = match &self.sign {
             None => None,
             Some(id) => {
-                tools::require(context, tools::SIGNING)?;
+                doctor::require(context, Purpose::Rpm, SIGNING)?;
                 Some(Key::usable(context, id)?)
             }
         };
@@ -119,26 +126,26 @@ impl Args {
         self.options.refuse_early(&context)?;
         let packager = self.packages.prepare(&context)?;
         let (context, product, rebuild) = match &self.product {
-            Some(folder) => (context, self.finished(folder, target)?, None),
+            Some(directory) => (context, self.finished(directory, target)?, None),
             None => {
                 let chosen = self.choice.find(context)?;
                 rpm_version(&chosen.source.version, &chosen.source.commit.id, chosen.source.time)?;
                 let (build, product) = build::make(&chosen, target, &self.options)?;
                 let rebuild = rebuild(&self.choice, &self.options, &build)?;
                 // Whoever may have changed a file since, it does not go into a package.
-                (chosen.context, Product::open(&product.folder, target)?, Some(rebuild))
+                (chosen.context, Product::open(&product.directory, target)?, Some(rebuild))
             }
         };
         tell(&packager.publish(&context, &product, target, rebuild)?);
         Ok(())
     }
 
-    fn finished(&self, folder: &Path, target: &Target) -> Result<Product> {
-        let product = Product::open(folder, target)?;
+    fn finished(&self, directory: &Path, target: &Target) -> Result<Product> {
+        let product = Product::open(directory, target)?;
         if let Some(wanted) = &self.choice.k3s {
             let wanted: Version = wanted.parse()?;
             let found = &product.manifest.k3s;
-            ensure!(wanted.to_string() == *found, "{} holds k3s {found}, not {wanted}", folder.display());
+            ensure!(wanted.to_string() == *found, "{} holds k3s {found}, not {wanted}", directory.display());
         }
         Ok(product)
     }
@@ -147,7 +154,7 @@ impl Args {
 /// Returns the data to rebuild a product from a source package: vendored sources, options and patches.
 pub fn rebuild(choice: &Choice, options: &BuildOptions, build: &Build) -> Result<Rebuild> {
     let vendored = match &choice.vendored {
-        Some(folder) => folder.clone(),
+        Some(directory) => directory.clone(),
         None => vendoring::gather::run(build).context("gathering the sources of the source package")?,
     };
     Ok(Rebuild { vendored, options: options.words(build.context)?, patches: options.patches.clone() })
@@ -155,7 +162,7 @@ pub fn rebuild(choice: &Choice, options: &BuildOptions, build: &Build) -> Result
 
 /// Prints the written files and their directory.
 fn tell(published: &Published) {
-    println!("{}", shown(&published.folder));
+    println!("{}", shown(&published.directory));
     let rows = published.packages.iter().map(|(package, size)| {
         (package.nevra.file_name(), HumanBytes(*size).to_string(), package.files.len())
     });

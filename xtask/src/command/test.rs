@@ -1,7 +1,9 @@
 //! `cargo xtask test`: all checks, one part after another, each with its time.
 
+pub mod interruptions;
+
+use crate::command::test::interruptions::{Cache, Campaign};
 use crate::context::Context;
-use crate::interruptions::{Cache, Campaign};
 use crate::process::Program;
 use crate::target::{TARGETS, Target};
 use crate::toolchain::{go, rust::Rust};
@@ -214,9 +216,9 @@ fn test_programs(directory: &Path) -> Result<Vec<String>> {
 /// The search path of the tests, with Go on it also where it comes from our cache.
 fn search_path(context: &Context) -> Result<OsString> {
     let go = go::program(context)?;
-    let folder = go.parent().context("a program lies in a folder")?.to_owned();
+    let directory = go.parent().context("a program lies in a directory")?.to_owned();
     let path = std::env::var_os("PATH").unwrap_or_default();
-    Ok(std::env::join_paths(std::iter::once(folder).chain(std::env::split_paths(&path)))?)
+    Ok(std::env::join_paths(std::iter::once(directory).chain(std::env::split_paths(&path)))?)
 }
 
 /// Returns the clippy command for the pause program, with the toolchain that compiles it for this target.

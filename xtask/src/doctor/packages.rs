@@ -1,6 +1,6 @@
 //! Distributions, their package managers, and the packages in which each need is found.
 
-use super::needs::Need;
+use super::requirements::Need;
 use crate::process;
 use fs_err as fs;
 use std::collections::BTreeSet;
@@ -147,7 +147,7 @@ const PACKAGES: &[(&str, [&str; 6])] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::needs::{NEEDS, Remedy};
+    use super::super::requirements::{NEEDS, Remedy};
     use super::*;
 
     #[test]

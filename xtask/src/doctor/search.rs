@@ -2,9 +2,9 @@
 
 use super::tool::Tool;
 use crate::context::Context;
-use crate::namespaces;
 use crate::process;
 use crate::storage;
+use crate::userns;
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use std::path::Path;
@@ -111,9 +111,9 @@ const ADMINISTRATORS: &str = "/usr/sbin";
 impl Program {
     /// Returns the directory of the executable, if it is one that not every user's search path contains.
     fn off_path(&self) -> Option<&'static str> {
-        let folder = Path::new(ADMINISTRATORS);
-        let hidden = |name: &&str| process::find(name).is_none() && folder.join(name).is_file();
-        (!folder.is_symlink() && self.names.iter().any(hidden)).then_some(ADMINISTRATORS)
+        let directory = Path::new(ADMINISTRATORS);
+        let hidden = |name: &&str| process::find(name).is_none() && directory.join(name).is_file();
+        (!directory.is_symlink() && self.names.iter().any(hidden)).then_some(ADMINISTRATORS)
     }
 }
 
@@ -133,10 +133,10 @@ fn library(context: &Context, name: &str) -> Result<String> {
 
 fn namespaces(context: &Context) -> Result<String> {
     process::find("unshare").context("cannot be asked for without unshare")?;
-    if namespaces::are_allowed(context)? {
+    if userns::are_allowed(context)? {
         return Ok("allowed".to_owned());
     }
-    match namespaces::setting() {
+    match userns::setting() {
         Some(_) => bail!("forbidden by a setting of the kernel's"),
         None => bail!("not allowed; a container needs --security-opt seccomp=unconfined"),
     }

@@ -46,7 +46,7 @@ impl Tool {
             Tool::Component(name) => component(context, name),
             Tool::Guest => {
                 let guest = Guest::get(context)?;
-                Ok(format!("{} {}", guest.about.distribution, guest.folder.display()))
+                Ok(format!("{} {}", guest.about.distribution, guest.directory.display()))
             }
             Tool::Crane => {
                 Ok(format!("{} {}", context.pins.crane.version, image::crane::crane(context)?.display()))

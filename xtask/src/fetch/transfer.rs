@@ -2,10 +2,10 @@
 //! of anything that is fetched.
 
 use super::answer::{Answer, Verdict};
-use super::clock::Clock;
-use crate::address::without_credentials;
+use crate::clock::Clock;
 use crate::context::Context;
 use crate::progress::Running;
+use crate::url::without_credentials;
 use anyhow::{Result, anyhow};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;

@@ -2,7 +2,7 @@
 //! whenever and wherever they are made.
 
 use crate::digest::Digest;
-use crate::product::elf;
+use crate::elf;
 use crate::target::Target;
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};

@@ -2,7 +2,7 @@
 //! `agent/images` take (moby, image/spec/v1.2.md, "Combined Image JSON + Filesystem Changeset Format").
 
 use crate::image::content::{Blob, PauseImage, append};
-use crate::image::reference::Reference;
+use crate::reference::Reference;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! The pause images that k3s releases ask for as upstream publishes them: under these names our image is
 //! found by a k3s that is already installed.
 
-use crate::image::reference::Reference;
+use crate::reference::Reference;
 use anyhow::{Context as _, Result};
 
 /// A reference in upstream's sources, and since when it stands there.

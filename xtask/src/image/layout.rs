@@ -1,8 +1,8 @@
-//! The OCI image layout: a folder with a multi-architecture index, which is what registries are sent
+//! The OCI image layout: a directory with a multi-architecture index, which is what registries are sent
 //! (image-spec, image-layout.md and image-index.md).
 
 use crate::image::content::{Blob, PauseImage, labels};
-use crate::image::reference::Reference;
+use crate::reference::Reference;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use serde_json::{Value, json};
@@ -31,9 +31,9 @@ pub fn index(images: &[PauseImage]) -> Blob {
     )
 }
 
-/// Writes the layout; the folder appears by rename and must not exist before. Returns the index.
-pub fn write(images: &[PauseImage], names: &[Reference], folder: &Path) -> Result<Blob> {
-    let parent = folder.parent().context("a layout lies in a folder")?;
+/// Writes the layout; the directory appears by rename and must not exist before. Returns the index.
+pub fn write(images: &[PauseImage], names: &[Reference], directory: &Path) -> Result<Blob> {
+    let parent = directory.parent().context("a layout lies in a directory")?;
     fs::create_dir_all(parent)?;
     let making = tempfile::Builder::new()
         .prefix(".layout-")
@@ -49,7 +49,7 @@ pub fn write(images: &[PauseImage], names: &[Reference], folder: &Path) -> Resul
     }
     fs::write(making.path().join("oci-layout"), json!({"imageLayoutVersion": "1.0.0"}).to_string())?;
     fs::write(making.path().join("index.json"), entry_points(&index, names).to_string())?;
-    fs::rename(making.path(), folder)?;
+    fs::rename(making.path(), directory)?;
     // Nothing is left under the temporary name, so there is nothing to remove.
     let _ = making.keep();
     Ok(index)

@@ -3,8 +3,8 @@
 
 use crate::context::{Context, Network};
 use crate::image::crane::crane;
-use crate::image::reference::Reference;
 use crate::process::Program;
+use crate::reference::Reference;
 use anyhow::{Result, anyhow, bail};
 use std::path::Path;
 use xshell::cmd;

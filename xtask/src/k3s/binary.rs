@@ -1,11 +1,11 @@
 //! The one binary: a small program that carries the bundle and unpacks it at its first start.
 
 use super::Build;
-use super::compile::{C, Compile, Modules};
+use super::go_build::{C, Compile, Modules};
+use crate::dir;
 use crate::step::Step;
-use crate::tree;
 use crate::tree_path::TreePath;
-use crate::upstream::facts::EmbedMethod;
+use crate::upstream::probe::EmbedMethod;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::Path;
@@ -16,18 +16,18 @@ pub fn packages_step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let compile = compile(build, "wrapper")?;
     Ok(Step {
         name: "wrapper",
-        recipe: &[include_str!("binary.rs"), include_str!("compile.rs")],
+        recipe: &[include_str!("binary.rs"), include_str!("go_build.rs")],
         needs: vec!["tree"],
         inputs: compile.lines(build),
-        run: Box::new(move |folder, outputs| {
-            let scratch = tempfile::tempdir_in(folder)?;
+        run: Box::new(move |directory, outputs| {
+            let scratch = tempfile::tempdir_in(directory)?;
             make(
                 build,
                 &compile,
-                &super::tree::of(outputs)?,
+                &super::source_tree::of(outputs)?,
                 None,
                 &scratch.path().join("tree"),
-                &folder.join("wrapper"),
+                &directory.join("wrapper"),
             )
         }),
     })
@@ -38,17 +38,17 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let compile = compile(build, "binary")?;
     Ok(Step {
         name: "binary",
-        recipe: &[include_str!("binary.rs"), include_str!("compile.rs")],
+        recipe: &[include_str!("binary.rs"), include_str!("go_build.rs")],
         needs: vec!["bundle", "tree", "wrapper"],
         inputs: compile.lines(build),
-        run: Box::new(move |folder, outputs| {
-            let scratch = tempfile::tempdir_in(folder)?;
+        run: Box::new(move |directory, outputs| {
+            let scratch = tempfile::tempdir_in(directory)?;
             let bundle = outputs.of("bundle")?;
-            let output = folder.join(build.target.k3s_binary());
+            let output = directory.join(build.target.k3s_binary());
             make(
                 build,
                 &compile,
-                &super::tree::of(outputs)?,
+                &super::source_tree::of(outputs)?,
                 Some(bundle),
                 &scratch.path().join("tree"),
                 &output,
@@ -73,7 +73,7 @@ fn make(
     copy: &Path,
     output: &Path,
 ) -> Result<()> {
-    tree::copy(tree, copy)?;
+    dir::copy(tree, copy)?;
     let data = TreePath::parse(match build.facts.embed_method {
         EmbedMethod::GoEmbed => "pkg/data/embed",
         EmbedMethod::GoBindata => "build/data",
@@ -90,12 +90,12 @@ fn make(
         None => {}
     }
     if build.facts.embed_method == EmbedMethod::GoBindata {
-        super::tree::generate(build, copy)?;
+        super::source_tree::generate(build, copy)?;
     }
     compile.run(build, copy, &Modules::ReadOnly, output, None)
 }
 
-/// The tarball in the bundle step's folder.
+/// The tarball in the bundle step's directory.
 pub fn archive_in(bundle: &Path) -> Result<std::path::PathBuf> {
     for entry in fs::read_dir(bundle)? {
         let path = entry?.path();

@@ -7,8 +7,8 @@
 use super::Build;
 use crate::archive::{self, Effort};
 use crate::digest::Digest;
+use crate::dir;
 use crate::step::{Outputs, Step};
-use crate::tree;
 use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
@@ -35,12 +35,12 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         recipe: &[include_str!("bundle.rs"), include_str!("../archive.rs")],
         needs: vec!["server", "shim", "runc", "cni", "root", "tree"],
         inputs: std::iter::once(format!("zstd -{level} --long={window}")).chain(links).collect(),
-        run: Box::new(move |folder, outputs| {
-            let content = tempfile::tempdir_in(folder)?;
+        run: Box::new(move |directory, outputs| {
+            let content = tempfile::tempdir_in(directory)?;
             gather(build, content.path(), outputs)?;
-            let archive = folder.join("data.tar.zst");
+            let archive = directory.join("data.tar.zst");
             archive::write(build.context, content.path(), &archive, Effort { level, window }, "bundle")?;
-            fs::rename(&archive, folder.join(format!("{}.tar.zst", Digest::of_file(&archive)?)))?;
+            fs::rename(&archive, directory.join(format!("{}.tar.zst", Digest::of_file(&archive)?)))?;
             Ok(())
         }),
     })
@@ -54,10 +54,10 @@ fn gather(build: &Build, content: &Path, outputs: &Outputs) -> Result<()> {
     for part in ["bin", "etc"] {
         let from = outputs.of("root")?.join(part);
         if from.is_dir() {
-            tree::copy(&from, &content.join(part))?;
+            dir::copy(&from, &content.join(part))?;
         }
     }
-    let tree = super::tree::of(outputs)?;
+    let tree = super::source_tree::of(outputs)?;
     put_program(&outputs.of("server")?.join("k3s"), &bin, "k3s")?;
     put_program(&outputs.of("shim")?.join("containerd-shim-runc-v2"), &bin, "containerd-shim-runc-v2")?;
     put_program(&outputs.of("runc")?.join("runc"), &bin, "runc")?;
@@ -85,7 +85,7 @@ fn put_program(from: &Path, bin: &Path, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// `.sha256sums` and `.links` of a `bin/` folder: every file that no dot hides, and every link.
+/// `.sha256sums` and `.links` of a `bin/` directory: every file that no dot hides, and every link.
 fn lists(bin: &Path) -> Result<(String, String)> {
     let mut sums = BTreeMap::new();
     let mut links = BTreeMap::new();

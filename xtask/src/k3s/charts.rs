@@ -1,11 +1,11 @@
 //! The Helm charts that the server carries for the cluster to install: traefik's, and others in newer releases.
 
-use super::tree::COMMITTED_CHARTS;
+use super::source_tree::COMMITTED_CHARTS;
 use super::{Build, Part, format};
 use crate::error;
 use crate::fetch::{Download, FileName};
 use crate::step::Step;
-use crate::upstream::facts::EmbedMethod;
+use crate::upstream::probe::EmbedMethod;
 use crate::upstream::recipe::file_name;
 use anyhow::{Result, anyhow};
 use fs_err as fs;
@@ -21,9 +21,9 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         recipe: &[include_str!("charts.rs")],
         needs: vec![],
         inputs,
-        run: Box::new(move |folder, _| {
+        run: Box::new(move |directory, _| {
             for download in &downloads {
-                fs::copy(download.get(build.context)?, folder.join(&download.name))?;
+                fs::copy(download.get(build.context)?, directory.join(&download.name))?;
             }
             Ok(())
         }),

@@ -1,11 +1,11 @@
 //! The CNI plugins in one program, with flannel's plugin in the place of their own.
 
 use super::Build;
-use super::compile::{C, Compile, Modules};
+use super::go_build::{C, Compile, Modules};
 use crate::alias::Alias;
+use crate::dir;
 use crate::error;
 use crate::step::Step;
-use crate::tree;
 use crate::tree_path::TreePath;
 use crate::upstream::checkout::{self, Commit};
 use crate::upstream::git_cache;
@@ -48,16 +48,16 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     inputs.extend(compile.lines(build));
     Ok(Step {
         name: "cni",
-        recipe: &[include_str!("cni.rs"), include_str!("compile.rs")],
+        recipe: &[include_str!("cni.rs"), include_str!("go_build.rs")],
         needs: vec![],
         inputs,
-        run: Box::new(move |folder, _| {
-            let scratch = tempfile::tempdir_in(folder)?;
+        run: Box::new(move |directory, _| {
+            let scratch = tempfile::tempdir_in(directory)?;
             let root = Alias::of(scratch.path())?;
             let tree = root.path().join(IMPORT_PATH);
             lay_out(&repositories, &tree)?;
             let modules = Modules::GoPath(root.path().to_owned());
-            compile.run(build, &tree, &modules, &folder.join("cni"), None)
+            compile.run(build, &tree, &modules, &directory.join("cni"), None)
         }),
     })
 }
@@ -73,7 +73,7 @@ fn lay_out(repositories: &[Repository], tree: &Path) -> Result<()> {
     }
     let scratch = tempfile::tempdir()?;
     checkout::export(&flannel.commit, scratch.path())?;
-    tree::copy(scratch.path(), &place)?;
+    dir::copy(scratch.path(), &place)?;
     for entry in fs::read_dir(&place)? {
         let entry = entry?;
         let path = entry.path();

@@ -46,15 +46,15 @@ fn chart(stem: &str, file: &Path) -> Result<()> {
     let mut found = None;
     archive(unpacked, |path, entry| {
         let parts: Vec<&str> = path.split('/').collect();
-        if let [folder, "Chart.yaml"] = parts[..] {
+        if let [directory, "Chart.yaml"] = parts[..] {
             let mut text = String::new();
             entry.read_to_string(&mut text).context("Chart.yaml is not text")?;
-            found = Some((folder.to_owned(), text));
+            found = Some((directory.to_owned(), text));
         }
         Ok(())
     })
     .context("it is not a whole gzip archive of a chart")?;
-    let (folder, text) = found.context("the archive has no NAME/Chart.yaml")?;
+    let (directory, text) = found.context("the archive has no NAME/Chart.yaml")?;
     let field = |name: &str| {
         let value =
             text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_default();
@@ -62,8 +62,8 @@ fn chart(stem: &str, file: &Path) -> Result<()> {
     };
     let (name, version) = (field("name"), field("version"));
     ensure!(
-        name == folder && format!("{name}-{version}") == stem,
-        "it is the chart {name:?} of version {version:?}, in {folder:?}; expected {stem}"
+        name == directory && format!("{name}-{version}") == stem,
+        "it is the chart {name:?} of version {version:?}, in {directory:?}; expected {stem}"
     );
     Ok(())
 }

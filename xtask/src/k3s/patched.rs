@@ -4,10 +4,10 @@
 //! Nothing has been built when it is made. Files that the build makes are placeholders in it.
 
 use crate::digest::Digest;
+use crate::dir;
 use crate::patch::{Outcome, PatchSet, Values};
 use crate::step::{Plan, Step};
-use crate::tree;
-use crate::upstream::chosen::{Chosen, SOURCE};
+use crate::upstream::selection::{Chosen, SOURCE};
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ impl Patched {
                 include_str!("../patch/apply.rs"),
                 include_str!("../patch/diff.rs"),
                 include_str!("../patch/edit.rs"),
-                include_str!("../patch/image.rs"),
+                include_str!("../image/spots.rs"),
                 include_str!("../patch/set.rs"),
                 include_str!("../patch/show.rs"),
                 include_str!("../patch/tree.rs"),
@@ -51,11 +51,11 @@ impl Patched {
             ],
             needs: vec![SOURCE],
             inputs: vec![format!("patches sha256:{}", patches.digest(values, left_out))],
-            run: Box::new(|folder, outputs| {
-                let place = folder.join(TREE);
-                tree::copy(outputs.of(SOURCE)?, &place)?;
+            run: Box::new(|directory, outputs| {
+                let place = directory.join(TREE);
+                dir::copy(outputs.of(SOURCE)?, &place)?;
                 let outcome = patches.apply(&place, values, left_out)?;
-                fs::write(folder.join(OUTCOME), serde_json::to_vec_pretty(&outcome)?)?;
+                fs::write(directory.join(OUTCOME), serde_json::to_vec_pretty(&outcome)?)?;
                 Ok(())
             }),
         };
@@ -63,10 +63,10 @@ impl Patched {
         let (outputs, _) = plan
             .run(&chosen.context, &chosen.context.work)
             .with_context(|| format!("patching k3s {}", chosen.source.version))?;
-        let folder = outputs.of(PATCHED)?;
+        let directory = outputs.of(PATCHED)?;
         Ok(Patched {
-            tree: folder.join(TREE),
-            outcome: serde_json::from_slice(&fs::read(folder.join(OUTCOME))?)?,
+            tree: directory.join(TREE),
+            outcome: serde_json::from_slice(&fs::read(directory.join(OUTCOME))?)?,
             key: plan.key(PATCHED)?.clone(),
         })
     }

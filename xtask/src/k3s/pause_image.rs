@@ -5,7 +5,7 @@ use crate::image::{Compression, PauseImage, docker_archive};
 use crate::step::Step;
 use fs_err as fs;
 
-/// The archive's name in the step's folder.
+/// The archive's name in the step's directory.
 pub const ARCHIVE: &str = "pause-image.tar";
 
 /// The step that wraps the pause program.
@@ -20,11 +20,11 @@ pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
         ],
         needs: vec!["pause"],
         inputs: vec![format!("docker-archive {} ({})", name.normalised(), env!("CARGO_PKG_VERSION"))],
-        run: Box::new(move |folder, outputs| {
+        run: Box::new(move |directory, outputs| {
             let program = fs::read(outputs.of("pause")?.join(crate::pause::PROGRAM))?;
             let image = PauseImage::new(build.target, program, env!("CARGO_PKG_VERSION"))?;
             let archive = docker_archive::archive(&image, std::slice::from_ref(name), Compression::None)?;
-            fs::write(folder.join(ARCHIVE), archive)?;
+            fs::write(directory.join(ARCHIVE), archive)?;
             Ok(())
         }),
     }

@@ -18,9 +18,9 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         recipe: &[include_str!("root.rs")],
         needs: vec![],
         inputs: vec![input],
-        run: Box::new(move |folder, _| match &download {
+        run: Box::new(move |directory, _| match &download {
             None => Ok(()),
-            Some(download) => unpack(&download.get(build.context)?, folder),
+            Some(download) => unpack(&download.get(build.context)?, directory),
         }),
     })
 }
@@ -52,8 +52,8 @@ pub fn download(build: &Build) -> Result<Option<Download>> {
     found.map(Some).map_err(|error| anyhow!("{error:#}{hint}"))
 }
 
-/// Unpacks `bin/` and `etc/` and nothing else, and nothing outside of the folder.
-fn unpack(archive: &Path, folder: &Path) -> Result<()> {
+/// Unpacks `bin/` and `etc/` and nothing else, and nothing outside of the directory.
+fn unpack(archive: &Path, directory: &Path) -> Result<()> {
     let mut tar = tar::Archive::new(fs_err::File::open(archive)?);
     for entry in tar.entries()? {
         let mut entry = entry.with_context(|| format!("reading {}", archive.display()))?;
@@ -69,7 +69,7 @@ fn unpack(archive: &Path, folder: &Path) -> Result<()> {
                 path.display()
             );
             let unpacked =
-                entry.unpack_in(folder).with_context(|| format!("unpacking {}", path.display()))?;
+                entry.unpack_in(directory).with_context(|| format!("unpacking {}", path.display()))?;
             anyhow::ensure!(unpacked, "{}: {} leads out of the archive", archive.display(), path.display());
         }
     }

@@ -1,7 +1,7 @@
 //! runc, with seccomp, compiled in its own module.
 
 use super::Build;
-use super::compile::{C, Compile, Flags, Modules};
+use super::go_build::{C, Compile, Flags, Modules};
 use crate::step::Step;
 use anyhow::Result;
 use fs_err as fs;
@@ -20,10 +20,10 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     inputs.extend(compile.lines(build));
     Ok(Step {
         name: "runc",
-        recipe: &[include_str!("runc.rs"), include_str!("compile.rs")],
+        recipe: &[include_str!("runc.rs"), include_str!("go_build.rs")],
         needs: vec!["libseccomp"],
         inputs,
-        run: Box::new(move |folder, outputs| {
+        run: Box::new(move |directory, outputs| {
             let tree = build.module_directory(module)?;
             let compile = match version_flag(&tree)? {
                 Some(flag) => composed(build, &format!("{flag} {LDFLAGS}"))?,
@@ -33,7 +33,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
                 build,
                 &tree,
                 &Modules::ReadOnly,
-                &folder.join("runc"),
+                &directory.join("runc"),
                 Some(outputs.of("libseccomp")?),
             )
         }),

@@ -66,8 +66,8 @@ pub fn archive(build: &Build) -> Result<PathBuf> {
 /// Puts the file of Debian's source package that has the same bytes where the download would be.
 fn apt_source(context: &Context, download: &Download) -> Result<()> {
     let suite = &context.pins.debian.suite;
-    let folder = Apt::open(context, suite, &["amd64"])?.source("libseccomp")?;
-    for entry in fs::read_dir(&folder)? {
+    let directory = Apt::open(context, suite, &["amd64"])?.source("libseccomp")?;
+    for entry in fs::read_dir(&directory)? {
         let file = entry?.path();
         if Digest::of_file(&file)? == download.sha256 {
             download.take(context, &file)?;
@@ -92,15 +92,15 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
             format!("libseccomp {} sha256:{}", pin.version, pin.sha256),
             format!("zig {} cc -target {} {CFLAGS}", build.context.pins.zig.version, build.target.zig),
         ],
-        run: Box::new(move |folder, _| compile(build, folder)),
+        run: Box::new(move |directory, _| compile(build, directory)),
     })
 }
 
-fn compile(build: &Build, folder: &Path) -> Result<()> {
+fn compile(build: &Build, directory: &Path) -> Result<()> {
     let context = build.context;
     let pin = &context.pins.libseccomp;
     let archive = archive(build)?;
-    let scratch = tempfile::tempdir_in(folder)?;
+    let scratch = tempfile::tempdir_in(directory)?;
     let tree = scratch.path().join(format!("libseccomp-{}", pin.version));
     let (shell, into) = (context.shell()?, scratch.path());
     Program::new(context, cmd!(shell, "tar --extract --no-same-owner --file {archive} --directory {into}"))
@@ -124,15 +124,15 @@ fn compile(build: &Build, folder: &Path) -> Result<()> {
         let flags = flags.clone();
         zig(cmd!(shell, "zig cc -target {target} {flags...} -I. -I../include -c {source}"))?;
     }
-    fs::create_dir_all(folder.join("lib"))?;
-    fs::create_dir_all(folder.join("include"))?;
+    fs::create_dir_all(directory.join("lib"))?;
+    fs::create_dir_all(directory.join("include"))?;
     // By its name alone, since LLVM would replace a `%` in the path.
     zig(cmd!(shell, "zig ar rcsD {LIBRARY} {objects...}"))?;
-    fs::rename(tree.join("src").join(LIBRARY), folder.join("lib").join(LIBRARY))?;
+    fs::rename(tree.join("src").join(LIBRARY), directory.join("lib").join(LIBRARY))?;
     for header in ["seccomp.h", "seccomp-syscalls.h"] {
-        fs::copy(tree.join("include").join(header), folder.join("include").join(header))?;
+        fs::copy(tree.join("include").join(header), directory.join("include").join(header))?;
     }
-    write_pkg_config(folder, &pin.version)
+    write_pkg_config(directory, &pin.version)
 }
 
 /// The C files of `SOURCES_ALL` in libseccomp's src/Makefile.am.
@@ -154,8 +154,8 @@ fn sources(makefile: &str) -> Result<Vec<String>> {
 const LIBRARY: &str = "libseccomp.a";
 
 /// A `pkg-config` that knows this one library, so that none has to be installed. It finds the sysroot
-/// by its own place, since a step's folder is renamed when it is done; quotes keep a place with spaces whole.
-fn write_pkg_config(folder: &Path, version: &str) -> Result<()> {
+/// by its own place, since a step's directory is renamed when it is done; quotes keep a place with spaces whole.
+fn write_pkg_config(directory: &Path, version: &str) -> Result<()> {
     let script = format!(
         "#!/bin/sh\n\
          # pkg-config(1) as far as cgo uses it, for the libseccomp beside this file.\n\
@@ -167,7 +167,7 @@ fn write_pkg_config(folder: &Path, version: &str) -> Result<()> {
          *) echo \"pkg-config: only libseccomp is here, not: $*\" >&2; exit 1 ;;\n\
          esac\n"
     );
-    let path = folder.join("pkg-config");
+    let path = directory.join("pkg-config");
     fs::write(&path, script)?;
     fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
     Ok(())

@@ -2,7 +2,7 @@
 //! module graph it would meet another go-runc.
 
 use super::Build;
-use super::compile::{C, Compile, Modules};
+use super::go_build::{C, Compile, Modules};
 use crate::step::Step;
 use anyhow::Result;
 
@@ -21,12 +21,12 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     inputs.extend(compile.lines(build));
     Ok(Step {
         name: "shim",
-        recipe: &[include_str!("shim.rs"), include_str!("compile.rs")],
+        recipe: &[include_str!("shim.rs"), include_str!("go_build.rs")],
         needs: vec![],
         inputs,
-        run: Box::new(move |folder, _| {
+        run: Box::new(move |directory, _| {
             let tree = build.module_directory(module)?;
-            compile.run(build, &tree, &Modules::ReadOnly, &folder.join(NAME), None)
+            compile.run(build, &tree, &Modules::ReadOnly, &directory.join(NAME), None)
         }),
     })
 }

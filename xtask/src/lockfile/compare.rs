@@ -1,6 +1,6 @@
 //! The pages on which upstream shows what a first use was trusted to be.
 
-use crate::address::without_credentials;
+use crate::url::without_credentials;
 
 /// Returns the page of a tag.
 pub fn page_of_tag(url: &str, tag: &str) -> String {

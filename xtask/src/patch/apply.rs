@@ -64,12 +64,17 @@ impl PatchSet {
         Ok(outcome)
     }
 
-    fn compute<'t>(&self, folder: &'t Path, values: &Values, skip: &[&str]) -> Result<(Tree<'t>, Outcome)> {
+    fn compute<'t>(
+        &self,
+        directory: &'t Path,
+        values: &Values,
+        skip: &[&str],
+    ) -> Result<(Tree<'t>, Outcome)> {
         if let Some(unknown) = skip.iter().find(|name| !self.names().any(|known| known == **name)) {
             let known: Vec<&str> = self.names().collect();
             bail!("there is no patch {unknown:?} to leave out; there are {}", known.join(", "));
         }
-        let untouched = Tree::new(folder)?;
+        let untouched = Tree::new(directory)?;
         let mut tree = untouched.clone();
         let mut outcome = Outcome::default();
         let mut misfits = Vec::new();
@@ -94,7 +99,7 @@ impl PatchSet {
                  how to write an alternative for another layout\n{}",
                 misfits.len(),
                 self.patches.len(),
-                folder.display(),
+                directory.display(),
                 misfits.join("\n")
             );
         }

@@ -273,20 +273,20 @@ mod tests {
     const DIFF: &str = "diff --git a/dir/file b/dir/file\n--- a/dir/file\n+++ b/dir/file\n\
                         @@ -3,3 +3,3 @@\n three\n-four\n+FOUR\n five\n";
 
-    fn folder() -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("dir")).unwrap();
-        fs::write(folder.path().join("dir/file"), TEXT).unwrap();
-        folder
+    fn directory() -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("dir")).unwrap();
+        fs::write(directory.path().join("dir/file"), TEXT).unwrap();
+        directory
     }
 
     fn path(text: &str) -> TreePath {
         TreePath::try_from(text.to_owned()).unwrap()
     }
 
-    fn applied<'t>(diff: &str, folder: &'t tempfile::TempDir) -> Result<Tree<'t>, String> {
+    fn applied<'t>(diff: &str, directory: &'t tempfile::TempDir) -> Result<Tree<'t>, String> {
         check(diff.as_bytes()).map_err(|error| format!("{error:#}"))?;
-        let mut tree = Tree::new(folder.path()).unwrap();
+        let mut tree = Tree::new(directory.path()).unwrap();
         match apply(diff.as_bytes(), &mut tree) {
             Ok(()) => Ok(tree),
             Err(Stop::Refused(refusal)) => Err(refusal.to_string()),
@@ -300,24 +300,24 @@ mod tests {
 
     #[test]
     fn a_diff_that_fits_is_applied() {
-        let folder = folder();
+        let directory = directory();
         let indexed = DIFF.replacen("\n---", "\nindex 1111111..2222222 100644\n---", 1);
         for diff in [DIFF.to_owned(), indexed, format!("Why it is there.\n\n{DIFF}-- \n2.47\n")] {
-            let tree = applied(&diff, &folder).unwrap();
+            let tree = applied(&diff, &directory).unwrap();
             assert_eq!(content(&tree, "dir/file").unwrap(), TEXT.replace("four", "FOUR"));
         }
     }
 
     #[test]
     fn mails_are_read_past_their_prose() {
-        let folder = folder();
+        let directory = directory();
         let mail = |message: &str, diff: &str| {
             format!("From 1234 Mon Sep 17 00:00:00 2001\nSubject: x\n\n{message}\n---\n{diff}-- \n2.47.0\n\n")
         };
         let second = DIFF.replace("-four\n+FOUR", "-FOUR\n+4");
         let message = "@@ this hunk\n@@ -1 +1 @@\n--- a/dir/file\n+++ b/dir/file";
         let mails = mail(message, DIFF) + &mail(message, &second);
-        let tree = applied(&mails, &folder).unwrap();
+        let tree = applied(&mails, &directory).unwrap();
         assert_eq!(content(&tree, "dir/file").unwrap(), TEXT.replace("four", "4"));
     }
 
@@ -336,25 +336,25 @@ mod tests {
 
     #[test]
     fn a_file_below_a_file_is_refused() {
-        let folder = folder();
+        let directory = directory();
         let add = "diff --git a/dir/file/x b/dir/file/x\nnew file mode 100644\n--- /dev/null\n\
                    +++ b/dir/file/x\n@@ -0,0 +1 @@\n+x\n";
-        let error = applied(add, &folder).err().unwrap();
+        let error = applied(add, &directory).err().unwrap();
         assert!(error.contains("dir/file/x: cannot be there beside dir/file"), "{error}");
     }
 
     #[test]
     fn a_diff_whose_context_differs_is_refused_with_the_nearest_line() {
-        let folder = folder();
-        let error = applied(&DIFF.replace(" five", " fife"), &folder).err().unwrap();
+        let directory = directory();
+        let error = applied(&DIFF.replace(" five", " fife"), &directory).err().unwrap();
         let expected = "dir/file: hunk at line 3 did not apply: line 5 should be \"fife\" and is \"five\"";
         assert!(error.starts_with(expected), "{error}");
     }
 
     #[test]
     fn a_diff_for_another_line_is_refused_with_the_line_it_would_fit() {
-        let folder = folder();
-        let error = applied(&DIFF.replace("@@ -3,3 +3,3 @@", "@@ -2,3 +2,3 @@"), &folder).err().unwrap();
+        let directory = directory();
+        let error = applied(&DIFF.replace("@@ -3,3 +3,3 @@", "@@ -2,3 +2,3 @@"), &directory).err().unwrap();
         assert!(
             error.contains("line 2 should be \"three\" and is \"two\"; nearest is dir/file:3: three"),
             "{error}"
@@ -363,36 +363,36 @@ mod tests {
 
     #[test]
     fn a_diff_adds_deletes_and_renames_files_that_are_as_it_says() {
-        let folder = folder();
+        let directory = directory();
         let add =
             "diff --git a/new b/new\nnew file mode 100755\n--- /dev/null\n+++ b/new\n@@ -0,0 +1 @@\n+x\n";
-        let tree = applied(add, &folder).unwrap();
+        let tree = applied(add, &directory).unwrap();
         assert!(tree.read(&path("new")).unwrap().unwrap().executable);
-        fs::write(folder.path().join("new"), "x\n").unwrap();
-        assert!(applied(add, &folder).err().unwrap().contains("is there already"));
+        fs::write(directory.path().join("new"), "x\n").unwrap();
+        assert!(applied(add, &directory).err().unwrap().contains("is there already"));
 
         let delete =
             "diff --git a/new b/new\ndeleted file mode 100644\n--- a/new\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n";
-        assert_eq!(content(&applied(delete, &folder).unwrap(), "new"), None);
-        fs::write(folder.path().join("new"), "x\ny\n").unwrap();
-        assert!(applied(delete, &folder).err().unwrap().contains("is not what the diff says"));
+        assert_eq!(content(&applied(delete, &directory).unwrap(), "new"), None);
+        fs::write(directory.path().join("new"), "x\ny\n").unwrap();
+        assert!(applied(delete, &directory).err().unwrap().contains("is not what the diff says"));
 
         let rename =
             "diff --git a/dir/file b/other\nsimilarity index 100%\nrename from dir/file\nrename to other\n";
-        let tree = applied(rename, &folder).unwrap();
+        let tree = applied(rename, &directory).unwrap();
         assert_eq!((content(&tree, "dir/file"), content(&tree, "other")), (None, Some(TEXT.to_owned())));
     }
 
     #[test]
     fn of_a_diff_of_two_files_the_one_that_does_not_fit_is_named() {
-        let folder = folder();
-        fs::write(folder.path().join("zoo"), "a\n").unwrap();
+        let directory = directory();
+        fs::write(directory.path().join("zoo"), "a\n").unwrap();
         let both = format!("{DIFF}diff --git a/zoo b/zoo\n--- a/zoo\n+++ b/zoo\n@@ -1 +1 @@\n-b\n+c\n");
-        assert!(applied(&both, &folder).err().unwrap().starts_with("zoo: "));
+        assert!(applied(&both, &directory).err().unwrap().starts_with("zoo: "));
         let both = both.replace("-b", "-a");
-        let tree = applied(&both, &folder).unwrap();
+        let tree = applied(&both, &directory).unwrap();
         assert_eq!(content(&tree, "zoo").unwrap(), "c\n");
-        assert!(applied(&both.replace("zoo", "zebra"), &folder).err().unwrap().contains("no such file"));
+        assert!(applied(&both.replace("zoo", "zebra"), &directory).err().unwrap().contains("no such file"));
     }
 
     #[test]

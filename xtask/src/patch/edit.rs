@@ -1,8 +1,8 @@
 //! The kinds of edits, and the pure core of each: a text and an edit give a text or a precise refusal.
 
-use super::image::{self, Spot};
 use super::{PAUSE_IMAGE, Part, Values};
-use crate::image::reference::Reference;
+use crate::image::spots::{self, Spot};
+use crate::reference::Reference;
 use crate::tree_path::TreePath;
 use anyhow::{Result, bail};
 use serde::Deserialize;
@@ -74,7 +74,7 @@ impl TryFrom<String> for Repository {
     type Error = anyhow::Error;
 
     fn try_from(text: String) -> Result<Repository> {
-        if !image::is_repository(&text) {
+        if !spots::is_repository(&text) {
             bail!("{text:?} is not a repository such as \"rancher/mirrored-pause\", without a tag");
         }
         Ok(Repository(text))
@@ -176,7 +176,7 @@ impl ImageEdit {
     pub fn apply(&self, texts: &[(&TreePath, &str)], values: &Values) -> Result<Vec<String>, Refusal> {
         let Repository(repository) = &self.repository;
         let of_repository = |text| -> Vec<Spot<'_>> {
-            image::spots(text).into_iter().filter(|spot| spot.repository == repository).collect()
+            spots::spots(text).into_iter().filter(|spot| spot.repository == repository).collect()
         };
         let found: Vec<_> = texts.iter().map(|(_, text)| of_repository(text)).collect();
         if found.iter().map(Vec::len).sum::<usize>() != self.count.get() {
@@ -200,7 +200,7 @@ impl ImageEdit {
         Ok(texts
             .iter()
             .zip(&found)
-            .map(|((_, text), spots)| image::replace(text, spots, reference))
+            .map(|((_, text), spots)| spots::replace(text, spots, reference))
             .collect())
     }
 }

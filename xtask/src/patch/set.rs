@@ -115,10 +115,10 @@ impl Probe {
 }
 
 impl PatchSet {
-    /// Reads `patches/` below the repository's root and the folder of `--patches`.
+    /// Reads `patches/` below the repository's root and the directory of `--patches`.
     ///
-    /// A folder holds `*.json` files; the user's may also hold unified diffs, `*.patch`. What they add
-    /// or apply lies in subfolders.
+    /// A directory holds `*.json` files; the user's may also hold unified diffs, `*.patch`. What they add
+    /// or apply lies in subdirectories.
     pub fn load(root: &Path, user: Option<&Path>) -> Result<PatchSet> {
         let mut patches = Vec::new();
         for file in patch_files(&root.join("patches"))? {
@@ -127,8 +127,11 @@ impl PatchSet {
                 _ => bail!("{}: patches of this repository are *.json, with their why", file.display()),
             }
         }
-        for file in
-            user.map(patch_files).transpose().context("reading the folder of --patches")?.unwrap_or_default()
+        for file in user
+            .map(patch_files)
+            .transpose()
+            .context("reading the directory of --patches")?
+            .unwrap_or_default()
         {
             match extension(&file) {
                 "json" => patches.push(Patch::read(&file, &file)?),
@@ -179,8 +182,8 @@ impl Patch {
             if file.file_stem().is_none_or(|stem| stem != name.as_str()) {
                 bail!("the patch calls itself {name:?}, unlike its file");
             }
-            let folder = file.parent().context("a patch lies in a folder")?;
-            let attachments = attachments(&alternatives, folder)?;
+            let directory = file.parent().context("a patch lies in a directory")?;
+            let attachments = attachments(&alternatives, directory)?;
             let retire = Some(retire);
             Ok(Patch { name, origin: origin.to_owned(), why, retire, when, alternatives, attachments, text })
         };
@@ -212,7 +215,7 @@ impl Patch {
 }
 
 /// The files that edits name, with the diffs among them checked.
-fn attachments(alternatives: &[Alternative], folder: &Path) -> Result<BTreeMap<TreePath, Vec<u8>>> {
+fn attachments(alternatives: &[Alternative], directory: &Path) -> Result<BTreeMap<TreePath, Vec<u8>>> {
     let mut found = BTreeMap::new();
     for edit in alternatives.iter().flat_map(|alternative| &alternative.edits) {
         let path = match edit {
@@ -223,7 +226,7 @@ fn attachments(alternatives: &[Alternative], folder: &Path) -> Result<BTreeMap<T
             Edit::Diff(DiffEdit { from }) => from,
             Edit::Image(_) | Edit::Text(_) => continue,
         };
-        let bytes = fs::read(path.below(folder)?)?;
+        let bytes = fs::read(path.below(directory)?)?;
         if let Edit::Diff(_) = edit {
             diff::check(&bytes).with_context(|| format!("reading its diff {path}"))?;
         }
@@ -232,10 +235,10 @@ fn attachments(alternatives: &[Alternative], folder: &Path) -> Result<BTreeMap<T
     Ok(found)
 }
 
-/// The files at the top of a folder, sorted, but for hidden ones and explanations (`*.md`).
-fn patch_files(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The files at the top of a directory, sorted, but for hidden ones and explanations (`*.md`).
+fn patch_files(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
+    for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         if !path.is_dir() && !hidden && extension(&path) != "md" {
@@ -253,7 +256,7 @@ fn extension(file: &Path) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::reference::Reference;
+    use crate::reference::Reference;
 
     const PATCH: &str = r#"{
   "name": "greet",
@@ -274,7 +277,7 @@ mod tests {
     const DIFF: &str =
         "diff --git a/main.go b/main.go\n--- a/main.go\n+++ b/main.go\n@@ -1 +1 @@\n-hi\n+ho\n";
 
-    /// A repository whose `patches/` holds these files, and beside it a folder `user`.
+    /// A repository whose `patches/` holds these files, and beside it a directory `user`.
     fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         for (name, text) in

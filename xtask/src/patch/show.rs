@@ -57,8 +57,8 @@ mod tests {
 
     #[test]
     fn a_rendered_change_can_be_applied_again() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("file"), TEXT).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("file"), TEXT).unwrap();
         let file = |text: &str, executable| Some(File { bytes: text.as_bytes().to_vec(), executable });
         for (before, after) in [
             (file(TEXT, false), file(&TEXT.replace("two", "2").replace("seven\n", "7"), false)),
@@ -68,7 +68,7 @@ mod tests {
             let name = if before.is_some() { "file" } else { "made" };
             let text = render(&Change { path: path(name), before, after: after.clone() }).unwrap();
             diff::check(text.as_bytes()).unwrap();
-            let mut tree = Tree::new(folder.path()).unwrap();
+            let mut tree = Tree::new(directory.path()).unwrap();
             assert!(diff::apply(text.as_bytes(), &mut tree).is_ok(), "{text}");
             assert_eq!(tree.read(&path(name)).unwrap(), after, "{text}");
         }

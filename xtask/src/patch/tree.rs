@@ -17,10 +17,10 @@ pub(super) struct File {
     pub executable: bool,
 }
 
-/// A folder, and over it what has been changed so far.
+/// A directory, and over it what has been changed so far.
 #[derive(Clone)]
 pub(super) struct Tree<'a> {
-    folder: &'a Path,
+    directory: &'a Path,
     changed: BTreeMap<TreePath, Option<File>>,
     /// The files among them that hold a placeholder.
     parts: BTreeMap<TreePath, Part>,
@@ -34,11 +34,11 @@ pub(super) struct Change {
 }
 
 impl<'a> Tree<'a> {
-    pub fn new(folder: &'a Path) -> Result<Tree<'a>> {
-        if !folder.is_dir() {
-            bail!("{} is not a folder, so there is nothing to patch", folder.display());
+    pub fn new(directory: &'a Path) -> Result<Tree<'a>> {
+        if !directory.is_dir() {
+            bail!("{} is not a directory, so there is nothing to patch", directory.display());
         }
-        Ok(Tree { folder, changed: BTreeMap::new(), parts: BTreeMap::new() })
+        Ok(Tree { directory, changed: BTreeMap::new(), parts: BTreeMap::new() })
     }
 
     /// The file as it now stands; none if there is none.
@@ -50,7 +50,7 @@ impl<'a> Tree<'a> {
     }
 
     fn read_from_disk(&self, path: &TreePath) -> Result<Option<File>> {
-        let place = path.below(self.folder)?;
+        let place = path.below(self.directory)?;
         if !place.exists() {
             return Ok(None);
         }
@@ -91,7 +91,7 @@ impl<'a> Tree<'a> {
     fn is_file(&self, path: &TreePath) -> bool {
         match self.changed.get(path) {
             Some(file) => file.is_some(),
-            None => path.below(self.folder).is_ok_and(|place| place.is_file()),
+            None => path.below(self.directory).is_ok_and(|place| place.is_file()),
         }
     }
 
@@ -126,14 +126,14 @@ impl<'a> Tree<'a> {
     /// file is written in full beside its place, so that a full disk is met while nothing has been replaced.
     /// Modes are git's: 0644, or 0755 for programs.
     pub fn write(&self) -> Result<()> {
-        let changes = self.changes_since(&Tree::new(self.folder)?)?;
+        let changes = self.changes_since(&Tree::new(self.directory)?)?;
         for change in changes.iter().filter(|change| change.after.is_none()) {
-            fs::remove_file(change.path.below(self.folder)?)?;
+            fs::remove_file(change.path.below(self.directory)?)?;
         }
         let mut ready = Vec::new();
         for Change { path, after, .. } in &changes {
             let Some(file) = after else { continue };
-            let place = path.below(self.folder)?;
+            let place = path.below(self.directory)?;
             let written = write_beside(&place, file).with_context(|| format!("patching {path}"))?;
             ready.push((place, written));
         }
@@ -145,7 +145,7 @@ impl<'a> Tree<'a> {
 }
 
 fn write_beside(place: &Path, file: &File) -> Result<tempfile::NamedTempFile> {
-    let parent = place.parent().context("a file of the tree lies in a folder")?;
+    let parent = place.parent().context("a file of the tree lies in a directory")?;
     fs::create_dir_all(parent)?;
     let mut written = tempfile::NamedTempFile::new_in(parent)?;
     written.write_all(&file.bytes)?;
@@ -166,10 +166,10 @@ mod tests {
     fn a_symbolic_link_is_followed_neither_at_the_end_nor_on_the_way() {
         let outside = tempfile::tempdir().unwrap();
         fs::write(outside.path().join("file"), "outside").unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink(outside.path(), folder.path().join("dir")).unwrap();
-        std::os::unix::fs::symlink(outside.path().join("file"), folder.path().join("link")).unwrap();
-        let tree = Tree::new(folder.path()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(outside.path(), directory.path().join("dir")).unwrap();
+        std::os::unix::fs::symlink(outside.path().join("file"), directory.path().join("link")).unwrap();
+        let tree = Tree::new(directory.path()).unwrap();
         for through in ["dir/file", "dir/new", "link"] {
             let error = tree.read(&path(through).unwrap()).unwrap_err().to_string();
             assert!(error.contains("is a symbolic link"), "{error}");
@@ -184,9 +184,9 @@ mod tests {
 
     #[test]
     fn a_file_is_neither_below_nor_above_another() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("file"), "text").unwrap();
-        let mut tree = Tree::new(folder.path()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("file"), "text").unwrap();
+        let mut tree = Tree::new(directory.path()).unwrap();
         let mut set = |name: &str, text: Option<&str>| {
             let file = text.map(|text| File { bytes: text.as_bytes().to_vec(), executable: false });
             tree.set(&path(name).unwrap(), file).map_err(|refusal| refusal.to_string())
@@ -200,25 +200,25 @@ mod tests {
         set("file", None).unwrap();
         set("file/x", Some("new")).unwrap();
         tree.write().unwrap();
-        assert_eq!(fs::read_to_string(folder.path().join("file/x")).unwrap(), "new");
+        assert_eq!(fs::read_to_string(directory.path().join("file/x")).unwrap(), "new");
     }
 
     #[test]
     fn nothing_is_on_the_disk_before_it_is_written_and_modes_are_gits_afterwards() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("gone"), "old").unwrap();
-        let mut tree = Tree::new(folder.path()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("gone"), "old").unwrap();
+        let mut tree = Tree::new(directory.path()).unwrap();
         let file = |text: &str, executable| Some(File { bytes: text.as_bytes().to_vec(), executable });
         tree.set(&path("gone").unwrap(), None).unwrap();
         tree.set(&path("new/file").unwrap(), file("1", false)).unwrap();
         tree.set(&path("new/program").unwrap(), file("2", true)).unwrap();
-        assert!(folder.path().join("gone").exists() && !folder.path().join("new").exists());
+        assert!(directory.path().join("gone").exists() && !directory.path().join("new").exists());
         tree.write().unwrap();
-        assert!(!folder.path().join("gone").exists());
+        assert!(!directory.path().join("gone").exists());
         for (name, mode) in [("new/file", 0o644), ("new/program", 0o755)] {
-            let found = fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+            let found = fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
             assert_eq!(found & 0o777, mode, "{name}");
         }
-        assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 2);
+        assert_eq!(fs::read_dir(directory.path().join("new")).unwrap().count(), 2);
     }
 }

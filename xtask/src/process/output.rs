@@ -1,6 +1,6 @@
 //! The output of a program, on its way to the log.
 
-use crate::address::without_credentials;
+use crate::url::without_credentials;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
 

@@ -1,6 +1,7 @@
 //! The product is checked, not the exit code of what made it.
 
-use super::{Part, elf, names};
+use super::{Part, names};
+use crate::elf;
 use crate::k3s::{Build, Part as Presence, bundle, format};
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
@@ -55,11 +56,11 @@ fn size(part: &Part) -> Result<u64> {
     Ok(fs::metadata(&part.path)?.len())
 }
 
-/// The folders of this machine that must not be found in anything shipped.
+/// The directories of this machine that must not be found in anything shipped.
 fn build_paths(build: &Build) -> Vec<String> {
     let context = build.context;
     let home = std::env::var("HOME").unwrap_or_default();
-    // Folders in them, since a folder such as /src, /cache or /root stands in programs for reasons of their own.
+    // Directories in them, since a directory such as /src, /cache or /root stands in programs for reasons of their own.
     let below = [
         context.root.join("pause/src"),
         context.work.join(build.target.go),
@@ -68,7 +69,7 @@ fn build_paths(build: &Build) -> Vec<String> {
         context.cache.join("tools"),
         context.cache.join("zig"),
         Path::new(&home).join(".cargo/registry"),
-        build.any_go.module_cache().folder,
+        build.any_go.module_cache().directory,
     ];
     let known = below.iter().filter(|path| path.is_absolute());
     known.map(|path| path.display().to_string()).collect()

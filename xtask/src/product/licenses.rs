@@ -22,16 +22,16 @@ pub struct ThirdPartyPackage {
 }
 
 impl ThirdPartyPackage {
-    /// Reads the licence files in a component's folder, which was there when the component was compiled.
-    pub fn in_folder(name: &str, folder: &Path) -> Result<ThirdPartyPackage> {
+    /// Reads the licence files in a component's directory, which was there when the component was compiled.
+    pub fn in_directory(name: &str, directory: &Path) -> Result<ThirdPartyPackage> {
         ensure!(
-            folder.is_dir(),
+            directory.is_dir(),
             "the licences of {name} cannot be read: {} is not there any more\n  \
              cargo xtask cache --prune, and the same build fetches it again",
-            folder.display()
+            directory.display()
         );
         let mut texts = Vec::new();
-        for entry in walkdir::WalkDir::new(folder).max_depth(1).sort_by_file_name() {
+        for entry in walkdir::WalkDir::new(directory).max_depth(1).sort_by_file_name() {
             let entry = entry?;
             let file = entry.file_name().to_string_lossy();
             if entry.file_type().is_file() && holds_a_license(&file) {

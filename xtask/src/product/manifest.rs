@@ -1,13 +1,13 @@
 //! `manifest.json`: what the product is and what it was made of, without times and without paths.
 
-use super::{Part, check::Check, modules::Compiled, third_party::ThirdParty};
-use crate::address::without_credentials;
+use super::{Part, check::Check, go_buildinfo::Compiled, third_party::ThirdParty};
 use crate::digest::Digest;
 use crate::k3s::Build;
 use crate::patch::Applied;
 use crate::target::Target;
 use crate::toolchain::rust::Rust;
 use crate::upstream::release::Origin;
+use crate::url::without_credentials;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -85,7 +85,7 @@ impl Manifest {
         parts: &[Part],
         checks: &[Check],
         third_party: ThirdParty,
-        folder: &Path,
+        directory: &Path,
         files: &[String],
     ) -> Result<Manifest> {
         let parts = parts
@@ -94,7 +94,7 @@ impl Manifest {
             .collect::<Result<_>>()?;
         let files = files
             .iter()
-            .map(|name| Ok((name.clone(), FileEntry::of(&folder.join(name))?)))
+            .map(|name| Ok((name.clone(), FileEntry::of(&directory.join(name))?)))
             .collect::<Result<_>>()?;
         let applied = &build.patched.outcome.applied;
         let mut sources = BTreeMap::from([

@@ -10,12 +10,12 @@ pub mod terminal;
 use super::Product;
 use super::check::Check;
 use super::manifest::Manifest;
-use crate::address::without_credentials;
 use crate::k3s::Build;
 use crate::page::{Bar, Mark, Page, Section, bars, code, diff, duration, facts, size};
 use crate::patch::Applied;
 use crate::step::Timing;
 use crate::target::Target;
+use crate::url::without_credentials;
 pub(crate) use caveat::unchecked;
 use caveat::{caveats, title};
 use maud::{Markup, html};
@@ -32,14 +32,14 @@ pub fn say(build: &Build, product: &Product) {
         Some(host) if host == build.target => Machine::This,
         _ => Machine::Another,
     };
-    let folder = match std::env::current_dir() {
-        Ok(here) => product.folder.strip_prefix(here).unwrap_or(&product.folder),
-        Err(_) => &product.folder,
+    let directory = match std::env::current_dir() {
+        Ok(here) => product.directory.strip_prefix(here).unwrap_or(&product.directory),
+        Err(_) => &product.directory,
     };
     let summary = Summary {
         manifest: &product.manifest,
         location: &build.source.location,
-        folder,
+        directory,
         machine,
         default_k3s: &build.context.pins.k3s.version,
         palette: Palette::of_standard_error(),

@@ -3,11 +3,11 @@
 use super::check::Check;
 use crate::context::Context;
 use crate::k3s::Build;
-use crate::namespaces;
 use crate::process::Program;
 use crate::step::Outputs;
 use crate::target::Target;
 use crate::toolchain::qemu;
+use crate::userns;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -77,7 +77,7 @@ pub fn conditions(context: &Context, target: &Target) -> Result<String> {
             format!("run by {}", path.file_name().unwrap_or_default().to_string_lossy())
         }
     };
-    Ok(if namespaces::are_allowed(context)? { emulator } else { emulator + ", but for the server" })
+    Ok(if userns::are_allowed(context)? { emulator } else { emulator + ", but for the server" })
 }
 
 /// What runs a program of the target: nothing on its own kind of machine, qemu elsewhere.
@@ -104,13 +104,13 @@ impl Emulator {
 /// k3s unpacks its bundle before it starts anything of it; its own code verifies every sum and link.
 fn unpacks_itself(build: &Build, emulator: &Emulator, outputs: &Outputs, data: &Path) -> Result<Check> {
     let k3s = outputs.of("binary")?.join(build.target.k3s_binary());
-    let folder = data.to_string_lossy();
+    let directory = data.to_string_lossy();
     // Under emulation the program that k3s then becomes cannot be started; that it was unpacked is
     // what is asked here.
     let (_, stdout, stderr) = emulator
         .program(build.context, &k3s, &["kubectl", "version", "--client"])?
-        .env("K3S_DATA_DIR", &*folder)
-        .env("HOME", &*folder)
+        .env("K3S_DATA_DIR", &*directory)
+        .env("HOME", &*directory)
         .capture()?;
     unpacked(data)
         .map(|found| Check { what: "k3s unpacks and verifies its own bundle".into(), seen: found.1 })
@@ -119,7 +119,7 @@ fn unpacks_itself(build: &Build, emulator: &Emulator, outputs: &Outputs, data: &
         })
 }
 
-/// The `bin/k3s` below a data folder of k3s, wherever the folder's rules put it, and the bundle's sum.
+/// The `bin/k3s` below a data directory of k3s, wherever the directory's rules put it, and the bundle's sum.
 fn unpacked(data: &Path) -> Result<(PathBuf, String)> {
     for entry in walkdir::WalkDir::new(data).max_depth(5) {
         let path = entry?.into_path();
@@ -139,7 +139,7 @@ fn unpacked(data: &Path) -> Result<(PathBuf, String)> {
 /// `k3s server` gets past the checks at its start, which `--version` does not reach: between v1.30 and
 /// v1.35 it ends at once unless it was built with Kubernetes' own Go.
 fn server_starts(build: &Build, emulator: &Emulator, data: &Path) -> Result<Check> {
-    if !namespaces::are_allowed(build.context)? {
+    if !userns::are_allowed(build.context)? {
         // In the chroot of a build service, for instance, and where a security module forbids them.
         build
             .context

@@ -2,17 +2,17 @@
 //! that have to travel along.
 
 use super::Part;
+use super::go_buildinfo::{self, Compiled, Replacement};
 use super::licenses::{ThirdPartyPackage, document};
-use super::modules::{self, Compiled, Replacement};
-use crate::address::without_credentials;
 use crate::k3s::{Build, Part as Presence, cni, seccomp};
 use crate::process::Program;
+use crate::toolchain::gomod::{Module, Resolved};
+use crate::toolchain::local_module;
 use crate::toolchain::module_cache::ModuleCache;
 use crate::upstream::checkout;
-use crate::upstream::gomod::{Module, Resolved};
-use crate::upstream::local_module;
 use crate::upstream::recipe::file_name;
 use crate::upstream::release::Origin;
+use crate::url::without_credentials;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use memchr::memmem;
@@ -65,7 +65,8 @@ pub fn gather(build: &Build, parts: &[Part]) -> Result<(ThirdParty, String)> {
     // Several may be compiled from one origin: a module, and that which it replaces.
     let origins: BTreeSet<_> = found.modules.iter().map(Compiled::origin).collect();
     for origin in origins {
-        components.push(ThirdPartyPackage::in_folder(&origin.to_string(), &files(build, &cache, origin)?)?);
+        components
+            .push(ThirdPartyPackage::in_directory(&origin.to_string(), &files(build, &cache, origin)?)?);
     }
     let plugins = plugins(build, &fs::read(path("cni").context("the product has no cni")?)?)?;
     for (module, component) in plugins {
@@ -93,10 +94,10 @@ fn stand_in(component: &mut ThirdPartyPackage) {
 
 /// The directory of the files that were compiled. An earlier run may have compiled them, and the module cache may have
 /// been emptied since (`go clean -modcache`): then they are fetched again.
-fn files(build: &Build, cache: &ModuleCache, origin: modules::Origin<'_>) -> Result<PathBuf> {
+fn files(build: &Build, cache: &ModuleCache, origin: go_buildinfo::Origin<'_>) -> Result<PathBuf> {
     match origin {
-        modules::Origin::Directory(directory) => Ok(build.patched.tree.join(directory)),
-        modules::Origin::Module { path, version } => {
+        go_buildinfo::Origin::Directory(directory) => Ok(build.patched.tree.join(directory)),
+        go_buildinfo::Origin::Module { path, version } => {
             let files = cache.files(path, version);
             if files.is_dir() {
                 return Ok(files);
@@ -122,7 +123,7 @@ fn modules_in(build: &Build, program: &Path, main: Option<&Resolved>) -> Result<
             .with_context(|| format!("{} is compiled from the directory {written}", module.path))?;
         Ok(Compiled { replacement: Some(Replacement::Directory(directory)), ..module })
     };
-    modules::of_build_info(&text).into_iter().map(from_root).collect()
+    go_buildinfo::of_build_info(&text).into_iter().map(from_root).collect()
 }
 
 /// The CNI plugins' repositories and, of what they have vendored, that which the linker kept: programs
@@ -134,14 +135,14 @@ fn plugins(build: &Build, program: &[u8]) -> Result<Vec<(Compiled, ThirdPartyPac
         checkout::export(&repository.commit, tree.path())?;
         let url = without_credentials(&repository.url);
         let module = Compiled::plain(url.trim_start_matches("https://"), &repository.tag);
-        let component = ThirdPartyPackage::in_folder(&module.to_string(), tree.path())?;
+        let component = ThirdPartyPackage::in_directory(&module.to_string(), tree.path())?;
         found.push((module, component));
         let vendor = tree.path().join("vendor");
         let list = fs::read_to_string(vendor.join("modules.txt")).unwrap_or_default();
-        for module in modules::of_vendor_list(&list) {
+        for module in go_buildinfo::of_vendor_list(&list) {
             if memmem::find(program, format!("/vendor/{}", module.path).as_bytes()).is_some() {
                 let component =
-                    ThirdPartyPackage::in_folder(&module.to_string(), &vendor.join(&module.path))?;
+                    ThirdPartyPackage::in_directory(&module.to_string(), &vendor.join(&module.path))?;
                 found.push((module, component));
             }
         }
@@ -160,9 +161,9 @@ fn libraries(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -
     let mut found = vec![
         (
             Some(("golang".to_owned(), go.clone())),
-            ThirdPartyPackage::in_folder(&format!("Go {go}"), &go_root)?,
+            ThirdPartyPackage::in_directory(&format!("Go {go}"), &go_root)?,
         ),
-        (None, ThirdPartyPackage::in_folder("musl, the C library", &zig.join("lib/libc/musl"))?),
+        (None, ThirdPartyPackage::in_directory("musl, the C library", &zig.join("lib/libc/musl"))?),
         libseccomp(build)?,
     ];
     found.extend(sqlite(build, modules, cache)?);

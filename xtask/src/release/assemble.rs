@@ -6,29 +6,29 @@ use super::packages::payload;
 use crate::digest::Digest;
 use crate::image::{Compression, PauseImage, docker_archive, installed};
 use crate::product;
-use crate::rpm::naming::SOURCE_PACKAGE;
+use crate::rpm::nevra::SOURCE_PACKAGE;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::path::Path;
 
 /// Puts every asset of a product and its packages into the directory.
-pub fn add(folder: &Path, part: &Part, dist: &str) -> Result<()> {
+pub fn add(directory: &Path, part: &Part, dist: &str) -> Result<()> {
     let Part { target, product, packages } = part;
     for asset in &ASSETS {
         let name = assets::expand(asset.name, target, dist);
         match asset.source {
             Source::Product(file) => {
-                let from = product.folder.join(assets::expand(file, target, dist));
+                let from = product.directory.join(assets::expand(file, target, dist));
                 ensure!(from.is_file(), "{} is missing", from.display());
-                put(&from, folder, &name)?;
+                put(&from, directory, &name)?;
             }
-            Source::Generated(write) => write(part, &folder.join(name))?,
+            Source::Generated(write) => write(part, &directory.join(name))?,
             Source::Packages | Source::Release => {}
         }
     }
-    for file in assets::names(&packages.folder)? {
+    for file in assets::names(&packages.directory)? {
         if assets::of(&file).is_some_and(|(asset, _)| matches!(asset.source, Source::Packages)) {
-            put(&packages.folder.join(&file), folder, &assets::kept_name(&file))?;
+            put(&packages.directory.join(&file), directory, &assets::kept_name(&file))?;
         }
     }
     Ok(())
@@ -38,8 +38,8 @@ pub fn add(folder: &Path, part: &Part, dist: &str) -> Result<()> {
 ///
 /// Of packages that are for no architecture the first one stays: they say on which one they were built, and
 /// contain the same; source packages say it as well in the spec that they contain.
-fn put(from: &Path, folder: &Path, name: &str) -> Result<()> {
-    let to = folder.join(name);
+fn put(from: &Path, directory: &Path, name: &str) -> Result<()> {
+    let to = directory.join(name);
     if !to.exists() {
         fs::copy(from, to)?;
         return Ok(());
@@ -55,7 +55,7 @@ fn put(from: &Path, folder: &Path, name: &str) -> Result<()> {
 
 /// Writes the product's pause image under the names that releases of k3s ask for as upstream publishes them.
 pub fn fix(part: &Part, file: &Path) -> Result<()> {
-    let program = fs::read(part.product.folder.join(crate::pause::PROGRAM))?;
+    let program = fs::read(part.product.directory.join(crate::pause::PROGRAM))?;
     let image = PauseImage::new(part.target, program, env!("CARGO_PKG_VERSION"))?;
     fs::write(file, docker_archive::archive(&image, &installed::names()?, Compression::None)?)?;
     Ok(())
@@ -65,7 +65,7 @@ pub fn fix(part: &Part, file: &Path) -> Result<()> {
 /// place, are what `$basearch` in a .repo file tells apart. The source package, of no use to a node, is left
 /// out.
 pub fn repository(part: &Part, file: &Path) -> Result<()> {
-    let repository = &part.packages.folder;
+    let repository = &part.packages.directory;
     let mut tar = tar::Builder::new(fs::File::create(file)?);
     tar.mode(tar::HeaderMode::Deterministic);
     for entry in walkdir::WalkDir::new(repository).sort_by_file_name() {
@@ -81,10 +81,10 @@ pub fn repository(part: &Part, file: &Path) -> Result<()> {
 }
 
 /// Returns the text of `SHA256SUMS`: all files but itself and its signature.
-pub fn sums(folder: &Path) -> Result<String> {
+pub fn sums(directory: &Path) -> Result<String> {
     let names: Vec<String> =
-        assets::names(folder)?.into_iter().filter(|name| !assets::is_sums(name)).collect();
-    product::sums(folder, &names)
+        assets::names(directory)?.into_iter().filter(|name| !assets::is_sums(name)).collect();
+    product::sums(directory, &names)
 }
 
 #[cfg(test)]
@@ -100,21 +100,21 @@ mod tests {
             fs::write(&path, text).unwrap();
             path
         };
-        let folder = place.path().join("folder");
-        fs::create_dir(&folder).unwrap();
-        put(&file("one/LICENSE", "a"), &folder, "LICENSE").unwrap();
-        put(&file("two/LICENSE", "a"), &folder, "LICENSE").unwrap();
-        let error = put(&file("three/LICENSE", "b"), &folder, "LICENSE").unwrap_err().to_string();
+        let directory = place.path().join("directory");
+        fs::create_dir(&directory).unwrap();
+        put(&file("one/LICENSE", "a"), &directory, "LICENSE").unwrap();
+        put(&file("two/LICENSE", "a"), &directory, "LICENSE").unwrap();
+        let error = put(&file("three/LICENSE", "b"), &directory, "LICENSE").unwrap_err().to_string();
         assert!(error.contains("three/LICENSE is not the LICENSE of another architecture"), "{error}");
     }
 
     #[test]
     fn the_sums_leave_out_only_themselves_and_their_signature() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         for name in ["k3s-riscv64", "NOTES.md", "SHA256SUMS", "SHA256SUMS.asc", "SHA256SUMS.old"] {
-            fs::write(folder.path().join(name), "").unwrap();
+            fs::write(directory.path().join(name), "").unwrap();
         }
-        let sums = sums(folder.path()).unwrap();
+        let sums = sums(directory.path()).unwrap();
         let named: Vec<&str> = sums.lines().filter_map(|line| line.split("  ").nth(1)).collect();
         assert_eq!(named, ["NOTES.md", "SHA256SUMS.old", "k3s-riscv64"]);
     }

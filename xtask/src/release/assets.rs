@@ -1,7 +1,7 @@
 //! The assets of a release: the one table from which they are assembled, checked and described.
 
 use super::{NOTES, Part, REHEARSAL, SIGNATURE, assemble};
-use crate::product::finished::{CHECK_CONFIG, LICENSE, NOTICES};
+use crate::product::load::{CHECK_CONFIG, LICENSE, NOTICES};
 use crate::product::{MANIFEST, SUMS};
 use crate::rpm::repository::REPO_FILE;
 use crate::rpm::sign::PUBLIC_KEY;
@@ -124,22 +124,22 @@ pub struct File {
 const LARGEST: u64 = 2 << 30;
 
 /// Lists the files of a release, each of which has to be an asset.
-pub fn list(folder: &Path) -> Result<Vec<File>> {
+pub fn list(directory: &Path) -> Result<Vec<File>> {
     let file = |name: String| {
         let (asset, target) = of(&name).with_context(|| format!("{name} is no asset of a release"))?;
-        let size = fs::metadata(folder.join(&name))?.len();
+        let size = fs::metadata(directory.join(&name))?.len();
         ensure!(size < LARGEST, "{name} is too large for GitHub: {size} bytes, of {LARGEST} at most");
         let of_target = if asset.name.contains("arch>") { format!(", {}", target.go) } else { String::new() };
         Ok(File { name, size, description: format!("{}{of_target}", asset.description) })
     };
-    names(folder)?.into_iter().map(file).collect()
+    names(directory)?.into_iter().map(file).collect()
 }
 
 /// Returns the names of the files in a directory, sorted. That of a repository's metadata is left out, any other
 /// directory is an error.
-pub fn names(folder: &Path) -> Result<Vec<String>> {
+pub fn names(directory: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(folder)? {
+    for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let name = entry.file_name().into_string();
         let name = name.map_err(|name| anyhow::anyhow!("{} is no name for a file", name.display()))?;

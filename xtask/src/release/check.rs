@@ -2,14 +2,15 @@
 //! machine or the run that made it: it may have come a long way.
 
 use super::assets::{self, ASSETS, Check, Source};
-use super::faults::{self, Faults};
+use super::problems::{self, Faults};
 use super::{REHEARSAL, packages};
 use crate::digest::Digest;
+use crate::elf;
 use crate::lockfile::Lockfile;
-use crate::product::finished;
+use crate::product::SUMS;
+use crate::product::load;
 use crate::product::manifest::Manifest;
-use crate::product::{SUMS, elf};
-use crate::rpm::naming::SOURCE_PACKAGE;
+use crate::rpm::nevra::SOURCE_PACKAGE;
 use crate::target::Target;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
@@ -31,31 +32,31 @@ pub struct Checked {
 }
 
 /// Checks a directory.
-pub fn folder(folder: &Path) -> Result<Checked> {
+pub fn directory(directory: &Path) -> Result<Checked> {
     ensure!(
-        folder.join(SUMS).is_file(),
+        directory.join(SUMS).is_file(),
         "there is no {SUMS} in {}\n  cargo xtask release leaves one in target/dist/<version>/release",
-        folder.display()
+        directory.display()
     );
-    let sums = finished::verified_sums(folder)?;
-    let files = assets::names(folder)?;
+    let sums = load::verified_sums(directory)?;
+    let files = assets::names(directory)?;
     for name in files.iter().filter(|name| !assets::is_sums(name)) {
         ensure!(sums.contains_key(name), "{SUMS} does not name {name}");
         ensure!(assets::kept_name(name) == *name, "GitHub would give {name} another name");
     }
-    assets::list(folder)?;
+    assets::list(directory)?;
     let is_manifest =
         |name: &&String| assets::of(name).is_some_and(|(asset, _)| asset.check == Check::Manifest);
-    let manifests = files.iter().filter(is_manifest).map(|name| Manifest::read(&folder.join(name)));
+    let manifests = files.iter().filter(is_manifest).map(|name| Manifest::read(&directory.join(name)));
     let manifests = manifests.collect::<Result<Vec<_>>>()?;
-    ensure!(!manifests.is_empty(), "there is no manifest of any product in {}", folder.display());
+    ensure!(!manifests.is_empty(), "there is no manifest of any product in {}", directory.display());
     for manifest in &manifests {
-        product(folder, &files, manifest, &sums)
+        product(directory, &files, manifest, &sums)
             .with_context(|| format!("looking at what is for {}", manifest.arch))?;
     }
-    packages::whole(folder, &manifests)?;
+    packages::whole(directory, &manifests)?;
     let is_rehearsal = files.iter().any(|name| name == REHEARSAL);
-    let rehearsal = is_rehearsal.then(|| fs::read_to_string(folder.join(REHEARSAL))).transpose()?;
+    let rehearsal = is_rehearsal.then(|| fs::read_to_string(directory.join(REHEARSAL))).transpose()?;
     Ok(Checked { manifests, files, rehearsal })
 }
 
@@ -63,13 +64,13 @@ impl Checked {
     /// Returns what keeps the directory from being published.
     pub fn faults(&self, lock: &Lockfile) -> Faults {
         let manifests: Vec<&Manifest> = self.manifests.iter().collect();
-        let mut faults = faults::of_products(&manifests, lock);
+        let mut faults = problems::of_products(&manifests, lock);
         if !self.files.iter().any(|name| name.ends_with(SOURCE_PACKAGE)) {
             faults.shortcomings.push(NO_SOURCE.to_owned());
         }
         if let Some(text) = &self.rehearsal {
             let first = text.lines().next().unwrap_or(REHEARSAL);
-            faults.errors.push(format!("the folder says of itself: {first}"));
+            faults.errors.push(format!("the directory says of itself: {first}"));
         }
         faults
     }
@@ -77,7 +78,7 @@ impl Checked {
 
 /// Checks the assets of one architecture, and those of all.
 fn product(
-    folder: &Path,
+    directory: &Path,
     files: &[String],
     manifest: &Manifest,
     sums: &BTreeMap<String, Digest>,
@@ -98,10 +99,10 @@ fn product(
             ensure!(sums.get(name) == Some(&entry.sha256), "{name} is not the file that its manifest names");
         }
         match asset.check {
-            Check::Executable => elf::check(fs::read(folder.join(name))?.as_slice(), target.elf_machine)
+            Check::Executable => elf::check(fs::read(directory.join(name))?.as_slice(), target.elf_machine)
                 .with_context(|| format!("{name} is not for {}", target.go))?,
             Check::Repository => {
-                repository(folder, name, target, sums).with_context(|| format!("reading {name}"))?;
+                repository(directory, name, target, sums).with_context(|| format!("reading {name}"))?;
             }
             Check::Present | Check::Optional | Check::Package | Check::Manifest => {}
         }
@@ -110,12 +111,17 @@ fn product(
 }
 
 /// A repository holds the packages for its architecture that lie beside it, and what dnf reads of them.
-fn repository(folder: &Path, archive: &str, target: &Target, sums: &BTreeMap<String, Digest>) -> Result<()> {
+fn repository(
+    directory: &Path,
+    archive: &str,
+    target: &Target,
+    sums: &BTreeMap<String, Digest>,
+) -> Result<()> {
     let own = format!(".{}.rpm", target.rpm);
     let mut missing: BTreeSet<&str> = sums.keys().map(String::as_str).collect();
     missing.retain(|name| name.ends_with(&own) || name.ends_with(".noarch.rpm"));
     let mut metadata = false;
-    for entry in tar::Archive::new(fs::File::open(folder.join(archive))?).entries()? {
+    for entry in tar::Archive::new(fs::File::open(directory.join(archive))?).entries()? {
         let entry = entry?;
         let path = entry.path()?.into_owned();
         let inside = path
@@ -128,7 +134,7 @@ fn repository(folder: &Path, archive: &str, target: &Target, sums: &BTreeMap<Str
             let beside = sums.get(&kept).with_context(|| format!("{name} does not lie beside it"))?;
             let same = match name.ends_with(&own) {
                 true => Digest::of_reader(entry)? == *beside,
-                false => packages::payload_in(entry)? == packages::payload(&folder.join(&kept))?,
+                false => packages::payload_in(entry)? == packages::payload(&directory.join(&kept))?,
             };
             ensure!(same, "{name} is not the one that lies beside it");
             missing.remove(kept.as_str());

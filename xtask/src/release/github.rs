@@ -13,20 +13,20 @@ use xshell::cmd;
 
 /// Publishes a directory as the release of a tag that is called as its k3s version is. `gh` uploads to a draft
 /// and publishes that when it is complete; where the tag has a release already, nothing is changed.
-pub fn upload(context: &Context, folder: &Path) -> Result<String> {
-    let checked = check::folder(folder)?;
+pub fn upload(context: &Context, directory: &Path) -> Result<String> {
+    let checked = check::directory(directory)?;
     let lock = Lockfile::open(&context.lock_file, Adding::Forbidden)?;
     checked
         .faults(&lock)
         .settle(Manner::Release)
-        .with_context(|| format!("{} stays here", folder.display()))?;
+        .with_context(|| format!("{} stays here", directory.display()))?;
     let Some(gh) = process::find("gh") else {
         bail!("gh is not here, which publishes on GitHub (package gh)");
     };
     let commit =
         workspace::commit(context).context("the tag of a release names the commit that has made it")?;
     let (tag, arguments) = arguments(&checked, &commit)?;
-    let gh = Gh { context, program: gh, folder };
+    let gh = Gh { context, program: gh, directory };
     let running = context.progress.step("publish");
     gh.agrees_on(&tag, &commit)?;
     let address = gh.run(&arguments).with_context(|| format!("publishing {tag}"))?;
@@ -34,12 +34,12 @@ pub fn upload(context: &Context, folder: &Path) -> Result<String> {
     Ok(address)
 }
 
-/// GitHub's command line, in the folder to publish: bare names are uploaded, since it takes what stands behind a #
+/// GitHub's command line, in the directory to publish: bare names are uploaded, since it takes what stands behind a #
 /// in a path for a label.
 struct Gh<'a> {
     context: &'a Context,
     program: PathBuf,
-    folder: &'a Path,
+    directory: &'a Path,
 }
 
 /// The commit of a tag, or the tag object before it; no such tag is no error (docs.github.com, GraphQL, Repository).
@@ -51,7 +51,7 @@ impl Gh<'_> {
     fn run(&self, arguments: &[String]) -> Result<String> {
         let (shell, gh) = (self.context.shell()?, &self.program);
         Program::new(self.context, cmd!(shell, "{gh} {arguments...}"))
-            .dir(self.folder)
+            .dir(self.directory)
             .inherit("GH_", &[])
             .inherit("GITHUB_TOKEN", &[])
             .inherit("GITHUB_ENTERPRISE_TOKEN", &[])

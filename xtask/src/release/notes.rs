@@ -2,11 +2,11 @@
 
 use super::assets::{self, File};
 use super::{Manner, Release, SUMS};
-use crate::address::file_path;
 use crate::process::quoted;
 use crate::product::manifest::Manifest;
 use crate::rpm::repository::REPO_FILE;
 use crate::target::Target;
+use crate::url::file_path;
 use indicatif::HumanBytes;
 
 /// The text, in Markdown, given the files.

@@ -4,8 +4,8 @@ use super::assets;
 use crate::digest::Digest;
 use crate::product::manifest::Manifest;
 use crate::rpm::contents::{Contents, Kind};
-use crate::rpm::found;
-use crate::rpm::naming::{Nevra, SOURCE_PACKAGE, rpm_version};
+use crate::rpm::nevra::{Nevra, SOURCE_PACKAGE, rpm_version};
+use crate::rpm::read;
 use crate::target::Target;
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
@@ -17,15 +17,15 @@ const PROGRAM: &str = "/usr/bin/k3s";
 
 /// Checks the packages in a directory: each is complete, none missing or too many, and they install the programs
 /// that the manifests name.
-pub fn whole(folder: &Path, manifests: &[Manifest]) -> Result<()> {
+pub fn whole(directory: &Path, manifests: &[Manifest]) -> Result<()> {
     let mut packages = Vec::new();
     let mut found = Vec::new();
-    for file in names(folder)? {
-        let path = folder.join(&file);
+    for file in names(directory)? {
+        let path = directory.join(&file);
         let name = match file.ends_with(SOURCE_PACKAGE) {
             true => source(&path)?,
             false => {
-                let package = found::read(&path)?;
+                let package = read::read(&path)?;
                 let name = package.nevra.clone();
                 packages.push(package);
                 name
@@ -43,8 +43,8 @@ pub fn whole(folder: &Path, manifests: &[Manifest]) -> Result<()> {
 }
 
 /// Returns the names of the packages in a directory.
-pub fn names(folder: &Path) -> Result<Vec<String>> {
-    Ok(assets::names(folder)?.into_iter().filter(|name| name.ends_with(".rpm")).collect())
+pub fn names(directory: &Path) -> Result<Vec<String>> {
+    Ok(assets::names(directory)?.into_iter().filter(|name| name.ends_with(".rpm")).collect())
 }
 
 /// Returns the digest of what a package installs, given that its header and payload have the digests they name.
@@ -56,7 +56,7 @@ pub fn payload(package: &Path) -> Result<String> {
 pub fn payload_in(reader: impl std::io::Read) -> Result<String> {
     let package = ::rpm::Package::parse(&mut std::io::BufReader::new(reader))?;
     ensure!(
-        found::is_undamaged(&package)?,
+        read::is_undamaged(&package)?,
         "the package is damaged: its header or payload has not the digest it names"
     );
     let tag = ::rpm::IndexTag::RPMTAG_PAYLOADSHA256;
@@ -66,7 +66,7 @@ pub fn payload_in(reader: impl std::io::Read) -> Result<String> {
 
 /// Returns the name of a source package; its header names the architecture that it was built on.
 fn source(path: &Path) -> Result<Nevra> {
-    found::read_source(path)?;
+    read::read_source(path)?;
     let header = ::rpm::PackageMetadata::open(path).with_context(|| format!("reading {}", path.display()))?;
     Ok(Nevra {
         name: header.get_name()?.to_owned(),

@@ -50,9 +50,9 @@ pub fn source(packaging: &Packaging, topdir: &Topdir) -> Result<PathBuf> {
     packages_in(&topdir.source_packages())?.pop().context("rpmbuild has made no source package")
 }
 
-fn packages_in(folder: &Path) -> Result<Vec<PathBuf>> {
+fn packages_in(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
+    for entry in walkdir::WalkDir::new(directory).sort_by_file_name() {
         let path = entry?.into_path();
         if path.extension().is_some_and(|extension| extension == "rpm") {
             found.push(path);

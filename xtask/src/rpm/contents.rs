@@ -1,7 +1,7 @@
 //! Contents of a package as seen from outside: its name, files, dependencies and scriptlets.
 
 use super::files::Marks;
-use super::naming::Nevra;
+use super::nevra::Nevra;
 use crate::digest::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
@@ -21,7 +21,7 @@ pub enum Relation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contents {
     pub nevra: Nevra,
-    /// Other tags of its header, by the words of [`super::found`].
+    /// Other tags of its header, by the words of [`super::read`].
     pub tags: BTreeMap<&'static str, String>,
     pub files: BTreeMap<String, File>,
     pub relations: BTreeMap<Relation, BTreeSet<String>>,
@@ -51,7 +51,7 @@ pub enum Kind {
 impl Debug for File {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            Kind::Directory => write!(f, "a folder")?,
+            Kind::Directory => write!(f, "a directory")?,
             Kind::Regular(digest) => write!(f, "a file sha256:{digest}")?,
             Kind::Link(target) => write!(f, "a link to {target}")?,
             Kind::Other(kind) => write!(f, "{kind}")?,

@@ -1,9 +1,9 @@
 //! Documents about the build in the packages, written from its manifest: `PATCHES`, the description's
 //! note, and the list of what is compiled in.
 
+use crate::product::go_buildinfo::{Compiled, Replacement};
 use crate::product::manifest::Manifest;
-use crate::product::modules::{Compiled, Replacement};
-use crate::upstream::local_module::labelled;
+use crate::toolchain::local_module::labelled;
 
 /// `/usr/share/doc/k3s/PATCHES`: every change to k3s, and what is missing of a complete one.
 pub fn patches(manifest: &Manifest) -> String {

@@ -1,13 +1,13 @@
 //! The repository: packages, metadata, and the `.repo` file that makes dnf know it.
 
 use super::Packaging;
-use super::marked::{self, Form, Value};
-use super::naming::SOURCE_PACKAGE;
+use super::nevra::SOURCE_PACKAGE;
 use super::sign::{Key, PUBLIC_KEY};
 use super::sources::Topdir;
+use super::template::{self, Form, Value};
+use crate::dir;
 use crate::process::Program;
 use crate::product;
-use crate::tree;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::collections::BTreeMap;
@@ -31,26 +31,26 @@ pub fn make(
     let parent = context.dist.join(version).join("rpm").join(packaging.dist.name);
     fs::create_dir_all(&parent)?;
     let making = product::making(&parent, packaging.target.rpm)?;
-    let folder = making.path();
+    let directory = making.path();
 
     let mut copies = Vec::new();
     for package in packages {
-        let copy = folder.join(package.file_name().context("a package has a name")?);
+        let copy = directory.join(package.file_name().context("a package has a name")?);
         fs::copy(package, &copy)?;
         copies.push(copy);
     }
     if let Some(key) = key {
         key.sign_packages(context, &copies)?;
-        key.publish(folder)?;
+        key.publish(directory)?;
     }
     // The metadata names the time of each package's file.
-    tree::settle(folder, packaging.time())?;
-    index(packaging, folder, topdir)?;
+    dir::settle(directory, packaging.time())?;
+    index(packaging, directory, topdir)?;
     if let Some(key) = key {
-        key.sign_file(context, &folder.join("repodata/repomd.xml"))?;
+        key.sign_file(context, &directory.join("repodata/repomd.xml"))?;
     }
-    fs::write(folder.join(REPO_FILE), repo_file(packaging, key)?)?;
-    tree::settle(folder, packaging.time())?;
+    fs::write(directory.join(REPO_FILE), repo_file(packaging, key)?)?;
+    dir::settle(directory, packaging.time())?;
     let place = parent.join(packaging.target.rpm);
     product::replace(making, &place)?;
     running.done("");
@@ -59,12 +59,12 @@ pub fn make(
 
 /// Writes `repodata/`, which names no time but the product's. gzip is what every dnf reads. The source package
 /// lies beside the others and is none that a node installs, so that it is not named.
-fn index(packaging: &Packaging, folder: &Path, topdir: &Topdir) -> Result<()> {
+fn index(packaging: &Packaging, directory: &Path, topdir: &Topdir) -> Result<()> {
     let time = packaging.time().to_string();
     let shell = packaging.context.shell()?;
     let options = ["--quiet", "--no-database", "--general-compress-type=gz", "--set-timestamp-to-revision"];
     let sources = format!("*{SOURCE_PACKAGE}");
-    let command = cmd!(shell, "createrepo_c {options...} --excludes {sources} --revision {time} {folder}");
+    let command = cmd!(shell, "createrepo_c {options...} --excludes {sources} --revision {time} {directory}");
     Program::new(packaging.context, command)
         .env("HOME", &topdir.path)
         .env("SOURCE_DATE_EPOCH", &time)
@@ -85,5 +85,5 @@ fn repo_file(packaging: &Packaging, key: Option<&Key>) -> Result<String> {
         ("baseurl", base.into()),
     ]);
     let text = fs::read_to_string(packaging.context.root.join("rpm").join(REPO_FILE))?;
-    marked::fill(&text, Form::Assignment, &values).with_context(|| format!("filling in rpm/{REPO_FILE}"))
+    template::fill(&text, Form::Assignment, &values).with_context(|| format!("filling in rpm/{REPO_FILE}"))
 }

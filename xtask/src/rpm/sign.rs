@@ -1,6 +1,6 @@
 //! Signatures, by the user's own gpg: of each package's header, and of the repository's metadata.
 
-use super::found;
+use super::read;
 use crate::context::Context;
 use crate::process::{self, Program};
 use anyhow::{Context as _, Result, ensure};
@@ -36,7 +36,7 @@ impl Key {
 
     /// Signs packages where they lie. What was built must be what is signed: header and payload stay.
     pub fn sign_packages(&self, context: &Context, packages: &[PathBuf]) -> Result<()> {
-        let digests = || packages.iter().map(|path| found::header_digest(path)).collect::<Result<Vec<_>>>();
+        let digests = || packages.iter().map(|path| read::header_digest(path)).collect::<Result<Vec<_>>>();
         let before = digests()?;
         let name = format!("_gpg_name {}", self.fingerprint);
         // rpm looks for it on no path.
@@ -66,8 +66,8 @@ impl Key {
     }
 
     /// Writes the public half into a directory.
-    pub fn publish(&self, folder: &Path) -> Result<()> {
-        fs::write(folder.join(PUBLIC_KEY), &self.public)?;
+    pub fn publish(&self, directory: &Path) -> Result<()> {
+        fs::write(directory.join(PUBLIC_KEY), &self.public)?;
         Ok(())
     }
 }

@@ -8,13 +8,15 @@
 
 use super::Packaging;
 use super::build::{self, SpecVariant};
-use super::found;
+use super::read;
 use super::sources::Topdir;
 use crate::archive::{self, Effort};
 use crate::context::Context;
 use crate::digest::Digest;
+use crate::dir;
 use crate::step::{Outputs, Plan, Step};
-use crate::{tree, vendoring, workspace};
+use crate::vendoring;
+use crate::workspace;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::collections::BTreeMap;
@@ -46,7 +48,7 @@ pub fn make(packaging: &Packaging, topdir: &Topdir, rebuild: &Rebuild) -> Result
     ] {
         fs::copy(packed.of(step)?.join(ARCHIVE), topdir.sources().join(source))?;
     }
-    tree::settle(&topdir.sources(), packaging.time())?;
+    dir::settle(&topdir.sources(), packaging.time())?;
     let running = packaging.context.progress.step("source package");
     let package = build::source(packaging, topdir)?;
     let files = verify(packaging, topdir, &package)
@@ -96,10 +98,10 @@ fn step<'a>(context: &'a Context, name: &'static str, sum: &Digest, fill: Box<Fi
         ],
         needs: vec![],
         inputs: vec![format!("sha256:{sum}")],
-        run: Box::new(move |folder, _| {
-            let content = tempfile::tempdir_in(folder)?;
+        run: Box::new(move |directory, _| {
+            let content = tempfile::tempdir_in(directory)?;
             fill(content.path())?;
-            archive::write(context, content.path(), &folder.join(ARCHIVE), EFFORT, name)
+            archive::write(context, content.path(), &directory.join(ARCHIVE), EFFORT, name)
         }),
     }
 }
@@ -113,7 +115,7 @@ fn copy_some(from: &Path, into: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<
         let name = entry.file_name();
         if wanted(&name.to_string_lossy()) {
             match entry.file_type()?.is_dir() {
-                true => tree::copy(&entry.path(), &into.join(name))?,
+                true => dir::copy(&entry.path(), &into.join(name))?,
                 false => drop(fs::copy(entry.path(), into.join(name))?),
             }
         }
@@ -128,7 +130,7 @@ fn verify(packaging: &Packaging, topdir: &Topdir, package: &Path) -> Result<usiz
     for name in named_sources(&spec) {
         expected.insert(name.to_owned(), Digest::of_file(&topdir.sources().join(name))?);
     }
-    let found = found::read_source(package)?;
+    let found = read::read_source(package)?;
     let wrong: Vec<&String> =
         expected.keys().chain(found.keys()).filter(|name| expected.get(*name) != found.get(*name)).collect();
     ensure!(wrong.is_empty(), "{} differs in {wrong:?}", package.display());

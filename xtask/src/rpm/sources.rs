@@ -2,12 +2,12 @@
 
 use super::Packaging;
 use super::documents;
-use super::marked::{self, Form, Value};
-use super::naming::changelog_day;
+use super::nevra::changelog_day;
+use super::template::{self, Form, Value};
 use crate::alias::Alias;
+use crate::dir;
 use crate::image::{Compression, PauseImage, docker_archive, installed};
-use crate::product::finished::{CHECK_CONFIG, LICENSE, NOTICES};
-use crate::tree;
+use crate::product::load::{CHECK_CONFIG, LICENSE, NOTICES};
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::collections::BTreeMap;
@@ -92,20 +92,20 @@ pub fn lay_out(packaging: &Packaging, topdir: &Topdir) -> Result<()> {
         (LICENSE, LICENSE),
         (NOTICES, NOTICES),
     ] {
-        fs::copy(product.folder.join(file), sources.join(source))?;
+        fs::copy(product.directory.join(file), sources.join(source))?;
     }
     fs::write(sources.join(PAUSE_IMAGE), pause_image(packaging)?)?;
     fs::write(sources.join("PATCHES"), documents::patches(&product.manifest))?;
     fs::write(sources.join("k3s.bundled"), documents::bundled(&product.manifest))?;
-    let spec = marked::fill(&fs::read_to_string(ours.join("k3s.spec"))?, Form::Global, &values(packaging))
+    let spec = template::fill(&fs::read_to_string(ours.join("k3s.spec"))?, Form::Global, &values(packaging))
         .context("filling in rpm/k3s.spec")?;
     fs::write(topdir.spec(), spec)?;
-    tree::settle(&topdir.path, packaging.time())
+    dir::settle(&topdir.path, packaging.time())
 }
 
 /// The image under the names that unmodified releases of k3s ask for.
 fn pause_image(packaging: &Packaging) -> Result<Vec<u8>> {
-    let program = fs::read(packaging.product.folder.join(crate::pause::PROGRAM))?;
+    let program = fs::read(packaging.product.directory.join(crate::pause::PROGRAM))?;
     let image = PauseImage::new(packaging.target, program, env!("CARGO_PKG_VERSION"))?;
     docker_archive::archive(&image, &installed::names()?, Compression::None)
 }

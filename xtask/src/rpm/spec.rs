@@ -32,7 +32,7 @@ const RELATIONS: [(&str, Relation); 6] = [
 ];
 
 /// Scriptlets by their name in a spec and in a header. Other sections that are run, such as triggers, are refused in
-/// the finished package ([`super::found`]).
+/// the finished package ([`super::read`]).
 const SCRIPTLETS: [(&str, &str); 6] = [
     ("pre", "PREIN"),
     ("post", "POSTIN"),

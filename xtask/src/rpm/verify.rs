@@ -3,7 +3,7 @@
 use super::Packaging;
 use super::contents::{Contents, differences};
 use super::sources::Topdir;
-use super::{expected, found};
+use super::{expected, read};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 pub fn all(packaging: &Packaging, topdir: &Topdir, made: &[PathBuf]) -> Result<Vec<Contents>> {
     let running = packaging.context.progress.step("read back");
     let expected = expected::packages(packaging, topdir)?;
-    let found = made.iter().map(|path| found::read(path)).collect::<Result<Vec<_>>>()?;
+    let found = made.iter().map(|path| read::read(path)).collect::<Result<Vec<_>>>()?;
     let mut wrong = Vec::new();
     for package in &expected {
         match found.iter().find(|other| other.nevra.name == package.nevra.name) {

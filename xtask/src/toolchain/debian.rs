@@ -19,7 +19,7 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// An apt of our own: its lists, cache and state lie in our cache, and it knows one Debian release.
 pub struct Apt<'a> {
     context: &'a Context,
-    folder: PathBuf,
+    directory: PathBuf,
     /// apt's own locks are for the machine's apt; ours serves one process at a time by this.
     _lock: FileLock,
 }
@@ -29,22 +29,22 @@ impl<'a> Apt<'a> {
     /// and fetches its lists.
     pub fn open(context: &'a Context, suite: &str, architectures: &[&str]) -> Result<Apt<'a>> {
         let mirrors = mirrors(context)?;
-        let folder = context.cache.join("apt").join(format!("{suite}-{}", architectures.join("-")));
-        let lock = FileLock::acquire(context, &folder.with_extension("lock"))?;
+        let directory = context.cache.join("apt").join(format!("{suite}-{}", architectures.join("-")));
+        let lock = FileLock::acquire(context, &directory.with_extension("lock"))?;
         for part in ["lists/partial", "cache/archives/partial", "none/partial", "preferences.d"] {
-            fs::create_dir_all(folder.join(part))?;
+            fs::create_dir_all(directory.join(part))?;
         }
-        let apt = Apt { context, folder, _lock: lock };
+        let apt = Apt { context, directory, _lock: lock };
         let sources: String = mirrors
             .iter()
             .flat_map(|site| {
                 ["deb", "deb-src"].map(|kind| format!("{kind} [signed-by={KEYRING}] {site} {suite} main\n"))
             })
             .collect();
-        fs::write(apt.folder.join("sources.list"), sources)?;
-        fs::write(apt.folder.join("apt.conf"), apt.configuration(architectures))?;
-        if !apt.folder.join("status").exists() {
-            fs::write(apt.folder.join("status"), "")?;
+        fs::write(apt.directory.join("sources.list"), sources)?;
+        fs::write(apt.directory.join("apt.conf"), apt.configuration(architectures))?;
+        if !apt.directory.join("status").exists() {
+            fs::write(apt.directory.join("status"), "")?;
         }
         if context.network == Network::Allowed {
             let shell = context.shell()?;
@@ -57,11 +57,13 @@ impl<'a> Apt<'a> {
 
     /// The original source archive of a package and the files beside it, in a directory.
     pub fn source(&self, package: &str) -> Result<PathBuf> {
-        let folder = self.folder.join("sources").join(package);
-        fs::create_dir_all(&folder)?;
+        let directory = self.directory.join("sources").join(package);
+        fs::create_dir_all(&directory)?;
         let shell = self.context.shell()?;
-        self.program(cmd!(shell, "apt-get source --quiet --download-only {package}")).dir(&folder).run()?;
-        Ok(folder)
+        self.program(cmd!(shell, "apt-get source --quiet --download-only {package}"))
+            .dir(&directory)
+            .run()?;
+        Ok(directory)
     }
 
     /// Fetches packages with what they depend on, as apt resolves it for an empty machine, and returns
@@ -69,7 +71,7 @@ impl<'a> Apt<'a> {
     pub fn packages(&self, names: &[&str]) -> Result<Vec<PathBuf>> {
         let shell = self.context.shell()?;
         // apt leaves out what it has already, so that it is asked with a cache in which there is nothing.
-        let none = format!("Dir::Cache::archives={}", self.folder.join("none").display());
+        let none = format!("Dir::Cache::archives={}", self.directory.join("none").display());
         let install = cmd!(
             shell,
             "apt-get install --quiet --yes --no-install-recommends --print-uris --option {none} {names...}"
@@ -84,23 +86,23 @@ impl<'a> Apt<'a> {
         let install =
             cmd!(shell, "apt-get install --quiet --yes --no-install-recommends --download-only {names...}");
         self.program(install).run()?;
-        Ok(files.into_iter().map(|name| self.folder.join("cache/archives").join(name)).collect())
+        Ok(files.into_iter().map(|name| self.directory.join("cache/archives").join(name)).collect())
     }
 
     fn configuration(&self, architectures: &[&str]) -> String {
-        let folder = self.folder.display();
+        let directory = self.directory.display();
         let list: String = architectures.iter().map(|name| format!("\"{name}\"; ")).collect();
         let first = architectures.first().copied().unwrap_or("amd64");
         format!(
-            "Dir::State \"{folder}\";\nDir::State::lists \"{folder}/lists\";\nDir::State::status \"{folder}/status\";\n\
-             Dir::Cache \"{folder}/cache\";\nDir::Etc::sourcelist \"{folder}/sources.list\";\nDir::Etc::sourceparts \"-\";\n\
-             Dir::Etc::preferencesparts \"{folder}/preferences.d\";\nAPT::Architecture \"{first}\";\n\
+            "Dir::State \"{directory}\";\nDir::State::lists \"{directory}/lists\";\nDir::State::status \"{directory}/status\";\n\
+             Dir::Cache \"{directory}/cache\";\nDir::Etc::sourcelist \"{directory}/sources.list\";\nDir::Etc::sourceparts \"-\";\n\
+             Dir::Etc::preferencesparts \"{directory}/preferences.d\";\nAPT::Architecture \"{first}\";\n\
              APT::Architectures {{ {list}}};\nAPT::Sandbox::User \"\";\nDebug::NoLocking \"true\";\n"
         )
     }
 
     fn program(&self, command: xshell::Cmd<'_>) -> Program<'a> {
-        Program::new(self.context, command).env("APT_CONFIG", self.folder.join("apt.conf")).log("apt")
+        Program::new(self.context, command).env("APT_CONFIG", self.directory.join("apt.conf")).log("apt")
     }
 }
 
@@ -142,9 +144,9 @@ pub fn lend(context: &Context, name: &str, architectures: &[&str], packages: &[&
 
 /// The command line of a program in such a directory: it is started by its own loader, with its own
 /// libraries, so that it runs on an older host.
-pub fn command(folder: &Path, program: &str) -> Result<Vec<PathBuf>> {
+pub fn command(directory: &Path, program: &str) -> Result<Vec<PathBuf>> {
     // Libraries of other architectures, with their own loaders, may be beside the host's.
-    let libraries = folder.join("usr/lib").join(host()?.gnu);
+    let libraries = directory.join("usr/lib").join(host()?.gnu);
     let mut loader = None;
     for entry in fs::read_dir(&libraries)? {
         let file = entry?;
@@ -153,7 +155,7 @@ pub fn command(folder: &Path, program: &str) -> Result<Vec<PathBuf>> {
         }
     }
     let loader = loader.ok_or_else(|| anyhow!("no dynamic loader lies in {}", libraries.display()))?;
-    Ok(vec![loader, "--library-path".into(), libraries, folder.join("usr/bin").join(program)])
+    Ok(vec![loader, "--library-path".into(), libraries, directory.join("usr/bin").join(program)])
 }
 
 /// This machine, as Debian calls it.
@@ -161,10 +163,10 @@ pub fn host() -> Result<&'static Target> {
     Target::host().ok_or_else(|| anyhow!("Debian is not known to us on {} machines", std::env::consts::ARCH))
 }
 
-/// Unpacks packages into a folder that appears whole: the first, then the others side by side, since no two packages
+/// Unpacks packages into a directory that appears whole: the first, then the others side by side, since no two packages
 /// of a release have a file in common. None of their scripts is run.
-pub fn unpack(context: &Context, packages: &[PathBuf], folder: &Path) -> Result<()> {
-    let parent = folder.parent().context("unpacked packages have a folder")?;
+pub fn unpack(context: &Context, packages: &[PathBuf], directory: &Path) -> Result<()> {
+    let parent = directory.parent().context("unpacked packages have a directory")?;
     fs::create_dir_all(parent)?;
     let making = tempfile::tempdir_in(parent)?;
     let into = making.path();
@@ -182,7 +184,7 @@ pub fn unpack(context: &Context, packages: &[PathBuf], folder: &Path) -> Result<
         let workers: Vec<_> = (0..context.jobs.max(1)).map(|_| scope.spawn(work)).collect();
         workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
     })?;
-    fs::rename(making.keep(), folder)?;
+    fs::rename(making.keep(), directory)?;
     Ok(())
 }
 

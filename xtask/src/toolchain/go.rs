@@ -6,7 +6,7 @@ use super::module_cache::ModuleCache;
 use super::wheel::Wheel;
 use crate::context::{Context, Network};
 use crate::process::{self, Program};
-use crate::upstream::gomod::{Module, Resolved};
+use crate::toolchain::gomod::{Module, Resolved};
 use anyhow::{Context as _, Result, anyhow, bail};
 use fs_err as fs;
 use serde::Deserialize;
@@ -71,7 +71,7 @@ impl AnyGo {
             settings.into_iter().filter(|(_, value)| !value.is_empty()).collect();
         let ours = context.cache.join("go-path");
         for (name, ours) in [(GOPATH, ours.clone()), ("GOMODCACHE", ours.join("pkg/mod"))] {
-            if !theirs.get(name).is_some_and(|folder| can_be_used(Path::new(folder))) {
+            if !theirs.get(name).is_some_and(|directory| can_be_used(Path::new(directory))) {
                 theirs.insert(name.into(), ours.to_string_lossy().into_owned());
             }
         }
@@ -98,7 +98,7 @@ impl AnyGo {
     /// Returns the module cache.
     pub fn module_cache(&self) -> ModuleCache {
         let named = self.sources.iter().find(|(name, _)| name == "GOMODCACHE");
-        ModuleCache { folder: named.map(|(_, folder)| folder.into()).unwrap_or_default() }
+        ModuleCache { directory: named.map(|(_, directory)| directory.into()).unwrap_or_default() }
     }
 
     /// Returns the directory that a module of `tree` is compiled in: one of the tree itself, or one of the module
@@ -247,8 +247,9 @@ fn go<'a>(context: &'a Context, command: xshell::Cmd<'_>) -> Program<'a> {
 /// it then cannot create. The first of a list (`GOPATH`) is the one that is written to.
 fn can_be_used(list: &Path) -> bool {
     let first = std::env::split_paths(list).next();
-    first
-        .is_some_and(|folder| folder.is_absolute() && (folder.is_dir() || fs::create_dir_all(folder).is_ok()))
+    first.is_some_and(|directory| {
+        directory.is_absolute() && (directory.is_dir() || fs::create_dir_all(directory).is_ok())
+    })
 }
 
 /// `go1.24.2` or `1.24.2` as (1, 24).

@@ -1,20 +1,20 @@
 //! Go's module cache: where in it a module's files lie, and what Go writes down about them
 //! (go.dev/ref/mod#module-cache).
 
-use crate::upstream::gomod::Module;
+use crate::toolchain::gomod::Module;
 use fs_err as fs;
 use std::path::PathBuf;
 
 /// A directory that `GOMODCACHE` may name.
 #[derive(Clone, Debug)]
 pub struct ModuleCache {
-    pub folder: PathBuf,
+    pub directory: PathBuf,
 }
 
 impl ModuleCache {
     /// A module's files.
     pub fn files(&self, path: &str, version: &str) -> PathBuf {
-        self.folder.join(format!("{}@{}", escaped(path), escaped(version)))
+        self.directory.join(format!("{}@{}", escaped(path), escaped(version)))
     }
 
     /// Returns the path of a file that Go keeps beside a module: its `info`, `mod`, `zip` or `ziphash`.
@@ -24,7 +24,7 @@ impl ModuleCache {
 
     /// Everything that was downloaded, in the form of a module proxy.
     pub fn downloads(&self) -> PathBuf {
-        self.folder.join("cache/download")
+        self.directory.join("cache/download")
     }
 
     /// A module's files, if Go has unpacked them and the checksum it wrote down is that of a go.sum.
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn a_module_is_taken_only_with_the_sum_that_go_sum_knows() {
         let scratch = tempfile::tempdir().unwrap();
-        let cache = ModuleCache { folder: scratch.path().to_owned() };
+        let cache = ModuleCache { directory: scratch.path().to_owned() };
         let module = Module { path: "example.com/A".to_owned(), version: "v1.0.0".to_owned() };
         let record = cache.record(&module.path, &module.version, "ziphash");
         fs::create_dir_all(record.parent().unwrap()).unwrap();

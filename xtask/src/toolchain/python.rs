@@ -29,16 +29,16 @@ impl Python {
             }
         }
         let host = debian::host()?;
-        let folder = debian::lend(context, "python", &[host.debian], &["python3-pip"])
+        let directory = debian::lend(context, "python", &[host.debian], &["python3-pip"])
             .context("this host has no python3 with pip, which fetches Python packages")?;
         // Compiled modules written beside the sources would change what is verified.
         let mut environment =
-            vec![("PYTHONHOME", folder.join("usr")), ("PYTHONDONTWRITEBYTECODE", "1".into())];
+            vec![("PYTHONHOME", directory.join("usr")), ("PYTHONDONTWRITEBYTECODE", "1".into())];
         if std::env::var_os("SSL_CERT_FILE").is_none() {
             // Its OpenSSL would look for a directory that only a package of OpenSSL's own brings along.
             environment.push(("SSL_CERT_FILE", CERTIFICATES.into()));
         }
-        Ok(Python { command: debian::command(&folder, "python3")?, environment })
+        Ok(Python { command: debian::command(&directory, "python3")?, environment })
     }
 
     /// Begins a command of the interpreter.

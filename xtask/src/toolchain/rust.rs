@@ -76,8 +76,8 @@ impl Rust {
 
     fn with_core(context: &Context, command: &[PathBuf], target: &Target) -> Result<Option<Rust>> {
         for triple in target.rust {
-            let folder = read(context, command, &["--print", "target-libdir", "--target", triple])?;
-            let has_core = fs::read_dir(&folder).is_ok_and(|mut files| {
+            let directory = read(context, command, &["--print", "target-libdir", "--target", triple])?;
+            let has_core = fs::read_dir(&directory).is_ok_and(|mut files| {
                 files.any(|file| {
                     file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with("libcore-"))
                 })
@@ -102,10 +102,10 @@ impl Rust {
             architectures.push(target.debian);
         }
         let packages = ["rustc", "rust-clippy", &library];
-        let folder = debian::lend(context, &format!("rust-{}", target.go), &architectures, &packages)?;
-        let command = debian::command(&folder, "rustc")?;
+        let directory = debian::lend(context, &format!("rust-{}", target.go), &architectures, &packages)?;
+        let command = debian::command(&directory, "rustc")?;
         Rust::with_core(context, &command, target)?
-            .ok_or_else(|| anyhow!("Debian's Rust in {} has no core for {}", folder.display(), target.go))
+            .ok_or_else(|| anyhow!("Debian's Rust in {} has no core for {}", directory.display(), target.go))
     }
 }
 

@@ -7,8 +7,8 @@
 //! the caller could have written (see [`Trust`]).
 
 use crate::context::{Context, Network};
+use crate::dir;
 use crate::file_lock::FileLock;
-use crate::tree;
 use crate::trust::Trust;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
@@ -120,7 +120,7 @@ pub fn seal(directory: &Path) -> Result<()> {
         if !entry.file_type().is_dir() {
             let name = entry.path().strip_prefix(&files)?;
             let quick = quick(&entry.metadata()?);
-            text.push_str(&format!("{quick}\t{}\t{name:?}\n", tree::content(entry.path())?));
+            text.push_str(&format!("{quick}\t{}\t{name:?}\n", dir::content(entry.path())?));
         }
     }
     Ok(fs::write(directory.join(SEAL), text)?)
@@ -165,7 +165,7 @@ fn difference(directory: &Path, trust: &Trust) -> Result<Option<String>> {
         };
         let is_executable = metadata.permissions().mode() & 0o111 != 0;
         let is_known = !is_executable && sealed_quick == quick(&metadata);
-        if !is_known && sealed_content != tree::content(path)? {
+        if !is_known && sealed_content != dir::content(path)? {
             return Ok(Some(format!("{} has changed", name.display())));
         }
     }

@@ -1,7 +1,7 @@
 //! A commit of a repository on this machine, read by libgit2, which touches no file that is not ours.
 
+use crate::dir;
 use crate::repository;
-use crate::tree;
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use fs_err::os::unix::fs::{OpenOptionsExt, symlink};
@@ -28,7 +28,7 @@ pub fn export(commit: &Commit, directory: &Path) -> Result<()> {
     let repository = repository::open(&commit.repository)?;
     let tree = repository.find_commit(commit.id.parse()?)?.tree()?;
     write_tree(&repository, &tree, directory)
-        .and_then(|()| tree::require_links_inside(directory))
+        .and_then(|()| dir::require_links_inside(directory))
         .with_context(|| format!("cannot check {} out of {}", commit.id, commit.repository.display()))
 }
 

@@ -6,12 +6,12 @@
 
 use super::checkout::{self, Commit};
 use super::transfer::{self, GitSettings};
-use crate::address::without_credentials;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::file_lock::FileLock;
 use crate::lockfile::Lockfile;
 use crate::repository;
+use crate::url::without_credentials;
 use anyhow::{Context as _, Result, anyhow, bail};
 use fs_err as fs;
 use std::io::Write;
@@ -76,7 +76,7 @@ pub fn place(git: &GitSettings, url: &str, commit: &str) -> PathBuf {
 fn directory(git: &GitSettings, url: &str) -> PathBuf {
     let shown = without_credentials(url);
     let name = super::recipe::file_name(shown.trim_end_matches('/').trim_end_matches(".git"));
-    git.folder.join(format!("{name}-{}", Digest::of(url).short()))
+    git.directory.join(format!("{name}-{}", Digest::of(url).short()))
 }
 
 fn is_hexadecimal(name: &str) -> bool {
@@ -261,7 +261,7 @@ mod tests {
     fn directories_are_named_without_credentials() {
         let git = GitSettings {
             configuration: Vec::new(),
-            folder: "/cache".into(),
+            directory: "/cache".into(),
             reach: transfer::Reach::Network,
         };
         for url in ["https://me:secret@host", "https://me:secret@host/k3s.git"] {

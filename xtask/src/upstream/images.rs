@@ -4,8 +4,8 @@
 //! in manifests, in Go code and by the linker. Both are read and checked against each other, so that an
 //! image that is listed and not set, or set and not listed, is seen.
 
-use crate::patch::{Form, Spot, spots};
-use crate::upstream::gomod::GoMod;
+use crate::image::spots::{Form, Spot, spots};
+use crate::toolchain::gomod::GoMod;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
 use serde::Serialize;
@@ -245,9 +245,9 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_k3s_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = of_tree(folder.path()).unwrap_err().to_string();
+    fn a_directory_that_is_not_k3s_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = of_tree(directory.path()).unwrap_err().to_string();
         assert!(error.ends_with("so it is not a k3s source tree"), "{error}");
     }
 }

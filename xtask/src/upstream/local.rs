@@ -1,10 +1,10 @@
 //! A k3s tree of the user's on this machine: read where it is and never written to.
 
 use super::checkout::{self, Commit};
-use crate::address::file_url;
 use crate::context::Context;
 use crate::process::quoted;
 use crate::repository;
+use crate::url::file_url;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
 use std::path::Path;

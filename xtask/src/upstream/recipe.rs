@@ -2,7 +2,7 @@
 //! product, and that none of our steps follows, is refused with its place in the script.
 
 use super::calls::Call;
-use super::gomod::GoMod;
+use crate::toolchain::gomod::GoMod;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use std::path::Path;
 
@@ -118,7 +118,7 @@ impl Recipe {
                 ensure!(!twice, "{} is built a second time", build.output);
                 self.builds.push(build);
             }
-            // Which assets have to be generated is probed from files (see [`super::facts::EmbedMethod`]).
+            // Which assets have to be generated is probed from files (see [`super::probe::EmbedMethod`]).
             ["go", "generate"] => only(environment, &["CC=gcc", "CXX=g++"])?,
             ["make", words @ ..] => {
                 only(environment, &["GOPATH=/recorder/build"])?;

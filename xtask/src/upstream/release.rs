@@ -1,12 +1,12 @@
 //! From what a person asks for to one commit with a version.
 
 use super::checkout::{self, Commit};
-use super::gomod::GoMod;
 use super::transfer::{self, GitSettings};
 use super::version::{Version, kubernetes_numbers};
 use super::{git_cache, local};
 use crate::context::{Context, Network};
 use crate::lockfile::Lockfile;
+use crate::toolchain::gomod::GoMod;
 use anyhow::{Context as _, Result, bail, ensure};
 use std::path::Path;
 

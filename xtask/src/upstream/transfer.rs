@@ -1,8 +1,8 @@
 //! Requests to git servers, by the user's own `git` with its proxies, mirrors and credentials.
 
-use crate::address::without_credentials;
 use crate::context::{Context, Network};
 use crate::process::Program;
+use crate::url::without_credentials;
 use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
 use xshell::cmd;
@@ -13,7 +13,7 @@ pub struct GitSettings {
     /// Settings that stand above the user's own git configuration, key and value.
     pub configuration: Vec<(String, String)>,
     /// Holds one directory for each URL (see [`super::git_cache`]).
-    pub folder: PathBuf,
+    pub directory: PathBuf,
     pub reach: Reach,
 }
 
@@ -29,7 +29,7 @@ pub enum Reach {
 impl GitSettings {
     /// The user's own configuration, and the cache.
     pub fn of_user(context: &Context) -> GitSettings {
-        GitSettings { configuration: Vec::new(), folder: context.cache.join("git"), reach: Reach::Network }
+        GitSettings { configuration: Vec::new(), directory: context.cache.join("git"), reach: Reach::Network }
     }
 
     /// Returns whether servers may be asked.

@@ -1,12 +1,12 @@
 //! From a build to the directory that holds all it takes from elsewhere.
 
-use super::{DOWNLOADS, INDEX, K3S, MODULES, Repository, Vendored, modules, repository};
+use super::{DOWNLOADS, INDEX, K3S, MODULES, Repository, Vendored, go_modules, repository};
+use crate::dir::digest;
 use crate::error;
 use crate::fetch::Download;
-use crate::k3s::{Build, binary, charts, cni, pause_image, root, runc, seccomp, server, shim, tree};
+use crate::k3s::{Build, binary, charts, cni, pause_image, root, runc, seccomp, server, shim, source_tree};
 use crate::pause;
 use crate::step::{Plan, Step};
-use crate::tree::digest;
 use anyhow::Result;
 use fs_err as fs;
 use std::path::{Path, PathBuf};
@@ -17,10 +17,10 @@ pub fn run(build: &Build) -> Result<PathBuf> {
         pause::step(build.context, build.target),
         Ok(pause_image::step(build)),
         charts::step(build),
-        Ok(tree::step(build)),
+        Ok(source_tree::step(build)),
         step(build),
     ];
-    let (outputs, _) = Plan::new(error::all(steps)?)?.run(build.context, &build.folder())?;
+    let (outputs, _) = Plan::new(error::all(steps)?)?.run(build.context, &build.directory())?;
     Ok(outputs.of("vendor")?.to_owned())
 }
 
@@ -45,25 +45,25 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     }
     Ok(Step {
         name: "vendor",
-        recipe: &[include_str!("gather.rs"), include_str!("modules.rs"), include_str!("repository.rs")],
+        recipe: &[include_str!("gather.rs"), include_str!("go_modules.rs"), include_str!("repository.rs")],
         needs: vec!["tree"],
         inputs,
-        run: Box::new(move |folder, outputs| {
-            repository::export(&build.source.commit, K3S, folder)?;
+        run: Box::new(move |directory, outputs| {
+            repository::export(&build.source.commit, K3S, directory)?;
             for one in &repositories {
-                repository::export(&one.commit, one.name, folder)?;
+                repository::export(&one.commit, one.name, directory)?;
             }
-            copy_downloads(build, &downloads, &folder.join(DOWNLOADS))?;
-            modules::gather(build, &tree::of(outputs)?, &folder.join(MODULES))?;
+            copy_downloads(build, &downloads, &directory.join(DOWNLOADS))?;
+            go_modules::gather(build, &source_tree::of(outputs)?, &directory.join(MODULES))?;
             let vendored = Vendored {
                 k3s: build.source.version.to_string(),
                 origin: build.source.origin,
                 commit: build.source.commit.id.clone(),
                 repositories: repositories.iter().map(named).collect(),
                 downloads: downloads.clone(),
-                modules: digest(&folder.join(MODULES))?,
+                modules: digest(&directory.join(MODULES))?,
             };
-            fs::write(folder.join(INDEX), serde_json::to_string_pretty(&vendored)? + "\n")?;
+            fs::write(directory.join(INDEX), serde_json::to_string_pretty(&vendored)? + "\n")?;
             Ok(())
         }),
     })
@@ -78,8 +78,8 @@ fn named(repository: &cni::Repository) -> Repository {
     }
 }
 
-fn copy_downloads(build: &Build, downloads: &[Download], folder: &Path) -> Result<()> {
-    fs::create_dir(folder)?;
+fn copy_downloads(build: &Build, downloads: &[Download], directory: &Path) -> Result<()> {
+    fs::create_dir(directory)?;
     let libseccomp = seccomp::archive(build)?;
     for download in downloads {
         let file = if libseccomp.ends_with(&download.name) {
@@ -87,7 +87,7 @@ fn copy_downloads(build: &Build, downloads: &[Download], folder: &Path) -> Resul
         } else {
             download.get(build.context)?
         };
-        fs::copy(file, folder.join(&download.name))?;
+        fs::copy(file, directory.join(&download.name))?;
     }
     Ok(())
 }

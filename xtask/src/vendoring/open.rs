@@ -3,16 +3,16 @@
 use super::{DOWNLOADS, INDEX, K3S, MODULES, Vendored, repository};
 use crate::context::Context;
 use crate::digest::Digest;
+use crate::dir;
 use crate::file_lock::FileLock;
 use crate::lockfile::Lockfile;
 use crate::step::{Plan, Step};
 use crate::toolchain::go::StandIns;
-use crate::tree;
 use crate::upstream::checkout::{self, Commit};
-use crate::upstream::chosen::Chosen;
 use crate::upstream::git_cache;
 use crate::upstream::release::Source;
-use crate::upstream::script::Trust;
+use crate::upstream::script_probe::Trust;
+use crate::upstream::selection::Chosen;
 use crate::upstream::transfer::{GitSettings, Reach};
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
@@ -20,26 +20,26 @@ use std::path::{Path, PathBuf};
 
 /// Opens a directory that [`super::gather`] has made. Nothing of the network or of the user's own caches is used;
 /// everything is checked against its checksum.
-pub fn open(context: Context, folder: &Path, scripts: Trust) -> Result<Chosen> {
+pub fn open(context: Context, directory: &Path, scripts: Trust) -> Result<Chosen> {
     let context = context.without_network();
-    let folder = fs::canonicalize(folder)?;
-    let index = fs::read(folder.join(INDEX))
-        .with_context(|| format!("{} holds no sources of a build", folder.display()))?;
+    let directory = fs::canonicalize(directory)?;
+    let index = fs::read(directory.join(INDEX))
+        .with_context(|| format!("{} holds no sources of a build", directory.display()))?;
     let vendored: Vendored = serde_json::from_slice(&index)
-        .with_context(|| format!("reading {}", folder.join(INDEX).display()))?;
+        .with_context(|| format!("reading {}", directory.join(INDEX).display()))?;
     for download in &vendored.downloads {
         download
-            .take(&context, &folder.join(DOWNLOADS).join(&download.name))
+            .take(&context, &directory.join(DOWNLOADS).join(&download.name))
             .with_context(|| format!("{INDEX} names {}", download.name))?;
     }
-    let modules = take_modules(&context, &vendored, &folder.join(MODULES))?;
+    let modules = take_modules(&context, &vendored, &directory.join(MODULES))?;
 
     let step = Step {
         name: "vendored",
         recipe: &[include_str!("open.rs"), include_str!("repository.rs")],
         needs: vec![],
         inputs: vec![format!("vendor.json sha256:{}", Digest::of(&index))],
-        run: Box::new(|made, _| take_repositories(&vendored, &folder, made)),
+        run: Box::new(|made, _| take_repositories(&vendored, &directory, made)),
     };
     let (outputs, _) = Plan::new(vec![step])?.run(&context, &context.work)?;
     let made = outputs.of("vendored")?;
@@ -49,13 +49,13 @@ pub fn open(context: Context, folder: &Path, scripts: Trust) -> Result<Chosen> {
         origin: vendored.origin,
         time: checkout::time(&commit)?,
         commit,
-        location: folder.display().to_string(),
+        location: directory.display().to_string(),
     };
     let tags =
         vendored.repositories.iter().map(|one| (one.url.as_str(), one.tag.as_str(), one.commit.as_str()));
     let files = vendored.downloads.iter().map(|one| (one.url.as_str(), &one.sha256));
     Ok(Chosen {
-        lock: Lockfile::holding(folder.join(INDEX), tags, files),
+        lock: Lockfile::holding(directory.join(INDEX), tags, files),
         git: git_settings(made),
         stand_ins: Some(StandIns { proxy: "off".to_owned(), cache: modules }),
         source,
@@ -65,16 +65,16 @@ pub fn open(context: Context, folder: &Path, scripts: Trust) -> Result<Chosen> {
 }
 
 fn git_settings(made: &Path) -> GitSettings {
-    GitSettings { configuration: Vec::new(), folder: made.join("git"), reach: Reach::ThisMachine }
+    GitSettings { configuration: Vec::new(), directory: made.join("git"), reach: Reach::ThisMachine }
 }
 
-fn take_repositories(vendored: &Vendored, folder: &Path, made: &Path) -> Result<()> {
-    repository::import(folder, K3S, &vendored.commit, &made.join(K3S))?;
+fn take_repositories(vendored: &Vendored, directory: &Path, made: &Path) -> Result<()> {
+    repository::import(directory, K3S, &vendored.commit, &made.join(K3S))?;
     let git = git_settings(made);
     for one in &vendored.repositories {
         let place = git_cache::place(&git, &one.url, &one.commit);
         fs::create_dir_all(place.parent().context("a cached repository has a directory")?)?;
-        repository::import(folder, &one.name, &one.commit, &place)?;
+        repository::import(directory, &one.name, &one.commit, &place)?;
     }
     Ok(())
 }
@@ -86,7 +86,7 @@ fn take_modules(context: &Context, vendored: &Vendored, from: &Path) -> Result<P
     if place.is_dir() {
         return Ok(place);
     }
-    let found = tree::digest(from)?;
+    let found = dir::digest(from)?;
     ensure!(
         found == vendored.modules,
         "{} is not what {INDEX} says: a file is missing, is new or was changed",
@@ -97,7 +97,7 @@ fn take_modules(context: &Context, vendored: &Vendored, from: &Path) -> Result<P
     if making.exists() {
         fs::remove_dir_all(&making)?;
     }
-    tree::copy(from, &making)?;
+    dir::copy(from, &making)?;
     fs::rename(making, &place)?;
     Ok(place)
 }

@@ -58,7 +58,7 @@ fn packages_of_another_architecture_or_damaged_ones_are_refused_by_name() {
 }
 
 #[test]
-fn a_folder_without_packages_and_too_little_memory_are_refused() {
+fn a_directory_without_packages_and_too_little_memory_are_refused() {
     let place = place();
     fs::create_dir_all(place.path("empty")).unwrap();
     let told = place.fails(["boot", "--rpm", place.path("empty").to_str().unwrap()]);
@@ -70,11 +70,11 @@ fn a_folder_without_packages_and_too_little_memory_are_refused() {
 }
 
 #[test]
-fn a_folder_that_is_no_root_file_system_is_refused() {
+fn a_directory_that_is_no_root_file_system_is_refused() {
     let place = place();
     fs::create_dir_all(place.path("empty")).unwrap();
     let told = place.fails(["boot", "--sample", "--rootfs", place.path("empty").to_str().unwrap()]);
-    assert!(told.contains("is no folder with a root file system that systemd starts"), "{told}");
+    assert!(told.contains("is no directory with a root file system that systemd starts"), "{told}");
 }
 
 #[test]

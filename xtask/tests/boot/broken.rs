@@ -1,21 +1,21 @@
 //! Tests of guests that do not boot or have no free space: each reports its milestone within its timeout.
 
-use crate::machine::{self, context, folder, follow, milestone, running_below};
+use crate::machine::{self, context, directory, follow, milestone, running_below};
 use crate::place::Place;
 use fs_err as fs;
 use std::path::Path;
+use xtask::boot::artifacts::Subject;
 use xtask::boot::guest::{About, Guest};
 use xtask::boot::payload;
-use xtask::boot::proof::Proof;
-use xtask::boot::subject::Subject;
+use xtask::boot::scenario::Proof;
 
 /// Returns a guest of files that no guest can boot from.
-fn guest(folder: &Path, kernel: &[u8]) -> Guest {
-    fs::write(folder.join("kernel"), kernel).unwrap();
-    fs::write(folder.join("initrd"), "no archive").unwrap();
-    fs::write(folder.join("disk.ext4"), [0; 4096]).unwrap();
+fn guest(directory: &Path, kernel: &[u8]) -> Guest {
+    fs::write(directory.join("kernel"), kernel).unwrap();
+    fs::write(directory.join("initrd"), "no archive").unwrap();
+    fs::write(directory.join("disk.ext4"), [0; 4096]).unwrap();
     let about = About { distribution: "none".into(), kernel: "none".into(), packages: vec![] };
-    Guest { folder: folder.to_owned(), about }
+    Guest { directory: directory.to_owned(), about }
 }
 
 /// Returns a kernel that jumps to itself for ever (The RISC-V Instruction Set Manual, `jal x0, 0`), with the
@@ -30,28 +30,28 @@ fn hanging() -> Vec<u8> {
 #[test]
 fn a_guest_that_never_boots_is_given_up_at_its_limit_and_no_machine_is_left() {
     let Some(_turn) = machine::turn("a guest that never boots") else { return };
-    let folder = folder();
-    let context = context(&folder);
-    let guest = guest(folder.path(), &hanging());
+    let directory = directory();
+    let context = context(&directory);
+    let guest = guest(directory.path(), &hanging());
     let payload = guest.disk();
-    let outcome = follow(&context, &guest, &payload, folder.path(), &[milestone("kernel", 5)]);
+    let outcome = follow(&context, &guest, &payload, directory.path(), &[milestone("kernel", 5)]);
     let failure = outcome.failure.unwrap();
     assert_eq!(failure.milestone, "kernel");
     assert_eq!(failure.reason, "the machine has not come this far within 5 s");
-    assert_eq!(running_below(folder.path()), [0; 0]);
+    assert_eq!(running_below(directory.path()), [0; 0]);
 }
 
 #[test]
 fn a_kernel_that_panics_ends_the_machine_and_the_console_tells_why() {
     let Some(_turn) = machine::turn("a kernel that panics") else { return };
-    let folder = folder();
-    let context = context(&folder);
+    let directory = directory();
+    let context = context(&directory);
     let real = Guest::get(&context).unwrap();
-    let guest = guest(folder.path(), &fs::read(real.kernel()).unwrap());
+    let guest = guest(directory.path(), &fs::read(real.kernel()).unwrap());
     let payload = guest.disk();
-    let outcome = follow(&context, &guest, &payload, folder.path(), &[milestone("kernel", 300)]);
+    let outcome = follow(&context, &guest, &payload, directory.path(), &[milestone("kernel", 300)]);
     assert_eq!(outcome.failure.unwrap().reason, "the machine has ended");
-    let console = fs::read_to_string(folder.path().join("console.log")).unwrap();
+    let console = fs::read_to_string(directory.path().join("console.log")).unwrap();
     assert!(console.contains("Kernel panic"), "{console}");
 }
 
@@ -61,11 +61,11 @@ fn a_full_disk_is_told_in_the_words_of_what_could_not_write() {
     let place = Place::new();
     place.succeeds(["rpm", "--sample"]);
     let packages = place.dist().join("v0.35.0+k3s1.sample/rpm/oe2403/riscv64");
-    let folder = folder();
-    let context = context(&folder);
+    let directory = directory();
+    let context = context(&directory);
     let guest = Guest::get(&context).unwrap();
     let subject = Subject::packages_in(&packages).unwrap();
-    let content = folder.path().join("payload");
+    let content = directory.path().join("payload");
     payload::gather(&context, &guest, &subject, Proof::Sample, &content).unwrap();
     let script = fs::read_to_string(content.join("run.sh")).unwrap();
     // The command that fills the disk prints nothing, so that its own error is not the one that is found.
@@ -73,9 +73,9 @@ fn a_full_disk_is_told_in_the_words_of_what_could_not_write() {
                 dd if=/dev/zero of=/fuller bs=4k 2>/dev/null || :\nstep packages ";
     fs::write(content.join("run.sh"), script.replace("step packages ", fill)).unwrap();
     let payload = payload::write(&context, &content).unwrap();
-    let outcome = follow(&context, &guest, &payload, folder.path(), &Proof::Sample.milestones());
+    let outcome = follow(&context, &guest, &payload, directory.path(), &Proof::Sample.milestones());
     let failure = outcome.failure.unwrap();
-    let console = fs::read_to_string(folder.path().join("console.log")).unwrap();
+    let console = fs::read_to_string(directory.path().join("console.log")).unwrap();
     assert_eq!(failure.milestone, "packages", "{failure:?}\n{console}");
     let told = failure.evidence["commands"].join("\n");
     // Messages of the kernel, of rpm's database, and of rpm before it begins.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use xtask::boot::guest::Guest;
 use xtask::boot::machine::{self, Memory, Size};
 use xtask::boot::milestone::Milestone;
-use xtask::boot::run::{self, Outcome};
+use xtask::boot::watch::{self, Outcome};
 use xtask::context::Context;
 
 /// Executables that a boot needs, with their Debian packages.
@@ -28,12 +28,12 @@ pub fn turn(what: &str) -> Option<MutexGuard<'static, ()>> {
 }
 
 /// Returns a context with the real cache, which writes everything else to the test's own directory.
-pub fn context(folder: &tempfile::TempDir) -> Context {
-    let below = |name: &str| folder.path().join(name);
+pub fn context(directory: &tempfile::TempDir) -> Context {
+    let below = |name: &str| directory.path().join(name);
     Context { work: below("work"), dist: below("dist"), logs: below("logs"), ..place::context() }
 }
 
-pub fn folder() -> tempfile::TempDir {
+pub fn directory() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("boot-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
@@ -47,11 +47,11 @@ pub fn follow(
     context: &Context,
     guest: &Guest,
     payload: &Path,
-    folder: &Path,
+    directory: &Path,
     milestones: &[Milestone],
 ) -> Outcome {
-    let machine = machine::start(context, guest, payload, &size(), folder).unwrap();
-    run::follow(&machine, milestones, &context.progress)
+    let machine = machine::start(context, guest, payload, &size(), directory).unwrap();
+    watch::follow(&machine, milestones, &context.progress)
 }
 
 pub fn milestone(name: &'static str, seconds: u64) -> Milestone {
@@ -59,14 +59,15 @@ pub fn milestone(name: &'static str, seconds: u64) -> Milestone {
 }
 
 /// Returns the process IDs of VMs that run in a directory or below it.
-pub fn running_below(folder: &Path) -> Vec<i32> {
-    let folder = std::fs::canonicalize(folder).unwrap();
+pub fn running_below(directory: &Path) -> Vec<i32> {
+    let directory = std::fs::canonicalize(directory).unwrap();
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let Ok(pid) = entry.file_name().to_string_lossy().parse() else { continue };
         let command = std::fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
         let place: Option<PathBuf> = std::fs::read_link(entry.path().join("cwd")).ok();
-        if command.starts_with("qemu-system-riscv64\0") && place.is_some_and(|at| at.starts_with(&folder)) {
+        if command.starts_with("qemu-system-riscv64\0") && place.is_some_and(|at| at.starts_with(&directory))
+        {
             found.push(pid);
         }
     }
@@ -75,14 +76,14 @@ pub fn running_below(folder: &Path) -> Vec<i32> {
 
 /// Makes everything that is run in a place keep its scratch files in a directory that nothing else uses.
 pub fn elsewhere(place: &mut Place) -> PathBuf {
-    let folder = place.path("elsewhere");
-    std::fs::create_dir(&folder).unwrap();
-    place.set("TMPDIR", &folder);
-    folder
+    let directory = place.path("elsewhere");
+    std::fs::create_dir(&directory).unwrap();
+    place.set("TMPDIR", &directory);
+    directory
 }
 
 /// Returns the names of the files in a directory.
-pub fn files_in(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+pub fn files_in(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap().map(Result::unwrap);
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }

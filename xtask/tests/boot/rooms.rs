@@ -1,13 +1,13 @@
 //! Tests of boots that run in parallel, and of boots that follow killed ones.
 
-use crate::machine::{context, folder};
+use crate::machine::{context, directory};
 use fs_err as fs;
-use xtask::boot::trial::Room;
+use xtask::boot::vm_run::Room;
 
 #[test]
 fn a_run_clears_away_what_killed_runs_have_left_and_nothing_of_those_that_go_on() {
-    let folder = folder();
-    let context = context(&folder);
+    let directory = directory();
+    let context = context(&directory);
     let first = Room::take(&context).unwrap();
     let dead = context.work.join("boot/run-dead");
     fs::create_dir(&dead).unwrap();

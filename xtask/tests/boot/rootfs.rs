@@ -12,9 +12,9 @@ use xtask::boot::payload::stub;
 #[test]
 fn a_root_file_system_of_ones_own_is_booted_and_its_own_rpm_knows_what_is_there() {
     let Some(_turn) = machine::turn("a root file system of one's own") else { return };
-    let folder = machine::folder();
-    let root = folder.path().join("root");
-    make(&folder, &root);
+    let directory = machine::directory();
+    let root = directory.path().join("root");
+    make(&directory, &root);
     let place = Place::new();
     place.succeeds(["boot", "--sample", "--memory", "2G", "--rootfs", root.to_str().unwrap()]);
     let record = place.dist().join("v0.35.0+k3s1.sample/boot/boot.json");
@@ -26,8 +26,8 @@ fn a_root_file_system_of_ones_own_is_booted_and_its_own_rpm_knows_what_is_there(
 
 /// Makes a copy of Debian's root with another name, and with what rpm needs in its own database: no stub of the
 /// distribution is installed then.
-fn make(folder: &tempfile::TempDir, root: &Path) {
-    let context = machine::context(folder);
+fn make(directory: &tempfile::TempDir, root: &Path) {
+    let context = machine::context(directory);
     let guest = Guest::get(&context).unwrap();
     fs::create_dir(root).unwrap();
     let request = format!("rdump / {}", root.display());
@@ -41,7 +41,7 @@ fn make(folder: &tempfile::TempDir, root: &Path) {
     let name = root.join("etc/os-release");
     fs::remove_file(&name).unwrap();
     fs::write(name, "PRETTY_NAME=\"A distribution of our own\"\n").unwrap();
-    let package = stub::build(&context, &guest.paths().unwrap().unwrap(), folder.path()).unwrap();
+    let package = stub::build(&context, &guest.paths().unwrap().unwrap(), directory.path()).unwrap();
     let mut rpm = Command::new("unshare");
     // The path that the root's own rpm reads; this machine's rpm may use another one.
     rpm.args(["--map-root-user", "rpm", "--dbpath", "/var/lib/rpm", "--root"]).arg(root);

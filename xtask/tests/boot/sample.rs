@@ -78,10 +78,10 @@ fn sample_is_made_and_booted_at_an_odd_path() {
 
     let made = target.join("dist/v0.35.0+k3s1.sample");
     assert!(made.join("rehearsal/SHA256SUMS").is_file());
-    let folder = made.join("boot");
-    assert!(told.contains("pause-rss") && told.contains(folder.to_str().unwrap()), "{told}");
+    let directory = made.join("boot");
+    assert!(told.contains("pause-rss") && told.contains(directory.to_str().unwrap()), "{told}");
 
-    let record: Value = serde_json::from_slice(&fs::read(folder.join("boot.json")).unwrap()).unwrap();
+    let record: Value = serde_json::from_slice(&fs::read(directory.join("boot.json")).unwrap()).unwrap();
     let proof = &record["proofs"][0];
     let reached: Vec<&str> = proof["reached"]
         .as_array()
@@ -100,9 +100,9 @@ fn sample_is_made_and_booted_at_an_odd_path() {
     assert_eq!(proof["facts"][0][1], "docker.io/carvicsforth/pause:v3.10-v1.31.1");
     assert!(!proof["memory"].as_array().unwrap().is_empty(), "nothing was heard of the memory");
 
-    let console = fs::read_to_string(folder.join("console-sample.log")).unwrap();
+    let console = fs::read_to_string(directory.join("console-sample.log")).unwrap();
     assert!(console.contains("Linux version"), "{console}");
-    let page = fs::read_to_string(folder.join("report.html")).unwrap();
+    let page = fs::read_to_string(directory.join("report.html")).unwrap();
     assert!(page.contains("its orphans are reaped") && page.contains("memory in use, sample"), "{page}");
 
     // Only the record and the guest, which is not written to, are left.

@@ -4,12 +4,12 @@ use crate::needs;
 use clap::ValueEnum;
 use std::io::Write;
 use std::process::{Command, Stdio};
-use xtask::boot::proof::Proof;
+use xtask::boot::scenario::Proof;
 
 /// Files that every script reads first, in this order.
 const READ: [(&str, &str); 2] = [
-    (". /proof/say.sh\n", include_str!("../../src/boot/proof/say.sh")),
-    (". /proof/cluster.sh\n", include_str!("../../src/boot/proof/cluster.sh")),
+    (". /proof/say.sh\n", include_str!("../../src/boot/scenario/say.sh")),
+    (". /proof/cluster.sh\n", include_str!("../../src/boot/scenario/cluster.sh")),
 ];
 
 #[test]

@@ -8,16 +8,16 @@ use xtask::digest::Digest;
 
 /// A target directory of the test's own, with the real one's cache.
 struct Place {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Place {
     fn new() -> Place {
-        Place { folder: tempfile::tempdir().unwrap() }
+        Place { directory: tempfile::tempdir().unwrap() }
     }
 
     fn dist(&self) -> PathBuf {
-        self.folder.path().join("dist")
+        self.directory.path().join("dist")
     }
 
     /// Returns `cargo xtask pause` with these arguments, prefixed by these words, which may change its conditions.
@@ -26,7 +26,7 @@ impl Place {
         argv.extend([env!("CARGO_BIN_EXE_xtask"), "pause"]);
         let mut command = Command::new(argv[0]);
         command.args(&argv[1..]).args(arguments).env_remove("RUST_BACKTRACE");
-        command.env("CARGO_TARGET_DIR", self.folder.path()).env("K3S_XTASK_CACHE", context().cache);
+        command.env("CARGO_TARGET_DIR", self.directory.path()).env("K3S_XTASK_CACHE", context().cache);
         command.output().unwrap()
     }
 
@@ -170,8 +170,8 @@ fn where_writing_is_not_permitted_the_earlier_images_stay_as_they_were() {
     };
     let told = place.pause_fails(words, &["--tag", "me/pause:2"]);
     permit(0o755);
-    let folder = place.dist().join("pause");
-    assert!(told.contains(&format!("cannot write the images to {}", folder.display())), "{told}");
+    let directory = place.dist().join("pause");
+    assert!(told.contains(&format!("cannot write the images to {}", directory.display())), "{told}");
     assert!(told.contains("CARGO_TARGET_DIR") && told.contains("Permission denied"), "{told}");
     assert_eq!(place.files(), before);
 }

@@ -14,25 +14,25 @@ fn the_compressed_archive_holds_the_plain_one() {
 
 #[test]
 fn a_file_that_cannot_take_its_place_leaves_nothing_behind() {
-    let folder = tempfile::tempdir().unwrap();
-    let taken = folder.path().join("pause-image-riscv64.tar");
+    let directory = tempfile::tempdir().unwrap();
+    let taken = directory.path().join("pause-image-riscv64.tar");
     std::fs::create_dir(&taken).unwrap();
     let names = references(&["pause:v1"]);
-    let error = write_archive(image("riscv64"), &names, Compression::None, folder.path()).unwrap_err();
+    let error = write_archive(image("riscv64"), &names, Compression::None, directory.path()).unwrap_err();
     assert!(format!("{error:#}").contains(&format!("cannot write {}", taken.display())), "{error:#}");
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
 }
 
 #[test]
 fn a_layout_that_cannot_take_its_place_leaves_nothing_behind() {
-    let folder = tempfile::tempdir().unwrap();
-    let oci = folder.path().join("oci");
+    let directory = tempfile::tempdir().unwrap();
+    let oci = directory.path().join("oci");
     std::fs::create_dir(&oci).unwrap();
     std::fs::write(oci.join("mine"), "kept").unwrap();
     let error = layout::write(images(), &references(&["pause:v1"]), &oci).unwrap_err();
     assert!(format!("{error:#}").contains(oci.to_str().unwrap()), "{error:#}");
     assert_eq!(std::fs::read(oci.join("mine")).unwrap(), b"kept");
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
 }
 
 #[test]

@@ -3,17 +3,18 @@
 use crate::containerd::Containerd;
 use crate::{image, images, normalised, references, wait};
 use std::path::{Path, PathBuf};
-use xtask::image::{Compression, Reference, docker_archive, installed, write_archive};
+use xtask::image::{Compression, docker_archive, installed, write_archive};
+use xtask::reference::Reference;
 use xtask::target::Target;
 
 #[test]
 fn containerd_lists_exactly_the_names_asked_for_whatever_its_own_architecture() {
     let Some(containerd) = Containerd::start("importing into a real containerd") else { return };
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let mut names = references(&["pause:v1", "carvicsforth/pause:v3", "localhost:5000/a/pause:1"]);
     names.extend(installed::names().unwrap());
     for image in images() {
-        let archive = write_archive(image, &names, Compression::None, folder.path()).unwrap();
+        let archive = write_archive(image, &names, Compression::None, directory.path()).unwrap();
         let platform = format!("linux/{}", image.target.go);
         let import = containerd.import(&archive, &platform);
         assert!(import.status.success(), "{}", String::from_utf8_lossy(&import.stderr));
@@ -104,9 +105,9 @@ fn runc_runs_the_image_as_first_process_and_sigterm_ends_it() {
     let what = "running the image by containerd and runc";
     let Some(containerd) = Containerd::start_to_run(what) else { return };
     let host = Target::host().expect("this machine's architecture is one of ours");
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let names = references(&["pause:v1"]);
-    let archive = write_archive(image(host.go), &names, Compression::None, folder.path()).unwrap();
+    let archive = write_archive(image(host.go), &names, Compression::None, directory.path()).unwrap();
     let import = containerd.import(&archive, &format!("linux/{}", host.go));
     assert!(import.status.success(), "{}", String::from_utf8_lossy(&import.stderr));
 

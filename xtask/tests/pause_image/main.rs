@@ -16,7 +16,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use xtask::context::{Context, Network};
-use xtask::image::{PauseImage, Reference};
+use xtask::image::PauseImage;
+use xtask::reference::Reference;
 use xtask::target::{TARGETS, Target};
 
 /// Returns the images of all architectures, built once for all tests.

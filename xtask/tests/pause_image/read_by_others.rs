@@ -25,10 +25,10 @@ fn skopeo_finds_the_image_in_the_archive_under_each_name() {
     if !needs::programs("reading the archive with skopeo", &[SKOPEO]) {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let names = references(&["pause:v1", "rancher/mirrored-pause:3.6"]);
     for image in images() {
-        let archive = write_archive(image, &names, Compression::None, folder.path()).unwrap();
+        let archive = write_archive(image, &names, Compression::None, directory.path()).unwrap();
         for name in normalised(&names) {
             let source = format!("docker-archive:{}:{name}", archive.display());
             let config = output(Command::new("skopeo").args(["inspect", "--raw", "--config", &source]));
@@ -42,8 +42,8 @@ fn skopeo_finds_every_architecture_in_the_layout_under_each_tag() {
     if !needs::programs("reading the layout with skopeo", &[SKOPEO]) {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let oci = folder.path().join("oci");
+    let directory = tempfile::tempdir().unwrap();
+    let oci = directory.path().join("oci");
     let names = references(&["pause:v1", "rancher/mirrored-pause:3.6"]);
     layout::write(images(), &names, &oci).unwrap();
     for image in images() {
@@ -64,8 +64,8 @@ fn an_oci_validator_accepts_the_layout_and_refuses_it_damaged_anywhere() {
     if !needs::programs("holding the layout against the OCI's own validator", &[VALIDATOR]) {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let oci = folder.path().join("oci");
+    let directory = tempfile::tempdir().unwrap();
+    let oci = directory.path().join("oci");
     let validate = |of: &[&str]| {
         let mut command = Command::new("oci-image-tool");
         let output = command.args(["validate", "--type", "image"]).args(of).arg(&oci).output().unwrap();

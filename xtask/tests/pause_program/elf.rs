@@ -71,7 +71,7 @@ fn the_place_it_is_built_in_leaves_no_trace() {
     for (arch, ..) in ARCHES {
         let elsewhere = tempfile::tempdir().unwrap();
         let sources = elsewhere.path().join("pause");
-        xtask::tree::copy(&crate::package(), &sources).unwrap();
+        xtask::dir::copy(&crate::package(), &sources).unwrap();
 
         let output = crate::build_in(elsewhere.path(), arch);
         assert!(fs::read(output).unwrap() == fs::read(crate::pause_binary(arch)).unwrap(), "{arch}");

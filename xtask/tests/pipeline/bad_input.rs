@@ -36,8 +36,8 @@ fn what_is_wrong_with_the_command_line_is_said_before_anything_is_done() {
 #[test]
 fn a_malformed_patch_is_refused_with_its_file_and_place() {
     let place = Place::new();
-    let folder = place.path("patches");
-    std::fs::create_dir(&folder).unwrap();
+    let directory = place.path("patches");
+    std::fs::create_dir(&directory).unwrap();
     let unknown = patch("x").replacen("\"why\"", "\"wyh\": \"\", \"why\"", 1);
     for (file, text, why) in [
         ("own.json", "{", "EOF while parsing"),
@@ -45,24 +45,24 @@ fn a_malformed_patch_is_refused_with_its_file_and_place() {
         ("own.json", "{\"name\": \"own\"}", "missing field"),
         ("own.patch", "no diff at all\n", "own.patch"),
     ] {
-        std::fs::write(folder.join(file), text).unwrap();
-        let told = place.fails(["build", "--sample", "--patches", folder.to_str().unwrap()]);
+        std::fs::write(directory.join(file), text).unwrap();
+        let told = place.fails(["build", "--sample", "--patches", directory.to_str().unwrap()]);
         assert!(told.contains(file) && told.contains(why), "{why:?} is missing: {told}");
-        std::fs::remove_file(folder.join(file)).unwrap();
+        std::fs::remove_file(directory.join(file)).unwrap();
     }
 }
 
 #[test]
 fn a_patch_that_bites_never_or_twice_stops_the_build_and_counts() {
     let place = Place::new();
-    let folder = place.path("patches");
-    std::fs::create_dir(&folder).unwrap();
+    let directory = place.path("patches");
+    std::fs::create_dir(&directory).unwrap();
     for (find, why) in [
         ("nothing of the kind", "should stand there once and does not at all"),
         ("main", "should stand there once and"),
     ] {
-        std::fs::write(folder.join("own.json"), patch(find)).unwrap();
-        let told = place.fails(["build", "--sample", "--patches", folder.to_str().unwrap()]);
+        std::fs::write(directory.join("own.json"), patch(find)).unwrap();
+        let told = place.fails(["build", "--sample", "--patches", directory.to_str().unwrap()]);
         assert!(told.contains("own.json") && told.contains(why), "{why:?} is missing: {told}");
         assert!(told.contains("main.go"), "{told}");
         assert!(!place.work().join("riscv64/server").exists(), "compiling was begun");
@@ -70,12 +70,12 @@ fn a_patch_that_bites_never_or_twice_stops_the_build_and_counts() {
 }
 
 #[test]
-fn a_folder_of_patches_that_may_not_be_read_is_named() {
+fn a_directory_of_patches_that_may_not_be_read_is_named() {
     let place = Place::new();
-    let folder = place.path("patches");
-    std::fs::create_dir(&folder).unwrap();
-    std::fs::write(folder.join("own.json"), patch("x")).unwrap();
-    let permit = |mode| std::fs::set_permissions(&folder, PermissionsExt::from_mode(mode)).unwrap();
+    let directory = place.path("patches");
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::write(directory.join("own.json"), patch("x")).unwrap();
+    let permit = |mode| std::fs::set_permissions(&directory, PermissionsExt::from_mode(mode)).unwrap();
     permit(0o000);
     // Root may read everything, unless it is started without that capability.
     let words: &[&str] = match nix::unistd::geteuid().is_root() {
@@ -86,10 +86,10 @@ fn a_folder_of_patches_that_may_not_be_read_is_named() {
         ],
         false => &[],
     };
-    let arguments = ["build", "--sample", "--patches", folder.to_str().unwrap()];
+    let arguments = ["build", "--sample", "--patches", directory.to_str().unwrap()];
     let told = failed(&place.under(words, arguments).output().unwrap());
     permit(0o755);
-    assert!(told.contains(folder.to_str().unwrap()) && told.contains("Permission denied"), "{told}");
+    assert!(told.contains(directory.to_str().unwrap()) && told.contains("Permission denied"), "{told}");
 }
 
 #[test]

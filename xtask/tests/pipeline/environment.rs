@@ -199,8 +199,8 @@ fn settings_in_the_way_are_named() {
 fn crates_are_gathered_whatever_compiles_them() {
     let place = Place::new();
     let (root, into) = (place.path("workspace"), place.path("crates"));
-    for folder in [&root.join("src"), &root.join(".cargo"), &into] {
-        std::fs::create_dir_all(folder).unwrap();
+    for directory in [&root.join("src"), &root.join(".cargo"), &into] {
+        std::fs::create_dir_all(directory).unwrap();
     }
     let settings =
         "[build]\nrustc = '/bin/false'\nrustc-wrapper = '/bin/false'\nrustflags = ['--nonexistent']\n";

@@ -30,7 +30,7 @@ fn paths_of_the_build_machine_are_refused() {
     let place = Place::new();
     let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
     let build = shop::prepare(&chosen, ARCH, None);
-    let pause = shop::product("embed", ARCH).folder.join("pause");
+    let pause = shop::product("embed", ARCH).directory.join("pause");
     assert_eq!(verdict(&build, "pause", pause.clone()), "");
 
     let context = build.context;
@@ -42,7 +42,7 @@ fn paths_of_the_build_machine_are_refused() {
         context.cache.join("tools/x86_64/go"),
         context.cache.join("zig/lib"),
         home.join(".cargo/registry/src"),
-        build.any_go.module_cache().folder.join("k8s.io"),
+        build.any_go.module_cache().directory.join("k8s.io"),
     ];
     for leak in leaks {
         let text = leak.to_str().unwrap();
@@ -68,7 +68,7 @@ fn server_must_name_our_pause_image_alone() {
     let told = verdict(&build, "server", server.clone());
     assert_eq!(told, "the server carries a pause image: true, wanted: false");
 
-    build.options.pause_image = xtask::image::Reference::parse("me/pause:1").unwrap();
+    build.options.pause_image = xtask::reference::Reference::parse("me/pause:1").unwrap();
     assert_eq!(verdict(&build, "server", server), "the server does not name the pause image me/pause:1");
 }
 
@@ -119,7 +119,7 @@ fn binary_above_upstreams_limit_is_refused() {
     let place = Place::new();
     let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
     let mut build = shop::prepare(&chosen, ARCH, None);
-    let binary = shop::product("embed", ARCH).folder.join(build.target.k3s_binary());
+    let binary = shop::product("embed", ARCH).directory.join(build.target.k3s_binary());
     assert_eq!(verdict(&build, "binary", binary.clone()), "");
     build.facts.max_binary_mib = Some(1);
     let told = verdict(&build, "binary", binary);

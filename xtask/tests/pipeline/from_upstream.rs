@@ -15,8 +15,8 @@ fn a_release_is_built_over_http_then_locked_then_without_a_network() {
     // The stand-ins for remote servers are written as the sample writes them.
     let laid_out = lay_out(&place);
     for (name, tag) in [("plugins", "v1.9.0-k3s1-sample"), ("cni-plugin", "v1.9.0-flannel1-sample")] {
-        make_repository(&upstream.folder.path().join(name), &[name]);
-        let repository = git2::Repository::open(upstream.folder.path().join(name)).unwrap();
+        make_repository(&upstream.directory.path().join(name), &[name]);
+        let repository = git2::Repository::open(upstream.directory.path().join(name)).unwrap();
         repository.tag_lightweight(tag, &repository.revparse_single("HEAD").unwrap(), true).unwrap();
     }
     let repositories = [
@@ -64,7 +64,7 @@ fn a_release_is_built_over_http_then_locked_then_without_a_network() {
     all_that_is_missing_is_told_at_once(&place);
 
     // The same commit in a tree has the same version, but that does not make it a release.
-    let source = upstream.folder.path().join("k3s");
+    let source = upstream.directory.path().join("k3s");
     let of_tree = ["build", "--source", source.to_str().unwrap(), "--ref", TAG];
     said(&place, &of_tree);
     let manifest = product(String::new()).manifest;
@@ -125,9 +125,9 @@ fn lay_out(place: &Place) -> PathBuf {
 }
 
 /// Serves the files of a directory.
-fn file_server(folder: PathBuf) -> Server {
+fn file_server(directory: PathBuf) -> Server {
     Server::start(move |request, _| {
-        match std::fs::read(folder.join(request.target.trim_start_matches('/'))) {
+        match std::fs::read(directory.join(request.target.trim_start_matches('/'))) {
             Ok(bytes) => http::ranged(request, &bytes),
             Err(_) => http::status("404 Not Found"),
         }
@@ -161,8 +161,8 @@ fn borrow_toolchains(place: &mut Place, laid_out: &Path) {
     place.set("GOPROXY", format!("{},{}", proxies.join(","), go("GOPROXY").display()));
     // The checksum database does not contain stand-ins.
     place.set("GONOSUMDB", "github.com,k8s.io,sigs.k8s.io,go.etcd.io");
-    for (name, folder) in [("go-build", "go-build"), ("zig", "zig"), ("tools", "tools")] {
-        let shared = place::cache().join(folder);
+    for (name, directory) in [("go-build", "go-build"), ("zig", "zig"), ("tools", "tools")] {
+        let shared = place::cache().join(directory);
         std::fs::create_dir_all(place.path("cache")).unwrap();
         std::os::unix::fs::symlink(shared, place.path("cache").join(name)).unwrap();
     }

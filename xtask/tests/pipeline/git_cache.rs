@@ -67,7 +67,7 @@ fn repository_appears_complete_and_is_fetched_once() {
 fn killed_fetch_is_not_in_the_way_of_the_next() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
         let upstream = Upstream::new();
-        let url = format!("file://{}", upstream.folder.path().join("k3s").display());
+        let url = format!("file://{}", upstream.directory.path().join("k3s").display());
         let mut place = upstream.place();
         let reached = place.path("reached");
         // The server sends the beginning of a pack and nothing more.

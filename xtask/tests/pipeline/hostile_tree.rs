@@ -122,7 +122,7 @@ fn assets_are_not_written_through_links() {
     let intact = build.patched.tree.clone();
     for (index, (link, target)) in links.into_iter().enumerate() {
         let checkout = place.path(format!("checkout-{index}"));
-        xtask::tree::copy(&intact, &checkout).unwrap();
+        xtask::dir::copy(&intact, &checkout).unwrap();
         std::fs::create_dir(checkout.join("docs")).unwrap();
         std::fs::write(checkout.join("docs/file"), "theirs").unwrap();
         replace(&checkout.join(link), Path::new(target));
@@ -146,11 +146,14 @@ fn replace(place: &Path, target: &Path) {
 fn bundle_with(build: &Build, root: impl Fn(&Path) + Send + Sync) -> anyhow::Result<PathBuf> {
     let step = |name, run| Step { name, recipe: &[], needs: vec![], inputs: vec![], run };
     let program = |step_name, file: &'static str| {
-        step(step_name, Box::new(move |folder: &Path, _: &_| Ok(std::fs::write(folder.join(file), file)?)))
+        step(
+            step_name,
+            Box::new(move |directory: &Path, _: &_| Ok(std::fs::write(directory.join(file), file)?)),
+        )
     };
-    let tree = |folder: &Path, _: &_| -> anyhow::Result<()> {
+    let tree = |directory: &Path, _: &_| -> anyhow::Result<()> {
         for file in ["contrib/util/check-config.sh", "scripts/wg-add.sh"] {
-            let file = folder.join("tree").join(file);
+            let file = directory.join("tree").join(file);
             std::fs::create_dir_all(file.parent().unwrap())?;
             std::fs::write(file, "script")?;
         }
@@ -163,9 +166,9 @@ fn bundle_with(build: &Build, root: impl Fn(&Path) + Send + Sync) -> anyhow::Res
         program("cni", "cni"),
         step(
             "root",
-            Box::new(move |folder: &Path, _: &_| {
-                std::fs::create_dir(folder.join("bin"))?;
-                root(&folder.join("bin"));
+            Box::new(move |directory: &Path, _: &_| {
+                std::fs::create_dir(directory.join("bin"))?;
+                root(&directory.join("bin"));
                 Ok(())
             }),
         ),

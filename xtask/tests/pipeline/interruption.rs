@@ -18,8 +18,8 @@ fn processes_of(place: &Place) -> Vec<String> {
         let read = |name: &str| {
             String::from_utf8_lossy(&std::fs::read(process.join(name)).unwrap_or_default()).replace('\0', " ")
         };
-        let folder = std::fs::read_link(process.join("cwd")).unwrap_or_default();
-        let all = [read("cmdline"), read("environ"), folder.display().to_string()];
+        let directory = std::fs::read_link(process.join("cwd")).unwrap_or_default();
+        let all = [read("cmdline"), read("environ"), directory.display().to_string()];
         // A process that has ended and is not yet reaped has neither.
         if entry.file_name().to_string_lossy().parse::<u32>().is_ok()
             && all.iter().any(|text| text.contains(path))
@@ -169,7 +169,7 @@ fn a_full_disk_is_one_clear_error_and_with_room_the_build_goes_on() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_to_is_named() {
+fn a_directory_that_cannot_be_written_to_is_named() {
     let mut place = Place::new();
     std::fs::write(place.path("file"), "").unwrap();
     place.set("CARGO_TARGET_DIR", place.path("file"));

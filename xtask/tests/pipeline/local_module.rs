@@ -4,7 +4,7 @@ use super::place::Place;
 use super::shop::{self, Product};
 use super::upstream::sample;
 use std::path::{Path, PathBuf};
-use xtask::product::finished::NOTICES;
+use xtask::product::load::NOTICES;
 use xtask::sample::Layout;
 
 /// A module of the sample, where the tests put it, and the left side of its replacement.
@@ -109,9 +109,9 @@ fn local_modules_are_compiled_labelled_and_vendored() {
     says("containerd-shim-runc-v2", "v2.2.0+local");
     says("containerd-shim-runc-v2", "of the tree");
     says("runc", "1.4.0+tree");
-    let notices = std::fs::read_to_string(product.folder.join(NOTICES)).unwrap();
+    let notices = std::fs::read_to_string(product.directory.join(NOTICES)).unwrap();
     assert!(notices.contains("./lab/logrus, a directory of the tree: Apache-2.0"), "{notices}");
-    let report = std::fs::read_to_string(product.folder.join("report.html")).unwrap();
+    let report = std::fs::read_to_string(product.directory.join("report.html")).unwrap();
     assert!(report.contains("modules that are not upstream"), "the report does not say so");
 
     let chosen = xtask::sample::prepare(place.context(), Layout::Embed).unwrap();
@@ -120,8 +120,8 @@ fn local_modules_are_compiled_labelled_and_vendored() {
     let again = Place::new();
     let options = [vendored.as_os_str(), "--patches".as_ref(), patches.as_os_str()];
     again.succeeds(["build".as_ref(), "--vendored".as_ref()].into_iter().chain(options));
-    let folder = again.dist().join(product.manifest.k3s.as_str()).join("riscv64");
-    assert_eq!(Product::read(folder, String::new()).sums(), product.sums());
+    let directory = again.dist().join(product.manifest.k3s.as_str()).join("riscv64");
+    assert_eq!(Product::read(directory, String::new()).sums(), product.sums());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::shop;
 use std::path::{Path, PathBuf};
 use xtask::k3s::Build;
 use xtask::k3s::charts::{self, Wanted};
-use xtask::k3s::tree::COMMITTED_CHARTS;
+use xtask::k3s::source_tree::COMMITTED_CHARTS;
 use xtask::sample::{self, Layout};
 use xtask::upstream::recipe::file_name;
 
@@ -44,7 +44,7 @@ fn patched_manifest_is_embedded() {
 /// Returns a build whose committed file has `count` of the two charts; the sample's has none.
 fn with_committed_charts<'a>(place: &Place, mut build: Build<'a>, count: usize) -> Build<'a> {
     let tree = place.path("with-charts");
-    xtask::tree::copy(&build.patched.tree, &tree).unwrap();
+    xtask::dir::copy(&build.patched.tree, &tree).unwrap();
     let names: Vec<&str> = build.facts.recipe.fetch("traefik").map(file_name).collect();
     assert_eq!(names.len(), 2, "{names:?}");
     let committed = std::fs::read_to_string(tree.join(COMMITTED_CHARTS)).unwrap();

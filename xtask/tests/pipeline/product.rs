@@ -60,9 +60,9 @@ fn every_product_is_whole_run_and_checked_for_everything() {
 #[test]
 fn a_product_is_these_files_and_their_sums_are_right() {
     for (layout, arch) in [("embed", "riscv64"), ("bindata", "amd64")] {
-        let Product { folder, manifest, .. } = shop::product(layout, arch);
+        let Product { directory, manifest, .. } = shop::product(layout, arch);
         let mut names: Vec<_> =
-            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         let binary = if arch == "amd64" { "k3s".to_owned() } else { format!("k3s-{arch}") };
         let image = format!("pause-image-{arch}.tar");
@@ -70,11 +70,11 @@ fn a_product_is_these_files_and_their_sums_are_right() {
         let expected = first.into_iter().chain([&*binary, "manifest.json", "pause", &image, "report.html"]);
         assert_eq!(names, expected.map(Into::into).collect::<Vec<std::ffi::OsString>>());
         let executable =
-            |name: &&str| folder.join(name).metadata().unwrap().permissions().mode() & 0o111 != 0;
+            |name: &&str| directory.join(name).metadata().unwrap().permissions().mode() & 0o111 != 0;
         let executables: Vec<_> =
             ["check-config.sh", &binary, "pause", "LICENSE"].into_iter().filter(executable).collect();
         assert_eq!(executables, ["check-config.sh", &binary, "pause"]);
-        let check = Command::new("sha256sum").args(["--check", "SHA256SUMS"]).current_dir(folder).output();
+        let check = Command::new("sha256sum").args(["--check", "SHA256SUMS"]).current_dir(directory).output();
         let (told, _) = succeeded(check.unwrap());
         let legal = ["LICENSE", "THIRD-PARTY-NOTICES", "check-config.sh"];
         let summed = legal.into_iter().chain([&*binary, "manifest.json", "pause", &image]);
@@ -87,11 +87,11 @@ fn a_product_is_these_files_and_their_sums_are_right() {
 #[test]
 fn the_sample_is_called_a_sample_wherever_it_shows_itself() {
     for (layout, version) in LAYOUTS {
-        let Product { folder, manifest, said } = shop::product(layout, "riscv64");
+        let Product { directory, manifest, said } = shop::product(layout, "riscv64");
         assert!(version.ends_with(".sample"));
         assert_eq!(manifest.origin, "sample");
         assert!(said.contains("sample, not k3s"), "{said}");
-        let report = std::fs::read_to_string(folder.join("report.html")).unwrap();
+        let report = std::fs::read_to_string(directory.join("report.html")).unwrap();
         assert!(report.contains("sample, not k3s") && report.contains(version), "{layout}");
         let runs = manifest.checks.iter().find(|check| check.what.contains("k3s-riscv64 runs")).unwrap();
         assert!(runs.seen.contains(version), "{}", runs.seen);
@@ -114,7 +114,7 @@ fn what_is_left_out_is_called_missing_and_not_asked_for_at_the_start() {
     assert!(told.contains("Carrying 5 manifests and 0 charts"), "{told}");
     let kept = std::fs::read_to_string(place.path("data/server/manifests/gateway-api-crd.yaml")).unwrap();
     assert!(kept.contains("name: sample-gateway") && !kept.contains("HelmChart"), "{kept}");
-    let report = std::fs::read_to_string(product.folder.join("report.html")).unwrap();
+    let report = std::fs::read_to_string(product.directory.join("report.html")).unwrap();
     assert!(report.contains("without k3s-root") && report.contains("without charts"));
 
     // Where the bundle must contain k3s-root, the same bundle is refused.
@@ -142,7 +142,7 @@ fn a_level_of_the_architecture_is_used_where_go_knows_it_and_refused_where_not()
 fn what_nothing_has_changed_is_not_made_again() {
     let place = Place::new();
     let first = shop::build(&place, &[]);
-    let report = |product: &Product| std::fs::metadata(product.folder.join("report.html")).unwrap();
+    let report = |product: &Product| std::fs::metadata(product.directory.join("report.html")).unwrap();
     let modified = report(&first).modified().unwrap();
     let second = shop::build(&place, &[]);
     let made = |said: &str| said.matches("✓ server ").count() + said.matches("✓ product ").count();

@@ -25,7 +25,7 @@ fn a_clone_elsewhere_builds_the_same_bytes() {
     let root = place.path("clone");
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     for part in ["sample", "pause", "patches"] {
-        xtask::tree::copy(&here.join(part), &root.join(part)).unwrap();
+        xtask::dir::copy(&here.join(part), &root.join(part)).unwrap();
     }
     std::fs::copy(here.join("LICENSE"), root.join("LICENSE")).unwrap();
     for layout in ["embed", "bindata"] {
@@ -60,9 +60,9 @@ fn another_user_in_another_year_with_cold_caches_builds_the_same_bytes() {
     }
     let go = std::process::Command::new("go").args(["env", "GOMODCACHE"]).output().unwrap();
     place.set("GOMODCACHE", succeeded(go).0.trim());
-    for (name, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+    for (name, directory) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
         let home = std::env::var_os("HOME").unwrap();
-        let theirs = std::env::var_os(name).map_or_else(|| Path::new(&home).join(folder), PathBuf::from);
+        let theirs = std::env::var_os(name).map_or_else(|| Path::new(&home).join(directory), PathBuf::from);
         place.set(name, theirs);
     }
     place.set("HOME", place.path("home"));

@@ -47,9 +47,9 @@ fn verdict(build: &Build, programs: &[(&'static str, String, String); 4]) -> Res
             recipe: &[],
             needs: vec![],
             inputs: vec![script.clone()],
-            run: Box::new(move |folder: &Path, _| {
-                std::fs::write(folder.join(&name), &script)?;
-                Ok(std::fs::set_permissions(folder.join(&name), PermissionsExt::from_mode(0o755))?)
+            run: Box::new(move |directory: &Path, _| {
+                std::fs::write(directory.join(&name), &script)?;
+                Ok(std::fs::set_permissions(directory.join(&name), PermissionsExt::from_mode(0o755))?)
             }),
         }
     };
@@ -90,7 +90,7 @@ fn programs_must_run_and_start_a_server() {
     let told = verdict(&build, &programs(&build, unfinished)).unwrap_err();
     assert!(told.contains("nothing was unpacked"), "{told}");
 
-    if xtask::namespaces::are_allowed(&place::context()).unwrap() {
+    if xtask::userns::are_allowed(&place::context()).unwrap() {
         let other = K3s { start: "Stopping k3s", ..right };
         let told = verdict(&build, &programs(&build, other)).unwrap_err();
         assert!(told.contains("the server did not get to") && told.ends_with("Stopping k3s\n"), "{told}");

@@ -5,7 +5,8 @@ use super::shop::{self, LAYOUTS, Product};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use xtask::image::{Compression, PauseImage, Reference, docker_archive};
+use xtask::image::{Compression, PauseImage, docker_archive};
+use xtask::reference::Reference;
 
 /// Directory for images that users provide, below k3s' data directory.
 const IMAGES: &str = "agent/images";
@@ -17,7 +18,7 @@ fn ours() -> String {
 
 /// Starts the binary as a user would, ends it once it is up, and returns its log until then.
 pub fn start(product: &Product, data: &Path, options: &[&str]) -> String {
-    let binary = product.folder.join(shop::host().k3s_binary());
+    let binary = product.directory.join(shop::host().k3s_binary());
     let mut command = Command::new(binary);
     command.arg("server").arg("--data-dir").arg(data).args(options);
     command.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
@@ -37,7 +38,7 @@ pub fn start(product: &Product, data: &Path, options: &[&str]) -> String {
 
 /// Writes an archive with an image of this name, as a user would put it into agent/images.
 fn put_image(data: &Path, file: &str, name: &str) {
-    let program = shop::product("embed", shop::host().go).folder.join("pause");
+    let program = shop::product("embed", shop::host().go).directory.join("pause");
     let image = PauseImage::new(shop::host(), std::fs::read(program).unwrap(), "1").unwrap();
     let archive = docker_archive::archive(&image, &[Reference::parse(name).unwrap()], Compression::None);
     std::fs::create_dir_all(data.join(IMAGES)).unwrap();
@@ -55,9 +56,9 @@ fn images(data: &Path) -> Vec<String> {
 #[test]
 fn the_binary_alone_has_its_pause_image_at_hand() {
     for (layout, _) in LAYOUTS {
-        let folder = tempfile::tempdir().unwrap();
-        let told = start(shop::product(layout, shop::host().go), folder.path(), &[]);
-        let staged = folder.path().join(IMAGES).join("k3s-builtin-pause.tar");
+        let directory = tempfile::tempdir().unwrap();
+        let told = start(shop::product(layout, shop::host().go), directory.path(), &[]);
+        let staged = directory.path().join(IMAGES).join("k3s-builtin-pause.tar");
         for said in [
             format!("Using sandbox image {} with", ours()),
             format!("Importing images from {}", staged.display()),
@@ -66,17 +67,17 @@ fn the_binary_alone_has_its_pause_image_at_hand() {
         ] {
             assert!(told.contains(&said), "{layout}: {said:?} is missing\n{told}");
         }
-        assert_eq!(images(folder.path()), ["k3s-builtin-pause.tar"]);
+        assert_eq!(images(directory.path()), ["k3s-builtin-pause.tar"]);
     }
 }
 
 #[test]
 fn images_of_the_users_own_stay_and_are_imported_and_may_be_the_pause_image() {
-    let folder = tempfile::tempdir().unwrap();
-    put_image(folder.path(), "mine.tar", "me/other:1");
-    let before = std::fs::read(folder.path().join(IMAGES).join("mine.tar")).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    put_image(directory.path(), "mine.tar", "me/other:1");
+    let before = std::fs::read(directory.path().join(IMAGES).join("mine.tar")).unwrap();
     let product = shop::product("embed", shop::host().go);
-    let told = start(product, folder.path(), &["--pause-image", "me/other:1"]);
+    let told = start(product, directory.path(), &["--pause-image", "me/other:1"]);
     for said in [
         "Using sandbox image me/other:1 with",
         "Imported docker.io/me/other:1",
@@ -85,23 +86,23 @@ fn images_of_the_users_own_stay_and_are_imported_and_may_be_the_pause_image() {
         assert!(told.contains(said), "{said:?} is missing\n{told}");
     }
     assert!(told.contains(&format!("Imported docker.io/{}", ours())), "{told}");
-    assert_eq!(images(folder.path()), ["k3s-builtin-pause.tar", "mine.tar"]);
-    assert_eq!(std::fs::read(folder.path().join(IMAGES).join("mine.tar")).unwrap(), before);
+    assert_eq!(images(directory.path()), ["k3s-builtin-pause.tar", "mine.tar"]);
+    assert_eq!(std::fs::read(directory.path().join(IMAGES).join("mine.tar")).unwrap(), before);
 }
 
 #[test]
 fn a_pause_image_chosen_at_the_start_only_is_not_what_is_carried() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let product = shop::product("embed", shop::host().go);
-    let told = start(product, folder.path(), &["--pause-image", "me/elsewhere:1"]);
+    let told = start(product, directory.path(), &["--pause-image", "me/elsewhere:1"]);
     assert!(told.contains("Sandbox image me/elsewhere:1 is not at hand"), "{told}");
 }
 
 #[test]
 fn a_system_default_registry_finds_the_carried_image_too() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let product = shop::product("embed", shop::host().go);
-    let told = start(product, folder.path(), &["--system-default-registry", "registry.example"]);
+    let told = start(product, directory.path(), &["--system-default-registry", "registry.example"]);
     assert!(told.contains(&format!("Sandbox image registry.example/{} is at hand", ours())), "{told}");
 }
 

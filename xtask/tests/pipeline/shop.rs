@@ -5,32 +5,32 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use xtask::command::build::{BuildOptions, Choose};
-use xtask::k3s::{Build, tree};
+use xtask::k3s::{Build, source_tree};
 use xtask::product::manifest::Manifest;
 use xtask::step::Plan;
 use xtask::target::Target;
-use xtask::upstream::chosen::Chosen;
+use xtask::upstream::selection::Chosen;
 
 /// The two layouts of upstream, and the version of the sample in each.
 pub const LAYOUTS: [(&str, &str); 2] = [("embed", "v0.35.0+k3s1.sample"), ("bindata", "v0.31.1+k3s1.sample")];
 
 /// A finished product.
 pub struct Product {
-    pub folder: PathBuf,
+    pub directory: PathBuf,
     pub manifest: Manifest,
     /// Messages of the build.
     pub said: String,
 }
 
 impl Product {
-    pub fn read(folder: PathBuf, said: String) -> Product {
-        let manifest = Manifest::read(&folder.join("manifest.json")).unwrap();
-        Product { folder, manifest, said }
+    pub fn read(directory: PathBuf, said: String) -> Product {
+        let manifest = Manifest::read(&directory.join("manifest.json")).unwrap();
+        Product { directory, manifest, said }
     }
 
     /// Returns the text that `sha256sum --check` reads, which names every file of the product.
     pub fn sums(&self) -> String {
-        std::fs::read_to_string(self.folder.join("SHA256SUMS")).unwrap()
+        std::fs::read_to_string(self.directory.join("SHA256SUMS")).unwrap()
     }
 }
 
@@ -92,8 +92,8 @@ pub fn prepare<'a>(chosen: &'a Chosen, arch: &str, patches: Option<&Path>) -> Bu
 /// Returns the path of this file in the result of a step of a shared product.
 pub fn result(arch: &str, step: &str, file: impl AsRef<Path>) -> PathBuf {
     let steps = std::fs::read_dir(place().work().join(arch).join(step)).unwrap();
-    let folders = steps.map(|entry| entry.unwrap().path().join("output"));
-    let mut found = folders.filter(|folder| folder.join(file.as_ref()).exists());
+    let directories = steps.map(|entry| entry.unwrap().path().join("output"));
+    let mut found = directories.filter(|directory| directory.join(file.as_ref()).exists());
     found.next().unwrap_or_else(|| panic!("no result of {step} holds {}", file.as_ref().display()))
 }
 
@@ -109,8 +109,8 @@ pub fn make_tree(build: &Build) -> anyhow::Result<PathBuf> {
         }
     });
     steps.reverse();
-    let (outputs, _) = Plan::new(steps)?.run(build.context, &build.folder())?;
-    tree::of(&outputs)
+    let (outputs, _) = Plan::new(steps)?.run(build.context, &build.directory())?;
+    source_tree::of(&outputs)
 }
 
 /// Returns the architecture of this machine, whose products run without emulation.

@@ -158,8 +158,8 @@ fn the_sample_comes_from_here_wherever_the_user_leads_git() {
 }
 
 /// Returns every file and directory with all metadata that a write would change.
-fn state(folder: &Path) -> BTreeMap<PathBuf, (u64, u32, i64, i64, i64)> {
-    let entries = walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap);
+fn state(directory: &Path) -> BTreeMap<PathBuf, (u64, u32, i64, i64, i64)> {
+    let entries = walkdir::WalkDir::new(directory).into_iter().map(Result::unwrap);
     let state = |entry: walkdir::DirEntry| {
         let found = entry.metadata().unwrap();
         (
@@ -170,8 +170,8 @@ fn state(folder: &Path) -> BTreeMap<PathBuf, (u64, u32, i64, i64, i64)> {
     entries.map(state).collect()
 }
 
-fn permit(folder: &Path, mode: impl Fn(u32) -> u32) {
-    for entry in walkdir::WalkDir::new(folder).contents_first(true) {
+fn permit(directory: &Path, mode: impl Fn(u32) -> u32) {
+    for entry in walkdir::WalkDir::new(directory).contents_first(true) {
         let entry = entry.unwrap();
         if !entry.file_type().is_symlink() {
             let permissions = entry.metadata().unwrap().permissions();

@@ -53,11 +53,11 @@ fn plan_refuses_two_steps_of_one_name_and_unknown_needs() {
 /// Runs a step that writes a file, a directory and a link, and returns its result.
 fn run(place: &Place, times: &AtomicUsize) -> PathBuf {
     let mut step = step("written", &[], "");
-    step.run = Box::new(|folder, _| {
+    step.run = Box::new(|directory, _| {
         times.fetch_add(1, Ordering::Relaxed);
-        std::fs::create_dir(folder.join("directory"))?;
-        std::fs::write(folder.join("directory/file"), "text")?;
-        Ok(symlink("directory", folder.join("link"))?)
+        std::fs::create_dir(directory.join("directory"))?;
+        std::fs::write(directory.join("directory/file"), "text")?;
+        Ok(symlink("directory", directory.join("link"))?)
     });
     let plan = Plan::new(vec![step]).unwrap();
     let (outputs, _) = plan.run(&place.context(), &place.work()).unwrap();
@@ -100,12 +100,12 @@ fn failed_step_leaves_nothing_for_the_next_run() {
     let fail = AtomicBool::new(true);
     let step = || {
         let mut step = step("written", &[], "");
-        step.run = Box::new(|folder, _| {
+        step.run = Box::new(|directory, _| {
             if fail.swap(false, Ordering::Relaxed) {
-                std::fs::write(folder.join("half"), "")?;
+                std::fs::write(directory.join("half"), "")?;
                 anyhow::bail!("as asked");
             }
-            Ok(std::fs::write(folder.join("whole"), "")?)
+            Ok(std::fs::write(directory.join("whole"), "")?)
         });
         Plan::new(vec![step]).unwrap()
     };

@@ -11,15 +11,15 @@ pub const TAG: &str = "v0.35.0+k3s1";
 
 /// Upstream's repository, made from the sample.
 pub struct Upstream {
-    pub folder: tempfile::TempDir,
+    pub directory: tempfile::TempDir,
     pub server: Server,
 }
 
 impl Upstream {
     pub fn new() -> Upstream {
-        let folder = tempfile::tempdir().unwrap();
-        make_repository(&folder.path().join("k3s"), &["k3s/base", "k3s/embed"]);
-        let upstream = Upstream { server: git_server::serve(folder.path()), folder };
+        let directory = tempfile::tempdir().unwrap();
+        make_repository(&directory.path().join("k3s"), &["k3s/base", "k3s/embed"]);
+        let upstream = Upstream { server: git_server::serve(directory.path()), directory };
         for tag in ["v0.34.9+k3s1", TAG, "v0.35.1-rc1+k3s1"] {
             upstream.tag(tag, "HEAD");
         }
@@ -27,7 +27,7 @@ impl Upstream {
     }
 
     pub fn repository(&self) -> git2::Repository {
-        git2::Repository::open(self.folder.path().join("k3s")).unwrap()
+        git2::Repository::open(self.directory.path().join("k3s")).unwrap()
     }
 
     pub fn commit(&self, name: &str) -> String {
@@ -70,11 +70,11 @@ pub fn sample() -> PathBuf {
 }
 
 /// Makes a repository with one commit, of these directories of the sample copied one over the other.
-pub fn make_repository(folder: &Path, parts: &[&str]) {
+pub fn make_repository(directory: &Path, parts: &[&str]) {
     for part in parts {
-        xtask::tree::copy(&sample().join(part), folder).unwrap();
+        xtask::dir::copy(&sample().join(part), directory).unwrap();
     }
-    let repository = git2::Repository::init(folder).unwrap();
+    let repository = git2::Repository::init(directory).unwrap();
     commit(&repository, "First");
 }
 

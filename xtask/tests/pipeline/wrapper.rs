@@ -111,11 +111,11 @@ fn wrap(build: &Build, tree: &Path, name: &str, bundle: &[u8]) -> std::path::Pat
     let step = |name, inputs, run| Step { name, recipe: &[], needs: vec![], inputs, run };
     let sum = xtask::digest::Digest::of(bundle);
     let plan = Plan::new(vec![
-        step("tree", vec![], Box::new(|folder, _| xtask::tree::copy(tree, folder))),
+        step("tree", vec![], Box::new(|directory, _| xtask::dir::copy(tree, directory))),
         step(
             "bundle",
             vec![sum.to_string()],
-            Box::new(|folder, _| Ok(std::fs::write(folder.join(format!("{sum}.tar.zst")), bundle)?)),
+            Box::new(|directory, _| Ok(std::fs::write(directory.join(format!("{sum}.tar.zst")), bundle)?)),
         ),
         step("wrapper", vec![], Box::new(|_, _| Ok(()))),
         binary::step(build).unwrap(),
@@ -159,7 +159,7 @@ fn the_wrapper_and_our_own_check_refuse_the_same_bundles() {
     for (name, bundle) in [("packed again", pack(&entries, 25)), ("large", pack(&filled, 25))] {
         let (accepted, told, left) = unpacks(&wrap(&build, &tree, name, &bundle));
         assert!(accepted, "{name}: {told}");
-        assert!(left.iter().any(|folder| folder.len() == 64), "{name}: {left:?}");
+        assert!(left.iter().any(|directory| directory.len() == 64), "{name}: {left:?}");
         bundle::verify(bundle.as_slice()).unwrap_or_else(|error| panic!("{name}: {error:#}"));
     }
     let mutated = MUTATIONS.map(|(name, change, says)| {

@@ -55,8 +55,8 @@ pub fn look(what: &str, pages: &[(u32, &str)]) -> Option<Vec<Look>> {
         needs::lacks(what, "chromium (apt-get install chromium)");
         return None;
     };
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("look.html");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("look.html");
     // `</script>` within a page must not end the script that contains it.
     let pages = serde_json::to_string(pages).unwrap().replace('<', "\\u003c");
     std::fs::write(&file, LOOK.replace("PAGES", &pages)).unwrap();
@@ -64,10 +64,10 @@ pub fn look(what: &str, pages: &[(u32, &str)]) -> Option<Vec<Look>> {
         // Root, which CI often is, gets no sandbox; the pages are our own.
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
         .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
-        .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+        .arg(format!("--user-data-dir={}", directory.path().join("profile").display()))
         .args(["--window-size=1280,900", "--dump-dom"])
         .arg(format!("file://{}", file.display()))
-        .env("HOME", folder.path())
+        .env("HOME", directory.path())
         .output()
         .unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

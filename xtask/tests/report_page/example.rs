@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use xtask::boot::guest::About;
-use xtask::boot::proof::Proof;
 use xtask::boot::results::Record;
-use xtask::boot::run::{Failure, Outcome, Reached};
+use xtask::boot::scenario::Proof;
+use xtask::boot::watch::{Failure, Outcome, Reached};
 use xtask::digest::Digest;
 use xtask::patch::Applied;
 use xtask::product::check::Check;
@@ -30,11 +30,11 @@ impl Example {
     }
 
     pub fn summary(&self, machine: Machine, palette: Palette) -> String {
-        let folder = format!("target/dist/{}/{}", self.manifest.k3s, self.manifest.arch);
+        let directory = format!("target/dist/{}/{}", self.manifest.k3s, self.manifest.arch);
         Summary {
             manifest: &self.manifest,
             location: &self.location,
-            folder: Path::new(&folder),
+            directory: Path::new(&directory),
             machine,
             default_k3s: "v1.35.0+k3s1",
             palette,

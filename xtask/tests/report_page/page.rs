@@ -39,11 +39,11 @@ fn the_page_fits_its_window_and_asks_for_nothing() {
 
 #[test]
 fn a_failed_boot_fits_and_links_its_console() {
-    let folder = tempfile::tempdir().unwrap();
-    let html = page::page(&failed_boot(), folder.path()).html();
+    let directory = tempfile::tempdir().unwrap();
+    let html = page::page(&failed_boot(), directory.path()).html();
     assert!(!html.contains("console-alone.log"), "a link to nothing: {html}");
-    std::fs::write(folder.path().join("console-alone.log"), "Linux version").unwrap();
-    let html = page::page(&failed_boot(), folder.path()).html();
+    std::fs::write(directory.path().join("console-alone.log"), "Linux version").unwrap();
+    let html = page::page(&failed_boot(), directory.path()).html();
     assert!(html.contains("<a href=\"console-alone.log\">console-alone.log</a>"), "{html}");
     keep("boot", &html);
     let Some(looks) = look("the width of the boot report", &WIDTHS.map(|width| (width, &*html))) else {

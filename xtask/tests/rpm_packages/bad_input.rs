@@ -80,7 +80,7 @@ fn without_rpmbuild_the_line_that_installs_it_is_told() {
 }
 
 #[test]
-fn a_folder_without_a_whole_product_is_refused() {
+fn a_directory_without_a_whole_product_is_refused() {
     if !can_package("products that are not whole") {
         return;
     }

@@ -72,13 +72,13 @@ pub fn manifest(version: &str) -> Manifest {
 }
 
 /// Writes a complete product of this version.
-pub fn product(folder: &Path, version: &str) {
-    product_of(folder, manifest(version));
+pub fn product(directory: &Path, version: &str) {
+    product_of(directory, manifest(version));
 }
 
 /// Writes a complete product, with the checksums that its manifest does not have yet.
-pub fn product_of(folder: &Path, mut manifest: Manifest) {
-    fs::create_dir_all(folder).unwrap();
+pub fn product_of(directory: &Path, mut manifest: Manifest) {
+    fs::create_dir_all(directory).unwrap();
     let k3s = [program(), b"\0", manifest.k3s.as_bytes()].concat();
     let files: [(&str, &[u8]); 6] = [
         ("k3s-riscv64", &k3s),
@@ -89,19 +89,19 @@ pub fn product_of(folder: &Path, mut manifest: Manifest) {
         ("THIRD-PARTY-NOTICES", b"containerd: Apache-2.0\n"),
     ];
     for (name, bytes) in files {
-        fs::write(folder.join(name), bytes).unwrap();
+        fs::write(directory.join(name), bytes).unwrap();
         let entry = FileEntry { size: bytes.len() as u64, sha256: Digest::of(bytes) };
         manifest.files.insert(name.to_owned(), entry);
     }
-    write_manifest(folder, &manifest);
+    write_manifest(directory, &manifest);
 }
 
 /// Writes a manifest, and the checksums of the files that it names.
-pub fn write_manifest(folder: &Path, manifest: &Manifest) {
+pub fn write_manifest(directory: &Path, manifest: &Manifest) {
     let text = manifest.text().unwrap();
-    fs::write(folder.join("manifest.json"), &text).unwrap();
+    fs::write(directory.join("manifest.json"), &text).unwrap();
     let mut sums: Vec<String> =
         manifest.files.iter().map(|(name, file)| format!("{}  {name}\n", file.sha256)).collect();
     sums.push(format!("{}  manifest.json\n", Digest::of(&text)));
-    fs::write(folder.join("SHA256SUMS"), sums.concat()).unwrap();
+    fs::write(directory.join("SHA256SUMS"), sums.concat()).unwrap();
 }

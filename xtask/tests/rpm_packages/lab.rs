@@ -8,9 +8,9 @@ use std::process::{Command, Output};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use xtask::context::Context;
 use xtask::product::Product;
-use xtask::rpm::naming::{Dist, rpm_version};
+use xtask::rpm::nevra::{Dist, rpm_version};
 use xtask::rpm::sources::{self, Topdir};
-use xtask::rpm::{Packaging, build, marked};
+use xtask::rpm::{Packaging, build, template};
 
 /// Executable that every test of packages needs, and its Debian package.
 pub const RPM: (&str, &str) = ("rpm", "rpm");
@@ -26,14 +26,14 @@ pub fn can_build(what: &str) -> bool {
 
 /// Returns a directory of these tests' own, empty when they begin.
 pub fn scratch() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rpm_packages");
-        if folder.exists() {
-            fs::remove_dir_all(&folder).unwrap();
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY.get_or_init(|| {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rpm_packages");
+        if directory.exists() {
+            fs::remove_dir_all(&directory).unwrap();
         }
-        fs::create_dir_all(&folder).unwrap();
-        folder
+        fs::create_dir_all(&directory).unwrap();
+        directory
     })
 }
 
@@ -86,11 +86,11 @@ pub fn latter() -> &'static Wares {
 
 /// Stages packages, applies a change, and builds them.
 fn make(version: &str, change: impl FnOnce(&Topdir)) -> Wares {
-    let folder = scratch().join("wares").join(version);
-    fake::product(&folder.join("product"), version);
-    let product = Product::open(&folder.join("product"), fake::riscv64()).unwrap();
+    let directory = scratch().join("wares").join(version);
+    fake::product(&directory.join("product"), version);
+    let product = Product::open(&directory.join("product"), fake::riscv64()).unwrap();
     let packaging = packaging(&product);
-    let topdir = Topdir::new(folder.join("topdir")).unwrap();
+    let topdir = Topdir::new(directory.join("topdir")).unwrap();
     sources::lay_out(&packaging, &topdir).unwrap();
     change(&topdir);
     let made = build::run(&packaging, &topdir).unwrap();
@@ -131,7 +131,7 @@ pub fn newer() -> &'static Path {
 
 /// Builds a k3s as a distribution ships it, in openEuler's layout.
 fn distributions_k3s(version: &str, release: &str, arch: &str) -> PathBuf {
-    let folder = scratch().join("distribution").join(version);
+    let directory = scratch().join("distribution").join(version);
     let spec = format!(
         "%global debug_package %{{nil}}
 %global __os_install_post %{{nil}}
@@ -150,10 +150,10 @@ chmod 755 %{{buildroot}}/usr/local/bin/k3s-install.sh
 /usr/local/bin/k3s
 /usr/local/bin/k3s-install.sh
 ",
-        program = folder.join("product/k3s-riscv64").display()
+        program = directory.join("product/k3s-riscv64").display()
     );
-    fake::product(&folder.join("product"), "v1.24.2-rc1+k3s2");
-    rpmbuild(&folder, &spec, arch)
+    fake::product(&directory.join("product"), "v1.24.2-rc1+k3s2");
+    rpmbuild(&directory, &spec, arch)
 }
 
 /// Returns the stub of a distribution that provides these names, built once for each set of them.
@@ -166,23 +166,24 @@ pub fn stub(provides: &[&str]) -> PathBuf {
     }
     let spec = fs::read_to_string(ours("rpm/distro-stub.spec")).unwrap();
     let lines: Vec<String> = provides.iter().map(|name| format!("Provides: {name}")).collect();
-    let folder = scratch().join("stubs").join(stubs.len().to_string());
-    let made = rpmbuild(&folder, &marked::replace(&spec, &lines).unwrap(), "noarch");
+    let directory = scratch().join("stubs").join(stubs.len().to_string());
+    let made = rpmbuild(&directory, &template::replace(&spec, &lines).unwrap(), "noarch");
     stubs.insert(key, made.clone());
     made
 }
 
 /// Builds the one package of a spec.
-fn rpmbuild(folder: &Path, spec: &str, arch: &str) -> PathBuf {
-    fs::create_dir_all(folder).unwrap();
-    let file = folder.join("package.spec");
+fn rpmbuild(directory: &Path, spec: &str, arch: &str) -> PathBuf {
+    fs::create_dir_all(directory).unwrap();
+    let file = directory.join("package.spec");
     fs::write(&file, spec).unwrap();
-    let topdir = format!("_topdir {}", folder.join("topdir").display());
+    let topdir = format!("_topdir {}", directory.join("topdir").display());
     let mut command = Command::new("rpmbuild");
     command.args(["-bb", "--target", arch, "--define", &topdir]).arg(&file);
     told(command.output().unwrap());
-    let made =
-        walkdir::WalkDir::new(folder.join("topdir/RPMS")).into_iter().map(|entry| entry.unwrap().into_path());
+    let made = walkdir::WalkDir::new(directory.join("topdir/RPMS"))
+        .into_iter()
+        .map(|entry| entry.unwrap().into_path());
     let mut made = made.filter(|path| path.extension().is_some_and(|extension| extension == "rpm"));
     made.next().expect("rpmbuild has made a package")
 }

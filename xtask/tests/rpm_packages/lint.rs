@@ -5,7 +5,7 @@ use crate::needs;
 use crate::root::{Root, can_install};
 use fs_err as fs;
 use std::process::Command;
-use xtask::rpm::found;
+use xtask::rpm::read;
 
 #[test]
 fn rpmlint_finds_nothing() {
@@ -49,8 +49,8 @@ fn systemd_has_nothing_to_say_of_the_installed_units() {
         let path = format!("/usr/lib/systemd/system/{unit}");
         // systemd's own units are present beside ours, as on a real machine.
         let text = root.read(&path).replace("/usr/bin/k3s ", "/bin/true ");
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join(unit);
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join(unit);
         fs::write(&file, &text).unwrap();
         let verify = |file: &std::path::Path| {
             let mut command = Command::new("systemd-analyze");
@@ -92,11 +92,11 @@ fn shellcheck_finds_nothing_in_scripts_and_scriptlets() {
     assert_eq!(told(command.output().unwrap()), "");
     let mut command = Command::new("shellcheck");
     assert_eq!(told(command.arg("--shell=bash").arg(ours("rpm/k3s.bash")).output().unwrap()), "");
-    let folder = tempfile::tempdir().unwrap();
-    let scriptlets = found::read(&latter().k3s).unwrap().scriptlets;
+    let directory = tempfile::tempdir().unwrap();
+    let scriptlets = read::read(&latter().k3s).unwrap().scriptlets;
     assert_eq!(scriptlets.len(), 4);
     for (name, text) in scriptlets {
-        let file = folder.path().join(&name);
+        let file = directory.path().join(&name);
         fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
         assert_eq!(told(Command::new("shellcheck").arg(&file).output().unwrap()), "", "{name}");
     }

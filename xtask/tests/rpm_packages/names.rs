@@ -4,7 +4,7 @@ use crate::lab::told;
 use crate::needs;
 use std::cmp::Ordering;
 use std::process::Command;
-use xtask::rpm::naming::rpm_version;
+use xtask::rpm::nevra::rpm_version;
 
 /// Compares two versions with `rpm.vercmp`, which rpm and dnf upgrade by.
 fn compare(one: &str, other: &str) -> Ordering {

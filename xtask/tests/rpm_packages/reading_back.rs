@@ -11,11 +11,11 @@ use xtask::rpm::{build, verify};
 
 /// Packages a product, changed between staging and building, and reads the packages back.
 fn read_back(name: &str, manifest: Manifest, change: impl FnOnce(&Topdir)) -> anyhow::Result<Vec<Contents>> {
-    let folder = scratch().join("reading_back").join(name);
-    fake::product_of(&folder.join("product"), manifest);
-    let product = Product::open(&folder.join("product"), fake::riscv64())?;
+    let directory = scratch().join("reading_back").join(name);
+    fake::product_of(&directory.join("product"), manifest);
+    let product = Product::open(&directory.join("product"), fake::riscv64())?;
     let packaging = packaging(&product);
-    let topdir = Topdir::new(folder.join("topdir"))?;
+    let topdir = Topdir::new(directory.join("topdir"))?;
     sources::lay_out(&packaging, &topdir)?;
     change(&topdir);
     let made = build::run(&packaging, &topdir)?;
@@ -91,8 +91,8 @@ fn a_candidate_a_tree_and_an_incomplete_sample_say_what_they_are() {
 }
 
 fn description(name: &str) -> String {
-    let folder = scratch().join("reading_back").join(name).join("topdir/RPMS/riscv64");
-    let package = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let directory = scratch().join("reading_back").join(name).join("topdir/RPMS/riscv64");
+    let package = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let mut package = package.filter(|path| !path.to_string_lossy().contains("pause-image"));
     let package = package.next().expect("the package k3s");
     let output =
@@ -208,11 +208,11 @@ fn a_package_that_differs_from_its_spec_is_found() {
     if !can_build("whether a package is compared with its spec") {
         return;
     }
-    let folder = scratch().join("reading_back/spec");
-    fake::product_of(&folder.join("product"), fake::manifest("v1.33.0+k3s1"));
-    let product = Product::open(&folder.join("product"), fake::riscv64()).unwrap();
+    let directory = scratch().join("reading_back/spec");
+    fake::product_of(&directory.join("product"), fake::manifest("v1.33.0+k3s1"));
+    let product = Product::open(&directory.join("product"), fake::riscv64()).unwrap();
     let packaging = packaging(&product);
-    let topdir = Topdir::new(folder.join("topdir")).unwrap();
+    let topdir = Topdir::new(directory.join("topdir")).unwrap();
     sources::lay_out(&packaging, &topdir).unwrap();
     let made = build::run(&packaging, &topdir).unwrap();
     verify::all(&packaging, &topdir, &made).unwrap();
@@ -249,11 +249,11 @@ fn a_damaged_package_is_not_read() {
         return;
     }
     read_back("damaged", fake::manifest("v1.33.0+k3s1"), |_| {}).unwrap();
-    let folder = scratch().join("reading_back/damaged/topdir/RPMS/noarch");
-    let package = fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    let directory = scratch().join("reading_back/damaged/topdir/RPMS/noarch");
+    let package = fs::read_dir(directory).unwrap().next().unwrap().unwrap().path();
     let mut bytes = fs::read(&package).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&package, bytes).unwrap();
-    let error = format!("{:#}", xtask::rpm::found::read(&package).unwrap_err());
+    let error = format!("{:#}", xtask::rpm::read::read(&package).unwrap_err());
     assert!(error.contains("is damaged"), "{error}");
 }

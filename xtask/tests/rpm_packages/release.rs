@@ -48,7 +48,7 @@ pub fn released(place: &Place, manner: Manner) -> PathBuf {
     let packaging = Packaging { context: &context, ..packaging(&product) };
     let dist = packaging.dist;
     let packages = packaging.publish(None).unwrap();
-    source_package(&packages.folder);
+    source_package(&packages.directory);
     let parts = [Part { target: fake::riscv64(), product, packages }];
     let address = "file:///srv/k3s-riscv64";
     let shortcomings = vec![];
@@ -58,10 +58,10 @@ pub fn released(place: &Place, manner: Manner) -> PathBuf {
 }
 
 /// Puts a source package beside packages that have none.
-fn source_package(folder: &Path) {
+fn source_package(directory: &Path) {
     static PACKAGE: OnceLock<tempfile::TempDir> = OnceLock::new();
     let place = PACKAGE.get_or_init(make_source_package);
-    fs::copy(place.path().join(SOURCE_PACKAGE), folder.join(SOURCE_PACKAGE)).unwrap();
+    fs::copy(place.path().join(SOURCE_PACKAGE), directory.join(SOURCE_PACKAGE)).unwrap();
 }
 
 const SOURCE_PACKAGE: &str = "k3s-1.33.0+k3s1-1.oe2403.src.rpm";
@@ -90,9 +90,9 @@ fn a_release_holds_everything_with_sums_that_hold_and_no_path_of_this_machine() 
         return;
     }
     let place = place_with_product(|_| {});
-    let folder = released(&place, Manner::Release);
-    assert_eq!(folder, place.dist().join(VERSION).join("release"));
-    let mut names: Vec<String> = fs::read_dir(&folder)
+    let directory = released(&place, Manner::Release);
+    assert_eq!(directory, place.dist().join(VERSION).join("release"));
+    let mut names: Vec<String> = fs::read_dir(&directory)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
@@ -118,14 +118,17 @@ fn a_release_holds_everything_with_sums_that_hold_and_no_path_of_this_machine() 
         ]
     );
     let mut sums = Command::new("sha256sum");
-    let said = told(sums.args(["--check", "--strict", "SHA256SUMS"]).current_dir(&folder).output().unwrap());
+    let said =
+        told(sums.args(["--check", "--strict", "SHA256SUMS"]).current_dir(&directory).output().unwrap());
     assert_eq!(said.lines().count(), names.len() - 1, "{said}");
-    assert!(place.succeeds([&"release".into(), &"check".into(), &folder]).contains("all 15 files are what"));
+    assert!(
+        place.succeeds([&"release".into(), &"check".into(), &directory]).contains("all 15 files are what")
+    );
     let here = place.path("").display().to_string();
     for name in ["NOTES.md", "k3s-riscv64.repo", "manifest-riscv64.json"] {
-        assert!(!fs::read_to_string(folder.join(name)).unwrap().contains(&here), "{name}");
+        assert!(!fs::read_to_string(directory.join(name)).unwrap().contains(&here), "{name}");
     }
-    let cure = fs::read(folder.join("pause-image-for-installed-k3s-riscv64.tar")).unwrap();
+    let cure = fs::read(directory.join("pause-image-for-installed-k3s-riscv64.tar")).unwrap();
     let cure = String::from_utf8_lossy(&cure);
     assert!(
         cure.contains("docker.io/rancher/mirrored-pause:3.6"),
@@ -187,67 +190,69 @@ fn the_same_product_makes_the_same_release() {
 }
 
 #[test]
-fn whatever_happens_to_a_folder_on_its_way_is_found() {
-    if !can_release("damaged folders") {
+fn whatever_happens_to_a_directory_on_its_way_is_found() {
+    if !can_release("damaged directories") {
         return;
     }
     let place = place_with_product(|_| {});
     let whole = released(&place, Manner::Release);
     let package = "k3s-1.33.0+k3s1-1.oe2403.riscv64.rpm";
     let found = |name: &str, change: &dyn Fn(&Path)| {
-        let folder = place.path("damaged").join(name);
-        fs::create_dir_all(&folder).unwrap();
-        xtask::tree::copy(&whole, &folder).unwrap();
-        change(&folder);
-        failed(&place.xtask([&"release".into(), &"check".into(), &folder]).output().unwrap())
+        let directory = place.path("damaged").join(name);
+        fs::create_dir_all(&directory).unwrap();
+        xtask::dir::copy(&whole, &directory).unwrap();
+        change(&directory);
+        failed(&place.xtask([&"release".into(), &"check".into(), &directory]).output().unwrap())
     };
-    let said = found("changed", &|folder| fs::write(folder.join("k3s-riscv64"), "x").unwrap());
+    let said = found("changed", &|directory| fs::write(directory.join("k3s-riscv64"), "x").unwrap());
     assert!(said.contains("k3s-riscv64 has not the sum that SHA256SUMS names"), "{said}");
-    let said = found("missing", &|folder| fs::remove_file(folder.join(package)).unwrap());
+    let said = found("missing", &|directory| fs::remove_file(directory.join(package)).unwrap());
     assert!(said.contains(&format!("{package} is missing, which SHA256SUMS names")), "{said}");
-    let said = found("more", &|folder| fs::write(folder.join("virus"), "x").unwrap());
+    let said = found("more", &|directory| fs::write(directory.join("virus"), "x").unwrap());
     assert!(said.contains("SHA256SUMS does not name virus"), "{said}");
-    let said = found("more sums", &|folder| fs::write(folder.join("SHA256SUMS.old"), "x").unwrap());
+    let said = found("more sums", &|directory| fs::write(directory.join("SHA256SUMS.old"), "x").unwrap());
     assert!(said.contains("SHA256SUMS does not name SHA256SUMS.old"), "{said}");
-    let said = found("renamed", &|folder| {
-        fs::write(folder.join("k3s~1"), "x").unwrap();
-        again(folder);
+    let said = found("renamed", &|directory| {
+        fs::write(directory.join("k3s~1"), "x").unwrap();
+        again(directory);
     });
     assert!(said.contains("GitHub would give k3s~1 another name"), "{said}");
-    let said = found("no asset", &|folder| {
-        fs::write(folder.join("virus"), "x").unwrap();
-        again(folder);
+    let said = found("no asset", &|directory| {
+        fs::write(directory.join("virus"), "x").unwrap();
+        again(directory);
     });
     assert!(said.contains("virus is no asset of a release"), "{said}");
     // With matching checksums, the directory's other records of its contents must still be correct.
-    let said = found("another program", &|folder| {
-        fs::write(folder.join("k3s-riscv64"), "x").unwrap();
-        again(folder);
+    let said = found("another program", &|directory| {
+        fs::write(directory.join("k3s-riscv64"), "x").unwrap();
+        again(directory);
     });
     assert!(said.contains("k3s-riscv64 is not the file that its manifest names"), "{said}");
-    let said = found("another package", &|folder| {
-        fs::copy(folder.join("k3s-pause-image-1.33.0+k3s1-1.oe2403.riscv64.rpm"), folder.join(package))
+    let said = found("another package", &|directory| {
+        fs::copy(directory.join("k3s-pause-image-1.33.0+k3s1-1.oe2403.riscv64.rpm"), directory.join(package))
             .unwrap();
-        again(folder);
+        again(directory);
     });
     assert!(said.contains(&format!("{package} is not the one that lies beside it")), "{said}");
     // The same for the files in the repository's archive.
     let archive = "repository-oe2403-riscv64.tar";
-    let repacked = |folder: &Path, change: &str| {
+    let repacked = |directory: &Path, change: &str| {
         let line = format!("tar -x -f $0; {change}; rm $0; tar -c -f $0 riscv64; rm -r riscv64");
-        told(Command::new("sh").args(["-e", "-c", &line, archive]).current_dir(folder).output().unwrap());
-        again(folder);
+        told(Command::new("sh").args(["-e", "-c", &line, archive]).current_dir(directory).output().unwrap());
+        again(directory);
     };
-    let said = found("no metadata", &|folder| repacked(folder, "rm -r riscv64/repodata"));
+    let said = found("no metadata", &|directory| repacked(directory, "rm -r riscv64/repodata"));
     assert!(said.contains("it has no repodata/repomd.xml"), "{said}");
     let cli = "k3s-cli-1.33.0+k3s1-1.oe2403.noarch.rpm";
-    let said = found("less in the repository", &|folder| repacked(folder, &format!("rm riscv64/{cli}")));
+    let said =
+        found("less in the repository", &|directory| repacked(directory, &format!("rm riscv64/{cli}")));
     assert!(said.contains(&format!("it lacks {cli}")), "{said}");
-    let said = found("a package less", &|folder| repacked(folder, &format!("rm {cli} riscv64/{cli}")));
+    let said = found("a package less", &|directory| repacked(directory, &format!("rm {cli} riscv64/{cli}")));
     assert!(said.contains("the package k3s-cli-1.33.0+k3s1-1.oe2403.noarch is missing"), "{said}");
-    let said = found("a package under another name", &|folder| {
-        fs::rename(folder.join(SOURCE_PACKAGE), folder.join("k3s-1.33.0+k3s1-2.oe2403.src.rpm")).unwrap();
-        again(folder);
+    let said = found("a package under another name", &|directory| {
+        fs::rename(directory.join(SOURCE_PACKAGE), directory.join("k3s-1.33.0+k3s1-2.oe2403.src.rpm"))
+            .unwrap();
+        again(directory);
     });
     assert!(said.contains(&format!("which should be called {SOURCE_PACKAGE}")), "{said}");
 }
@@ -258,14 +263,14 @@ fn the_packages_of_another_program_are_not_published_beside_a_product() {
         return;
     }
     let place = place_with_product(|_| {});
-    let folder = released(&place, Manner::Release);
-    let mut manifest = Manifest::read(&folder.join("manifest-riscv64.json")).unwrap();
-    let program = [fs::read(folder.join("k3s-riscv64")).unwrap(), b"another".to_vec()].concat();
+    let directory = released(&place, Manner::Release);
+    let mut manifest = Manifest::read(&directory.join("manifest-riscv64.json")).unwrap();
+    let program = [fs::read(directory.join("k3s-riscv64")).unwrap(), b"another".to_vec()].concat();
     manifest.files.get_mut("k3s-riscv64").unwrap().sha256 = Digest::of(&program);
-    fs::write(folder.join("k3s-riscv64"), program).unwrap();
-    fs::write(folder.join("manifest-riscv64.json"), manifest.text().unwrap()).unwrap();
-    again(&folder);
-    let said = failed(&place.xtask([&"release".into(), &"check".into(), &folder]).output().unwrap());
+    fs::write(directory.join("k3s-riscv64"), program).unwrap();
+    fs::write(directory.join("manifest-riscv64.json"), manifest.text().unwrap()).unwrap();
+    again(&directory);
+    let said = failed(&place.xtask([&"release".into(), &"check".into(), &directory]).output().unwrap());
     let package = "/usr/bin/k3s of the package k3s-1.33.0+k3s1-1.oe2403.riscv64";
     assert!(
         said.contains(&format!("{package} is not the program that the manifest for riscv64 names")),
@@ -274,9 +279,9 @@ fn the_packages_of_another_program_are_not_published_beside_a_product() {
 }
 
 /// Writes the checksums of a directory again.
-fn again(folder: &Path) {
+fn again(directory: &Path) {
     let mut sums = Command::new("sh");
-    sums.args(["-c", "rm SHA256SUMS; sha256sum * >sums; mv sums SHA256SUMS"]).current_dir(folder);
+    sums.args(["-c", "rm SHA256SUMS; sha256sum * >sums; mv sums SHA256SUMS"]).current_dir(directory);
     told(sums.output().unwrap());
 }
 

@@ -19,15 +19,15 @@ pub fn can_solve(what: &str) -> bool {
 
 /// Publishes the packages of a fake product and returns their repository.
 fn published(version: &str, address: &str) -> PathBuf {
-    let folder = scratch().join("repositories").join(version);
-    fake::product(&folder, version);
-    let product = Product::open(&folder, fake::riscv64()).unwrap();
-    Packaging { address: address.to_owned(), ..packaging(&product) }.publish(None).unwrap().folder
+    let directory = scratch().join("repositories").join(version);
+    fake::product(&directory, version);
+    let product = Product::open(&directory, fake::riscv64()).unwrap();
+    Packaging { address: address.to_owned(), ..packaging(&product) }.publish(None).unwrap().directory
 }
 
 fn ours() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| published("v1.35.1+k3s1", "file:///srv/k3s-riscv64"))
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY.get_or_init(|| published("v1.35.1+k3s1", "file:///srv/k3s-riscv64"))
 }
 
 /// Returns a root with nothing installed, our repository at the path in its .repo file, and a distribution's
@@ -35,7 +35,7 @@ fn ours() -> &'static Path {
 fn root(packages: &[&Path]) -> Root {
     root_with(packages, |place| {
         fs::create_dir_all(place.join("riscv64")).unwrap();
-        xtask::tree::copy(ours(), &place.join("riscv64")).unwrap();
+        xtask::dir::copy(ours(), &place.join("riscv64")).unwrap();
     })
 }
 

@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 pub struct Root {
-    folder: TempDir,
+    directory: TempDir,
 }
 
 /// Commands that busybox provides.
@@ -104,10 +104,10 @@ impl Root {
 
     /// Returns a root in which nothing is installed.
     pub fn bare() -> Root {
-        let root = Root { folder: tempfile::tempdir().unwrap() };
+        let root = Root { directory: tempfile::tempdir().unwrap() };
         // rpm needs access to /, and a temporary directory is closed to other users.
-        fs::set_permissions(root.folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
-        for folder in [
+        fs::set_permissions(root.directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        for directory in [
             "bin",
             "dev",
             "etc/sysconfig",
@@ -127,7 +127,7 @@ impl Root {
             "var/log",
             "var/tmp",
         ] {
-            fs::create_dir_all(root.path(folder)).unwrap();
+            fs::create_dir_all(root.path(directory)).unwrap();
         }
         fs::write(root.path("dev/null"), "").unwrap();
         let busybox = xtask::process::find("busybox").expect("whoever asks for a root has asked for busybox");
@@ -145,7 +145,7 @@ impl Root {
     }
 
     pub fn path(&self, below: &str) -> PathBuf {
-        self.folder.path().join(below.trim_start_matches('/'))
+        self.directory.path().join(below.trim_start_matches('/'))
     }
 
     pub fn read(&self, below: &str) -> String {
@@ -193,7 +193,7 @@ impl Root {
         command
             .arg("rpm")
             .arg("--root")
-            .arg(self.folder.path())
+            .arg(self.directory.path())
             .args(["--dbpath", "/var/lib/rpm"])
             .args(arguments);
         command
@@ -210,7 +210,7 @@ impl Root {
             "--forcearch=riscv64",
             "--releasever=24.03LTS",
         ]);
-        command.arg("--installroot").arg(self.folder.path());
+        command.arg("--installroot").arg(self.directory.path());
         command.arg(format!("--setopt=reposdir={}", self.path("/etc/yum.repos.d").display())).args(words);
         command
     }
@@ -290,19 +290,19 @@ impl Root {
     /// Runs a command in the root.
     pub fn run(&self, words: &[&str]) -> Output {
         let mut command = Root::apart();
-        command.arg("chroot").arg(self.folder.path()).args(words);
+        command.arg("chroot").arg(self.directory.path()).args(words);
         command.env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin").output().unwrap()
     }
 
     /// Returns every file, directory and link, except those that rpm and these tests write.
     pub fn listing(&self) -> BTreeSet<String> {
         let own = ["var/lib/rpm", "var/log", "var/tmp"].map(|below| self.path(below));
-        let entries = walkdir::WalkDir::new(self.folder.path()).min_depth(1).into_iter();
+        let entries = walkdir::WalkDir::new(self.directory.path()).min_depth(1).into_iter();
         let entries = entries.filter_entry(|entry| !own.iter().any(|own| entry.path() == own));
         entries
             .map(|entry| {
                 let entry = entry.unwrap();
-                entry.path().strip_prefix(self.folder.path()).unwrap().to_str().unwrap().to_owned()
+                entry.path().strip_prefix(self.directory.path()).unwrap().to_str().unwrap().to_owned()
             })
             .collect()
     }

@@ -14,12 +14,12 @@ use xtask::digest::Digest;
 const ELSEWHERE: [(&str, &str); 2] = [("faketime", "faketime"), ("unshare", "util-linux")];
 
 /// Returns every file of a repository, with its digest, mode and time.
-pub fn files(folder: &Path) -> BTreeMap<String, (Digest, u32, std::time::SystemTime)> {
-    let entries = walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap);
+pub fn files(directory: &Path) -> BTreeMap<String, (Digest, u32, std::time::SystemTime)> {
+    let entries = walkdir::WalkDir::new(directory).into_iter().map(Result::unwrap);
     let entries = entries.filter(|entry| entry.file_type().is_file());
     entries
         .map(|entry| {
-            let name = entry.path().strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+            let name = entry.path().strip_prefix(directory).unwrap().to_str().unwrap().to_owned();
             let data = entry.metadata().unwrap();
             let digest = Digest::of_file(entry.path()).unwrap();
             (name, (digest, data.permissions().mode(), data.modified().unwrap()))

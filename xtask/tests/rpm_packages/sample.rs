@@ -16,8 +16,8 @@ fn the_sample_is_built_and_packaged_by_one_command() {
     }
     let place = Place::new();
     let first = place.succeeds(["rpm", "--sample", "--dist", "oe2403sp1"]);
-    let folder = place.dist().join("v0.35.0+k3s1.sample");
-    let repository = folder.join("rpm/oe2403sp1/riscv64");
+    let directory = place.dist().join("v0.35.0+k3s1.sample");
+    let repository = directory.join("rpm/oe2403sp1/riscv64");
     for name in [
         "k3s-0.35.0+k3s1.sample-1.oe2403sp1.riscv64.rpm",
         "k3s-cli-0.35.0+k3s1.sample-1.oe2403sp1.noarch.rpm",
@@ -31,7 +31,7 @@ fn the_sample_is_built_and_packaged_by_one_command() {
     let metadata = told(Command::new("sh").args(["-c", metadata]).arg(&repository).output().unwrap());
     assert!(metadata.contains("packages=\"3\"") && !metadata.contains(".src.rpm\""), "{metadata}");
 
-    let manifest = Manifest::read(&folder.join("riscv64/manifest.json")).unwrap();
+    let manifest = Manifest::read(&directory.join("riscv64/manifest.json")).unwrap();
     let modules: Vec<String> = manifest.third_party.modules.iter().map(ToString::to_string).collect();
     for module in [
         // In the server, in place of another; in the wrapper alone; in the shim as its main module; the CNI plugins'.
@@ -42,7 +42,7 @@ fn the_sample_is_built_and_packaged_by_one_command() {
         let name = module.split(' ').next().unwrap();
         assert!(modules.iter().any(|found| found.split(' ').next() == Some(name)), "{name}: {modules:#?}");
     }
-    let notices = fs::read_to_string(folder.join("riscv64/THIRD-PARTY-NOTICES")).unwrap();
+    let notices = fs::read_to_string(directory.join("riscv64/THIRD-PARTY-NOTICES")).unwrap();
     assert!(notices.contains("github.com/klauspost/compress"), "{notices}");
     assert!(notices.contains("Redistribution and use in source and binary forms"));
     assert!(notices.contains("libseccomp 2.6.0: LGPL-2.1-only"), "{notices}");
@@ -54,10 +54,10 @@ fn the_sample_is_built_and_packaged_by_one_command() {
     assert!(said.contains("4 packages and 0 specfiles checked; 0 errors, 0 warnings"), "{said}");
 
     // A second run builds nothing and gives the same files.
-    let product = fs::read(folder.join("riscv64/SHA256SUMS")).unwrap();
+    let product = fs::read(directory.join("riscv64/SHA256SUMS")).unwrap();
     let second = place.succeeds(["rpm", "--sample", "--dist", "oe2403"]);
     assert!(second.contains("k3s-0.35.0+k3s1.sample-1.oe2403.riscv64.rpm"), "{second}");
-    assert_eq!(fs::read(folder.join("riscv64/SHA256SUMS")).unwrap(), product);
+    assert_eq!(fs::read(directory.join("riscv64/SHA256SUMS")).unwrap(), product);
     assert!(repository.is_dir(), "one distribution's packages do not replace another's");
 
     // So does a run in another directory; its files include the source package.

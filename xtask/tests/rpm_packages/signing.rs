@@ -8,7 +8,7 @@ use crate::root::{Root, can_install};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use xtask::rpm::found;
+use xtask::rpm::read;
 
 const SIGNING: [(&str, &str); 3] = [("rpmsign", "rpm"), ("gpg", "gnupg"), ("rpmkeys", "rpm")];
 
@@ -58,8 +58,8 @@ fn repository(place: &mut Place, signed: Option<&Ring>) -> PathBuf {
     place.dist().join("v1.33.0+k3s1/rpm/oe2403/riscv64")
 }
 
-fn packages(folder: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = fs::read_dir(folder)
+fn packages(directory: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "rpm"))
@@ -81,8 +81,8 @@ fn signatures_hold_and_leave_header_and_payload_as_they_were() {
     for (one, other) in plain.iter().zip(&packages_signed) {
         assert_eq!(file_name(one), file_name(other));
         assert_ne!(fs::read(one).unwrap(), fs::read(other).unwrap());
-        assert_eq!(found::header_digest(one).unwrap(), found::header_digest(other).unwrap());
-        assert_eq!(found::read(one).unwrap(), found::read(other).unwrap());
+        assert_eq!(read::header_digest(one).unwrap(), read::header_digest(other).unwrap());
+        assert_eq!(read::read(one).unwrap(), read::read(other).unwrap());
     }
 
     let keys = tempfile::tempdir().unwrap();
@@ -127,7 +127,7 @@ fn dnf_checks_the_signatures_of_packages_and_metadata() {
     let root = Root::new();
     let place = root.path("/srv/k3s-riscv64/riscv64");
     fs::create_dir_all(&place).unwrap();
-    xtask::tree::copy(&signed, &place).unwrap();
+    xtask::dir::copy(&signed, &place).unwrap();
     let text = text.replace("file:///srv", &format!("file://{}", root.path("/srv").display()));
     root.write("/etc/yum.repos.d/k3s-riscv64.repo", &text);
     let install = || root.dnf(&["--refresh", "install", "k3s"]).output().unwrap();
@@ -178,17 +178,17 @@ fn a_signed_release_has_signed_sums_and_the_key_they_are_verified_with() {
     fake::product(&place.path("product"), "v1.33.0+k3s1");
     let product = place.path("product").display().to_string();
     place.succeeds(["release", "--rehearsal", "--product", &product, "--sign", KEY]);
-    let folder = place.dist().join("v1.33.0+k3s1/rehearsal");
+    let directory = place.dist().join("v1.33.0+k3s1/rehearsal");
     let stranger = tempfile::tempdir().unwrap();
     let gpg = |words: &[&str]| {
         let mut command = Command::new("gpg");
-        command.current_dir(&folder).env("GNUPGHOME", stranger.path()).args(words).output().unwrap()
+        command.current_dir(&directory).env("GNUPGHOME", stranger.path()).args(words).output().unwrap()
     };
     told(gpg(&["--batch", "--import", "RPM-GPG-KEY-k3s-riscv64"]));
     told(gpg(&["--batch", "--verify", "SHA256SUMS.asc", "SHA256SUMS"]));
-    let notes = fs::read_to_string(folder.join("NOTES.md")).unwrap();
+    let notes = fs::read_to_string(directory.join("NOTES.md")).unwrap();
     assert!(notes.contains("`SHA256SUMS.asc`, the packages and their repository are signed."), "{notes}");
     assert!(
-        place.succeeds([&"release".into(), &"check".into(), &folder]).contains("are what they should be")
+        place.succeeds([&"release".into(), &"check".into(), &directory]).contains("are what they should be")
     );
 }

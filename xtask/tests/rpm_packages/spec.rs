@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 use xtask::doctor::Purpose;
-use xtask::doctor::needs::{NEEDS, Remedy};
 use xtask::doctor::packages::Distribution;
+use xtask::doctor::requirements::{NEEDS, Remedy};
 use xtask::rpm::contents::Relation;
 use xtask::rpm::spec::{self, Package};
 
@@ -93,9 +93,9 @@ fn what_an_incomplete_build_has_not_inside_is_required() {
     let whole = packages(&file, &[])["k3s"].relations.clone();
     let text = std::fs::read_to_string(file).unwrap();
     let text = text.replace("%global k3s_with_root 1", "%global k3s_with_root 0");
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("k3s.spec"), text).unwrap();
-    let without = packages(&folder.path().join("k3s.spec"), &[])["k3s"].relations.clone();
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("k3s.spec"), text).unwrap();
+    let without = packages(&directory.path().join("k3s.spec"), &[])["k3s"].relations.clone();
     let requires = &without[&Relation::Requires];
     for name in ["conntrack-tools", "ethtool", "ipset", "socat", "(iproute or iproute2)"] {
         assert!(requires.contains(name), "{name}");

@@ -16,13 +16,15 @@ fn a_rehearsal_says_what_it_is_and_is_not_uploaded() {
     let product = place.path("product").display().to_string();
     place.succeeds(["release", "--rehearsal", "--product", &product]);
     assert!(!place.dist().join(VERSION).join("release").exists());
-    let folder = place.dist().join(VERSION).join("rehearsal");
+    let directory = place.dist().join(VERSION).join("rehearsal");
     for name in ["NOTES.md", "REHEARSAL"] {
-        let text = fs::read_to_string(folder.join(name)).unwrap();
+        let text = fs::read_to_string(directory.join(name)).unwrap();
         assert!(text.contains("- riscv64: it is incomplete, without k3s-root\n"), "{name}: {text}");
     }
-    assert!(place.succeeds([&"release".into(), &"check".into(), &folder]).contains("not to be published: "));
-    let said = failed(&place.xtask([&"release".into(), &"upload".into(), &folder]).output().unwrap());
+    assert!(
+        place.succeeds([&"release".into(), &"check".into(), &directory]).contains("not to be published: ")
+    );
+    let said = failed(&place.xtask([&"release".into(), &"upload".into(), &directory]).output().unwrap());
     assert!(
         said.contains("it is incomplete") && said.contains("It is none and is not to be published"),
         "{said}"
@@ -32,8 +34,8 @@ fn a_rehearsal_says_what_it_is_and_is_not_uploaded() {
     // A preview stays a preview, even of a complete product.
     let mut place = place_with_product(|_| {});
     let record = gh(&mut place, "");
-    let folder = released(&place, Manner::Rehearsal);
-    let said = failed(&place.xtask([&"release".into(), &"upload".into(), &folder]).output().unwrap());
+    let directory = released(&place, Manner::Rehearsal);
+    let said = failed(&place.xtask([&"release".into(), &"upload".into(), &directory]).output().unwrap());
     assert!(said.contains("It is none and is not to be published"), "{said}");
     assert!(!record.exists(), "gh was called");
 }
@@ -62,16 +64,16 @@ fn an_upload_gives_gh_every_file_the_notes_and_the_tag() {
     }
     let mut place = place_with_product(|_| {});
     let record = gh(&mut place, "");
-    let folder = released(&place, Manner::Release);
+    let directory = released(&place, Manner::Release);
     let upload = |place: &Place| {
-        let mut command = place.xtask([&"release".into(), &"upload".into(), &folder]);
+        let mut command = place.xtask([&"release".into(), &"upload".into(), &directory]);
         command.env("GH_TOKEN", "a token").env("GITHUB_SHA", "what else was run").output().unwrap()
     };
     assert_eq!(succeeded(upload(&place)).0, "an address\n");
     let called = fs::read_to_string(&record).unwrap();
     let words: Vec<&str> = called.lines().collect();
     let (head, files) = words.split_at(11);
-    assert_eq!(head[0], folder.display().to_string());
+    assert_eq!(head[0], directory.display().to_string());
     assert_eq!(
         head[1..],
         [
@@ -87,7 +89,7 @@ fn an_upload_gives_gh_every_file_the_notes_and_the_tag() {
             "NOTES.md",
         ]
     );
-    assert_eq!(files.len(), fs::read_dir(&folder).unwrap().count());
+    assert_eq!(files.len(), fs::read_dir(&directory).unwrap().count());
 
     // The lockfile decides, also for a directory that was built elsewhere.
     fs::remove_file(&record).unwrap();
@@ -103,9 +105,9 @@ fn a_tag_that_names_another_commit_is_refused_with_what_removes_it() {
         return;
     }
     let mut place = place_with_product(|_| {});
-    let folder = released(&place, Manner::Release);
+    let directory = released(&place, Manner::Release);
     let upload =
-        |place: &Place| place.xtask([&"release".into(), &"upload".into(), &folder]).output().unwrap();
+        |place: &Place| place.xtask([&"release".into(), &"upload".into(), &directory]).output().unwrap();
     let other = "a".repeat(40);
     let record = gh(&mut place, &other);
     let said = failed(&upload(&place));
@@ -135,8 +137,8 @@ fn an_upload_that_github_refuses_is_told_in_its_own_words() {
         "gh",
         "[ \"$1\" = api ] || { echo 'a release with the same tag name already exists' >&2; exit 1; }",
     );
-    let folder = released(&place, Manner::Release);
-    let said = failed(&place.xtask([&"release".into(), &"upload".into(), &folder]).output().unwrap());
+    let directory = released(&place, Manner::Release);
+    let said = failed(&place.xtask([&"release".into(), &"upload".into(), &directory]).output().unwrap());
     assert!(
         said.contains("publishing v1.33.0+k3s1") && said.contains("same tag name already exists"),
         "{said}"

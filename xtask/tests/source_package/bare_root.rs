@@ -19,17 +19,17 @@ const ENTER: &str = r#"
 root=$1 go=$2 zig=$3 rust=$4 build=$5 script=$6
 mount -t tmpfs none "$root"
 cd "$root"
-for folder in usr etc; do
-    mkdir "$folder"
-    mount --rbind -o ro "/$folder" "$folder"
+for directory in usr etc; do
+    mkdir "$directory"
+    mount --rbind -o ro "/$directory" "$directory"
 done
 mount -t tmpfs none usr/local
-for folder in bin sbin lib lib32 lib64 libx32; do
-    if [ -L "/$folder" ]; then
-        ln -s "$(readlink "/$folder")" "$folder"
-    elif [ -d "/$folder" ]; then
-        mkdir "$folder"
-        mount --rbind -o ro "/$folder" "$folder"
+for directory in bin sbin lib lib32 lib64 libx32; do
+    if [ -L "/$directory" ]; then
+        ln -s "$(readlink "/$directory")" "$directory"
+    elif [ -d "/$directory" ]; then
+        mkdir "$directory"
+        mount --rbind -o ro "/$directory" "$directory"
     fi
 done
 mkdir -p proc dev tmp build tools/go tools/zig tools/rust var/tmp
@@ -76,12 +76,12 @@ pub fn run(tools: &Tools, build: &Path, script: impl AsRef<OsStr>) -> Output {
 }
 
 /// Makes the user `nobody` the owner of a directory and of all in it.
-pub fn hand_over(folder: &Path) {
-    for entry in walkdir::WalkDir::new(folder) {
+pub fn hand_over(directory: &Path) {
+    for entry in walkdir::WalkDir::new(directory) {
         let path = entry.unwrap().into_path();
         if !path.is_symlink() {
             chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
         }
     }
-    assert!(fs::metadata(folder).is_ok());
+    assert!(fs::metadata(directory).is_ok());
 }

@@ -7,11 +7,11 @@ use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use xtask::digest::Digest;
+use xtask::dir;
 use xtask::product::manifest::Manifest;
 use xtask::rpm::contents::Kind;
-use xtask::rpm::found;
+use xtask::rpm::read;
 use xtask::toolchain::go::AnyGo;
-use xtask::tree;
 use xtask::vendoring::{INDEX, MODULES, Vendored};
 
 const TOOLS: [(&str, &str); 8] = [
@@ -60,7 +60,7 @@ impl Rebuild {
     fn tree(&self) -> PathBuf {
         let below = walkdir::WalkDir::new(self.build().join("BUILD")).max_depth(3);
         let found = below.into_iter().flatten().find(|entry| entry.file_name() == "k3s-build");
-        found.expect("rpmbuild has left its folder").into_path()
+        found.expect("rpmbuild has left its directory").into_path()
     }
 
     /// Runs the build of the spec again, from the existing files, with the executable that is compiled already.
@@ -105,7 +105,7 @@ fn said(output: &Output) -> String {
 fn caches() -> Vec<PathBuf> {
     let context = place::context();
     let home = PathBuf::from(std::env::var_os("HOME").unwrap());
-    let modules = AnyGo::find(&context, None).unwrap().module_cache().folder;
+    let modules = AnyGo::find(&context, None).unwrap().module_cache().directory;
     let crates = std::env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
     let there = [home, modules, crates, context.cache, context.root.join("xtask")];
     there.into_iter().filter(|path| path.is_dir()).collect()
@@ -113,7 +113,7 @@ fn caches() -> Vec<PathBuf> {
 
 /// Returns the digest that a package gives for a file.
 fn packaged(package: &Path, file: &str) -> Digest {
-    match &found::read(package).unwrap().files[file].kind {
+    match &read::read(package).unwrap().files[file].kind {
         Kind::Regular(digest) => digest.clone(),
         _ => panic!("{file} is no regular file"),
     }
@@ -172,7 +172,7 @@ fn the_same_program_comes_out_of_the_source_package_alone() {
     // Without that check nothing replaces the file: the program is compiled from it.
     let index = vendor.join(INDEX);
     let mut vendored: Vendored = serde_json::from_slice(&fs::read(&index).unwrap()).unwrap();
-    vendored.modules = tree::digest(&vendor.join(MODULES)).unwrap();
+    vendored.modules = dir::digest(&vendor.join(MODULES)).unwrap();
     fs::write(&index, serde_json::to_vec(&vendored).unwrap()).unwrap();
     let output = rebuild.again();
     assert!(!output.status.success());

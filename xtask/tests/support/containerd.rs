@@ -10,7 +10,7 @@ const NAMESPACE: &str = "k8s.io";
 
 pub struct Containerd {
     daemon: Child,
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Containerd {
@@ -22,9 +22,9 @@ impl Containerd {
         if !needs::programs(what, &[("containerd", "containerd"), ("ctr", "containerd")]) {
             return None;
         }
-        let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("config.toml");
-        let at = |name: &str| folder.path().join(name).display().to_string();
+        let directory = tempfile::tempdir().unwrap();
+        let config = directory.path().join("config.toml");
+        let at = |name: &str| directory.path().join(name).display().to_string();
         let text = format!(
             "version = 2\nroot = {:?}\nstate = {:?}\n\
              disabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.internal.v1.opt\"]\n\
@@ -41,10 +41,10 @@ impl Containerd {
             command.args(["--map-root-user", "--mount", "containerd"]);
             command
         };
-        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        let log = std::fs::File::create(directory.path().join("log")).unwrap();
         command.arg("--config").arg(&config).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
-        let mut containerd = Containerd { daemon: command.spawn().unwrap(), folder };
+        let mut containerd = Containerd { daemon: command.spawn().unwrap(), directory };
         containerd.wait_until_it_answers();
         Some(containerd)
     }
@@ -59,7 +59,7 @@ impl Containerd {
     }
 
     fn wait_until_it_answers(&mut self) {
-        let log = self.folder.path().join("log");
+        let log = self.directory.path().join("log");
         let told = || std::fs::read_to_string(&log).unwrap_or_default();
         wait::until(|| {
             let ended = self.daemon.try_wait().unwrap();
@@ -69,7 +69,7 @@ impl Containerd {
     }
 
     pub fn ctr(&self, arguments: &[&str]) -> Output {
-        let socket = self.folder.path().join("socket");
+        let socket = self.directory.path().join("socket");
         let mut command = Command::new("ctr");
         command.arg("--address").arg(socket).args(["--namespace", NAMESPACE]).args(arguments);
         command.env("CONTAINERD_SNAPSHOTTER", "native").output().unwrap()
@@ -116,7 +116,7 @@ impl Containerd {
 
     /// Returns the directory for scratch files of the test.
     pub fn scratch(&self) -> PathBuf {
-        self.folder.path().join("scratch")
+        self.directory.path().join("scratch")
     }
 }
 

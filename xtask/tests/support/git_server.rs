@@ -7,17 +7,17 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Serves every bare repository below a directory.
-pub fn serve(folder: &Path) -> Server {
-    let folder = folder.to_owned();
-    Server::start(move |request, _| gateway(&folder, request))
+pub fn serve(directory: &Path) -> Server {
+    let directory = directory.to_owned();
+    Server::start(move |request, _| gateway(&directory, request))
 }
 
-fn gateway(folder: &Path, request: &Request) -> Vec<u8> {
+fn gateway(directory: &Path, request: &Request) -> Vec<u8> {
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
     let header = |name: &str| request.headers.get(name).cloned().unwrap_or_default();
     let mut backend = Command::new("git")
         .arg("http-backend")
-        .env("GIT_PROJECT_ROOT", folder)
+        .env("GIT_PROJECT_ROOT", directory)
         .env("GIT_HTTP_EXPORT_ALL", "1")
         .env("REQUEST_METHOD", &request.method)
         .env("PATH_INFO", path)

@@ -17,7 +17,7 @@ const UNWANTED: [&str; 5] =
 pub const ODD_NAME: &str = "it's a:b \"lab\" (k3s) %41 & #1 目录; $HOME, [x]*?";
 
 pub struct Place {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     /// Directory of executables that precede others, at a path that a search path can name, whatever the place's
     /// name.
     programs: tempfile::TempDir,
@@ -31,10 +31,11 @@ impl Place {
 
     /// Returns a place whose path contains this text.
     pub fn named(name: &str) -> Place {
-        let folder = tempfile::Builder::new().prefix(name).tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let directory =
+            tempfile::Builder::new().prefix(name).tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let programs =
             tempfile::Builder::new().prefix("programs-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let mut place = Place { folder, programs, variables: BTreeMap::new() };
+        let mut place = Place { directory, programs, variables: BTreeMap::new() };
         place.set("CARGO_TARGET_DIR", place.path("target"));
         place.set("K3S_XTASK_CACHE", cache());
         place.set("K3S_XTASK_LOCK", place.path("k3s.lock.json"));
@@ -45,7 +46,7 @@ impl Place {
 
     /// Returns a path inside the place.
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     /// Returns the directory of the results of steps.
@@ -81,11 +82,11 @@ impl Place {
 
     /// Puts an executable before those of the same name, for every command that is run here.
     pub fn put_program(&mut self, name: &str, script: &str) {
-        let folder = self.programs.path().to_owned();
-        std::fs::write(folder.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(folder.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let directory = self.programs.path().to_owned();
+        std::fs::write(directory.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(directory.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
         let path = std::env::var_os("PATH").unwrap();
-        let path = std::env::join_paths(std::iter::once(folder).chain(std::env::split_paths(&path)));
+        let path = std::env::join_paths(std::iter::once(directory).chain(std::env::split_paths(&path)));
         self.set("PATH", path.unwrap());
     }
 

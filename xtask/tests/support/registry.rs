@@ -26,14 +26,14 @@ pub struct Registry {
     server: Child,
     /// `127.0.0.1:PORT`
     pub address: String,
-    pub folder: tempfile::TempDir,
+    pub directory: tempfile::TempDir,
 }
 
 impl Registry {
     /// Starts a registry that requires the password above, over HTTPS if it is given a certificate.
     pub fn start(certificate: Option<&Certificate>) -> Registry {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
         std::fs::write(at("htpasswd"), HTPASSWD).unwrap();
         let tls = certificate.map_or(
             serde_json::json!({}),
@@ -69,12 +69,12 @@ impl Registry {
         };
         // The pipe has no other reader, and a full pipe would block the registry.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Registry { server, address, folder }
+        Registry { server, address, directory }
     }
 
     /// Returns whether it has anything under this repository's tag.
     pub fn has_tag(&self, repository: &str, tag: &str) -> bool {
-        let repositories = self.folder.path().join("data/docker/registry/v2/repositories");
+        let repositories = self.directory.path().join("data/docker/registry/v2/repositories");
         repositories.join(repository).join("_manifests/tags").join(tag).exists()
     }
 }

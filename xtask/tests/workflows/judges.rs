@@ -24,11 +24,11 @@ fn ours() -> Vec<PathBuf> {
 fn worse(from: &str, to: &str) -> (tempfile::TempDir, PathBuf) {
     let release = model::all().pop().unwrap();
     assert!(release.text.contains(from), "{from}");
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(".github/workflows/release.yml");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(".github/workflows/release.yml");
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, release.text.replacen(from, to, 1)).unwrap();
-    (folder, path)
+    (directory, path)
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn actionlint_finds_what_github_would_refuse_and_what_a_shell_would_misread() {
         ("github.ref_name", "github.refname", "property \"refname\" is not defined"),
         ("--arch \"$ARCH\"", "--arch $ARCH", "SC2086"),
     ] {
-        let (_folder, path) = worse(from, to);
+        let (_directory, path) = worse(from, to);
         let (passes, text) = verdict(by_actionlint, &[path]);
         assert!(!passes && text.contains(said), "{said}: {text}");
     }
@@ -70,7 +70,7 @@ fn zizmor_finds_what_could_be_abused() {
         ("@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1", "@v7", "unpinned-uses"),
         ("permissions: {}", "permissions: write-all", "excessive-permissions"),
     ] {
-        let (_folder, path) = worse(from, to);
+        let (_directory, path) = worse(from, to);
         let (passes, text) = verdict(by_zizmor, &[path]);
         assert!(!passes && text.contains(&format!("[{audit}]")), "{audit}: {text}");
     }

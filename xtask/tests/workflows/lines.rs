@@ -104,9 +104,9 @@ fn every_line_of_the_workflows_runs_on_the_sample() {
 /// Checks that a complete product is not released beside sources that would give another one.
 fn refuses_what_was_made_otherwise(product: &Path) {
     let place = Place::new();
-    let folder = place.path("product");
-    xtask::tree::copy(product, &folder).unwrap();
-    let file = folder.join("manifest.json");
+    let directory = place.path("product");
+    xtask::dir::copy(product, &directory).unwrap();
+    let file = directory.join("manifest.json");
     let before = Digest::of_file(&file).unwrap();
     let mut manifest = Manifest::read(&file).unwrap();
     manifest.tools.insert("go".to_owned(), "1.0.0".to_owned());
@@ -115,16 +115,16 @@ fn refuses_what_was_made_otherwise(product: &Path) {
     let wanted =
         [format!("patch {}: {}, not ", patch.name, patch.diff_sha256), "tool go: 1.0.0, not ".to_owned()];
     std::fs::write(&file, manifest.text().unwrap()).unwrap();
-    let sums = std::fs::read_to_string(folder.join("SHA256SUMS")).unwrap();
+    let sums = std::fs::read_to_string(directory.join("SHA256SUMS")).unwrap();
     let sums = sums.replace(before.as_str(), Digest::of_file(&file).unwrap().as_str());
-    std::fs::write(folder.join("SHA256SUMS"), sums).unwrap();
+    std::fs::write(directory.join("SHA256SUMS"), sums).unwrap();
 
     let said = place.fails([
         &"release".into(),
         &"--rehearsal".into(),
         &"--sample".into(),
         &"--product".into(),
-        &folder,
+        &directory,
     ]);
     for difference in wanted {
         assert!(
@@ -248,8 +248,8 @@ fn cargo() -> String {
 
 /// Copies files as an artifact does: without their modes (actions/upload-artifact, README.md).
 fn carry(from: &Path, to: &Path) {
-    xtask::tree::copy(from, to).unwrap();
-    xtask::tree::settle(to, 0).unwrap();
+    xtask::dir::copy(from, to).unwrap();
+    xtask::dir::settle(to, 0).unwrap();
 }
 
 /// Returns a line in the shell that GitHub runs it by where there is no bash. The executable's path after it is

@@ -82,9 +82,9 @@ pub struct File {
 
 /// Returns all workflows of this repository.
 pub fn all() -> Vec<File> {
-    let folder = crate::place::context().root.join(".github/workflows");
+    let directory = crate::place::context().root.join(".github/workflows");
     let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let names: Vec<_> = paths.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
     assert_eq!(names, ["ci.yml", "release.yml"]);

@@ -20,8 +20,8 @@ fn a_checkout_of_somebody_else_is_refused_with_the_line_that_cures_it() {
     {
         return needs::lacks(what, "a git that does not trust everybody: here safe.directory is *");
     }
-    let folder = tempfile::tempdir().unwrap();
-    let root = folder.path().join("a checkout");
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("a checkout");
     git2::Repository::init(&root).unwrap();
     std::fs::write(root.join("README.md"), "k3s").unwrap();
     let context = Context { root: root.clone(), ..place::context() };

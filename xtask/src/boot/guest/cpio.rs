@@ -6,30 +6,30 @@ use std::collections::BTreeSet;
 #[derive(Default)]
 pub struct Archive {
     bytes: Vec<u8>,
-    folders: BTreeSet<String>,
+    directories: BTreeSet<String>,
     entries: u32,
 }
 
 /// `S_IFDIR` and `S_IFREG` of inode(7).
-const FOLDER: u32 = 0o040_000;
+const DIRECTORY: u32 = 0o040_000;
 const FILE: u32 = 0o100_000;
 
 impl Archive {
-    /// Puts in a file, with the folders it lies in.
+    /// Puts in a file, with the directories it lies in.
     pub fn file(&mut self, path: &str, permissions: u32, content: &[u8]) {
-        if let Some((folder, _)) = path.rsplit_once('/') {
-            self.folder(folder);
+        if let Some((directory, _)) = path.rsplit_once('/') {
+            self.directory(directory);
         }
         self.entry(path, FILE | permissions, content);
     }
 
-    /// Puts in a folder, with those it lies in.
-    pub fn folder(&mut self, path: &str) {
+    /// Puts in a directory, with those it lies in.
+    pub fn directory(&mut self, path: &str) {
         if let Some((parent, _)) = path.rsplit_once('/') {
-            self.folder(parent);
+            self.directory(parent);
         }
-        if self.folders.insert(path.to_owned()) {
-            self.entry(path, FOLDER | 0o755, &[]);
+        if self.directories.insert(path.to_owned()) {
+            self.entry(path, DIRECTORY | 0o755, &[]);
         }
     }
 
@@ -41,7 +41,7 @@ impl Archive {
 
     fn entry(&mut self, path: &str, mode: u32, content: &[u8]) {
         self.entries += 1;
-        let links = if mode & FOLDER == FOLDER { 2 } else { 1 };
+        let links = if mode & DIRECTORY == DIRECTORY { 2 } else { 1 };
         // Magic, then: inode, mode, user, group, links, time, size, the device it lies on, the device it is,
         // length of the name with its final zero, and a sum that this form has not.
         let fields =
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_comes_once_and_before_what_is_in_it() {
+    fn a_directory_comes_once_and_before_what_is_in_it() {
         let mut archive = Archive::default();
         archive.file("bin/busybox", 0o755, b"program");
         archive.file("bin/list", 0o644, b"");

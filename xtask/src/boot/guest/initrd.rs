@@ -17,8 +17,8 @@ const INIT: &str = include_str!("init.sh");
 /// Packs busybox, the modules and the script for a guest's root after depmod, whose kernel is of this release.
 pub fn make(context: &Context, root: &Path, release: &str) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
-    for folder in ["dev", "proc", "sys", "root"] {
-        archive.folder(folder);
+    for directory in ["dev", "proc", "sys", "root"] {
+        archive.directory(directory);
     }
     let mut list = String::new();
     for (number, file) in files(&load_commands(context, root, release)?).into_iter().enumerate() {

@@ -1,11 +1,11 @@
 //! A guest with a root file system of the user's, openEuler's for instance, under Debian's kernel.
 
-use super::{About, DISK, Guest, INITRD, KERNEL, skipped};
+use super::{About, DISK, Guest, INITRD, KERNEL, postinst};
 use crate::boot::{disk, guest};
 use crate::context::Context;
-use crate::namespaces;
 use crate::process::Program;
 use crate::tree_path::TreePath;
+use crate::userns;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::os::unix::fs::PermissionsExt;
@@ -17,18 +17,18 @@ pub fn require(root: &Path) -> Result<()> {
     for needed in ["usr/lib/systemd/systemd", "etc/os-release"] {
         ensure!(
             root.join(needed).is_file(),
-            "{} is no folder with a root file system that systemd starts: there is no {needed} in it",
+            "{} is no directory with a root file system that systemd starts: there is no {needed} in it",
             root.display()
         );
     }
     Ok(())
 }
 
-/// Makes a guest of a copy of `root` in a new folder, with kernel and modules of another guest.
-pub fn guest(context: &Context, base: &Guest, root: &Path, folder: &Path) -> Result<Guest> {
+/// Makes a guest of a copy of `root` in a new directory, with kernel and modules of another guest.
+pub fn guest(context: &Context, base: &Guest, root: &Path, directory: &Path) -> Result<Guest> {
     let running = context.progress.step("root file system");
     running.doing("copying it");
-    let copy = folder.join("root");
+    let copy = directory.join("root");
     take_over(context, root, &copy)?;
     let modules = remove_modules(&copy)?;
     let (shell, disk) = (context.shell()?, base.disk());
@@ -38,13 +38,13 @@ pub fn guest(context: &Context, base: &Guest, root: &Path, folder: &Path) -> Res
         .run()
         .context("taking the modules out of the guest's disk")?;
     ensure!(modules.join(&base.about.kernel).is_dir(), "the guest's disk has no modules of its kernel");
-    skipped::names(&copy)?;
+    postinst::names(&copy)?;
     guest::add_unit(&copy)?;
     running.doing("making a disk of it");
-    disk::write(context, &copy, "guest", guest::SIZE, &folder.join(DISK))?;
+    disk::write(context, &copy, "guest", guest::SIZE, &directory.join(DISK))?;
     fs::remove_dir_all(&copy)?;
     for (from, name) in [(base.kernel(), KERNEL), (base.initrd(), INITRD), (base.busybox(), "busybox")] {
-        fs::os::unix::fs::symlink(from, folder.join(name))?;
+        fs::os::unix::fs::symlink(from, directory.join(name))?;
     }
     let about = About {
         distribution: name(&fs::read_to_string(root.join("etc/os-release"))?),
@@ -52,7 +52,7 @@ pub fn guest(context: &Context, base: &Guest, root: &Path, folder: &Path) -> Res
         packages: Vec::new(),
     };
     running.done(&about.distribution);
-    Ok(Guest { folder: folder.to_owned(), about })
+    Ok(Guest { directory: directory.to_owned(), about })
 }
 
 /// Removes the modules of a root's own kernel and returns their place.
@@ -82,10 +82,9 @@ fn take_over(context: &Context, root: &Path, copy: &Path) -> Result<()> {
             entries.push(entry.path());
         }
     }
-    let owners = if namespaces::is_root() { "--preserve=ownership" } else { "--no-preserve=ownership" };
+    let owners = if userns::is_root() { "--preserve=ownership" } else { "--no-preserve=ownership" };
     let shell = context.shell()?;
-    let command =
-        namespaces::as_root(&shell, "cp").args(["--archive", owners, "--target-directory"]).arg(copy);
+    let command = userns::as_root(&shell, "cp").args(["--archive", owners, "--target-directory"]).arg(copy);
     Program::new(context, command.args(entries))
         .log("boot-guest")
         .run()
@@ -118,7 +117,7 @@ mod tests {
             fs::os::unix::fs::symlink(outside.path(), root.path().join(name)).unwrap();
         }
         let refused = [
-            skipped::names(root.path()),
+            postinst::names(root.path()),
             guest::add_unit(root.path()),
             remove_modules(root.path()).map(drop),
         ];
@@ -133,8 +132,8 @@ mod tests {
 
     #[test]
     fn what_has_no_systemd_is_no_root() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = require(folder.path()).unwrap_err().to_string();
+        let directory = tempfile::tempdir().unwrap();
+        let error = require(directory.path()).unwrap_err().to_string();
         assert!(error.contains("there is no usr/lib/systemd/systemd in it"), "{error}");
     }
 }

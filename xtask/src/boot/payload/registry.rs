@@ -18,15 +18,15 @@ const IMAGE: &str = "rancher/mirrored-pause";
 const TAG: &str = "3.6";
 const PLATFORMS: [&str; 2] = ["amd64", "arm64"];
 
-/// Lays the registry out in a new folder, with the settings of its server.
-pub fn lay_out(folder: &Path) -> Result<()> {
-    let manifests = folder.join("v2").join(IMAGE).join("manifests");
+/// Lays the registry out in a new directory, with the settings of its server.
+pub fn lay_out(directory: &Path) -> Result<()> {
+    let manifests = directory.join("v2").join(IMAGE).join("manifests");
     fs::create_dir_all(&manifests)?;
     let list = list();
     fs::write(manifests.join(TAG), &list.bytes)?;
     fs::write(manifests.join(format!("sha256:{}", list.digest)), &list.bytes)?;
     // httpd tells the type by the end of the name: that of the tag 3.6 is .6.
-    fs::write(folder.join("httpd.conf"), format!(".6:{LIST}\n"))?;
+    fs::write(directory.join("httpd.conf"), format!(".6:{LIST}\n"))?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use crate::alias::Alias;
 use crate::context::Context;
-use crate::rpm::{marked, rpmbuild};
+use crate::rpm::{rpmbuild, template};
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::collections::BTreeSet;
@@ -33,17 +33,17 @@ fn provides(paths: &BTreeSet<String>) -> Vec<&'static str> {
     let there = |program: &str| {
         ["usr/bin", "usr/sbin", "bin", "sbin"]
             .iter()
-            .any(|folder| paths.contains(&format!("{folder}/{program}")))
+            .any(|directory| paths.contains(&format!("{directory}/{program}")))
     };
     PROVIDED.iter().filter(|(_, program)| there(program)).map(|(name, _)| *name).collect()
 }
 
-/// Builds the package, which provides what really is in a guest with these paths, into a folder.
-pub fn build(context: &Context, paths: &BTreeSet<String>, folder: &Path) -> Result<PathBuf> {
+/// Builds the package, which provides what really is in a guest with these paths, into a directory.
+pub fn build(context: &Context, paths: &BTreeSet<String>, directory: &Path) -> Result<PathBuf> {
     let spec = fs::read_to_string(context.root.join("rpm/distro-stub.spec"))?;
     let lines: Vec<String> = provides(paths).iter().map(|name| format!("Provides: {name}")).collect();
-    let scratch = tempfile::tempdir_in(folder)?;
-    fs::write(scratch.path().join("distro-stub.spec"), marked::replace(&spec, &lines)?)?;
+    let scratch = tempfile::tempdir_in(directory)?;
+    fs::write(scratch.path().join("distro-stub.spec"), template::replace(&spec, &lines)?)?;
     let topdir = Alias::of(scratch.path())?;
     let spec = topdir.path().join("distro-stub.spec").display().to_string();
     rpmbuild::program(context, "rpmbuild", &topdir, &[], &["-bb", "--target", "noarch", &spec])?
@@ -51,7 +51,7 @@ pub fn build(context: &Context, paths: &BTreeSet<String>, folder: &Path) -> Resu
         .run()
         .context("packaging the stub of the guest's distribution")?;
     let made = scratch.path().join("RPMS/noarch/distro-stub-1-1.noarch.rpm");
-    let package = folder.join("distro-stub.rpm");
+    let package = directory.join("distro-stub.rpm");
     fs::rename(made, &package)?;
     Ok(package)
 }

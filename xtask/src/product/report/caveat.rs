@@ -1,8 +1,8 @@
 //! What a product is not, said wherever it is told of.
 
-use crate::address::without_credentials;
 use crate::product::check::Check;
 use crate::product::manifest::Manifest;
+use crate::url::without_credentials;
 
 /// One thing that must not be overlooked.
 #[derive(Clone, Debug, PartialEq, Eq)]

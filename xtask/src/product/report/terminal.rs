@@ -15,7 +15,7 @@ pub struct Summary<'a> {
     /// Where the source came from, as the person gave it.
     pub location: &'a str,
     /// Where the product lies, as it is to be shown.
-    pub folder: &'a Path,
+    pub directory: &'a Path,
     pub machine: Machine,
     /// The version that a build without options builds.
     pub default_k3s: &'a str,
@@ -76,7 +76,7 @@ impl Display for Summary<'_> {
         let passed = format!("{made} {} passed", if made == 1 { "check" } else { "checks" });
         writeln!(f, "  {good}✓{good:#} {passed:<24} report.html tells what was seen")?;
 
-        writeln!(f, "\n  {}/", self.folder.display())?;
+        writeln!(f, "\n  {}/", self.directory.display())?;
         for (name, entry) in files {
             writeln!(f, "    {name:<24} {:>10}", size(entry.size))?;
         }
@@ -103,7 +103,7 @@ impl Summary<'_> {
             return (format!("k3s {} itself", self.default_k3s), vec![format!("cargo xtask build{option}")]);
         }
         let name = files.keys().find(|name| name.starts_with("k3s")).map_or("k3s", String::as_str);
-        let path = quoted(&self.folder.join(name).to_string_lossy());
+        let path = quoted(&self.directory.join(name).to_string_lossy());
         match self.machine {
             Machine::This => ("on this machine".to_owned(), vec![format!("sudo {path} server")]),
             Machine::Another => (

@@ -6,7 +6,7 @@ use crate::root::{Root, can_install};
 use fs_err as fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
-use xtask::rpm::found;
+use xtask::rpm::read;
 
 /// Shell functions of the scripts below, for a root that is the complete machine to its processes, with programs
 /// that sleep. A program is called by a link, since busybox acts by the name it is called by, and runs from the
@@ -137,7 +137,7 @@ fn an_erase_ends_k3s_where_it_runs_and_leaves_a_machine_alone_where_it_does_not(
     if !can_install("what the removal ends") {
         return;
     }
-    let preun = &found::read(&former().k3s).unwrap().scriptlets["preun"];
+    let preun = &read::read(&former().k3s).unwrap().scriptlets["preun"];
     let erased = |unit: bool, start: &str| {
         let root = installed();
         root.write("/preun.sh", preun);

@@ -36,25 +36,26 @@ fn uninstalling_asks_first_and_then_deletes_data_but_no_packaged_file() {
 }
 
 /// Writes what k3s leaves in its data directory: the directory it unpacks itself into, and the rest.
-fn write_moved_data(root: &Root, folder: &str) {
+fn write_moved_data(root: &Root, directory: &str) {
     let unpacked = "data/a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1/bin/k3s";
     for path in [unpacked, "server/db/state.db", "agent/images/mine.tar", "storage/pvc-1/volume"] {
-        root.write(&format!("{folder}/{path}"), "x\n");
+        root.write(&format!("{directory}/{path}"), "x\n");
     }
 }
 
 #[test]
-fn a_data_folder_that_cannot_be_k3s_is_not_emptied() {
+fn a_data_directory_that_cannot_be_k3s_is_not_emptied() {
     let Some(root) = where_installed("what k3s-uninstall.sh refuses") else { return };
     root.write("/srv/theirs/data/photo", "theirs\n");
     root.write("/var/lib/kubelet/x", "");
-    let folders = ["/", "/usr", "/var/lib", "/etc/../etc", "relative", "/with blank", "/srv", "/srv/theirs"];
-    for folder in folders {
-        let variable = format!("K3S_DATA_DIR={folder}");
+    let directories =
+        ["/", "/usr", "/var/lib", "/etc/../etc", "relative", "/with blank", "/srv", "/srv/theirs"];
+    for directory in directories {
+        let variable = format!("K3S_DATA_DIR={directory}");
         let output = root.run(&["env", &variable, "k3s-uninstall.sh", "--yes"]);
-        assert_eq!(output.status.code(), Some(1), "{folder}: {}", said(&output));
-        assert_eq!(root.changed(), [""; 0], "{folder}");
-        assert!(root.has("/var/lib/kubelet/x"), "{folder}");
+        assert_eq!(output.status.code(), Some(1), "{directory}: {}", said(&output));
+        assert_eq!(root.changed(), [""; 0], "{directory}");
+        assert!(root.has("/var/lib/kubelet/x"), "{directory}");
     }
     root.write("/etc/rancher/k3s/config.yaml", "data-dir: /srv/theirs\n");
     let output = root.run(&["k3s-uninstall.sh", "--yes"]);
@@ -63,7 +64,7 @@ fn a_data_folder_that_cannot_be_k3s_is_not_emptied() {
 }
 
 #[test]
-fn of_a_moved_data_folder_only_what_k3s_has_made_is_deleted() {
+fn of_a_moved_data_directory_only_what_k3s_has_made_is_deleted() {
     let Some(root) = where_installed("a data directory shared with its user") else { return };
     let before = root.listing();
     let config = "/etc/rancher/k3s/config.yaml";
@@ -90,7 +91,7 @@ fn of_a_moved_data_folder_only_what_k3s_has_made_is_deleted() {
 }
 
 #[test]
-fn the_data_folder_is_found_wherever_k3s_is_told_of_it() {
+fn the_data_directory_is_found_wherever_k3s_is_told_of_it() {
     let Some(root) = where_installed("where k3s-uninstall.sh looks for the data directory") else { return };
     let config = ("/etc/rancher/k3s/config.yaml", "data-dir: /mnt/low");
     let agent = "/etc/default/k3s-agent";
@@ -135,7 +136,7 @@ fn the_data_folder_is_found_wherever_k3s_is_told_of_it() {
 }
 
 #[test]
-fn where_it_cannot_be_told_which_folder_k3s_has_used_nothing_is_deleted() {
+fn where_it_cannot_be_told_which_directory_k3s_has_used_nothing_is_deleted() {
     let Some(root) = where_installed("data directories that disagree") else { return };
     let settings = root.read(SETTINGS);
     let config = "/etc/rancher/k3s/config.yaml";

@@ -37,7 +37,7 @@ var ServerFlags = []*StringFlag{
 	{
 		Name:        "data-dir",
 		Alias:       "d",
-		Usage:       "(data) Folder to hold state",
+		Usage:       "(data) Directory to hold state",
 		Destination: &AgentConfig.DataDir,
 		EnvVar:      version.ProgramUpper + "_DATA_DIR",
 	},

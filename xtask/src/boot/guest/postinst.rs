@@ -11,9 +11,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use xshell::cmd;
 
-/// Completes a root of unpacked packages and returns the folder of its kernel's modules.
+/// Completes a root of unpacked packages and returns the directory of its kernel's modules.
 pub fn complete(context: &Context, root: &Path) -> Result<PathBuf> {
-    folders(root)?;
+    directories(root)?;
     users(root)?;
     alternatives(root)?;
     names(root)?;
@@ -21,10 +21,10 @@ pub fn complete(context: &Context, root: &Path) -> Result<PathBuf> {
     modules(context, root)
 }
 
-/// base-files' postinst makes the folders that are not to be owned by a package.
-fn folders(root: &Path) -> Result<()> {
-    for folder in ["var/log", "var/tmp", "var/lib/rpm", "var/lib/rancher", "usr/local/bin", "mnt", "opt"] {
-        fs::create_dir_all(root.join(folder))?;
+/// base-files' postinst makes the directories that are not to be owned by a package.
+fn directories(root: &Path) -> Result<()> {
+    for directory in ["var/log", "var/tmp", "var/lib/rpm", "var/lib/rancher", "usr/local/bin", "mnt", "opt"] {
+        fs::create_dir_all(root.join(directory))?;
     }
     for open in ["tmp", "var/tmp"] {
         fs::set_permissions(root.join(open), std::fs::Permissions::from_mode(0o1777))?;
@@ -91,7 +91,7 @@ fn modules(context: &Context, root: &Path) -> Result<PathBuf> {
     let shell = context.shell()?;
     let version = &versions[0];
     let base = root.join("usr");
-    // depmod looks for lib/modules below its base folder, and /lib is a link into /usr here.
+    // depmod looks for lib/modules below its base directory, and /lib is a link into /usr here.
     Program::new(context, cmd!(shell, "depmod --basedir {base} {version}"))
         .log("boot-guest")
         .run()

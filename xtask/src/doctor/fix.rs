@@ -1,12 +1,12 @@
 //! Repair of a machine: one command line for the user to run, or the same commands run by us.
 
-use super::needs::{Need, Remedy};
 use super::packages::Distribution;
+use super::requirements::{Need, Remedy};
 use super::search::Finding;
 use super::{Diagnosis, Purpose};
 use crate::context::Context;
-use crate::namespaces;
 use crate::process::{self, Program, quoted};
+use crate::userns;
 use anyhow::{Context as _, Result};
 use std::collections::BTreeSet;
 use xshell::cmd;
@@ -43,7 +43,7 @@ pub fn line(
     purpose: Option<Purpose>,
 ) -> Option<String> {
     let off_path = diagnoses.iter().find_map(|diagnosis| match diagnosis.finding {
-        Finding::OffPath(folder) => Some(format!("export PATH=\"$PATH:{folder}\"")),
+        Finding::OffPath(directory) => Some(format!("export PATH=\"$PATH:{directory}\"")),
         _ => None,
     });
     let packages = packages(distribution, diagnoses);
@@ -62,7 +62,7 @@ pub fn line(
 
 /// Returns the word before a command for root: Alpine, for one, has doas and no sudo.
 fn become_root() -> &'static str {
-    if namespaces::is_root() {
+    if userns::is_root() {
         ""
     } else if process::find("sudo").is_none() && process::find("doas").is_some() {
         "doas "
@@ -98,7 +98,7 @@ pub fn install(
 
 #[cfg(test)]
 mod tests {
-    use super::super::needs::NEEDS;
+    use super::super::requirements::NEEDS;
     use super::*;
 
     fn missing(names: &[&str]) -> Vec<Diagnosis> {

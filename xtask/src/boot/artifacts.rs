@@ -1,16 +1,17 @@
 //! Subject of a boot test: packages, a binary, or both, of one version.
 
 use crate::digest::Digest;
+use crate::elf;
+use crate::product::MANIFEST;
 use crate::product::manifest::Manifest;
-use crate::product::{MANIFEST, elf};
-use crate::rpm::found;
-use crate::rpm::naming::SOURCE_PACKAGE;
+use crate::rpm::nevra::SOURCE_PACKAGE;
+use crate::rpm::read;
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::proof::Proof;
+use super::scenario::Proof;
 
 /// Packages, a binary, or both, to be tested.
 #[derive(Clone, Debug, Default)]
@@ -37,17 +38,17 @@ const SAMPLE: &str = ".sample";
 
 impl Subject {
     /// Returns the packages in a directory; each has to be readable and for the guest's architecture.
-    pub fn packages_in(folder: &Path) -> Result<Subject> {
+    pub fn packages_in(directory: &Path) -> Result<Subject> {
         let mut packages = Vec::new();
         let mut version = None;
-        let mut entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+        let mut entries = fs::read_dir(directory)?.collect::<Result<Vec<_>, _>>()?;
         entries.sort_by_key(|entry| entry.file_name());
         for path in entries.iter().map(|entry| entry.path()) {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if !name.ends_with(".rpm") || name.ends_with(SOURCE_PACKAGE) {
                 continue;
             }
-            let nevra = found::read(&path)?.nevra;
+            let nevra = read::read(&path)?.nevra;
             let arch = super::target()?.rpm;
             ensure!(
                 [arch, "noarch"].contains(&nevra.arch.as_str()),
@@ -61,7 +62,7 @@ impl Subject {
             packages.push(path);
         }
         let version = version.with_context(|| {
-            format!("there is no package of k3s in {}; cargo xtask rpm makes one", folder.display())
+            format!("there is no package of k3s in {}; cargo xtask rpm makes one", directory.display())
         })?;
         Ok(Subject { version: format!("v{version}"), packages, ..Subject::default() })
     }
@@ -69,10 +70,10 @@ impl Subject {
     /// Adds data of the product that the packages in this directory were built from, if they are still where
     /// `cargo xtask rpm` has written them: its version, which a package may have to spell in another way, and
     /// the pause image's name.
-    pub fn of_product(self, dist: &Path, folder: &Path) -> Result<Subject> {
+    pub fn of_product(self, dist: &Path, directory: &Path) -> Result<Subject> {
         let below = || -> Option<PathBuf> {
-            let (dist, folder) = (fs::canonicalize(dist).ok()?, fs::canonicalize(folder).ok()?);
-            Some(folder.strip_prefix(dist).ok()?.iter().next()?.into())
+            let (dist, directory) = (fs::canonicalize(dist).ok()?, fs::canonicalize(directory).ok()?);
+            Some(directory.strip_prefix(dist).ok()?.iter().next()?.into())
         };
         let Some(version) = below() else { return Ok(self) };
         let manifest = dist.join(&version).join(super::target()?.go).join(MANIFEST);
@@ -87,7 +88,7 @@ impl Subject {
         let headers = object::ReadCache::new(bytes.into_file());
         elf::check(&headers, super::target()?.elf_machine)
             .with_context(|| format!("{} is no k3s that could be booted on riscv64", file.display()))?;
-        let manifest = file.parent().map(|folder| folder.join(MANIFEST));
+        let manifest = file.parent().map(|directory| directory.join(MANIFEST));
         let manifest = manifest.filter(|manifest| manifest.is_file());
         let manifest = manifest.map(|manifest| Manifest::read(&manifest)).transpose()?;
         Ok(Subject {
@@ -105,10 +106,10 @@ impl Subject {
     }
 
     /// Copies the files to a new directory, since a later build may replace the originals.
-    pub fn copied(self, folder: &Path) -> Result<Subject> {
-        fs::create_dir(folder)?;
+    pub fn copied(self, directory: &Path) -> Result<Subject> {
+        fs::create_dir(directory)?;
         let copy = |file: &PathBuf| -> Result<PathBuf> {
-            let place = folder.join(file.file_name().context("a package and a binary are files")?);
+            let place = directory.join(file.file_name().context("a package and a binary are files")?);
             fs::copy(file, &place)?;
             Ok(place)
         };
@@ -208,11 +209,11 @@ mod tests {
 
     #[test]
     fn copies_stay_what_they_were() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("k3s-riscv64");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("k3s-riscv64");
         fs::write(&file, "first").unwrap();
         let subject = Subject { binary: Some(file.clone()), ..Subject::default() };
-        let copied = subject.copied(&folder.path().join("copies")).unwrap();
+        let copied = subject.copied(&directory.path().join("copies")).unwrap();
         fs::write(&file, "second").unwrap();
         assert_eq!(copied.digests().unwrap()["k3s-riscv64"], Digest::of("first"));
     }

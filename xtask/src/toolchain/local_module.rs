@@ -79,7 +79,7 @@ pub fn directory(tree: &Path, base: &str, written: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::gomod::GoMod;
+    use crate::toolchain::gomod::GoMod;
     use fs_err as fs;
 
     /// A tree with the modules `lab/a` and `lab/a/api`, whose go.mod replaces a module by this directory.

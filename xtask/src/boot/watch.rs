@@ -1,7 +1,7 @@
 //! A run: one machine followed from milestone to milestone.
 
-use super::line::{self, Said};
 use super::milestone::{BOOT, GRACE, Milestone};
+use crate::boot::protocol::{self, Said};
 use crate::process::{Heard, Listening};
 use crate::progress::Progress;
 use serde::Serialize;
@@ -108,7 +108,7 @@ impl<'a> Course<'a> {
         silent: impl FnOnce() -> String,
     ) {
         match machine.next(patience) {
-            Heard::Line(line) => return self.hear(line::parse(&line), begun.elapsed().as_secs_f64()),
+            Heard::Line(line) => return self.hear(protocol::parse(&line), begun.elapsed().as_secs_f64()),
             Heard::Silence => self.fail(silent()),
             Heard::End => self.fail_for_good(machine),
         }
@@ -185,7 +185,7 @@ mod tests {
     fn after(lines: &[&str]) -> (Outcome, bool) {
         let mut course = Course::new(&TWO);
         for (second, text) in lines.iter().enumerate() {
-            course.hear(line::parse(text), second as f64);
+            course.hear(protocol::parse(text), second as f64);
         }
         (course.outcome.clone(), course.over)
     }

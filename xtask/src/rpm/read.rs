@@ -2,7 +2,7 @@
 
 use super::contents::{Contents, File, Kind, Relation};
 use super::files::Marks;
-use super::naming::Nevra;
+use super::nevra::Nevra;
 use crate::digest::Digest;
 use ::rpm::{DependencyFlags, FileEntry, FileFlags, FileType, IndexTag, PackageMetadata};
 use anyhow::{Context as _, Result, bail, ensure};

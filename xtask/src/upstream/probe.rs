@@ -1,12 +1,12 @@
 //! Facts that a patched tree states about its own build.
 
-use super::gomod::{GoMod, Resolved};
 use super::recipe::Recipe;
 use super::release::Source;
-use super::script::{self, Answers, Trust};
+use super::script_probe::{self, Answers, Trust};
 use crate::context::Context;
 use crate::target::Target;
 use crate::toolchain::go::AnyGo;
+use crate::toolchain::gomod::{GoMod, Resolved};
 use anyhow::{Context as _, Result, anyhow, bail};
 use fs_err as fs;
 use std::path::Path;
@@ -61,7 +61,7 @@ impl Facts {
             golang: &golang,
             date: &rfc3339(source.time),
         };
-        let recipe = script::play(context, tree, &gomod, &answers, trust)?;
+        let recipe = script_probe::play(context, tree, &gomod, &answers, trust)?;
         let containerd = gomod
             .resolve_any(&["github.com/containerd/containerd/v2", "github.com/containerd/containerd"])?;
         let runc = gomod.resolve_any(&["github.com/opencontainers/runc"])?;

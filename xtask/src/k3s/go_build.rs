@@ -55,7 +55,7 @@ impl Compile {
         Compile::new(build, step, &flags, c)
     }
 
-    /// Composes a build in the current folder.
+    /// Composes a build in the current directory.
     pub fn new(build: &Build, step: &'static str, flags: &Flags, c: C) -> Result<Compile> {
         let (variable, _) = build.target.go_level;
         if build.options.level.is_some() && build.go.numbers() < (1, 23) && variable == "GORISCV64" {
@@ -130,7 +130,7 @@ impl Compile {
         let temporary = Alias::of(scratch.path())?;
         let sysroot = sysroot.map(Alias::of).transpose()?;
         // A semicolon separates the paths of the compiler's `-trimpath`: one in a path would keep it in the binary.
-        let (dir, cache) = (Alias::of(dir)?, Alias::of(&build.any_go.module_cache().folder)?);
+        let (dir, cache) = (Alias::of(dir)?, Alias::of(&build.any_go.module_cache().directory)?);
         let mut program = build
             .go
             .command(build.context, &arguments)?
@@ -161,8 +161,8 @@ impl Compile {
 /// What a build would compile, as `go list` tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Package {
-    pub folder: PathBuf,
-    /// Files in it or below it that the compiler embeds, relative to the folder.
+    pub directory: PathBuf,
+    /// Files in it or below it that the compiler embeds, relative to the directory.
     pub embedded: Vec<PathBuf>,
 }
 
@@ -193,8 +193,8 @@ impl Package {
 
     fn parse(line: &str) -> Option<Package> {
         let mut words = line.split('\t');
-        let folder = words.next().filter(|folder| !folder.is_empty())?;
-        Some(Package { folder: folder.into(), embedded: words.map(PathBuf::from).collect() })
+        let directory = words.next().filter(|directory| !directory.is_empty())?;
+        Some(Package { directory: directory.into(), embedded: words.map(PathBuf::from).collect() })
     }
 }
 

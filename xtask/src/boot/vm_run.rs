@@ -1,10 +1,10 @@
 //! VM runs: one VM for each proof, in a directory that is removed with it.
 
+use super::artifacts::Subject;
 use super::guest::Guest;
 use super::machine::{self, Size};
 use super::payload::{self, Afterwards};
-use super::proof::Proof;
-use super::subject::Subject;
+use super::scenario::Proof;
 use crate::context::Context;
 use crate::file_lock::FileLock;
 use crate::process::Listening;
@@ -24,10 +24,10 @@ impl Testbed<'_> {
     /// Builds the payload of a proof and starts a VM with it.
     pub fn begin(&self, subject: &Subject, proof: Proof, afterwards: Afterwards) -> Result<Trial> {
         let Testbed { context, guest, size, room } = self;
-        let folder = tempfile::tempdir_in(room.path())?;
-        let payload = payload::make(context, guest, subject, proof, afterwards, folder.path())?;
-        let machine = machine::start(context, guest, &payload, size, folder.path())?;
-        Ok(Trial { machine, folder })
+        let directory = tempfile::tempdir_in(room.path())?;
+        let payload = payload::make(context, guest, subject, proof, afterwards, directory.path())?;
+        let machine = machine::start(context, guest, &payload, size, directory.path())?;
+        Ok(Trial { machine, directory })
     }
 }
 
@@ -35,18 +35,18 @@ impl Testbed<'_> {
 pub struct Trial {
     // Before the directory, since fields are dropped in the order of their declaration.
     pub machine: Listening,
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Trial {
     /// Returns the path of the console's output, from the kernel and systemd.
     pub fn console(&self) -> PathBuf {
-        self.folder.path().join(machine::CONSOLE)
+        self.directory.path().join(machine::CONSOLE)
     }
 
     /// Returns the VM's directory.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 }
 

@@ -26,7 +26,7 @@ pub enum Remedy {
     Package,
     /// Rust's own installer, which has what few distributions have.
     Rustup,
-    /// A setting of the kernel; see [`crate::namespaces::setting`] for those that a command can change.
+    /// A setting of the kernel; see [`crate::userns::setting`] for those that a command can change.
     Setting,
     /// Another owner or mode of a directory; see [`crate::storage`].
     Ownership,

@@ -1,8 +1,9 @@
 //! A product that was finished some time ago, perhaps on another machine, taken up again.
 
 use super::manifest::Manifest;
-use super::{MANIFEST, Product, SUMS, elf};
+use super::{MANIFEST, Product, SUMS};
 use crate::digest::Digest;
+use crate::elf;
 use crate::target::Target;
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
@@ -19,27 +20,27 @@ pub const NOTICES: &str = "THIRD-PARTY-NOTICES";
 
 impl Product {
     /// Takes up a product, given that it is whole, for this architecture, and what its manifest says.
-    pub fn open(folder: &Path, target: &Target) -> Result<Product> {
-        let taken = take(folder, target);
-        taken.with_context(|| format!("{} holds no product that can be packaged", folder.display()))
+    pub fn open(directory: &Path, target: &Target) -> Result<Product> {
+        let taken = take(directory, target);
+        taken.with_context(|| format!("{} holds no product that can be packaged", directory.display()))
     }
 
     /// Takes up a product for whichever architecture its manifest names.
-    pub fn open_any(folder: &Path) -> Result<Product> {
-        let arch = Manifest::read(&folder.join(MANIFEST)).map(|manifest| manifest.arch);
-        // Of a folder without a manifest, the look for what is most often built tells what to do.
-        Product::open(folder, Target::named(arch.as_deref().unwrap_or("riscv64"))?)
+    pub fn open_any(directory: &Path) -> Result<Product> {
+        let arch = Manifest::read(&directory.join(MANIFEST)).map(|manifest| manifest.arch);
+        // Of a directory without a manifest, the look for what is most often built tells what to do.
+        Product::open(directory, Target::named(arch.as_deref().unwrap_or("riscv64"))?)
     }
 }
 
-fn take(folder: &Path, target: &Target) -> Result<Product> {
+fn take(directory: &Path, target: &Target) -> Result<Product> {
     ensure!(
-        folder.join(MANIFEST).is_file(),
+        directory.join(MANIFEST).is_file(),
         "there is no {MANIFEST}\n  cargo xtask build leaves one in target/dist/<version>/{}",
         target.go
     );
-    let manifest = Manifest::read(&folder.join(MANIFEST))?;
-    let sums = verified_sums(folder)?;
+    let manifest = Manifest::read(&directory.join(MANIFEST))?;
+    let sums = verified_sums(directory)?;
     ensure!(sums.contains_key(MANIFEST), "{SUMS} does not name {MANIFEST}");
     for (name, entry) in &manifest.files {
         ensure!(sums.get(name) == Some(&entry.sha256), "{SUMS} and {MANIFEST} differ on {name}");
@@ -51,7 +52,7 @@ fn take(folder: &Path, target: &Target) -> Result<Product> {
             bail!("{name} is missing, which {MANIFEST} should name");
         }
     }
-    let bytes = fs::read(folder.join(&binary))?;
+    let bytes = fs::read(directory.join(&binary))?;
     elf::check(bytes.as_slice(), target.elf_machine)
         .with_context(|| format!("{binary} is not for {}", target.go))?;
     ensure!(
@@ -59,14 +60,14 @@ fn take(folder: &Path, target: &Target) -> Result<Product> {
         "{binary} is of another version: it does not name {}",
         manifest.k3s
     );
-    Ok(Product { folder: folder.to_owned(), manifest })
+    Ok(Product { directory: directory.to_owned(), manifest })
 }
 
 /// Returns the digests in a directory's `SHA256SUMS`, given that its files have them.
-pub(crate) fn verified_sums(folder: &Path) -> Result<BTreeMap<String, Digest>> {
-    let sums = sums(&fs::read_to_string(folder.join(SUMS))?)?;
+pub(crate) fn verified_sums(directory: &Path) -> Result<BTreeMap<String, Digest>> {
+    let sums = sums(&fs::read_to_string(directory.join(SUMS))?)?;
     for (name, sum) in &sums {
-        let file = folder.join(name);
+        let file = directory.join(name);
         ensure!(file.is_file(), "{name} is missing, which {SUMS} names");
         ensure!(Digest::of_file(&file)? == *sum, "{name} has not the sum that {SUMS} names");
     }

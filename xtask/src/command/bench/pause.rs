@@ -3,8 +3,9 @@
 
 use super::Row;
 use crate::context::Context;
-use crate::image::{Compression, PauseImage, Reference, docker_archive};
+use crate::image::{Compression, PauseImage, docker_archive};
 use crate::process::{self, Program};
+use crate::reference::Reference;
 use crate::target::{TARGETS, Target};
 use crate::toolchain::qemu;
 use anyhow::{Context as _, Result, ensure};
@@ -50,9 +51,9 @@ fn row(what: String, ours: f64, theirs: f64, unit: &'static str) -> Row {
     Row { what, ours, theirs, unit }
 }
 
-fn compile_c(context: &Context, target: &Target, folder: &Path) -> Result<PathBuf> {
+fn compile_c(context: &Context, target: &Target, directory: &Path) -> Result<PathBuf> {
     let compiler = format!("{}-gcc", target.gnu);
-    let output = folder.join(format!("pause-{}", target.go));
+    let output = directory.join(format!("pause-{}", target.go));
     let source = context.root.join("pause/reference/pause.c");
     let shell = context.shell()?;
     Program::new(context, cmd!(shell, "{compiler} -Os -static -s -DVERSION=reference -o {output} {source}"))

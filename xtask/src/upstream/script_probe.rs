@@ -11,11 +11,11 @@
 //! read, and with only a temporary directory to write to. What a script forges in its records is no more than it
 //! could have called.
 
-use super::gomod::{GoMod, KUBERNETES, Resolved};
 use super::recipe::Recipe;
 use crate::context::Context;
+use crate::dir;
 use crate::process::{self, Program, Sandbox, Usage};
-use crate::tree;
+use crate::toolchain::gomod::{GoMod, KUBERNETES, Resolved};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use fs_err as fs;
 use std::collections::BTreeMap;
@@ -104,7 +104,7 @@ impl Staging {
             let from = root.join(part);
             let real = fs::symlink_metadata(&from).is_ok_and(|metadata| metadata.is_dir());
             ensure!(real, "{} is not a k3s tree: {part} is not a directory", root.display());
-            tree::copy(&from, &path.join("tree").join(part))?;
+            dir::copy(&from, &path.join("tree").join(part))?;
         }
         for name in ["tools", "records", "scratch"] {
             fs::create_dir(path.join(name))?;
@@ -197,7 +197,7 @@ fn contents(directory: &Path) -> Result<BTreeMap<PathBuf, String>> {
         let entry = entry?;
         let path = entry.path().strip_prefix(directory)?.to_owned();
         if !entry.file_type().is_dir() && !WRITTEN.iter().any(|name| path == Path::new(name)) {
-            found.insert(path, tree::content(entry.path())?);
+            found.insert(path, dir::content(entry.path())?);
         }
     }
     Ok(found)

@@ -3,7 +3,7 @@
 
 use super::checkout;
 use super::release::Source;
-use super::script::Trust;
+use super::script_probe::Trust;
 use super::transfer::GitSettings;
 use crate::context::Context;
 use crate::digest::Digest;
@@ -42,7 +42,7 @@ impl Chosen {
             recipe: &[include_str!("checkout.rs")],
             needs: vec![],
             inputs: vec![self.source.commit.id.clone()],
-            run: Box::new(|folder, _| checkout::export(&self.source.commit, folder)),
+            run: Box::new(|directory, _| checkout::export(&self.source.commit, directory)),
         }
     }
 

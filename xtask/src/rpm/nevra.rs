@@ -1,6 +1,6 @@
 //! Names of packages: from a k3s version to a NEVRA (name, epoch, version, release, architecture).
 
-use crate::upstream::facts;
+use crate::upstream::probe;
 use crate::upstream::version::Version;
 use anyhow::{Result, bail};
 use std::fmt;
@@ -73,7 +73,7 @@ pub fn rpm_version(version: &Version, commit: &str, time: i64) -> Result<String>
     let candidate = version.candidate.as_ref().map(|name| format!("~{name}")).unwrap_or_default();
     let build = match version.build.strip_prefix("k3s-") {
         Some(short) if commit.starts_with(short) => {
-            let day = facts::rfc3339(time)[..10].replace('-', "");
+            let day = probe::rfc3339(time)[..10].replace('-', "");
             format!("k3s0^git{day}.{}", commit.get(..7).unwrap_or(commit))
         }
         _ => version.build.clone(),
@@ -96,7 +96,7 @@ pub fn changelog_day(time: i64) -> String {
     let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let days_in_a_week = 7;
     let weekday = weekdays[time.div_euclid(86_400).rem_euclid(days_in_a_week) as usize];
-    let date = facts::rfc3339(time);
+    let date = probe::rfc3339(time);
     let month = date[5..7].parse::<usize>().map_or("Jan", |number| months[number - 1]);
     format!("{weekday} {month} {} {}", &date[8..10], &date[..4])
 }

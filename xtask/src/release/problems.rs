@@ -2,7 +2,7 @@
 //! also sees the next.
 
 use super::Manner;
-use super::agreement::{Makings, differing, makings};
+use super::consistency::{Makings, differing, makings};
 use crate::lockfile::Lockfile;
 use crate::product::manifest::Manifest;
 use crate::product::{report, run};
@@ -25,12 +25,12 @@ impl Faults {
         let Faults { mut errors, shortcomings } = self;
         let refusal = match manner {
             Manner::Rehearsal if errors.is_empty() => return Ok(shortcomings),
-            Manner::Rehearsal => "no folder can be made of this",
+            Manner::Rehearsal => "no directory can be made of this",
             Manner::Release if errors.is_empty() && shortcomings.is_empty() => return Ok(shortcomings),
             Manner::Release => {
                 errors.extend(shortcomings);
                 "a release is whole, locked, and built from an upstream tag's own commit; this is not\n  \
-                 (with --rehearsal the folder is made of anything, says what it is not, and cannot be published)"
+                 (with --rehearsal the directory is made of anything, says what it is not, and cannot be published)"
             }
         };
         bail!("{refusal}{}", errors.iter().map(|reason| format!("\n- {reason}")).collect::<String>())
@@ -162,8 +162,8 @@ mod tests {
     const PLUGINS: &str = "https://github.com/rancher/plugins";
 
     fn lock(text: &str) -> Lockfile {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("lock.json");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("lock.json");
         std::fs::write(&file, text).unwrap();
         Lockfile::open(&file, Adding::Forbidden).unwrap()
     }
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn products_that_differ_in_more_than_their_architecture_make_no_folder_even_in_rehearsal() {
+    fn products_that_differ_in_more_than_their_architecture_make_no_directory_even_in_rehearsal() {
         let one = manifest("riscv64");
         let mut other = manifest("arm64");
         other.k3s = "v1.33.1+k3s1".into();

@@ -8,9 +8,9 @@ use std::path::{Component, Path};
 use std::time::{Duration, SystemTime};
 
 /// A directory as the user would type it here.
-pub fn shown(folder: &Path) -> String {
+pub fn shown(directory: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
-    folder.strip_prefix(here).unwrap_or(folder).display().to_string()
+    directory.strip_prefix(here).unwrap_or(directory).display().to_string()
 }
 
 /// Copies a directory with its links and modes into a directory that may be there already.
@@ -78,9 +78,9 @@ pub fn require_links_inside(directory: &Path) -> Result<()> {
 
 /// Gives everything in a directory one time, in seconds since 1970, and modes that do not depend on the umask of
 /// the process that wrote it.
-pub fn settle(folder: &Path, time: i64) -> Result<()> {
+pub fn settle(directory: &Path, time: i64) -> Result<()> {
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(time)?);
-    for entry in walkdir::WalkDir::new(folder) {
+    for entry in walkdir::WalkDir::new(directory) {
         let entry = entry?;
         let mode = if entry.file_type().is_dir() { 0o755 } else { 0o644 };
         fs::set_permissions(entry.path(), std::fs::Permissions::from_mode(mode))?;
@@ -90,12 +90,12 @@ pub fn settle(folder: &Path, time: i64) -> Result<()> {
 }
 
 /// The checksum of all that git would keep of a directory: names, contents, links, and which files are programs.
-pub fn digest(folder: &Path) -> Result<Digest> {
+pub fn digest(directory: &Path) -> Result<Digest> {
     let mut lines = Vec::new();
-    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
-        let entry = entry.with_context(|| format!("reading {}", folder.display()))?;
+    for entry in walkdir::WalkDir::new(directory).sort_by_file_name() {
+        let entry = entry.with_context(|| format!("reading {}", directory.display()))?;
         if !entry.file_type().is_dir() {
-            let name = entry.path().strip_prefix(folder)?.display();
+            let name = entry.path().strip_prefix(directory)?.display();
             lines.push(format!("{name} {}", content(entry.path())?));
         }
     }
@@ -170,20 +170,20 @@ mod tests {
 
     #[test]
     fn everything_that_git_would_keep_changes_the_sum_and_nothing_else_does() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("file");
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
         let permit = |mode| fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
         fs::write(&file, "text").unwrap();
         permit(0o644);
-        let plain = digest(folder.path()).unwrap();
+        let plain = digest(directory.path()).unwrap();
         permit(0o600);
-        assert_eq!(digest(folder.path()).unwrap(), plain);
+        assert_eq!(digest(directory.path()).unwrap(), plain);
         permit(0o755);
-        let program = digest(folder.path()).unwrap();
+        let program = digest(directory.path()).unwrap();
         fs::write(&file, "other").unwrap();
-        let other = digest(folder.path()).unwrap();
-        fs::os::unix::fs::symlink("file", folder.path().join("link")).unwrap();
-        let linked = digest(folder.path()).unwrap();
+        let other = digest(directory.path()).unwrap();
+        fs::os::unix::fs::symlink("file", directory.path().join("link")).unwrap();
+        let linked = digest(directory.path()).unwrap();
         let all: std::collections::BTreeSet<_> = [plain, program, other, linked].into_iter().collect();
         assert_eq!(all.len(), 4);
     }

@@ -3,9 +3,9 @@
 use crate::context::Context;
 use crate::lockfile::{Adding, Lockfile};
 use crate::sample::{self, Layout};
-use crate::upstream::chosen::Chosen;
 use crate::upstream::release::{self, Wanted};
-use crate::upstream::script::Trust;
+use crate::upstream::script_probe::Trust;
+use crate::upstream::selection::Chosen;
 use crate::upstream::transfer::GitSettings;
 use crate::upstream::version::Version;
 use crate::vendoring;
@@ -73,8 +73,8 @@ impl Choice {
             return sample::prepare(context, self.sample_layout);
         }
         let scripts = if self.trust_scripts { Trust::Trusted } else { Trust::Sandboxed };
-        if let Some(folder) = &self.vendored {
-            return vendoring::open(context, folder, scripts);
+        if let Some(directory) = &self.vendored {
+            return vendoring::open(context, directory, scripts);
         }
         let adding = if self.locked { Adding::Forbidden } else { adding };
         let lock = Lockfile::open(&context.lock_file, adding)?;

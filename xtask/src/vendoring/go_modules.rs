@@ -4,13 +4,13 @@
 //! bytes are others than those of the build that is to be repeated (cmd/go, internal/load, `setBuildInfo`). One
 //! cache also serves k3s, the shim and runc together, and Go still holds every go.mod in it against go.sum.
 
-use crate::address::file_url;
-use crate::k3s::compile::Package;
-use crate::k3s::{Build, binary, runc, server, shim, tree};
+use crate::k3s::go_build::Package;
+use crate::k3s::{Build, binary, runc, server, shim, source_tree};
 use crate::product::licenses::holds_a_license;
+use crate::toolchain::gomod::{Module, Resolved};
 use crate::toolchain::module_cache::{ModuleCache, unescaped};
-use crate::upstream::facts::{EmbedMethod, GO_VERSION_FILES};
-use crate::upstream::gomod::{Module, Resolved};
+use crate::upstream::probe::{EmbedMethod, GO_VERSION_FILES};
+use crate::url::file_url;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
@@ -18,27 +18,28 @@ use std::path::{Path, PathBuf};
 /// Settings of Go that lead it to a module cache.
 pub type Settings = [(&'static str, String)];
 
-/// Fills `folder` with the packages that the patched tree, the shim and runc are compiled from.
+/// Fills `directory` with the packages that the patched tree, the shim and runc are compiled from.
 ///
 /// Go itself says what it needs: it lists all packages with a module cache that is empty at first, so that
 /// what is in it afterwards is what it asked for.
-pub fn gather(build: &Build, tree: &Path, folder: &Path) -> Result<()> {
+pub fn gather(build: &Build, tree: &Path, directory: &Path) -> Result<()> {
     let theirs = build.any_go.module_cache();
     // Beside the result, since complete modules need more room than a system may have for temporary files.
-    let scratch = tempfile::tempdir_in(folder.parent().unwrap_or(folder))?;
-    let asked = ModuleCache { folder: scratch.path().join("modules") };
+    let scratch = tempfile::tempdir_in(directory.parent().unwrap_or(directory))?;
+    let asked = ModuleCache { directory: scratch.path().join("modules") };
     let settings = [
-        ("GOMODCACHE", asked.folder.to_string_lossy().into_owned()),
+        ("GOMODCACHE", asked.directory.to_string_lossy().into_owned()),
         ("GOPROXY", format!("{},{}", file_url(&theirs.downloads()), build.any_go.proxy())),
         // Or the scratch directory could not be removed.
         ("GOFLAGS", "-modcacherw".to_owned()),
     ];
-    let into = ModuleCache { folder: folder.to_owned() };
+    let into = ModuleCache { directory: directory.to_owned() };
     for package in packages(build, tree, &settings)? {
-        let below = |cache: &ModuleCache| Some(package.folder.strip_prefix(&cache.folder).ok()?.to_owned());
+        let below =
+            |cache: &ModuleCache| Some(package.directory.strip_prefix(&cache.directory).ok()?.to_owned());
         // What is in neither cache is in the tree.
         if let Some(relative) = below(&asked).or_else(|| below(&theirs)) {
-            copy_package(&package, &folder.join(relative))?;
+            copy_package(&package, &directory.join(relative))?;
         }
     }
     copy_records(&asked, &into)?;
@@ -50,17 +51,17 @@ fn packages(build: &Build, tree: &Path, settings: &Settings) -> Result<Vec<Packa
     let of_shim = build.module_directory(&build.facts.containerd)?;
     let of_runc = build.module_directory(&build.facts.runc)?;
     let mut found = Vec::new();
-    for (compile, folder) in [
+    for (compile, directory) in [
         (server::compile(build)?, tree),
         (binary::compile(build, "vendor")?, tree),
         (shim::compile(build)?, &of_shim),
         (runc::compile(build)?, &of_runc),
     ] {
-        let packages = compile.packages(build, folder, settings);
-        found.extend(packages.with_context(|| format!("listing the packages of {}", folder.display()))?);
+        let packages = compile.packages(build, directory, settings);
+        found.extend(packages.with_context(|| format!("listing the packages of {}", directory.display()))?);
     }
     if build.facts.embed_method == EmbedMethod::GoBindata {
-        found.extend(tree::generator_packages(build, tree, settings)?);
+        found.extend(source_tree::generator_packages(build, tree, settings)?);
     }
     Ok(found)
 }
@@ -68,7 +69,7 @@ fn packages(build: &Build, tree: &Path, settings: &Settings) -> Result<Vec<Packa
 /// Copies what may take part in a package: all files beside each other but tests, and what it embeds.
 fn copy_package(package: &Package, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
-    for entry in fs::read_dir(&package.folder)? {
+    for entry in fs::read_dir(&package.directory)? {
         let entry = entry?;
         let name = entry.file_name();
         if entry.file_type()?.is_file() && !name.to_string_lossy().ends_with("_test.go") {
@@ -78,7 +79,7 @@ fn copy_package(package: &Package, to: &Path) -> Result<()> {
     for file in &package.embedded {
         let place = to.join(file);
         fs::create_dir_all(place.parent().unwrap_or(to))?;
-        fs::copy(package.folder.join(file), place)?;
+        fs::copy(package.directory.join(file), place)?;
     }
     Ok(())
 }
@@ -133,12 +134,12 @@ fn copy_modules_of_ours(build: &Build, theirs: &ModuleCache, into: &ModuleCache)
 
 fn copy_record(from: &ModuleCache, into: &ModuleCache, module: &Module, kind: &str) -> Result<()> {
     let to = into.record(&module.path, &module.version, kind);
-    fs::create_dir_all(to.parent().context("a record lies in a folder")?)?;
+    fs::create_dir_all(to.parent().context("a record lies in a directory")?)?;
     fs::copy(from.record(&module.path, &module.version, kind), to)?;
     Ok(())
 }
 
-/// The files of a module that have to travel with it. A module without any still has a folder: Go looks into all
+/// The files of a module that have to travel with it. A module without any still has a directory: Go looks into all
 /// that might hold a package.
 fn copy_licenses(from: &ModuleCache, into: &ModuleCache, module: &Module) -> Result<()> {
     let (files, to) = (from.files(&module.path, &module.version), into.files(&module.path, &module.version));
@@ -158,7 +159,7 @@ fn copy_existing(from: &ModuleCache, into: &ModuleCache, module: &Module, names:
     for name in names {
         let (file, place): (PathBuf, PathBuf) = (files.join(name), to.join(name));
         if file.is_file() {
-            fs::create_dir_all(place.parent().context("a file lies in a folder")?)?;
+            fs::create_dir_all(place.parent().context("a file lies in a directory")?)?;
             fs::copy(file, place)?;
         }
     }

@@ -5,7 +5,7 @@
 //! value (before), a line of `image-list.txt`, and the pair `repository:` / `tag:` of a chart's values.
 //! In manifests `%{SYSTEM_DEFAULT_REGISTRY}%` stands before the reference, in the list `docker.io/`.
 
-use crate::image::reference::Reference;
+use crate::reference::Reference;
 use std::ops::Range;
 
 /// The prefix that k3s' deploy controller replaces by the registry of `--system-default-registry`.
@@ -97,7 +97,7 @@ fn split_spot<'t>(text: &'t str, number: usize, line: &Line<'t>, next: &Line<'t>
 /// Puts another reference in the place of the given ones.
 ///
 /// `docker.io/` stays where it stood, unless the new reference names a registry itself.
-pub(super) fn replace(text: &str, spots: &[Spot<'_>], reference: &Reference) -> String {
+pub fn replace(text: &str, spots: &[Spot<'_>], reference: &Reference) -> String {
     let mut replaced = String::with_capacity(text.len());
     let mut copied = 0;
     for spot in spots {
@@ -123,7 +123,7 @@ pub(super) fn replace(text: &str, spots: &[Spot<'_>], reference: &Reference) -> 
 }
 
 /// Whether this can be a repository: a name without tag and digest.
-pub(super) fn is_repository(text: &str) -> bool {
+pub fn is_repository(text: &str) -> bool {
     !text.contains('@') && Reference::parse(&format!("{text}:tag")).is_ok()
 }
 

@@ -1,8 +1,8 @@
 //! The Go modules that a program was compiled from, as the program itself tells: Go's linker writes them
 //! down in it (pkg.go.dev/debug/buildinfo), `-trimpath` and stripping notwithstanding.
 
-use crate::upstream::gomod::Resolved;
-use crate::upstream::local_module::is_directory;
+use crate::toolchain::gomod::Resolved;
+use crate::toolchain::local_module::is_directory;
 use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

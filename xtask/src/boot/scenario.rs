@@ -104,11 +104,11 @@ impl Proof {
     /// Returns the script that the guest runs.
     pub fn script(self) -> &'static str {
         match self {
-            Proof::Sample => include_str!("proof/sample.sh"),
-            Proof::Packages => include_str!("proof/packages.sh"),
-            Proof::Alone => include_str!("proof/alone.sh"),
-            Proof::Bundled => include_str!("proof/bundled.sh"),
-            Proof::Cure => include_str!("proof/cure.sh"),
+            Proof::Sample => include_str!("scenario/sample.sh"),
+            Proof::Packages => include_str!("scenario/packages.sh"),
+            Proof::Alone => include_str!("scenario/alone.sh"),
+            Proof::Bundled => include_str!("scenario/bundled.sh"),
+            Proof::Cure => include_str!("scenario/cure.sh"),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The tree that is compiled: upstream's files, patched, with its assets in place.
 
-use super::compile::{GO_TEMPORARY, Package};
+use super::go_build::{GO_TEMPORARY, Package};
 use super::{Build, Part, charts, manifests, pause_image};
+use crate::dir;
 use crate::patch;
 use crate::step::{Outputs, Step};
-use crate::tree;
 use crate::tree_path::TreePath;
-use crate::upstream::facts::EmbedMethod;
+use crate::upstream::probe::EmbedMethod;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub fn of(outputs: &Outputs) -> Result<PathBuf> {
 pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
     Step {
         name: "tree",
-        recipe: &[include_str!("tree.rs"), include_str!("charts.rs"), include_str!("manifests.rs")],
+        recipe: &[include_str!("source_tree.rs"), include_str!("charts.rs"), include_str!("manifests.rs")],
         needs: vec!["pause-image", "charts"],
         inputs: vec![
             format!("k3s {} {}", build.source.version, build.source.commit.id),
@@ -35,12 +35,12 @@ pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
             ),
             format!("assets {:?}, charts {:?}", build.facts.embed_method, build.options.charts),
         ],
-        run: Box::new(move |folder, outputs| make(build, &folder.join(TREE), outputs)),
+        run: Box::new(move |directory, outputs| make(build, &directory.join(TREE), outputs)),
     }
 }
 
 fn make(build: &Build, place: &Path, outputs: &Outputs) -> Result<()> {
-    tree::copy(&build.patched.tree, place)?;
+    dir::copy(&build.patched.tree, place)?;
     for (file, part) in &build.patched.outcome.parts {
         let made = match part {
             patch::Part::PauseImage => outputs.of("pause-image")?.join(pause_image::ARCHIVE),
@@ -51,30 +51,32 @@ fn make(build: &Build, place: &Path, outputs: &Outputs) -> Result<()> {
 }
 
 /// Puts manifests and charts where the compiler finds them.
-fn put_assets(build: &Build, folder: &Path, charts: &Path) -> Result<()> {
-    let directory = |path: &str| TreePath::parse(path)?.directory_below(folder);
-    let assets = directory("build/static")?;
-    directory("build/data")?;
+fn put_assets(build: &Build, directory: &Path, charts: &Path) -> Result<()> {
+    let below = |path: &str| TreePath::parse(path)?.directory_below(directory);
+    let assets = below("build/static")?;
+    below("build/data")?;
     for entry in fs::read_dir(charts)? {
         let entry = entry?;
         // Not before there is a chart: `//go:embed` refuses a directory without files.
         let name = Path::new("build/static/charts").join(entry.file_name());
-        let place = TreePath::parse(&name.to_string_lossy())?.room_below(folder)?;
+        let place = TreePath::parse(&name.to_string_lossy())?.room_below(directory)?;
         fs::copy(entry.path(), place)?;
     }
     if build.options.charts == Part::LeftOut {
         // Without its chart an object would ask for an installation that cannot succeed.
-        manifests::leave_out_charts(&folder.join("manifests"))?;
+        manifests::leave_out_charts(&directory.join("manifests"))?;
     }
     match build.facts.embed_method {
         EmbedMethod::GoEmbed => {
-            tree::copy(&folder.join("manifests"), &directory("pkg/deploy/embed")?)?;
-            tree::copy(&assets, &directory("pkg/static/embed")?)
+            dir::copy(&directory.join("manifests"), &below("pkg/deploy/embed")?)?;
+            dir::copy(&assets, &below("pkg/static/embed")?)
         }
         // The committed files are what upstream compiles; they are made anew only where they would
-        // no longer say what the folders hold.
-        EmbedMethod::GoBindata if charts::wanted(build)? != charts::Wanted::InTree => generate(build, folder),
-        EmbedMethod::GoBindata if build.patched.changes("manifests/") => generate_manifests(build, folder),
+        // no longer say what the directories hold.
+        EmbedMethod::GoBindata if charts::wanted(build)? != charts::Wanted::InTree => {
+            generate(build, directory)
+        }
+        EmbedMethod::GoBindata if build.patched.changes("manifests/") => generate_manifests(build, directory),
         EmbedMethod::GoBindata => Ok(()),
     }
 }
@@ -84,11 +86,11 @@ pub const COMMITTED_CHARTS: &str = "pkg/static/zz_generated_bindata.go";
 
 /// Generates the manifests again and keeps the committed charts, which are nowhere else: from the empty
 /// `build/static`, the generator would write a file without them.
-fn generate_manifests(build: &Build, folder: &Path) -> Result<()> {
+fn generate_manifests(build: &Build, directory: &Path) -> Result<()> {
     let charts = TreePath::parse(COMMITTED_CHARTS)?;
-    let committed = fs::read(charts.below(folder)?)?;
-    generate(build, folder)?;
-    Ok(fs::write(charts.room_below(folder)?, committed)?)
+    let committed = fs::read(charts.below(directory)?)?;
+    generate(build, directory)?;
+    Ok(fs::write(charts.room_below(directory)?, committed)?)
 }
 
 /// Upstream's generator of Go files, from the root of the tree.
@@ -97,21 +99,21 @@ pub const GENERATOR: &str = "pkg/codegen/main.go";
 /// Lists what upstream's generator is compiled from, with modules from where these settings say.
 pub fn generator_packages(
     build: &Build,
-    folder: &Path,
+    directory: &Path,
     settings: &[(&'static str, String)],
 ) -> Result<Vec<Package>> {
-    Package::list(build, folder, &[GENERATOR.to_owned()], [("CGO_ENABLED", "0")], settings)
+    Package::list(build, directory, &[GENERATOR.to_owned()], [("CGO_ENABLED", "0")], settings)
         .context("listing the packages of upstream's generator")
 }
 
-/// Runs upstream's generator, a program of the host, which turns folders into Go files.
-pub fn generate(build: &Build, folder: &Path) -> Result<()> {
+/// Runs upstream's generator, a program of the host, which turns directories into Go files.
+pub fn generate(build: &Build, directory: &Path) -> Result<()> {
     let arguments = ["run", "-mod=readonly", "-trimpath", GENERATOR].map(str::to_owned);
-    let temporary = tempfile::tempdir_in(folder.parent().context("a tree is in a directory")?)?;
+    let temporary = tempfile::tempdir_in(directory.parent().context("a tree is in a directory")?)?;
     build
         .go
         .command(build.context, &arguments)?
-        .dir(folder)
+        .dir(directory)
         .log("generate")
         .env("CGO_ENABLED", "0")
         .env(GO_TEMPORARY, temporary.path())
