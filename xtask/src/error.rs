@@ -4,7 +4,7 @@ use crate::url::without_credentials;
 use anyhow::{Result, anyhow};
 
 /// An error and its causes, outermost first, one below the other, without the credentials of any URL.
-pub fn story(error: &anyhow::Error) -> String {
+pub fn chain(error: &anyhow::Error) -> String {
     let mut told: Vec<String> = Vec::new();
     for cause in error.chain().map(|cause| cause.to_string()) {
         // Some libraries repeat their cause in their own message.
@@ -32,7 +32,7 @@ pub fn all<T>(results: impl IntoIterator<Item = Result<T>>) -> Result<Vec<T>> {
 }
 
 fn together(errors: &[anyhow::Error]) -> anyhow::Error {
-    let told: Vec<String> = errors.iter().map(|error| format!("- {}", story(error))).collect();
+    let told: Vec<String> = errors.iter().map(|error| format!("- {}", chain(error))).collect();
     anyhow!("{} things are missing\n{}", errors.len(), told.join("\n"))
 }
 
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn causes_are_told_once_and_in_order() {
         let error = anyhow::anyhow!("no space").context("no space").context("writing x");
-        assert_eq!(story(&error), "writing x\n  because: no space");
+        assert_eq!(chain(&error), "writing x\n  because: no space");
     }
 
     #[test]

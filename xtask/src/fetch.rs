@@ -45,7 +45,7 @@ impl Download {
         if Digest::of_file(&path)? == self.sha256 {
             return Ok(true);
         }
-        context.progress.say(format!("{} is damaged and will be fetched again", path.display()));
+        context.progress.print(format!("{} is damaged and will be fetched again", path.display()));
         fs::remove_file(&path)?;
         Ok(false)
     }
@@ -226,7 +226,7 @@ fn download(
         match fetch(url) {
             Ok(found) => return Ok(found),
             Err(error) => {
-                context.progress.say(format!("{error:#}; trying {}", without_credentials(last)));
+                context.progress.print(format!("{error:#}; trying {}", without_credentials(last)));
             }
         }
     }

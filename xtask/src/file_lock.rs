@@ -48,7 +48,7 @@ impl FileLock {
         open.read_to_string(&mut holder).with_context(|| format!("reading {}", file.display()))?;
         let running = context.progress.step("waiting");
         running.doing(format!("for process {} to finish the same work", holder.trim()));
-        context.progress.say(format!("waiting for process {} to finish the same work", holder.trim()));
+        context.progress.print(format!("waiting for process {} to finish the same work", holder.trim()));
         let _lock = Flock::lock(open, waiting)
             .map_err(|(_, error)| error)
             .with_context(|| format!("waiting for {}", file.display()))?;

@@ -249,7 +249,7 @@ impl Lockfile {
             }
         };
         if self.adding != Adding::Unsaid {
-            context.progress.say(format!(
+            context.progress.print(format!(
                 "{how} {what} at {value} ({})\n  This first use was trusted. Compare it: {page}",
                 self.path.display()
             ));

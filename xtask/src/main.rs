@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         }
     };
     result.unwrap_or_else(|error| {
-        eprintln!("error: {}", xtask::error::story(&error));
+        eprintln!("error: {}", xtask::error::chain(&error));
         ExitCode::FAILURE
     })
 }

@@ -59,8 +59,8 @@ impl Progress {
         Running { progress: self, bar, name, started: Instant::now(), log: None, over: false }
     }
 
-    /// Says something that stays on the screen, above the running steps.
-    pub fn say(&self, text: impl AsRef<str>) {
+    /// Prints text that stays on the screen, above the running steps.
+    pub fn print(&self, text: impl AsRef<str>) {
         let text = without_credentials(text.as_ref());
         match self.manner {
             // A failed write to the terminal is no reason to stop a build.
@@ -128,7 +128,7 @@ impl Running<'_> {
                 let text = fs::read_to_string(log).unwrap_or_default();
                 eprintln!("::group::{line}\n{text}\n::endgroup::");
             }
-            _ => self.progress.say(line),
+            _ => self.progress.print(line),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::upstream::checkout::{self, Commit};
 use crate::upstream::recipe::file_name;
 use crate::upstream::release::{Origin, Source};
 use crate::upstream::script_probe::Trust;
-use crate::upstream::selection::Chosen;
+use crate::upstream::selection::Selection;
 use crate::upstream::transfer::{GitSettings, Reach};
 use crate::url::file_url;
 use anyhow::{Context as _, Result, anyhow};
@@ -44,7 +44,7 @@ impl Layout {
 const TIME: i64 = 1_735_689_600;
 
 /// Lays the sample out, as a step of its own, and chooses it.
-pub fn prepare(context: Context, layout: Layout) -> Result<Chosen> {
+pub fn prepare(context: Context, layout: Layout) -> Result<Selection> {
     let sample = context.root.join("sample");
     // A module of the sample changes without a new version, which Go would take for an attack.
     let cache = context.cache.join("sample-modules").join(dir::digest(&sample.join("modules"))?.short());
@@ -78,7 +78,7 @@ pub fn prepare(context: Context, layout: Layout) -> Result<Chosen> {
     let stand_ins = Some(StandIns { proxy: file_url(&directory.join("proxy")), cache });
     let mirror = file_url(&directory.join("mirror"));
     let context = context.with_mirror(mirror);
-    Ok(Chosen { context, lock, source, git, stand_ins, scripts: Trust::Trusted })
+    Ok(Selection { context, lock, source, git, stand_ins, scripts: Trust::Trusted })
 }
 
 /// Makes the repositories, the mirror of downloads and the proxy of modules.

@@ -142,7 +142,7 @@ impl<'a> Plan<'a> {
             None => Ok((state.outputs, state.timings)),
             Some(first) => {
                 for other in failures {
-                    context.progress.say(format!("also failed: {other:#}"));
+                    context.progress.print(format!("also failed: {other:#}"));
                 }
                 Err(first)
             }

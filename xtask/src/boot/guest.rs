@@ -107,7 +107,7 @@ impl Guest {
     fn tell_of_stand_in(&self, context: &Context) {
         let first = context.pins.debian.guests.first().map(|suite| format!("Debian {suite}"));
         if let Some(first) = first.filter(|first| *first != self.about.distribution) {
-            context.progress.say(format!(
+            context.progress.print(format!(
                 "the guest is {}, as {first} could not lend one; to ask it again, remove {}",
                 self.about.distribution,
                 self.directory.display()

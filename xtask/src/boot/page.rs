@@ -58,7 +58,7 @@ fn section(proved: &Proved, consoles: &Path) -> Section {
             @if consoles.join(&log).is_file() { " " a href=(log) { (log) } }
         }
         (bars(["Milestone", "Reached", "Took"], &milestones(outcome)))
-        @if let Some(failure) = &outcome.failure { pre.log { (story(failure)) } }
+        @if let Some(failure) = &outcome.failure { pre.log { (failure_text(failure)) } }
         (memory(name, &outcome.memory))
         (facts(seen))
     };
@@ -120,7 +120,7 @@ fn guest(record: &Record) -> Markup {
 }
 
 /// A failure in words, for the page and the terminal.
-pub fn story(failure: &Failure) -> String {
+pub fn failure_text(failure: &Failure) -> String {
     let mut text = format!("not reached: {}\nbecause: {}\n", failure.what, failure.reason);
     for (name, lines) in &failure.evidence {
         text.push_str(&format!("\n{name}:\n"));

@@ -2,7 +2,7 @@
 
 use super::build::{self, BuildOptions, Choose};
 use super::rpm::{self, Packager};
-use super::source_args::Choice;
+use super::source_args::SourceArgs;
 use crate::boot::artifacts::Subject;
 use crate::boot::guest::{Guest, rootfs};
 use crate::boot::machine::{self, Memory, Size};
@@ -34,7 +34,7 @@ const HEADING: &str = "The boot";
   cargo xtask boot --binary ./k3s-riscv64 --shell")]
 pub struct Args {
     #[command(flatten)]
-    pub choice: Choice,
+    pub source: SourceArgs,
 
     #[command(flatten)]
     pub options: BuildOptions,
@@ -134,10 +134,10 @@ impl Args {
         let is_built = self.rpm.is_none() && self.binary.is_none();
         let Some(proof) = self.proof.filter(|_| is_built) else { return Ok(()) };
         ensure!(
-            (proof == Proof::Sample) == self.choice.sample,
+            (proof == Proof::Sample) == self.source.sample,
             "--proof {} and {} do not go together: the sample's k3s is a stub, and has a proof of its own",
             proof.name(),
-            if self.choice.sample { "--sample" } else { "a real k3s" }
+            if self.source.sample { "--sample" } else { "a real k3s" }
         );
         ensure!(
             proof != Proof::Bundled || self.options.k3s_root == Choose::Fetch,
@@ -152,15 +152,15 @@ impl Args {
             return;
         }
         if let Some((_, failure)) = record.failure() {
-            progress.say(page::story(failure));
+            progress.print(page::failure_text(failure));
         }
         if self.shell {
             if let Err(error) = shell::lend(trial.directory()) {
-                progress.say(format!("there is no shell: {error:#}"));
+                progress.print(format!("there is no shell: {error:#}"));
             }
         } else if self.keep {
             let socket = trial.directory().join(machine::SOCKET);
-            progress.say(format!("the machine runs on; its console is {}", socket.display()));
+            progress.print(format!("the machine runs on; its console is {}", socket.display()));
             watch::keep(&trial.machine);
         }
     }
@@ -178,7 +178,7 @@ impl Args {
     fn proofs(&self, context: &Context, subject: &Subject) -> Result<Vec<Proof>> {
         let reason = subject.without_bundled();
         if let Some(reason) = reason.filter(|_| self.proof.is_none_or(|only| only == Proof::Bundled)) {
-            context.progress.say(format!("not proved: {}, since {reason}", Proof::Bundled.what()));
+            context.progress.print(format!("not proved: {}, since {reason}", Proof::Bundled.what()));
         }
         let mut proofs = subject.proofs();
         proofs.retain(|proof| self.proof.is_none_or(|only| only == *proof));
@@ -189,10 +189,10 @@ impl Args {
     /// Builds the selected source and its packages.
     fn made(&self, context: Context) -> Result<(Context, Subject)> {
         let target = boot::target()?;
-        let chosen = self.choice.find(context)?;
-        let (build, product) = build::make(&chosen, target, &self.options)?;
-        let rebuild = rpm::rebuild(&self.choice, &self.options, &build)?;
-        let context = chosen.context;
+        let selection = self.source.find(context)?;
+        let (build, product) = build::make(&selection, target, &self.options)?;
+        let rebuild = rpm::rebuild(&self.source, &self.options, &build)?;
+        let context = selection.context;
         let product = Product::open(&product.directory, target)?;
         let packager = Packager {
             dist: Dist::named("oe2403")?,
@@ -229,7 +229,7 @@ fn tell(record: &Record, directory: &Path) -> Result<()> {
         bail!(
             "k3s {} is not proved ({proof}): {}\nconsole:\n  {tail}\n  all of it: {}",
             record.k3s,
-            page::story(failure),
+            page::failure_text(failure),
             directory.display()
         );
     }

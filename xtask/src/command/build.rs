@@ -1,6 +1,6 @@
 //! `cargo xtask build`: from a release to one patched binary.
 
-use super::source_args::Choice;
+use super::source_args::SourceArgs;
 use crate::context::Context;
 use crate::error;
 use crate::file_lock::FileLock;
@@ -17,7 +17,7 @@ use crate::toolchain::{
     zig::Zig,
 };
 use crate::upstream::probe::Facts;
-use crate::upstream::selection::Chosen;
+use crate::upstream::selection::Selection;
 use crate::workspace::OWN_PATCHES;
 use anyhow::{Context as _, Result, ensure};
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ use std::path::PathBuf;
   cargo xtask build --k3s stable --dry-run            what would be done")]
 pub struct Args {
     #[command(flatten)]
-    pub choice: Choice,
+    pub source: SourceArgs,
 
     #[command(flatten)]
     pub options: BuildOptions,
@@ -107,26 +107,26 @@ impl Args {
         let target = Target::named(&self.options.arch)?;
         self.options.refuse_early(&context)?;
         if self.dry_run {
-            let chosen = self.choice.find_for_plan(context)?;
-            let build = prepare(&chosen, target, &self.options)?;
+            let selection = self.source.find_for_plan(context)?;
+            let build = prepare(&selection, target, &self.options)?;
             for line in plan(&build)?.lines() {
                 println!("{line}");
             }
             return Ok(());
         }
-        let chosen = self.choice.find(context)?;
-        make(&chosen, target, &self.options).map(drop)
+        let selection = self.source.find(context)?;
+        make(&selection, target, &self.options).map(drop)
     }
 }
 
 /// Builds what was chosen, or finds it built, and gives it back with all that was known of it beforehand.
 pub fn make<'a>(
-    chosen: &'a Chosen,
+    selection: &'a Selection,
     target: &'static Target,
     options: &BuildOptions,
 ) -> Result<(Build<'a>, Product)> {
-    let _lock = FileLock::acquire(&chosen.context, &chosen.lock_path(target.go))?;
-    let build = prepare(chosen, target, options)?;
+    let _lock = FileLock::acquire(&selection.context, &selection.lock_path(target.go))?;
+    let build = prepare(selection, target, options)?;
     let (outputs, timings) = plan(&build)?
         .run(build.context, &build.directory())
         .with_context(|| format!("building k3s {} for {}", build.source.version, target.go))?;
@@ -190,11 +190,15 @@ impl BuildOptions {
 }
 
 /// Reads everything there is to know before the first step.
-pub fn prepare<'a>(chosen: &'a Chosen, target: &'static Target, options: &BuildOptions) -> Result<Build<'a>> {
-    let context = &chosen.context;
+pub fn prepare<'a>(
+    selection: &'a Selection,
+    target: &'static Target,
+    options: &BuildOptions,
+) -> Result<Build<'a>> {
+    let context = &selection.context;
     let pause_image = options.reference(context)?;
     if pause_image.host().is_some() {
-        context.progress.say(format!(
+        context.progress.print(format!(
             "warning: {pause_image} names a host: a k3s with --system-default-registry will not find what is inside it\n  \
              such a k3s asks for REGISTRY/{pause_image}, but knows imported images without their host"
         ));
@@ -206,15 +210,15 @@ pub fn prepare<'a>(chosen: &'a Chosen, target: &'static Target, options: &BuildO
         root: options.k3s_root.into(),
         level: options.level.clone(),
     };
-    let any_go = AnyGo::find(context, chosen.stand_ins.as_ref())?;
+    let any_go = AnyGo::find(context, selection.stand_ins.as_ref())?;
     let values = Values { pause_image: options_of_build.pause_image.clone() };
-    let patched = Patched::of(chosen, &options.patches(context)?, &values, options.patches_left_out())?;
+    let patched = Patched::of(selection, &options.patches(context)?, &values, options.patches_left_out())?;
     let gomod = GoMod::read(&patched.tree)?;
-    let mut source = chosen.source.clone();
+    let mut source = selection.source.clone();
     if gomod.local_modules().next().is_some() {
         source.version = source.version.local();
     }
-    let facts = Facts::read(context, &any_go, &patched.tree, gomod, &source, target, chosen.scripts)?;
+    let facts = Facts::read(context, &any_go, &patched.tree, gomod, &source, target, selection.scripts)?;
     let tools = error::both(any_go.release(context, &facts.golang), Zig::get(context));
     let (go, zig, missing) = match tools {
         Ok((go, zig)) => (go, zig, None),
@@ -222,7 +226,7 @@ pub fn prepare<'a>(chosen: &'a Chosen, target: &'static Target, options: &BuildO
     };
     let build = Build {
         context,
-        lock: &chosen.lock,
+        lock: &selection.lock,
         target,
         source,
         patched,
@@ -231,7 +235,7 @@ pub fn prepare<'a>(chosen: &'a Chosen, target: &'static Target, options: &BuildO
         go,
         zig,
         options: options_of_build,
-        git: chosen.git.clone(),
+        git: selection.git.clone(),
     };
     match missing {
         None => Ok(build),

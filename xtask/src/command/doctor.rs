@@ -90,8 +90,8 @@ impl Args {
             if let (Finding::Fetchable, Search::Tool(tool)) = (&diagnosis.finding, &diagnosis.need.search)
                 && let Err(error) = tool.get(context)
             {
-                let story = crate::error::story(&error);
-                context.progress.say(format!("cannot get {}: {story}", diagnosis.need.name));
+                let causes = crate::error::chain(&error);
+                context.progress.print(format!("cannot get {}: {causes}", diagnosis.need.name));
             }
         }
         Ok(doctor::examine(offline, self.purpose))

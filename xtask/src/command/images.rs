@@ -1,6 +1,6 @@
 //! `cargo xtask images`: the images a k3s asks for by default, and where each is set.
 
-use super::source_args::Choice;
+use super::source_args::SourceArgs;
 use crate::context::Context;
 use crate::upstream::images;
 use anyhow::Result;
@@ -11,13 +11,13 @@ use anyhow::Result;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    choice: Choice,
+    source: SourceArgs,
 }
 
 impl Args {
     pub fn run(self, context: Context) -> Result<()> {
-        let chosen = self.choice.find(context)?;
-        for image in images::of_tree(&chosen.checkout()?)? {
+        let selection = self.source.find(context)?;
+        for image in images::of_tree(&selection.checkout()?)? {
             println!("{image}");
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! `cargo xtask patch`: the patches held against a tree, without building it.
 
-use super::source_args::Choice;
+use super::source_args::SourceArgs;
 use crate::context::Context;
 use crate::patch::{PatchSet, Values};
 use crate::reference::Reference;
@@ -14,7 +14,7 @@ use std::path::PathBuf;
   cargo xtask patch --show --source ~/k3s      the changes as a diff")]
 pub struct Args {
     #[command(flatten)]
-    choice: Choice,
+    source: SourceArgs,
 
     /// Say of each patch whether and where it fits (this is what happens without --show)
     #[arg(long, conflicts_with = "show")]
@@ -35,15 +35,15 @@ pub struct Args {
 
 impl Args {
     pub fn run(self, context: Context) -> Result<()> {
-        let chosen = self.choice.find(context)?;
-        let context = &chosen.context;
+        let selection = self.source.find(context)?;
+        let context = &selection.context;
         let set = PatchSet::load(&context.root, self.patches.as_deref())?;
-        let checkout = chosen.checkout()?;
+        let checkout = selection.checkout()?;
         let pause_image =
             Reference::parse(self.pause_image.as_deref().unwrap_or(&context.pins.pause_image.reference))?;
         let outcome = set
             .check(&checkout, &Values { pause_image }, &[])
-            .with_context(|| format!("the patches do not fit k3s {}", chosen.source.version))?;
+            .with_context(|| format!("the patches do not fit k3s {}", selection.source.version))?;
         for patch in &outcome.applied {
             match self.show {
                 true => print!("{}", patch.diff),

@@ -2,10 +2,10 @@
 
 use super::build::{self, BuildOptions, Choose};
 use super::rpm::{self, HEADING, PackageOptions, Packager};
-use super::source_args::Choice;
+use super::source_args::SourceArgs;
 use crate::context::Context;
 use crate::dir::shown;
-use crate::error::story;
+use crate::error::chain;
 use crate::lockfile::{Adding, Lockfile};
 use crate::product::Product;
 use crate::product::manifest::Manifest;
@@ -14,7 +14,7 @@ use crate::release::problems::{self, Faults};
 use crate::release::{Manner, Part, Release, check, consistency, github};
 use crate::rpm::nevra::rpm_version;
 use crate::target::{TARGETS, Target};
-use crate::upstream::selection::Chosen;
+use crate::upstream::selection::Selection;
 use anyhow::{Context as _, Result};
 use indicatif::HumanBytes;
 use std::path::PathBuf;
@@ -55,7 +55,7 @@ enum Action {
 #[command(mut_arg("arch", |arg| arg.help("The architectures, with commas between them: riscv64, arm64, amd64")))]
 struct Making {
     #[command(flatten)]
-    choice: Choice,
+    source: SourceArgs,
 
     #[command(flatten)]
     options: BuildOptions,
@@ -102,14 +102,14 @@ type Finished = (&'static Target, Product);
 
 /// Basis of a release: a selected k3s, or finished products of one alone.
 enum Ground {
-    Chosen(Box<Chosen>),
+    Selection(Box<Selection>),
     Products(Box<Context>),
 }
 
 impl Ground {
     fn context(&self) -> &Context {
         match self {
-            Ground::Chosen(chosen) => &chosen.context,
+            Ground::Selection(selection) => &selection.context,
             Ground::Products(context) => context,
         }
     }
@@ -125,14 +125,16 @@ impl Making {
         let ground = self.ground(context, manner)?;
         let context = ground.context();
         let products = match &ground {
-            Ground::Chosen(chosen) if finished.is_empty() => self.build(chosen, &targets)?,
+            Ground::Selection(selection) if finished.is_empty() => self.build(selection, &targets)?,
             _ => finished,
         };
         let manifests: Vec<_> = products.iter().map(|(_, product)| &product.manifest).collect();
         let lock = Lockfile::open(&context.lock_file, Adding::Forbidden)?;
         let mut faults = problems::of_products(&manifests, &lock);
-        if let Ground::Chosen(chosen) = &ground {
-            faults.errors.extend(manifests.iter().flat_map(|manifest| self.disagreements(chosen, manifest)));
+        if let Ground::Selection(selection) = &ground {
+            faults
+                .errors
+                .extend(manifests.iter().flat_map(|manifest| self.disagreements(selection, manifest)));
         }
         if let Ground::Products(_) = &ground {
             faults.shortcomings.push(check::NO_SOURCE.to_owned());
@@ -160,8 +162,8 @@ impl Making {
         let BuildOptions { charts, k3s_root, level, .. } = &self.options;
         let is_newer = |level: &&String| TARGETS.iter().all(|target| target.go_level.1 != level.as_str());
         let options = [
-            self.choice.sample.then_some("--sample: the sample is no k3s"),
-            self.choice
+            self.source.sample.then_some("--sample: the sample is no k3s"),
+            self.source
                 .source
                 .as_ref()
                 .map(|_| "--source: a tree is not an upstream tag's own commit, even where it holds one"),
@@ -179,26 +181,26 @@ impl Making {
     /// there is nothing to make a source package of.
     fn ground(&self, context: Context, manner: Manner) -> Result<Ground> {
         let mut faults = self.faults();
-        let Choice { k3s, source, vendored, sample, .. } = &self.choice;
-        let chosen = k3s.is_some() || source.is_some() || vendored.is_some() || *sample;
-        if !self.products.is_empty() && !chosen {
+        let SourceArgs { k3s, source, vendored, sample, .. } = &self.source;
+        let given = k3s.is_some() || source.is_some() || vendored.is_some() || *sample;
+        if !self.products.is_empty() && !given {
             faults.settle(manner)?;
             return Ok(Ground::Products(Box::new(context)));
         }
-        let locked = self.choice.locked || manner == Manner::Release;
-        let chosen = Choice { locked, ..self.choice.clone() }.find(context);
-        if let Err(error) = &chosen {
-            faults.errors.push(story(error));
+        let locked = self.source.locked || manner == Manner::Release;
+        let selection = SourceArgs { locked, ..self.source.clone() }.find(context);
+        if let Err(error) = &selection {
+            faults.errors.push(chain(error));
         }
         faults.settle(manner)?;
-        Ok(Ground::Chosen(Box::new(chosen?)))
+        Ok(Ground::Selection(Box::new(selection?)))
     }
 
     /// Builds what was chosen, for every architecture.
-    fn build(&self, chosen: &Chosen, targets: &[&'static Target]) -> Result<Vec<Finished>> {
-        rpm_version(&chosen.source.version, &chosen.source.commit.id, chosen.source.time)?;
+    fn build(&self, selection: &Selection, targets: &[&'static Target]) -> Result<Vec<Finished>> {
+        rpm_version(&selection.source.version, &selection.source.commit.id, selection.source.time)?;
         let products = targets.iter().map(|target| {
-            let (_, product) = build::make(chosen, target, &self.options_for(target))?;
+            let (_, product) = build::make(selection, target, &self.options_for(target))?;
             // Whoever may have changed a file since, it is not published.
             Ok((*target, Product::open(&product.directory, target)?))
         });
@@ -215,16 +217,16 @@ impl Making {
 
     /// In what a product is another one than these options would make, as far as its manifest tells and no build
     /// has to be prepared to say.
-    fn disagreements(&self, chosen: &Chosen, manifest: &Manifest) -> Vec<String> {
-        let pins = &chosen.context.pins;
+    fn disagreements(&self, selection: &Selection, manifest: &Manifest) -> Vec<String> {
+        let pins = &selection.context.pins;
         let options = &self.options;
         let pause_image = options.pause_image.as_deref().unwrap_or(&pins.pause_image.reference);
         let yes_or_no = |yes: bool| if yes { "inside" } else { "not inside" }.to_owned();
         let has = |part: &str| yes_or_no(!manifest.lacks(part));
         let oldest = manifest.too_new_for().unwrap_or(&manifest.level);
         let pairs = [
-            ("k3s", manifest.k3s.clone(), chosen.source.version.to_string()),
-            ("its commit", manifest.commit.clone(), chosen.source.commit.id.clone()),
+            ("k3s", manifest.k3s.clone(), selection.source.version.to_string()),
+            ("its commit", manifest.commit.clone(), selection.source.commit.id.clone()),
             ("its pause image", manifest.pause_image.clone(), pause_image.to_owned()),
             ("the pause image", yes_or_no(manifest.builtin_pause), yes_or_no(!options.no_builtin_pause)),
             ("traefik's charts", has("charts"), yes_or_no(options.charts != Choose::None)),
@@ -241,12 +243,12 @@ impl Making {
         let mut parts = Vec::new();
         for (target, product) in products {
             let rebuild = match ground {
-                Ground::Chosen(chosen) if parts.is_empty() => {
+                Ground::Selection(selection) if parts.is_empty() => {
                     let options = self.options_for(target);
-                    let build = build::prepare(chosen, target, &options)?;
+                    let build = build::prepare(selection, target, &options)?;
                     let errors = consistency::with_build(&product.manifest, &build)?;
                     Faults { errors, ..Faults::default() }.settle(self.manner())?;
-                    Some(rpm::rebuild(&self.choice, &options, &build)?)
+                    Some(rpm::rebuild(&self.source, &options, &build)?)
                 }
                 _ => None,
             };

@@ -1,7 +1,7 @@
 //! `cargo xtask rpm`: packages for openEuler, and their repository.
 
 use super::build::{self, BuildOptions};
-use super::source_args::Choice;
+use super::source_args::SourceArgs;
 use crate::context::Context;
 use crate::dir::shown;
 use crate::doctor::{self, Purpose};
@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
   cargo xtask rpm --product target/dist/v1.33.0+k3s1/riscv64 --sign me@example.org")]
 pub struct Args {
     #[command(flatten)]
-    pub choice: Choice,
+    pub source: SourceArgs,
 
     #[command(flatten)]
     pub options: BuildOptions,
@@ -128,12 +128,12 @@ impl Args {
         let (context, product, rebuild) = match &self.product {
             Some(directory) => (context, self.finished(directory, target)?, None),
             None => {
-                let chosen = self.choice.find(context)?;
-                rpm_version(&chosen.source.version, &chosen.source.commit.id, chosen.source.time)?;
-                let (build, product) = build::make(&chosen, target, &self.options)?;
-                let rebuild = rebuild(&self.choice, &self.options, &build)?;
+                let selection = self.source.find(context)?;
+                rpm_version(&selection.source.version, &selection.source.commit.id, selection.source.time)?;
+                let (build, product) = build::make(&selection, target, &self.options)?;
+                let rebuild = rebuild(&self.source, &self.options, &build)?;
                 // Whoever may have changed a file since, it does not go into a package.
-                (chosen.context, Product::open(&product.directory, target)?, Some(rebuild))
+                (selection.context, Product::open(&product.directory, target)?, Some(rebuild))
             }
         };
         tell(&packager.publish(&context, &product, target, rebuild)?);
@@ -142,7 +142,7 @@ impl Args {
 
     fn finished(&self, directory: &Path, target: &Target) -> Result<Product> {
         let product = Product::open(directory, target)?;
-        if let Some(wanted) = &self.choice.k3s {
+        if let Some(wanted) = &self.source.k3s {
             let wanted: Version = wanted.parse()?;
             let found = &product.manifest.k3s;
             ensure!(wanted.to_string() == *found, "{} holds k3s {found}, not {wanted}", directory.display());
@@ -152,8 +152,8 @@ impl Args {
 }
 
 /// Returns the data to rebuild a product from a source package: vendored sources, options and patches.
-pub fn rebuild(choice: &Choice, options: &BuildOptions, build: &Build) -> Result<Rebuild> {
-    let vendored = match &choice.vendored {
+pub fn rebuild(source: &SourceArgs, options: &BuildOptions, build: &Build) -> Result<Rebuild> {
+    let vendored = match &source.vendored {
         Some(directory) => directory.clone(),
         None => vendoring::gather::run(build).context("gathering the sources of the source package")?,
     };

@@ -3,9 +3,9 @@
 use crate::context::Context;
 use crate::lockfile::{Adding, Lockfile};
 use crate::sample::{self, Layout};
-use crate::upstream::release::{self, Wanted};
+use crate::upstream::release::{self, SourceRequest};
 use crate::upstream::script_probe::Trust;
-use crate::upstream::selection::Chosen;
+use crate::upstream::selection::Selection;
 use crate::upstream::transfer::GitSettings;
 use crate::upstream::version::Version;
 use crate::vendoring;
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 /// Which k3s
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Which k3s")]
-pub struct Choice {
+pub struct SourceArgs {
     /// An upstream release: a tag (v1.33.0+k3s1), a line (v1.33), or stable, the highest version
     /// released, which upstream's own channel of that name may not have reached yet
     #[arg(long, value_name = "VERSION", conflicts_with_all = ["source", "sample", "vendored"])]
@@ -57,18 +57,18 @@ pub struct Choice {
     pub locked: bool,
 }
 
-impl Choice {
+impl SourceArgs {
     /// Finds the commit that is meant, fetching it where the cache lacks it.
-    pub fn find(&self, context: Context) -> Result<Chosen> {
+    pub fn find(&self, context: Context) -> Result<Selection> {
         self.find_adding(context, Adding::Allowed)
     }
 
     /// The same, for a plan only: the lockfile stays as it is.
-    pub fn find_for_plan(&self, context: Context) -> Result<Chosen> {
+    pub fn find_for_plan(&self, context: Context) -> Result<Selection> {
         self.find_adding(context, Adding::Planned)
     }
 
-    fn find_adding(&self, context: Context, adding: Adding) -> Result<Chosen> {
+    fn find_adding(&self, context: Context, adding: Adding) -> Result<Selection> {
         if self.sample {
             return sample::prepare(context, self.sample_layout);
         }
@@ -79,15 +79,17 @@ impl Choice {
         let adding = if self.locked { Adding::Forbidden } else { adding };
         let lock = Lockfile::open(&context.lock_file, adding)?;
         let git = GitSettings::of_user(&context);
-        let wanted = match &self.source {
-            Some(location) => Wanted::Tree {
+        let request = match &self.source {
+            Some(location) => SourceRequest::Tree {
                 location: location.clone(),
                 reference: self.reference.clone(),
                 version: self.version.clone(),
             },
-            None => Wanted::Release(self.k3s.clone().unwrap_or_else(|| context.pins.k3s.version.clone())),
+            None => {
+                SourceRequest::Release(self.k3s.clone().unwrap_or_else(|| context.pins.k3s.version.clone()))
+            }
         };
-        let source = release::find(&context, &lock, &git, &wanted)?;
-        Ok(Chosen { context, lock, source, git, stand_ins: None, scripts })
+        let source = release::find(&context, &lock, &git, &request)?;
+        Ok(Selection { context, lock, source, git, stand_ins: None, scripts })
     }
 }

@@ -110,7 +110,7 @@ impl<'a> Run<'a> {
             Ok(_) => running.done(counts),
             Err(error) => {
                 drop(running);
-                self.context.progress.say(format!("{}{}", failures(&output), crate::error::story(&error)));
+                self.context.progress.print(format!("{}{}", failures(&output), crate::error::chain(&error)));
             }
         }
         self.counts.add(counts);
@@ -127,7 +127,7 @@ impl<'a> Run<'a> {
                 self.counts.failed += results.lost.len();
             }
             Err(error) => {
-                self.context.progress.say(crate::error::story(&error));
+                self.context.progress.print(crate::error::chain(&error));
                 self.counts.failed += 1;
             }
         }

@@ -86,7 +86,7 @@ fn attempts(
             _ => *usual,
         };
         let error = error.into_error();
-        context.progress.say(format!("{name}: {error:#}; trying again in {} s", pause.as_secs()));
+        context.progress.print(format!("{name}: {error:#}; trying again in {} s", pause.as_secs()));
         context.clock.wait(pause);
     }
 }

@@ -7,7 +7,7 @@ use crate::digest::Digest;
 use crate::dir;
 use crate::patch::{Outcome, PatchSet, Values};
 use crate::step::{Plan, Step};
-use crate::upstream::selection::{Chosen, SOURCE};
+use crate::upstream::selection::{SOURCE, Selection};
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::PathBuf;
@@ -34,7 +34,12 @@ impl Patched {
     ///
     /// # Errors
     /// If a patch does not apply.
-    pub fn of(chosen: &Chosen, patches: &PatchSet, values: &Values, left_out: &[&str]) -> Result<Patched> {
+    pub fn of(
+        selection: &Selection,
+        patches: &PatchSet,
+        values: &Values,
+        left_out: &[&str],
+    ) -> Result<Patched> {
         let step = Step {
             name: PATCHED,
             recipe: &[
@@ -59,10 +64,10 @@ impl Patched {
                 Ok(())
             }),
         };
-        let plan = Plan::new(vec![chosen.step(), step])?;
+        let plan = Plan::new(vec![selection.step(), step])?;
         let (outputs, _) = plan
-            .run(&chosen.context, &chosen.context.work)
-            .with_context(|| format!("patching k3s {}", chosen.source.version))?;
+            .run(&selection.context, &selection.context.work)
+            .with_context(|| format!("patching k3s {}", selection.source.version))?;
         let directory = outputs.of(PATCHED)?;
         Ok(Patched {
             tree: directory.join(TREE),

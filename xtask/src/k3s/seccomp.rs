@@ -57,7 +57,7 @@ pub fn archive(build: &Build) -> Result<PathBuf> {
         };
         match fetched {
             Ok(()) => return Ok(download.path(context)),
-            Err(error) => errors.push(crate::error::story(&error)),
+            Err(error) => errors.push(crate::error::chain(&error)),
         }
     }
     bail!("{} is not to be had\n- {}", download.name, errors.join("\n- "))
@@ -73,7 +73,7 @@ fn apt_source(context: &Context, download: &Download) -> Result<()> {
             download.take(context, &file)?;
             context
                 .progress
-                .say(format!("{}: taken from Debian's source package, through apt", download.name));
+                .print(format!("{}: taken from Debian's source package, through apt", download.name));
             return Ok(());
         }
     }

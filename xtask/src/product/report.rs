@@ -44,7 +44,7 @@ pub fn say(build: &Build, product: &Product) {
         default_k3s: &build.context.pins.k3s.version,
         palette: Palette::of_standard_error(),
     };
-    build.context.progress.say(summary.to_string());
+    build.context.progress.print(summary.to_string());
 }
 
 /// A build as its page shows it.

@@ -24,7 +24,7 @@ pub const SERVER_STARTS: &str = "k3s server passes the checks at its start";
 pub fn all(build: &Build, outputs: &Outputs, directory: &Path) -> Result<Vec<Check>> {
     let Some(emulator) = Emulator::of(build.target) else {
         let name = format!("qemu-{}", build.target.qemu);
-        build.context.progress.say(format!(
+        build.context.progress.print(format!(
             "warning: {name} is not here, so nothing of the product was run\n  cargo xtask doctor --fix --for build"
         ));
         return Ok(vec![Check {
@@ -144,7 +144,7 @@ fn server_starts(build: &Build, emulator: &Emulator, data: &Path) -> Result<Chec
         build
             .context
             .progress
-            .say("warning: user namespaces are not allowed here, so the server was not started");
+            .print("warning: user namespaces are not allowed here, so the server was not started");
         return Ok(Check {
             what: "NOT CHECKED: whether k3s server passes the checks at its start".into(),
             seen: "user namespaces are not allowed".into(),

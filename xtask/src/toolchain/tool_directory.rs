@@ -47,7 +47,7 @@ impl ToolDirectory<'_> {
             State::Verified => return Ok(directory.join(FILES)),
             State::Absent => {}
             State::Damaged(_) => {
-                context.progress.say(format!("{name} {version} {damage}; fetching it again"))
+                context.progress.print(format!("{name} {version} {damage}; fetching it again"))
             }
         }
         let running = context.progress.step(format!("fetch {name}"));

@@ -34,7 +34,7 @@ pub fn commit(context: &Context, location: &str, reference: Option<&str>) -> Res
         })?;
         match (changes.as_slice(), reference) {
             ([], _) => {}
-            (changes, Some(name)) => context.progress.say(format!(
+            (changes, Some(name)) => context.progress.print(format!(
                 "note: --ref {name} is built without what is not committed in {}:\n{}",
                 path.display(),
                 listed(changes)

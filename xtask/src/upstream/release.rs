@@ -15,7 +15,7 @@ pub const UPSTREAM: &str = "https://github.com/k3s-io/k3s";
 
 /// Source that the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum SourceRequest {
     /// `--k3s`: a tag, a line such as `v1.33`, or `stable`.
     Release(String),
     /// `--source`: any tree.
@@ -47,9 +47,14 @@ pub struct Source {
 }
 
 /// Finds the commit that is meant.
-pub fn find(context: &Context, lock: &Lockfile, git: &GitSettings, wanted: &Wanted) -> Result<Source> {
-    match wanted {
-        Wanted::Release(name) => {
+pub fn find(
+    context: &Context,
+    lock: &Lockfile,
+    git: &GitSettings,
+    request: &SourceRequest,
+) -> Result<Source> {
+    match request {
+        SourceRequest::Release(name) => {
             let version = release_named(context, lock, git, name)?;
             require_supported(version.kubernetes)?;
             let commit = git_cache::tag(context, lock, git, UPSTREAM, &version.to_string())?;
@@ -57,7 +62,7 @@ pub fn find(context: &Context, lock: &Lockfile, git: &GitSettings, wanted: &Want
             let time = checkout::time(&commit)?;
             Ok(Source { commit, version, origin: Origin::Release, time, location: UPSTREAM.to_owned() })
         }
-        Wanted::Tree { location, reference, version } => {
+        SourceRequest::Tree { location, reference, version } => {
             let commit = tree(context, git, location, reference.as_deref())?;
             let version = tree_version(lock, &commit, location, version.as_ref())?;
             let time = checkout::time(&commit)?;

@@ -1,5 +1,5 @@
-//! A k3s that has been chosen, with all that surrounds its build: every way to choose one ends here, and
-//! the pipeline begins here.
+//! The selected k3s, with all that surrounds its build: every way to select one ends here, and the pipeline
+//! begins here.
 
 use super::checkout;
 use super::release::Source;
@@ -13,11 +13,11 @@ use crate::toolchain::go::StandIns;
 use anyhow::Result;
 use std::path::PathBuf;
 
-/// The name of [`Chosen::step`].
+/// The name of [`Selection::step`].
 pub const SOURCE: &str = "source";
 
-/// A choice, followed to its commit.
-pub struct Chosen {
+/// A source request, resolved to its commit.
+pub struct Selection {
     pub context: Context,
     pub lock: Lockfile,
     pub source: Source,
@@ -28,7 +28,7 @@ pub struct Chosen {
     pub scripts: Trust,
 }
 
-impl Chosen {
+impl Selection {
     /// The untouched files of the commit.
     pub fn checkout(&self) -> Result<PathBuf> {
         let (outputs, _) = Plan::new(vec![self.step()])?.run(&self.context, &self.context.work)?;

@@ -12,7 +12,7 @@ use crate::upstream::checkout::{self, Commit};
 use crate::upstream::git_cache;
 use crate::upstream::release::Source;
 use crate::upstream::script_probe::Trust;
-use crate::upstream::selection::Chosen;
+use crate::upstream::selection::Selection;
 use crate::upstream::transfer::{GitSettings, Reach};
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 /// Opens a directory that [`super::gather`] has made. Nothing of the network or of the user's own caches is used;
 /// everything is checked against its checksum.
-pub fn open(context: Context, directory: &Path, scripts: Trust) -> Result<Chosen> {
+pub fn open(context: Context, directory: &Path, scripts: Trust) -> Result<Selection> {
     let context = context.without_network();
     let directory = fs::canonicalize(directory)?;
     let index = fs::read(directory.join(INDEX))
@@ -54,7 +54,7 @@ pub fn open(context: Context, directory: &Path, scripts: Trust) -> Result<Chosen
     let tags =
         vendored.repositories.iter().map(|one| (one.url.as_str(), one.tag.as_str(), one.commit.as_str()));
     let files = vendored.downloads.iter().map(|one| (one.url.as_str(), &one.sha256));
-    Ok(Chosen {
+    Ok(Selection {
         lock: Lockfile::holding(directory.join(INDEX), tags, files),
         git: git_settings(made),
         stand_ins: Some(StandIns { proxy: "off".to_owned(), cache: modules }),

@@ -132,6 +132,6 @@ fn a_repository_whose_parts_are_missing_is_an_error_and_no_panic() {
     let place = Place::new();
     let context = xtask::context::Context { root: place.path("nothing"), ..place.context() };
     let error = xtask::sample::prepare(context, xtask::sample::Layout::Embed).err().unwrap();
-    let told = xtask::error::story(&error);
+    let told = xtask::error::chain(&error);
     assert!(told.contains(Path::new(&place.path("nothing/sample")).to_str().unwrap()), "{told}");
 }

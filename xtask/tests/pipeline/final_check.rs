@@ -28,8 +28,8 @@ pub fn verdict(build: &Build, name: &str, path: PathBuf) -> String {
 #[test]
 fn paths_of_the_build_machine_are_refused() {
     let place = Place::new();
-    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let build = shop::prepare(&chosen, ARCH, None);
+    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let build = shop::prepare(&selection, ARCH, None);
     let pause = shop::product("embed", ARCH).directory.join("pause");
     assert_eq!(verdict(&build, "pause", pause.clone()), "");
 
@@ -55,8 +55,8 @@ fn paths_of_the_build_machine_are_refused() {
 #[test]
 fn server_must_name_our_pause_image_alone() {
     let place = Place::new();
-    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let mut build = shop::prepare(&chosen, ARCH, None);
+    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let mut build = shop::prepare(&selection, ARCH, None);
     shop::product("embed", ARCH);
     let server = shop::result(ARCH, "server", "k3s").join("k3s");
     assert_eq!(verdict(&build, "server", server.clone()), "");
@@ -75,8 +75,8 @@ fn server_must_name_our_pause_image_alone() {
 #[test]
 fn component_for_another_machine_is_refused() {
     let place = Place::new();
-    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let build = shop::prepare(&chosen, ARCH, None);
+    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let build = shop::prepare(&selection, ARCH, None);
     let told = verdict(&build, "pause", env!("CARGO_BIN_EXE_xtask").into());
     assert!(told.starts_with("pause (") && told.contains("it is for ELF machine"), "{told}");
 }
@@ -84,8 +84,8 @@ fn component_for_another_machine_is_refused() {
 #[test]
 fn bundle_must_be_complete() {
     let place = Place::new();
-    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let mut build = shop::prepare(&chosen, ARCH, None);
+    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let mut build = shop::prepare(&selection, ARCH, None);
     let product = shop::product("embed", ARCH);
     let name = format!("{}.tar.zst", product.manifest.parts["bundle"].sha256);
     let bundle = shop::result(ARCH, "bundle", &name).join(&name);
@@ -117,8 +117,8 @@ fn bundle_must_be_complete() {
 #[test]
 fn binary_above_upstreams_limit_is_refused() {
     let place = Place::new();
-    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let mut build = shop::prepare(&chosen, ARCH, None);
+    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let mut build = shop::prepare(&selection, ARCH, None);
     let binary = shop::product("embed", ARCH).directory.join(build.target.k3s_binary());
     assert_eq!(verdict(&build, "binary", binary.clone()), "");
     build.facts.max_binary_mib = Some(1);
@@ -129,8 +129,8 @@ fn binary_above_upstreams_limit_is_refused() {
 #[test]
 fn window_that_k3s_cannot_unpack_is_refused() {
     let place = Place::new();
-    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let mut build = shop::prepare(&chosen, ARCH, None);
+    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let mut build = shop::prepare(&selection, ARCH, None);
     build.facts.recipe.zstd = Some((16, 26));
     let told = xtask::k3s::bundle::step(&build).err().unwrap().to_string();
     assert!(told.contains("a window of 2^26, which k3s cannot unpack"), "{told}");

@@ -66,8 +66,8 @@ fn patches_may_add_files_named_as_our_state_files() {
         )
     });
     std::fs::write(patches.join("own.patch"), added.concat()).unwrap();
-    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let tree = shop::make_tree(&shop::prepare(&chosen, ARCH, Some(&patches))).unwrap();
+    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let tree = shop::make_tree(&shop::prepare(&selection, ARCH, Some(&patches))).unwrap();
     for name in OURS {
         assert_eq!(std::fs::read_to_string(tree.join(name)).unwrap(), "theirs\n", "{name}");
     }
@@ -117,8 +117,8 @@ fn assets_are_not_written_through_links() {
         ("pkg/deploy/embed/coredns.yaml", "../../../docs/file"),
     ];
     let place = Place::new();
-    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let mut build = shop::prepare(&chosen, ARCH, None);
+    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let mut build = shop::prepare(&selection, ARCH, None);
     let intact = build.patched.tree.clone();
     for (index, (link, target)) in links.into_iter().enumerate() {
         let checkout = place.path(format!("checkout-{index}"));
@@ -183,8 +183,8 @@ fn bundle_with(build: &Build, root: impl Fn(&Path) + Send + Sync) -> anyhow::Res
 fn bundle_is_not_written_through_links_of_k3s_root() {
     let place = Place::new();
     let victim = victim(&place);
-    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let build = shop::prepare(&chosen, ARCH, None);
+    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let build = shop::prepare(&selection, ARCH, None);
     let made = bundle_with(&build, |bin| {
         for name in ["k3s", "cni", "check-config", "kubectl", ".sha256sums", ".links"] {
             symlink(&victim, bin.join(name)).unwrap();
@@ -200,8 +200,8 @@ fn bundle_is_not_written_through_links_of_k3s_root() {
 fn bundle_is_not_written_through_a_directory_of_k3s_root() {
     let place = Place::new();
     let victim = victim(&place);
-    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let build = shop::prepare(&chosen, ARCH, None);
+    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let build = shop::prepare(&selection, ARCH, None);
     let outside = victim.parent().unwrap();
     let error = bundle_with(&build, |bin| symlink(outside, bin.join("aux")).unwrap()).unwrap_err();
     assert!(format!("{error:#}").contains("bin/aux is a symbolic link"), "{error:#}");

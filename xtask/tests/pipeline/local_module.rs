@@ -114,8 +114,8 @@ fn local_modules_are_compiled_labelled_and_vendored() {
     let report = std::fs::read_to_string(product.directory.join("report.html")).unwrap();
     assert!(report.contains("modules that are not upstream"), "the report does not say so");
 
-    let chosen = xtask::sample::prepare(place.context(), Layout::Embed).unwrap();
-    let build = shop::prepare(&chosen, "riscv64", Some(&patches));
+    let selection = xtask::sample::prepare(place.context(), Layout::Embed).unwrap();
+    let build = shop::prepare(&selection, "riscv64", Some(&patches));
     let vendored = xtask::vendoring::gather::run(&build).unwrap();
     let again = Place::new();
     let options = [vendored.as_os_str(), "--patches".as_ref(), patches.as_os_str()];

@@ -36,8 +36,8 @@ fn assert_patched(file: &Path) {
 #[test]
 fn patched_manifest_is_embedded() {
     let place = Place::new();
-    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let tree = shop::make_tree(&shop::prepare(&chosen, ARCH, Some(&patch_of_manifest(&place)))).unwrap();
+    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let tree = shop::make_tree(&shop::prepare(&selection, ARCH, Some(&patch_of_manifest(&place)))).unwrap();
     assert_patched(&tree.join("pkg/deploy/embed/coredns.yaml"));
 }
 
@@ -57,8 +57,8 @@ fn with_committed_charts<'a>(place: &Place, mut build: Build<'a>, count: usize) 
 #[test]
 fn patched_manifest_is_generated_beside_committed_charts() {
     let place = Place::new();
-    let chosen = sample::prepare(place.context(), Layout::Bindata).unwrap();
-    let build = shop::prepare(&chosen, ARCH, Some(&patch_of_manifest(&place)));
+    let selection = sample::prepare(place.context(), Layout::Bindata).unwrap();
+    let build = shop::prepare(&selection, ARCH, Some(&patch_of_manifest(&place)));
     let build = with_committed_charts(&place, build, 2);
     assert_eq!(charts::wanted(&build).unwrap(), Wanted::InTree);
 
@@ -71,8 +71,8 @@ fn patched_manifest_is_generated_beside_committed_charts() {
 #[test]
 fn charts_are_downloaded_where_one_is_not_committed() {
     let place = Place::new();
-    let chosen = sample::prepare(place.context(), Layout::Bindata).unwrap();
-    let build = with_committed_charts(&place, shop::prepare(&chosen, ARCH, None), 1);
+    let selection = sample::prepare(place.context(), Layout::Bindata).unwrap();
+    let build = with_committed_charts(&place, shop::prepare(&selection, ARCH, None), 1);
     assert_eq!(charts::wanted(&build).unwrap(), Wanted::Download);
 }
 

@@ -118,12 +118,12 @@ fn what_is_left_out_is_called_missing_and_not_asked_for_at_the_start() {
     assert!(report.contains("without k3s-root") && report.contains("without charts"));
 
     // Where the bundle must contain k3s-root, the same bundle is refused.
-    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
     let results =
         walkdir::WalkDir::new(place.work().join(host).join("bundle")).into_iter().map(Result::unwrap);
     let bundle =
         results.map(walkdir::DirEntry::into_path).find(|path| path.to_string_lossy().ends_with(".tar.zst"));
-    let told = final_check::verdict(&shop::prepare(&chosen, host, None), "bundle", bundle.unwrap());
+    let told = final_check::verdict(&shop::prepare(&selection, host, None), "bundle", bundle.unwrap());
     assert!(told.starts_with("k3s-root is included, and the bundle has no aux/ip6tables, "), "{told}");
 }
 

@@ -39,7 +39,7 @@ fn a_clone_elsewhere_builds_the_same_bytes() {
         };
         let arguments = ["xtask", "build", "--sample", "--sample-layout", layout];
         let Command::Build(build) = Cli::parse_from(arguments).command else { panic!("this is a build") };
-        build.run(context).unwrap_or_else(|error| panic!("{}", xtask::error::story(&error)));
+        build.run(context).unwrap_or_else(|error| panic!("{}", xtask::error::chain(&error)));
         is_the_shared_one(&place, layout);
     }
 }

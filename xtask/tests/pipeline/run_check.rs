@@ -64,8 +64,8 @@ fn verdict(build: &Build, programs: &[(&'static str, String, String); 4]) -> Res
 #[test]
 fn programs_must_run_and_start_a_server() {
     let place = Place::new();
-    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let build = shop::prepare(&chosen, shop::host().go, None);
+    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let build = shop::prepare(&selection, shop::host().go, None);
     let version = build.source.version.to_string();
     let start = format!("Starting k3s {version}");
     let right = K3s { version: &version, directory: "sum", start: &start };

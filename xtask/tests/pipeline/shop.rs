@@ -9,7 +9,7 @@ use xtask::k3s::{Build, source_tree};
 use xtask::product::manifest::Manifest;
 use xtask::step::Plan;
 use xtask::target::Target;
-use xtask::upstream::selection::Chosen;
+use xtask::upstream::selection::Selection;
 
 /// The two layouts of upstream, and the version of the sample in each.
 pub const LAYOUTS: [(&str, &str); 2] = [("embed", "v0.35.0+k3s1.sample"), ("bindata", "v0.31.1+k3s1.sample")];
@@ -76,7 +76,7 @@ pub fn build(place: &Place, options: &[&str]) -> Product {
 
 /// Returns a build that has not begun, for an architecture and with the patches of this directory.
 #[track_caller]
-pub fn prepare<'a>(chosen: &'a Chosen, arch: &str, patches: Option<&Path>) -> Build<'a> {
+pub fn prepare<'a>(selection: &'a Selection, arch: &str, patches: Option<&Path>) -> Build<'a> {
     let options = BuildOptions {
         arch: arch.to_owned(),
         pause_image: None,
@@ -86,7 +86,7 @@ pub fn prepare<'a>(chosen: &'a Chosen, arch: &str, patches: Option<&Path>) -> Bu
         k3s_root: Choose::Fetch,
         level: None,
     };
-    xtask::command::build::prepare(chosen, Target::named(arch).unwrap(), &options).unwrap()
+    xtask::command::build::prepare(selection, Target::named(arch).unwrap(), &options).unwrap()
 }
 
 /// Returns the path of this file in the result of a step of a shared product.

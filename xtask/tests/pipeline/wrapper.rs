@@ -147,8 +147,8 @@ fn the_wrapper_and_our_own_check_refuse_the_same_bundles() {
     let name = format!("{}.tar.zst", product.manifest.parts["bundle"].sha256);
     let intact = std::fs::read(shop::result(host.go, "bundle", &name).join(&name)).unwrap();
     let tree = shop::result(host.go, "tree", "tree/pkg/data/embed");
-    let chosen = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let build = shop::prepare(&chosen, host.go, None);
+    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let build = shop::prepare(&selection, host.go, None);
 
     let entries = unpack(&intact);
     let filled = {

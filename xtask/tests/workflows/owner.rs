@@ -31,7 +31,7 @@ fn a_checkout_of_somebody_else_is_refused_with_the_line_that_cures_it() {
         chown(entry.unwrap().path(), Some(SOMEBODY_ELSE), None).unwrap();
     }
     for error in [workspace::digest(&context, None).unwrap_err(), workspace::commit(&context).unwrap_err()] {
-        let said = xtask::error::story(&error);
+        let said = xtask::error::chain(&error);
         let cure = format!("git config --global --add safe.directory '{}'", root.display());
         assert!(said.contains(&format!("uid {SOMEBODY_ELSE}")) && said.contains(&cure), "{said}");
         assert!(!said.contains("is not a git repository"), "{said}");

@@ -69,7 +69,7 @@ pub fn fetch(context: &Context) -> Result<Fetched> {
         match from(context, suite) {
             Ok(files) => return Ok(Fetched { suite: suite.clone(), files }),
             Err(error) => {
-                context.progress.say(format!("Debian {suite} cannot lend a guest: {}", reason(&error)));
+                context.progress.print(format!("Debian {suite} cannot lend a guest: {}", reason(&error)));
                 told.push(format!("- {suite}: {error:#}"));
             }
         }
@@ -83,9 +83,9 @@ fn from(context: &Context, suite: &str) -> Result<Vec<PathBuf>> {
 
 /// What apt complains of first, or else the error itself.
 fn reason(error: &anyhow::Error) -> String {
-    let story = format!("{error:#}");
-    let complaint = story.lines().map(str::trim).find(|line| line.starts_with("E: "));
-    complaint.map_or(story.clone(), |line| line.trim_start_matches("E: ").to_owned())
+    let text = format!("{error:#}");
+    let complaint = text.lines().map(str::trim).find(|line| line.starts_with("E: "));
+    complaint.map_or(text.clone(), |line| line.trim_start_matches("E: ").to_owned())
 }
 
 #[cfg(test)]

@@ -25,13 +25,13 @@ pub fn run(context: &Context, arguments: &[String]) -> Result<()> {
         crate::command::cache::remove(&directory)?;
     }
     let tried = Tried::create(context, directory)?;
-    context.progress.say("cargo xtask build, from empty caches");
+    context.progress.print("cargo xtask build, from empty caches");
     let cold = timed(tried.xtask(&words(&["build"], arguments))?.log("bench"))?;
     let same = timed(tried.xtask(&words(&["build"], arguments))?.log("bench"))?;
     let other = words(&["build", "--pause-image", "example/pause:another"], arguments);
     let pause = timed(tried.xtask(&other)?.log("bench"))?;
     let plan = tried.xtask(&words(&["build", "--dry-run"], arguments))?.read()?;
-    context.progress.say("the bare commands, from empty caches");
+    context.progress.print("the bare commands, from empty caches");
     let bare = timed(tried.bare(plan)?)?;
     let row = |what: &str, ours: f64, theirs: f64| Row { what: what.to_owned(), ours, theirs, unit: "s" };
     super::print(

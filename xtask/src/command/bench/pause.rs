@@ -24,7 +24,7 @@ pub fn run(context: &Context) -> Result<()> {
     for target in &TARGETS {
         let compiler = format!("{}-gcc", target.gnu);
         if process::find(&compiler).is_none() {
-            context.progress.say(format!("not measured: {}, for want of {compiler}", target.go));
+            context.progress.print(format!("not measured: {}, for want of {compiler}", target.go));
             continue;
         }
         let ours = crate::pause::build(context, target)?;
