@@ -33,23 +33,23 @@ pub const NOTES: &str = "NOTES.md";
 /// The signature of the checksums.
 pub const SIGNATURE: &str = "SHA256SUMS.asc";
 /// File in a directory that is no release, which says why.
-pub const REHEARSAL: &str = "REHEARSAL";
+pub const PREVIEW: &str = "PREVIEW";
 
 /// Mode of building a directory, which decides what may be done with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manner {
+pub enum Mode {
     /// Only of what may be published.
     Release,
-    /// From any product: the directory says why it is no release, and is never published.
-    Rehearsal,
+    /// Of any product: the directory says why it is no release, and is never published.
+    Preview,
 }
 
-impl Manner {
+impl Mode {
     /// The directory's name, beside the products of its version.
     pub fn directory(self) -> &'static str {
         match self {
-            Manner::Release => "release",
-            Manner::Rehearsal => "rehearsal",
+            Mode::Release => "release",
+            Mode::Preview => "preview",
         }
     }
 }
@@ -64,7 +64,7 @@ pub struct Part {
 /// Input of the release of one version.
 pub struct Release<'a> {
     pub context: &'a Context,
-    pub manner: Manner,
+    pub mode: Mode,
     /// One for each architecture, all of the same k3s.
     pub parts: &'a [Part],
     pub dist: &'static Dist,
@@ -80,18 +80,18 @@ impl Release<'_> {
     pub fn publish(&self) -> Result<PathBuf> {
         let first = self.parts.first().context("a release has a product")?;
         let manifest = &first.product.manifest;
-        let place = self.context.dist.join(&manifest.k3s).join(self.manner.directory());
-        let name = Path::new("locks").join(format!("{}-{}", self.manner.directory(), manifest.k3s));
+        let place = self.context.dist.join(&manifest.k3s).join(self.mode.directory());
+        let name = Path::new("locks").join(format!("{}-{}", self.mode.directory(), manifest.k3s));
         let _lock = FileLock::acquire(self.context, &self.context.work.join(name))?;
-        let running = self.context.progress.step(self.manner.directory());
-        let making = product::making(&self.context.dist.join(&manifest.k3s), self.manner.directory())?;
+        let running = self.context.progress.step(self.mode.directory());
+        let making = product::making(&self.context.dist.join(&manifest.k3s), self.mode.directory())?;
         let directory = making.path();
         for part in self.parts {
             assemble::add(directory, part, self.dist.name)
                 .with_context(|| format!("gathering what is published for {}", part.target.go))?;
         }
-        if self.manner == Manner::Rehearsal {
-            fs::write(directory.join(REHEARSAL), rehearsal(&self.shortcomings))?;
+        if self.mode == Mode::Preview {
+            fs::write(directory.join(PREVIEW), preview(&self.shortcomings))?;
         }
         fs::write(directory.join(NOTES), notes::text(self, &assets::list(directory)?))?;
         fs::write(directory.join(SUMS), assemble::sums(directory)?)?;
@@ -107,7 +107,7 @@ impl Release<'_> {
 }
 
 /// Returns the text of the file that marks a directory as no release.
-fn rehearsal(shortcomings: &[String]) -> String {
+fn preview(shortcomings: &[String]) -> String {
     let reasons: String = shortcomings.iter().map(|reason| format!("- {reason}\n")).collect();
-    format!("This was made to see how a release is made. It is none and is not to be published.\n{reasons}")
+    format!("This is a preview and must not be published.\n{reasons}")
 }

@@ -11,11 +11,11 @@ use crate::product::Product;
 use crate::product::manifest::Manifest;
 use crate::release::assets::{self, File};
 use crate::release::problems::{self, Faults};
-use crate::release::{Manner, Part, Release, check, consistency, github};
+use crate::release::{Mode, Part, Release, check, consistency, github};
 use crate::rpm::nevra::rpm_version;
 use crate::target::{TARGETS, Target};
 use crate::upstream::selection::Selection;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use indicatif::HumanBytes;
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   cargo xtask release --k3s v1.33.0+k3s1 --arch riscv64,arm64
   cargo xtask release --k3s v1.33.0+k3s1 --product riscv64/ --product arm64/ --sign me@example.org
-  cargo xtask release --sample --rehearsal                see how a release is made
+  cargo xtask release --sample --preview                  see how a release is made
   cargo xtask release upload target/dist/v1.33.0+k3s1/release")]
 pub struct Args {
     #[command(subcommand)]
@@ -67,8 +67,12 @@ struct Making {
     #[command(flatten)]
     packages: PackageOptions,
 
-    /// Make the directory also of what is no release; it says so, and cannot be published
+    /// Make the directory of any product, marked as no release; it cannot be published
     #[arg(long, help_heading = HEADING)]
+    preview: bool,
+
+    /// The former name of --preview.
+    #[arg(long, hide = true)]
     rehearsal: bool,
 }
 
@@ -117,12 +121,13 @@ impl Ground {
 
 impl Making {
     fn run(self, context: Context) -> Result<()> {
-        let manner = self.manner();
+        ensure!(!self.rehearsal, "--rehearsal is now called --preview");
+        let mode = self.mode();
         let targets = Target::all_named(self.options.arch.split(','))?;
         self.options.refuse_early(&context)?;
         let packager = self.packages.prepare(&context)?;
         let finished = self.finished()?;
-        let ground = self.ground(context, manner)?;
+        let ground = self.ground(context, mode)?;
         let context = ground.context();
         let products = match &ground {
             Ground::Selection(selection) if finished.is_empty() => self.build(selection, &targets)?,
@@ -139,11 +144,11 @@ impl Making {
         if let Ground::Products(_) = &ground {
             faults.shortcomings.push(check::NO_SOURCE.to_owned());
         }
-        let shortcomings = faults.settle(manner)?;
+        let shortcomings = faults.settle(mode)?;
         let parts = self.package(&ground, &packager, products)?;
         let release = Release {
             context,
-            manner,
+            mode,
             parts: &parts,
             dist: packager.dist,
             address: &packager.address,
@@ -153,8 +158,8 @@ impl Making {
         tell(&release.publish()?)
     }
 
-    fn manner(&self) -> Manner {
-        if self.rehearsal { Manner::Rehearsal } else { Manner::Release }
+    fn mode(&self) -> Mode {
+        if self.preview { Mode::Preview } else { Mode::Release }
     }
 
     /// Returns what the options themselves say against a release, before anything is built.
@@ -179,20 +184,20 @@ impl Making {
 
     /// Finds what was chosen, as locked. Whoever has products need not say what they were made of, but then
     /// there is nothing to make a source package of.
-    fn ground(&self, context: Context, manner: Manner) -> Result<Ground> {
+    fn ground(&self, context: Context, mode: Mode) -> Result<Ground> {
         let mut faults = self.faults();
         let SourceArgs { k3s, source, vendored, sample, .. } = &self.source;
         let given = k3s.is_some() || source.is_some() || vendored.is_some() || *sample;
         if !self.products.is_empty() && !given {
-            faults.settle(manner)?;
+            faults.settle(mode)?;
             return Ok(Ground::Products(Box::new(context)));
         }
-        let locked = self.source.locked || manner == Manner::Release;
+        let locked = self.source.locked || mode == Mode::Release;
         let selection = SourceArgs { locked, ..self.source.clone() }.find(context);
         if let Err(error) = &selection {
             faults.errors.push(chain(error));
         }
-        faults.settle(manner)?;
+        faults.settle(mode)?;
         Ok(Ground::Selection(Box::new(selection?)))
     }
 
@@ -247,7 +252,7 @@ impl Making {
                     let options = self.options_for(target);
                     let build = build::prepare(selection, target, &options)?;
                     let errors = consistency::with_build(&product.manifest, &build)?;
-                    Faults { errors, ..Faults::default() }.settle(self.manner())?;
+                    Faults { errors, ..Faults::default() }.settle(self.mode())?;
                     Some(rpm::rebuild(&self.source, &options, &build)?)
                 }
                 _ => None,

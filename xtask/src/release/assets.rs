@@ -1,6 +1,6 @@
 //! The assets of a release: the one table from which they are assembled, checked and described.
 
-use super::{NOTES, Part, REHEARSAL, SIGNATURE, assemble};
+use super::{NOTES, PREVIEW, Part, SIGNATURE, assemble};
 use crate::product::load::{CHECK_CONFIG, LICENSE, NOTICES};
 use crate::product::{MANIFEST, SUMS};
 use crate::rpm::repository::REPO_FILE;
@@ -77,7 +77,7 @@ pub static ASSETS: [Asset; 16] = [
     asset(NOTES, Release, Present, "the text of the release"),
     asset(SUMS, Release, Present, "the checksums of all other assets"),
     asset(SIGNATURE, Release, Optional, "the signature of the checksums"),
-    asset(REHEARSAL, Release, Optional, "why this is no release"),
+    asset(PREVIEW, Release, Optional, "why this is no release"),
 ];
 
 const fn asset(name: &'static str, source: Source, check: Check, description: &'static str) -> Asset {

@@ -3,7 +3,7 @@
 
 use super::assets::{self, ASSETS, Check, Source};
 use super::problems::{self, Faults};
-use super::{REHEARSAL, packages};
+use super::{PREVIEW, packages};
 use crate::digest::Digest;
 use crate::elf;
 use crate::lockfile::Lockfile;
@@ -28,7 +28,7 @@ pub struct Checked {
     /// Every file that is published, by name.
     pub files: Vec<String>,
     /// Reason why the directory is no release, as the directory states it.
-    rehearsal: Option<String>,
+    preview: Option<String>,
 }
 
 /// Checks a directory.
@@ -55,9 +55,9 @@ pub fn directory(directory: &Path) -> Result<Checked> {
             .with_context(|| format!("looking at what is for {}", manifest.arch))?;
     }
     packages::whole(directory, &manifests)?;
-    let is_rehearsal = files.iter().any(|name| name == REHEARSAL);
-    let rehearsal = is_rehearsal.then(|| fs::read_to_string(directory.join(REHEARSAL))).transpose()?;
-    Ok(Checked { manifests, files, rehearsal })
+    let is_preview = files.iter().any(|name| name == PREVIEW);
+    let preview = is_preview.then(|| fs::read_to_string(directory.join(PREVIEW))).transpose()?;
+    Ok(Checked { manifests, files, preview })
 }
 
 impl Checked {
@@ -68,8 +68,8 @@ impl Checked {
         if !self.files.iter().any(|name| name.ends_with(SOURCE_PACKAGE)) {
             faults.shortcomings.push(NO_SOURCE.to_owned());
         }
-        if let Some(text) = &self.rehearsal {
-            let first = text.lines().next().unwrap_or(REHEARSAL);
+        if let Some(text) = &self.preview {
+            let first = text.lines().next().unwrap_or(PREVIEW);
             faults.errors.push(format!("the directory says of itself: {first}"));
         }
         faults

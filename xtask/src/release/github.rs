@@ -1,7 +1,7 @@
 //! Publishing, through GitHub's own command line and with whatever it is logged in as.
 
 use super::check::{self, Checked};
-use super::{Manner, NOTES};
+use super::{Mode, NOTES};
 use crate::context::Context;
 use crate::lockfile::{Adding, Lockfile};
 use crate::process::{self, Program};
@@ -18,7 +18,7 @@ pub fn upload(context: &Context, directory: &Path) -> Result<String> {
     let lock = Lockfile::open(&context.lock_file, Adding::Forbidden)?;
     checked
         .faults(&lock)
-        .settle(Manner::Release)
+        .settle(Mode::Release)
         .with_context(|| format!("{} stays here", directory.display()))?;
     let Some(gh) = process::find("gh") else {
         bail!("gh is not here, which publishes on GitHub (package gh)");

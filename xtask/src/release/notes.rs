@@ -1,7 +1,7 @@
 //! Notes of a release, for a user who has found it and wants a k3s that runs pods.
 
 use super::assets::{self, File};
-use super::{Manner, Release, SUMS};
+use super::{Mode, Release, SUMS};
 use crate::process::quoted;
 use crate::product::manifest::Manifest;
 use crate::rpm::repository::REPO_FILE;
@@ -16,7 +16,7 @@ pub fn text(release: &Release, files: &[File]) -> String {
     let targets: Vec<&Target> = release.parts.iter().map(|part| part.target).collect();
     let sections = [
         head(manifest, &targets),
-        warning(release.manner, &release.shortcomings),
+        warning(release.mode, &release.shortcomings),
         install(release, first.target),
         versions(release, manifest),
         patches(manifest),
@@ -41,12 +41,12 @@ fn head(manifest: &Manifest, targets: &[&Target]) -> String {
     )
 }
 
-fn warning(manner: Manner, shortcomings: &[String]) -> String {
-    if manner == Manner::Release {
+fn warning(mode: Mode, shortcomings: &[String]) -> String {
+    if mode == Mode::Release {
         return String::new();
     }
     let reasons: Vec<String> = shortcomings.iter().map(|reason| format!("\n> - {reason}")).collect();
-    format!("> **This is a rehearsal and no release.**{}", reasons.concat())
+    format!("> **This is a preview and no release.**{}", reasons.concat())
 }
 
 /// For the first architecture; the others differ in the names of their files.

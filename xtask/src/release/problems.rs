@@ -1,7 +1,7 @@
 //! Problems that keep products from being released. All are reported at once, so that a user who fixes one
 //! also sees the next.
 
-use super::Manner;
+use super::Mode;
 use super::consistency::{Makings, differing, makings};
 use crate::lockfile::Lockfile;
 use crate::product::manifest::Manifest;
@@ -20,17 +20,17 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Returns what a rehearsal says of itself, or one error that names everything.
-    pub fn settle(self, manner: Manner) -> Result<Vec<String>> {
+    /// Returns what a preview says of itself, or one error that names everything.
+    pub fn settle(self, mode: Mode) -> Result<Vec<String>> {
         let Faults { mut errors, shortcomings } = self;
-        let refusal = match manner {
-            Manner::Rehearsal if errors.is_empty() => return Ok(shortcomings),
-            Manner::Rehearsal => "no directory can be made of this",
-            Manner::Release if errors.is_empty() && shortcomings.is_empty() => return Ok(shortcomings),
-            Manner::Release => {
+        let refusal = match mode {
+            Mode::Preview if errors.is_empty() => return Ok(shortcomings),
+            Mode::Preview => "no directory can be made of this",
+            Mode::Release if errors.is_empty() && shortcomings.is_empty() => return Ok(shortcomings),
+            Mode::Release => {
                 errors.extend(shortcomings);
                 "a release is whole, locked, and built from an upstream tag's own commit; this is not\n  \
-                 (with --rehearsal the directory is made of anything, says what it is not, and cannot be published)"
+                 (with --preview the directory is made of anything, says what it is not, and cannot be published)"
             }
         };
         bail!("{refusal}{}", errors.iter().map(|reason| format!("\n- {reason}")).collect::<String>())
@@ -207,7 +207,7 @@ mod tests {
         let (one, other) = (manifest("riscv64"), manifest("arm64"));
         let faults = of_products(&[&one, &other], &whole_lock());
         assert_eq!(faults, Faults::default());
-        assert_eq!(faults.settle(Manner::Release).unwrap(), [""; 0]);
+        assert_eq!(faults.settle(Mode::Release).unwrap(), [""; 0]);
     }
 
     #[test]
@@ -217,7 +217,7 @@ mod tests {
         tree.incomplete = vec!["charts".into(), "k3s-root".into()];
         let what = "NOT CHECKED: whether the product runs".into();
         tree.checks.push(Check { what, seen: "qemu-riscv64 is missing".into() });
-        let error = of_products(&[&tree], &lock("{}")).settle(Manner::Release).unwrap_err().to_string();
+        let error = of_products(&[&tree], &lock("{}")).settle(Mode::Release).unwrap_err().to_string();
         for reason in [
             &format!(
                 "\n- riscv64: it was built from a tree, and not from an upstream tag's own commit ({COMMIT})"
@@ -278,14 +278,14 @@ mod tests {
     }
 
     #[test]
-    fn products_that_differ_in_more_than_their_architecture_make_no_directory_even_in_rehearsal() {
+    fn products_that_differ_in_more_than_their_architecture_make_no_directory_even_in_preview() {
         let one = manifest("riscv64");
         let mut other = manifest("arm64");
         other.k3s = "v1.33.1+k3s1".into();
         other.tools.insert("go".into(), "1.24.3".into());
         other.patches.clear();
         let faults = of_products(&[&one, &other], &whole_lock());
-        let error = faults.settle(Manner::Rehearsal).unwrap_err().to_string();
+        let error = faults.settle(Mode::Preview).unwrap_err().to_string();
         for reason in [
             "the k3s version is v1.33.0+k3s1 for riscv64 and v1.33.1+k3s1 for arm64",
             "the tool go is 1.24.2 for riscv64 and 1.24.3 for arm64",

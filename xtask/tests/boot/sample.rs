@@ -27,7 +27,7 @@ const CHAIN: [&[&str]; 5] = [
     &["build", "--sample"],
     &["pause", "--arch", "riscv64"],
     &["images", "--sample"],
-    &["release", "--sample", "--rehearsal"],
+    &["release", "--sample", "--preview"],
     &["boot", "--sample", "--memory", "2G"],
 ];
 
@@ -77,7 +77,7 @@ fn sample_is_made_and_booted_at_an_odd_path() {
     assert_eq!(after, before, "something was changed outside of target/");
 
     let made = target.join("dist/v0.35.0+k3s1.sample");
-    assert!(made.join("rehearsal/SHA256SUMS").is_file());
+    assert!(made.join("preview/SHA256SUMS").is_file());
     let directory = made.join("boot");
     assert!(told.contains("pause-rss") && told.contains(directory.to_str().unwrap()), "{told}");
 

@@ -1,8 +1,8 @@
 //! Tests of what cannot be packaged: each is refused with a reason and a remedy, and leaves nothing half-written.
 
 use crate::fake;
-use crate::lab::{CREATEREPO, can_build};
 use crate::needs;
+use crate::packages::{CREATEREPO, can_build};
 use crate::place::{Place, failed, succeeded};
 use fs_err as fs;
 use std::os::unix::fs::PermissionsExt;

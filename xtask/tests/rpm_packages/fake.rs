@@ -1,6 +1,6 @@
 //! Finished products without a build: the pause program in place of k3s, and a matching manifest.
 
-use crate::lab::context;
+use crate::packages::context;
 use fs_err as fs;
 use std::collections::BTreeMap;
 use std::path::Path;

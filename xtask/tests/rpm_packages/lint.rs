@@ -1,7 +1,7 @@
 //! Tests of packages, units and scripts with the linters for them.
 
-use crate::lab::{former, latter, ours, told};
 use crate::needs;
+use crate::packages::{expect_success, former, latter, ours};
 use crate::root::{Root, can_install};
 use fs_err as fs;
 use std::process::Command;
@@ -9,27 +9,27 @@ use xtask::rpm::read;
 
 #[test]
 fn rpmlint_finds_nothing() {
-    if !crate::lab::can_build("what rpmlint says")
+    if !crate::packages::can_build("what rpmlint says")
         || !needs::programs("what rpmlint says", &[("rpmlint", "rpmlint")])
     {
         return;
     }
     let mut command = Command::new("rpmlint");
     command.arg("--config").arg(ours("rpm/rpmlint.toml")).args(former().all()).arg(ours("rpm/k3s.spec"));
-    let said = told(command.output().unwrap());
+    let said = expect_success(command.output().unwrap());
     assert!(said.contains("3 packages and 1 specfiles checked; 0 errors, 0 warnings"), "{said}");
 }
 
 #[test]
 fn rpmlint_finds_what_nobody_has_filtered() {
-    if !crate::lab::can_build("whether rpmlint looks")
+    if !crate::packages::can_build("whether rpmlint looks")
         || !needs::programs("whether rpmlint looks", &[("rpmlint", "rpmlint")])
     {
         return;
     }
     // openEuler's own package has files in /usr/local, which our filters do not allow.
     let mut command = Command::new("rpmlint");
-    command.arg("--config").arg(ours("rpm/rpmlint.toml")).arg(crate::lab::openeuler());
+    command.arg("--config").arg(ours("rpm/rpmlint.toml")).arg(crate::packages::openeuler());
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(!output.status.success() && said.contains("dir-or-file-in-usr-local"), "{said}");
@@ -57,7 +57,7 @@ fn systemd_has_nothing_to_say_of_the_installed_units() {
             command.args(["verify", "--man=no", "--recursive-errors=one"]).arg(file);
             command.output().unwrap()
         };
-        assert_eq!(told(verify(&file)), "");
+        assert_eq!(expect_success(verify(&file)), "");
         fs::write(&file, text.replace("KillMode=process", "KillMode=proces")).unwrap();
         let said = String::from_utf8(verify(&file).stderr).unwrap();
         assert!(said.contains("kill mode"), "what is wrong would not be noticed: {said}");
@@ -81,7 +81,7 @@ fn units_give_k3s_a_home_and_wait_for_each_other() {
 
 #[test]
 fn shellcheck_finds_nothing_in_scripts_and_scriptlets() {
-    if !crate::lab::can_build("the scriptlets")
+    if !crate::packages::can_build("the scriptlets")
         || !needs::programs("what shellcheck says", &[("shellcheck", "shellcheck")])
     {
         return;
@@ -89,15 +89,15 @@ fn shellcheck_finds_nothing_in_scripts_and_scriptlets() {
     let scripts = ["k3s-install.sh", "k3s-killall.sh", "k3s-uninstall.sh", "k3s.bash"];
     let mut command = Command::new("shellcheck");
     command.args(["--shell=sh"]).args(scripts[..3].iter().map(|name| ours("rpm").join(name)));
-    assert_eq!(told(command.output().unwrap()), "");
+    assert_eq!(expect_success(command.output().unwrap()), "");
     let mut command = Command::new("shellcheck");
-    assert_eq!(told(command.arg("--shell=bash").arg(ours("rpm/k3s.bash")).output().unwrap()), "");
+    assert_eq!(expect_success(command.arg("--shell=bash").arg(ours("rpm/k3s.bash")).output().unwrap()), "");
     let directory = tempfile::tempdir().unwrap();
     let scriptlets = read::read(&latter().k3s).unwrap().scriptlets;
     assert_eq!(scriptlets.len(), 4);
     for (name, text) in scriptlets {
         let file = directory.path().join(&name);
         fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
-        assert_eq!(told(Command::new("shellcheck").arg(&file).output().unwrap()), "", "{name}");
+        assert_eq!(expect_success(Command::new("shellcheck").arg(&file).output().unwrap()), "", "{name}");
     }
 }

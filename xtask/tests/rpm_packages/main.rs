@@ -11,7 +11,7 @@ mod site_macros;
 
 mod bad_input;
 mod fake;
-mod lab;
+mod packages;
 mod lint;
 mod migration;
 mod names;

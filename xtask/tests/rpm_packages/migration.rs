@@ -1,7 +1,7 @@
 //! Tests of the migration from openEuler's own k3s 1.24.2, and of the fix for users who keep it.
 
-use crate::lab::{former, openeuler, told};
 use crate::needs;
+use crate::packages::{expect_success, former, openeuler};
 use crate::root::{Root, can_install};
 use crate::scripts::{UPSTREAMS_KILLALL, UPSTREAMS_UNINSTALL};
 use crate::transactions::{data_is_kept, write_data};
@@ -69,10 +69,15 @@ fn after_an_upgrade_from_1_24_2_its_unit_and_links_still_work() {
     }
 
     // Asked to take over, k3s-install.sh sets them aside, and the names mean the package's scripts.
-    told(root.run(&["k3s-install.sh"]));
+    expect_success(root.run(&["k3s-install.sh"]));
     let path = "PATH=/usr/local/bin:/usr/bin:/bin";
-    let found =
-        told(root.run(&["env", path, "sh", "-c", "command -v k3s-killall.sh; command -v k3s-uninstall.sh"]));
+    let found = expect_success(root.run(&[
+        "env",
+        path,
+        "sh",
+        "-c",
+        "command -v k3s-killall.sh; command -v k3s-uninstall.sh",
+    ]));
     assert_eq!(found, "/usr/bin/k3s-killall.sh\n/usr/bin/k3s-uninstall.sh\n");
     data_is_kept(&root);
 }

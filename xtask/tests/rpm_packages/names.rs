@@ -1,7 +1,7 @@
 //! Tests of the order of versions in rpm's own comparison.
 
-use crate::lab::told;
 use crate::needs;
+use crate::packages::expect_success;
 use std::cmp::Ordering;
 use std::process::Command;
 use xtask::rpm::nevra::rpm_version;
@@ -9,7 +9,7 @@ use xtask::rpm::nevra::rpm_version;
 /// Compares two versions with `rpm.vercmp`, which rpm and dnf upgrade by.
 fn compare(one: &str, other: &str) -> Ordering {
     let macro_text = format!("%{{lua:print(rpm.vercmp(\"{one}\", \"{other}\"))}}");
-    let output = told(Command::new("rpm").args(["--eval", &macro_text]).output().unwrap());
+    let output = expect_success(Command::new("rpm").args(["--eval", &macro_text]).output().unwrap());
     output.trim().parse::<i32>().unwrap().cmp(&0)
 }
 

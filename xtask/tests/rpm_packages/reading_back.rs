@@ -1,7 +1,7 @@
 //! Tests of the check of finished packages: correct ones pass, and each kind of mistake is found.
 
 use crate::fake;
-use crate::lab::{can_build, packaging, scratch};
+use crate::packages::{can_build, packaging, scratch};
 use fs_err as fs;
 use xtask::product::Product;
 use xtask::product::manifest::Manifest;
@@ -97,7 +97,7 @@ fn description(name: &str) -> String {
     let package = package.next().expect("the package k3s");
     let output =
         std::process::Command::new("rpm").args(["-qp", "--qf", "%{DESCRIPTION}"]).arg(package).output();
-    crate::lab::told(output.unwrap())
+    crate::packages::expect_success(output.unwrap())
 }
 
 #[test]

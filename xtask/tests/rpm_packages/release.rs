@@ -1,8 +1,8 @@
 //! Tests of the directory that is published: its contents, and what must not be published.
 
 use crate::fake;
-use crate::lab::{CREATEREPO, can_build, packaging, told};
 use crate::needs;
+use crate::packages::{CREATEREPO, can_build, expect_success, packaging};
 use crate::place::{self, Place, failed};
 use crate::repository::{can_solve, root_with};
 use fs_err as fs;
@@ -13,7 +13,7 @@ use xtask::context::Context;
 use xtask::digest::Digest;
 use xtask::product::Product;
 use xtask::product::manifest::Manifest;
-use xtask::release::{Manner, Part, Release};
+use xtask::release::{Mode, Part, Release};
 use xtask::rpm::Packaging;
 
 pub const VERSION: &str = "v1.33.0+k3s1";
@@ -40,7 +40,7 @@ pub fn place_with_product(change: impl FnOnce(&mut Manifest)) -> Place {
 }
 
 /// Releases a product through the library, with a source package that cannot be built.
-pub fn released(place: &Place, manner: Manner) -> PathBuf {
+pub fn released(place: &Place, mode: Mode) -> PathBuf {
     let below = |name: &str| place.path("target").join(name);
     let context =
         Context { work: below("work"), dist: place.dist(), logs: below("logs"), ..place::context() };
@@ -52,7 +52,7 @@ pub fn released(place: &Place, manner: Manner) -> PathBuf {
     let parts = [Part { target: fake::riscv64(), product, packages }];
     let address = "file:///srv/k3s-riscv64";
     let shortcomings = vec![];
-    Release { context: &context, manner, parts: &parts, dist, address, key: None, shortcomings }
+    Release { context: &context, mode, parts: &parts, dist, address, key: None, shortcomings }
         .publish()
         .unwrap()
 }
@@ -74,7 +74,7 @@ fn make_source_package() -> tempfile::TempDir {
     fs::write(&file, spec).unwrap();
     let definitions = ["_topdir", "_srcrpmdir"].map(|name| format!("{name} {}", place.path().display()));
     let mut command = Command::new("rpmbuild");
-    told(
+    expect_success(
         command
             .args(["-bs", "--define", &definitions[0], "--define", &definitions[1]])
             .arg(&file)
@@ -90,7 +90,7 @@ fn a_release_holds_everything_with_sums_that_hold_and_no_path_of_this_machine() 
         return;
     }
     let place = place_with_product(|_| {});
-    let directory = released(&place, Manner::Release);
+    let directory = released(&place, Mode::Release);
     assert_eq!(directory, place.dist().join(VERSION).join("release"));
     let mut names: Vec<String> = fs::read_dir(&directory)
         .unwrap()
@@ -118,8 +118,9 @@ fn a_release_holds_everything_with_sums_that_hold_and_no_path_of_this_machine() 
         ]
     );
     let mut sums = Command::new("sha256sum");
-    let said =
-        told(sums.args(["--check", "--strict", "SHA256SUMS"]).current_dir(&directory).output().unwrap());
+    let said = expect_success(
+        sums.args(["--check", "--strict", "SHA256SUMS"]).current_dir(&directory).output().unwrap(),
+    );
     assert_eq!(said.lines().count(), names.len() - 1, "{said}");
     assert!(
         place.succeeds([&"release".into(), &"check".into(), &directory]).contains("all 15 files are what")
@@ -142,7 +143,7 @@ fn the_notes_say_what_it_is_of_what_it_was_made_and_how_it_is_installed() {
         return;
     }
     let place = place_with_product(|_| {});
-    let notes = fs::read_to_string(released(&place, Manner::Release).join("NOTES.md")).unwrap();
+    let notes = fs::read_to_string(released(&place, Mode::Release).join("NOTES.md")).unwrap();
     for words in [
         "# k3s v1.33.0+k3s1 for riscv64\n",
         "neither made nor endorsed by the k3s project",
@@ -159,7 +160,7 @@ fn the_notes_say_what_it_is_of_what_it_was_made_and_how_it_is_installed() {
     ] {
         assert!(notes.contains(words), "{words}: {notes}");
     }
-    assert!(!notes.contains("rehearsal"), "{notes}");
+    assert!(!notes.contains("preview"), "{notes}");
 }
 
 #[test]
@@ -168,11 +169,13 @@ fn the_lines_of_the_notes_install_from_the_archive_of_the_repository() {
         return;
     }
     let place = place_with_product(|_| {});
-    let archive = released(&place, Manner::Release).join("repository-oe2403-riscv64.tar");
+    let archive = released(&place, Mode::Release).join("repository-oe2403-riscv64.tar");
     let root = root_with(&[], |place| {
-        told(Command::new("tar").arg("-x").arg("-C").arg(place).arg("-f").arg(&archive).output().unwrap());
+        expect_success(
+            Command::new("tar").arg("-x").arg("-C").arg(place).arg("-f").arg(&archive).output().unwrap(),
+        );
     });
-    let said = told(root.dnf(&["install", "k3s", "k3s-cli"]).output().unwrap());
+    let said = expect_success(root.dnf(&["install", "k3s", "k3s-cli"]).output().unwrap());
     assert_eq!(root.query("k3s"), "k3s-1.33.0+k3s1-1.oe2403.riscv64", "{said}");
     assert!(!root.has("/srv/k3s-riscv64/riscv64/k3s-1.33.0+k3s1-1.oe2403.src.rpm"), "of no use to a node");
 }
@@ -184,7 +187,7 @@ fn the_same_product_makes_the_same_release() {
     }
     let sums = || {
         let place = place_with_product(|_| {});
-        fs::read_to_string(released(&place, Manner::Release).join("SHA256SUMS")).unwrap()
+        fs::read_to_string(released(&place, Mode::Release).join("SHA256SUMS")).unwrap()
     };
     assert_eq!(sums(), sums());
 }
@@ -195,7 +198,7 @@ fn whatever_happens_to_a_directory_on_its_way_is_found() {
         return;
     }
     let place = place_with_product(|_| {});
-    let whole = released(&place, Manner::Release);
+    let whole = released(&place, Mode::Release);
     let package = "k3s-1.33.0+k3s1-1.oe2403.riscv64.rpm";
     let found = |name: &str, change: &dyn Fn(&Path)| {
         let directory = place.path("damaged").join(name);
@@ -238,7 +241,9 @@ fn whatever_happens_to_a_directory_on_its_way_is_found() {
     let archive = "repository-oe2403-riscv64.tar";
     let repacked = |directory: &Path, change: &str| {
         let line = format!("tar -x -f $0; {change}; rm $0; tar -c -f $0 riscv64; rm -r riscv64");
-        told(Command::new("sh").args(["-e", "-c", &line, archive]).current_dir(directory).output().unwrap());
+        expect_success(
+            Command::new("sh").args(["-e", "-c", &line, archive]).current_dir(directory).output().unwrap(),
+        );
         again(directory);
     };
     let said = found("no metadata", &|directory| repacked(directory, "rm -r riscv64/repodata"));
@@ -263,7 +268,7 @@ fn the_packages_of_another_program_are_not_published_beside_a_product() {
         return;
     }
     let place = place_with_product(|_| {});
-    let directory = released(&place, Manner::Release);
+    let directory = released(&place, Mode::Release);
     let mut manifest = Manifest::read(&directory.join("manifest-riscv64.json")).unwrap();
     let program = [fs::read(directory.join("k3s-riscv64")).unwrap(), b"another".to_vec()].concat();
     manifest.files.get_mut("k3s-riscv64").unwrap().sha256 = Digest::of(&program);
@@ -282,7 +287,7 @@ fn the_packages_of_another_program_are_not_published_beside_a_product() {
 fn again(directory: &Path) {
     let mut sums = Command::new("sh");
     sums.args(["-c", "rm SHA256SUMS; sha256sum * >sums; mv sums SHA256SUMS"]).current_dir(directory);
-    told(sums.output().unwrap());
+    expect_success(sums.output().unwrap());
 }
 
 #[test]
@@ -302,7 +307,7 @@ fn everything_that_speaks_against_a_release_is_told_at_once_and_nothing_is_made(
     );
     assert!(said.contains("\n- riscv64: it is incomplete, without charts"), "{said}");
     assert!(said.contains("\n- riscv64: it is built for rva22u64, and machines of rva20u64"), "{said}");
-    assert!(said.contains("--rehearsal"), "{said}");
+    assert!(said.contains("--preview"), "{said}");
 
     let place = place_with_product(|_| {});
     fs::write(place.path("k3s.lock.json"), "{}").unwrap();
@@ -324,8 +329,7 @@ fn everything_that_speaks_against_a_release_is_told_at_once_and_nothing_is_made(
     let product = place.path("product");
     fake::product(&product, VERSION);
     let product = product.to_str().unwrap();
-    let said =
-        place.fails(["release", "--rehearsal", "--sample", "--level", "rva22u64", "--product", product]);
+    let said = place.fails(["release", "--preview", "--sample", "--level", "rva22u64", "--product", product]);
     for other in ["k3s: v1.33.0+k3s1, not v0.35.0+k3s1.sample", "its level: rva20u64, not rva22u64"] {
         assert!(said.contains(&format!("another product than was chosen: {other}")), "{said}");
     }

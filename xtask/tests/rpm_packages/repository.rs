@@ -1,10 +1,10 @@
 //! Tests of the repository as dnf sees it from a machine of another architecture.
 
 use crate::fake;
-use crate::lab::{
-    CREATEREPO, DNF, can_build, context, file_name, newer, openeuler, packaging, scratch, told,
-};
 use crate::needs;
+use crate::packages::{
+    CREATEREPO, DNF, can_build, context, expect_success, file_name, newer, openeuler, packaging, scratch,
+};
 use crate::root::{Root, can_install};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ pub fn root_with(packages: &[&Path], put: impl FnOnce(&Path)) -> Root {
     for package in packages.iter().chain([&stub.as_path()]) {
         fs::copy(package, distribution.join(file_name(package))).unwrap();
     }
-    told(Command::new("createrepo_c").arg("--quiet").arg(&distribution).output().unwrap());
+    expect_success(Command::new("createrepo_c").arg("--quiet").arg(&distribution).output().unwrap());
     root.write(
         "/etc/yum.repos.d/distribution.repo",
         "[distribution]\nname=distribution\nenabled=1\ngpgcheck=0\nbaseurl=file:///srv/distribution\n",
@@ -79,7 +79,7 @@ fn dnf_installs_ours_from_the_repository_whatever_the_distribution_has() {
         return;
     }
     let root = root(&[newer()]);
-    let said = told(root.dnf(&["--best", "install", "k3s", "k3s-cli"]).output().unwrap());
+    let said = expect_success(root.dnf(&["--best", "install", "k3s", "k3s-cli"]).output().unwrap());
     assert_eq!(root.query("k3s"), "k3s-1.35.1+k3s1-1.oe2403.riscv64", "{said}");
     assert_eq!(root.query("k3s-cli"), "k3s-cli-1.35.1+k3s1-1.oe2403.noarch");
     assert!(root.query("k3s-pause-image").contains("not installed"), "our k3s needs no cure");
@@ -94,7 +94,7 @@ fn dnf_upgrades_from_1_24_2_to_ours() {
     }
     let root = root(&[newer()]);
     root.install(&[&root.stub(), openeuler()]);
-    let said = told(root.dnf(&["--best", "upgrade", "k3s"]).output().unwrap());
+    let said = expect_success(root.dnf(&["--best", "upgrade", "k3s"]).output().unwrap());
     assert_eq!(root.query("k3s"), "k3s-1.35.1+k3s1-1.oe2403.riscv64", "{said}");
 }
 
@@ -117,14 +117,14 @@ fn the_documented_cure_leaves_a_machine_its_own_k3s_also_at_the_next_upgrade() {
     let files =
         fs::read_dir(root.path("/srv/k3s-riscv64/riscv64")).unwrap().map(|entry| entry.unwrap().path());
     let cure = files.into_iter().find(|path| file_name(path).starts_with("k3s-pause-image-")).unwrap();
-    told(root.dnf(&["install", cure.to_str().unwrap()]).output().unwrap());
+    expect_success(root.dnf(&["install", cure.to_str().unwrap()]).output().unwrap());
     assert_eq!(root.query("k3s-pause-image"), "k3s-pause-image-1.35.1+k3s1-1.oe2403.riscv64");
-    told(root.dnf(&["upgrade"]).output().unwrap());
+    expect_success(root.dnf(&["upgrade"]).output().unwrap());
     assert_eq!(root.query("k3s"), "k3s-1.24.2+rc1+k3s2-3.oe2303.riscv64");
 
     // The reason why the repository must not stay enabled for it.
     fs::write(&repository, text).unwrap();
-    told(root.dnf(&["upgrade"]).output().unwrap());
+    expect_success(root.dnf(&["upgrade"]).output().unwrap());
     assert_eq!(root.query("k3s"), "k3s-1.35.1+k3s1-1.oe2403.riscv64");
 }
 

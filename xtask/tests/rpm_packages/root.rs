@@ -1,8 +1,8 @@
 //! A root file system in which packages are installed and removed: busybox, and a systemctl that records its
 //! calls. rpm really runs the scriptlets in it, in namespaces of their own.
 
-use crate::lab::{BUSYBOX, RPM, RPMBUILD, stub, told};
 use crate::needs;
+use crate::packages::{BUSYBOX, RPM, RPMBUILD, expect_success, stub};
 use fs_err as fs;
 use std::collections::BTreeSet;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -140,7 +140,7 @@ impl Root {
         for name in FORBIDDEN {
             root.program(&format!("usr/bin/{name}"), "#!/bin/sh\necho \"$0 $*\" >>/var/log/forbidden\n");
         }
-        told(root.rpm(&["--initdb"]).output().unwrap());
+        expect_success(root.rpm(&["--initdb"]).output().unwrap());
         root
     }
 
@@ -219,7 +219,7 @@ impl Root {
     #[track_caller]
     fn transaction(&self, arguments: &[&str], packages: &[&Path]) -> Transaction {
         fs::write(self.path("var/log/systemctl"), "").unwrap();
-        let output = told(self.rpm(arguments).args(packages).output().unwrap());
+        let output = expect_success(self.rpm(arguments).args(packages).output().unwrap());
         assert!(!output.contains("scriptlet failed"), "{output}");
         assert!(!self.has("var/log/forbidden"), "{}", self.read("var/log/forbidden"));
         Transaction { output, systemctl: self.read("var/log/systemctl") }
@@ -278,7 +278,7 @@ impl Root {
     /// Copies an executable of this machine into the root, with the libraries it needs.
     pub fn lend(&self, program: &str) {
         let program = xtask::process::find(program).unwrap();
-        let needed = told(Command::new("ldd").arg(&program).output().unwrap());
+        let needed = expect_success(Command::new("ldd").arg(&program).output().unwrap());
         let needed = needed.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from);
         for file in needed.chain([program]) {
             let inside = self.path(file.to_str().unwrap());

@@ -1,8 +1,8 @@
 //! Tests that the same product gives the same packages, whatever the user, directory and time.
 
 use crate::fake;
-use crate::lab::{CREATEREPO, can_build};
 use crate::needs;
+use crate::packages::{CREATEREPO, can_build};
 use crate::place::{ODD_NAME, Place, succeeded};
 use crate::site_macros;
 use fs_err as fs;

@@ -1,7 +1,7 @@
 //! Test of the complete chain on the sample: built, packaged, and its packages checked.
 
-use crate::lab::{CREATEREPO, can_build, ours, told};
 use crate::needs;
+use crate::packages::{CREATEREPO, can_build, expect_success, ours};
 use crate::place::{ODD_NAME, Place, succeeded};
 use crate::same_bytes::files;
 use fs_err as fs;
@@ -28,7 +28,8 @@ fn the_sample_is_built_and_packaged_by_one_command() {
     }
 
     let metadata = "zcat \"$0\"/repodata/*-primary.xml.gz";
-    let metadata = told(Command::new("sh").args(["-c", metadata]).arg(&repository).output().unwrap());
+    let metadata =
+        expect_success(Command::new("sh").args(["-c", metadata]).arg(&repository).output().unwrap());
     assert!(metadata.contains("packages=\"3\"") && !metadata.contains(".src.rpm\""), "{metadata}");
 
     let manifest = Manifest::read(&directory.join("riscv64/manifest.json")).unwrap();
@@ -50,7 +51,9 @@ fn the_sample_is_built_and_packaged_by_one_command() {
     let packages = fs::read_dir(&repository).unwrap().map(|entry| entry.unwrap().path());
     let packages = packages.filter(|path| path.extension().is_some_and(|extension| extension == "rpm"));
     let mut command = Command::new("rpmlint");
-    let said = told(command.arg("--config").arg(ours("rpm/rpmlint.toml")).args(packages).output().unwrap());
+    let said = expect_success(
+        command.arg("--config").arg(ours("rpm/rpmlint.toml")).args(packages).output().unwrap(),
+    );
     assert!(said.contains("4 packages and 0 specfiles checked; 0 errors, 0 warnings"), "{said}");
 
     // A second run builds nothing and gives the same files.

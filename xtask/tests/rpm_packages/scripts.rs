@@ -4,7 +4,7 @@ mod install;
 mod killall;
 mod uninstall;
 
-use crate::lab::former;
+use crate::packages::former;
 use crate::root::{Root, can_install};
 use std::process::Output;
 

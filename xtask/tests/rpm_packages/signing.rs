@@ -1,8 +1,8 @@
 //! Tests of signatures: they are valid, and change nothing of what was built.
 
 use crate::fake;
-use crate::lab::{CREATEREPO, DNF, RPM, can_build, file_name, told};
 use crate::needs;
+use crate::packages::{CREATEREPO, DNF, RPM, can_build, expect_success, file_name};
 use crate::place::Place;
 use crate::root::{Root, can_install};
 use fs_err as fs;
@@ -27,7 +27,7 @@ impl Ring {
     fn new() -> Ring {
         let ring = Ring { home: tempfile::tempdir().unwrap() };
         let words = ["--batch", "--passphrase", "", "--quick-generate-key", KEY, "rsa3072", "sign", "never"];
-        told(ring.gpg(&words).output().unwrap());
+        expect_success(ring.gpg(&words).output().unwrap());
         ring
     }
 
@@ -92,9 +92,9 @@ fn signatures_hold_and_leave_header_and_payload_as_they_were() {
         command
     };
     let public = signed.join("RPM-GPG-KEY-k3s-riscv64");
-    told(rpmkeys(&["--import", public.to_str().unwrap()]).output().unwrap());
+    expect_success(rpmkeys(&["--import", public.to_str().unwrap()]).output().unwrap());
     for package in &packages_signed {
-        let said = told(rpmkeys(&["-Kv", package.to_str().unwrap()]).output().unwrap());
+        let said = expect_success(rpmkeys(&["-Kv", package.to_str().unwrap()]).output().unwrap());
         assert!(said.contains("Signature") && !said.contains("NOKEY") && !said.contains("BAD"), "{said}");
     }
     let said =
@@ -104,7 +104,7 @@ fn signatures_hold_and_leave_header_and_payload_as_they_were() {
     let metadata = signed.join("repodata/repomd.xml");
     let signature = signed.join("repodata/repomd.xml.asc");
     let verify = ["--verify", signature.to_str().unwrap(), metadata.to_str().unwrap()];
-    assert!(told(ring.gpg(&verify).output().unwrap()).contains("Good signature"));
+    assert!(expect_success(ring.gpg(&verify).output().unwrap()).contains("Good signature"));
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn dnf_checks_the_signatures_of_packages_and_metadata() {
     assert!(root.query("k3s").contains("not installed"));
 
     fs::write(&package, genuine).unwrap();
-    told(install());
+    expect_success(install());
     assert_eq!(root.query("k3s"), "k3s-1.33.0+k3s1-1.oe2403.riscv64");
 }
 
@@ -151,10 +151,10 @@ fn a_key_that_cannot_sign_is_found_before_anything_is_made() {
     }
     let (ring, other) = (Ring::new(), Ring { home: tempfile::tempdir().unwrap() });
     // A ring with only the public half, as after an import.
-    let public = told(ring.gpg(&["--armor", "--export", KEY]).output().unwrap());
+    let public = expect_success(ring.gpg(&["--armor", "--export", KEY]).output().unwrap());
     let file = other.home.path().join("key.asc");
     fs::write(&file, public).unwrap();
-    told(other.gpg(&["--batch", "--import", file.to_str().unwrap()]).output().unwrap());
+    expect_success(other.gpg(&["--batch", "--import", file.to_str().unwrap()]).output().unwrap());
     for (ring, key, reason) in [
         (&ring, "nobody@example.org", "gpg knows no key \"nobody@example.org\""),
         (&other, KEY, "gpg cannot sign with the key \"packager@example.org\""),
@@ -177,15 +177,15 @@ fn a_signed_release_has_signed_sums_and_the_key_they_are_verified_with() {
     place.set("GNUPGHOME", ring.home.path());
     fake::product(&place.path("product"), "v1.33.0+k3s1");
     let product = place.path("product").display().to_string();
-    place.succeeds(["release", "--rehearsal", "--product", &product, "--sign", KEY]);
-    let directory = place.dist().join("v1.33.0+k3s1/rehearsal");
+    place.succeeds(["release", "--preview", "--product", &product, "--sign", KEY]);
+    let directory = place.dist().join("v1.33.0+k3s1/preview");
     let stranger = tempfile::tempdir().unwrap();
     let gpg = |words: &[&str]| {
         let mut command = Command::new("gpg");
         command.current_dir(&directory).env("GNUPGHOME", stranger.path()).args(words).output().unwrap()
     };
-    told(gpg(&["--batch", "--import", "RPM-GPG-KEY-k3s-riscv64"]));
-    told(gpg(&["--batch", "--verify", "SHA256SUMS.asc", "SHA256SUMS"]));
+    expect_success(gpg(&["--batch", "--import", "RPM-GPG-KEY-k3s-riscv64"]));
+    expect_success(gpg(&["--batch", "--verify", "SHA256SUMS.asc", "SHA256SUMS"]));
     let notes = fs::read_to_string(directory.join("NOTES.md")).unwrap();
     assert!(notes.contains("`SHA256SUMS.asc`, the packages and their repository are signed."), "{notes}");
     assert!(

@@ -1,7 +1,7 @@
 //! Tests of the spec by itself: it is valid in this repository, on any distribution.
 
-use crate::lab::{RPM, ours, told};
 use crate::needs;
+use crate::packages::{RPM, expect_success, ours};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
@@ -19,14 +19,14 @@ fn expanded(options: &[&str]) -> String {
     // Without macros of the user's, and without the one that some distributions define.
     let output =
         Command::new("rpmspec").arg("-P").args(options).arg(ours("rpm/k3s.spec")).env("HOME", "/").output();
-    told(output.unwrap())
+    expect_success(output.unwrap())
 }
 
 /// Returns the packages of a spec as rpm reads it, with these options.
 fn packages(spec: &Path, options: &[&str]) -> BTreeMap<String, Package> {
     let query = ["--query", "--rpms", "--queryformat", &spec::format()];
     let output = Command::new("rpmspec").args(query).args(options).arg(spec).env("HOME", "/").output();
-    spec::parse(&told(output.unwrap())).unwrap()
+    spec::parse(&expect_success(output.unwrap())).unwrap()
 }
 
 /// All sets of options with which rpm reads the spec.

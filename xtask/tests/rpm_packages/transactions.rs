@@ -1,7 +1,7 @@
 //! Tests of installing, upgrading, downgrading and removing the packages.
 
-use crate::lab::{former, latter, told};
 use crate::needs;
+use crate::packages::{expect_success, former, latter};
 use crate::root::{Root, Transaction, can_install};
 use fs_err as fs;
 
@@ -120,7 +120,7 @@ fn an_upgrade_restarts_what_runs_only_where_its_settings_say_so() {
     let done = root.upgrade(&[&latter().k3s]);
     assert!(done.systemctl.contains("--no-block try-restart k3s.service\n"), "{}", done.systemctl);
     assert!(!done.systemctl.contains("restart k3s-agent.service"), "{}", done.systemctl);
-    assert!(done.output.contains("systemctl restart k3s-agent"), "the other is told of: {}", done.output);
+    assert!(done.output.contains("systemctl restart k3s-agent"), "the other is reported: {}", done.output);
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn the_real_systemctl_enables_nothing_and_forgets_what_is_erased() {
         |words: &[&str]| String::from_utf8(root.run(&[&["systemctl"], words].concat()).stdout).unwrap();
     root.install(&[&former().k3s]);
     assert_eq!(asked(&["is-enabled", "k3s", "k3s-agent"]), "disabled\ndisabled\n");
-    told(root.run(&["systemctl", "--quiet", "enable", "k3s.service"]));
+    expect_success(root.run(&["systemctl", "--quiet", "enable", "k3s.service"]));
     root.upgrade(&[&latter().k3s]);
     assert_eq!(asked(&["is-enabled", "k3s", "k3s-agent"]), "enabled\ndisabled\n");
     root.erase(&["k3s"]);

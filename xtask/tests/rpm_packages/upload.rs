@@ -4,20 +4,20 @@ use crate::place::{self, Place, failed, succeeded};
 use crate::release::{VERSION, can_release, place_with_product, released};
 use fs_err as fs;
 use std::path::PathBuf;
-use xtask::release::Manner;
+use xtask::release::Mode;
 
 #[test]
-fn a_rehearsal_says_what_it_is_and_is_not_uploaded() {
-    if !can_release("a rehearsal") {
+fn a_preview_says_what_it_is_and_is_not_uploaded() {
+    if !can_release("a preview") {
         return;
     }
     let mut place = place_with_product(|manifest| manifest.incomplete = vec!["k3s-root".into()]);
     let record = gh(&mut place, "");
     let product = place.path("product").display().to_string();
-    place.succeeds(["release", "--rehearsal", "--product", &product]);
+    place.succeeds(["release", "--preview", "--product", &product]);
     assert!(!place.dist().join(VERSION).join("release").exists());
-    let directory = place.dist().join(VERSION).join("rehearsal");
-    for name in ["NOTES.md", "REHEARSAL"] {
+    let directory = place.dist().join(VERSION).join("preview");
+    for name in ["NOTES.md", "PREVIEW"] {
         let text = fs::read_to_string(directory.join(name)).unwrap();
         assert!(text.contains("- riscv64: it is incomplete, without k3s-root\n"), "{name}: {text}");
     }
@@ -26,7 +26,7 @@ fn a_rehearsal_says_what_it_is_and_is_not_uploaded() {
     );
     let said = failed(&place.xtask([&"release".into(), &"upload".into(), &directory]).output().unwrap());
     assert!(
-        said.contains("it is incomplete") && said.contains("It is none and is not to be published"),
+        said.contains("it is incomplete") && said.contains("This is a preview and must not be published"),
         "{said}"
     );
     assert!(!record.exists(), "gh was called");
@@ -34,10 +34,16 @@ fn a_rehearsal_says_what_it_is_and_is_not_uploaded() {
     // A preview stays a preview, even of a complete product.
     let mut place = place_with_product(|_| {});
     let record = gh(&mut place, "");
-    let directory = released(&place, Manner::Rehearsal);
+    let directory = released(&place, Mode::Preview);
     let said = failed(&place.xtask([&"release".into(), &"upload".into(), &directory]).output().unwrap());
-    assert!(said.contains("It is none and is not to be published"), "{said}");
+    assert!(said.contains("This is a preview and must not be published"), "{said}");
     assert!(!record.exists(), "gh was called");
+}
+
+#[test]
+fn refuses_the_former_name_of_preview() {
+    let said = Place::new().fails(["release", "--rehearsal", "--sample"]);
+    assert!(said.contains("--rehearsal is now called --preview"), "{said}");
 }
 
 /// Puts a gh into the place that returns this commit for every tag, and only records its other calls.
@@ -64,7 +70,7 @@ fn an_upload_gives_gh_every_file_the_notes_and_the_tag() {
     }
     let mut place = place_with_product(|_| {});
     let record = gh(&mut place, "");
-    let directory = released(&place, Manner::Release);
+    let directory = released(&place, Mode::Release);
     let upload = |place: &Place| {
         let mut command = place.xtask([&"release".into(), &"upload".into(), &directory]);
         command.env("GH_TOKEN", "a token").env("GITHUB_SHA", "what else was run").output().unwrap()
@@ -105,7 +111,7 @@ fn a_tag_that_names_another_commit_is_refused_with_what_removes_it() {
         return;
     }
     let mut place = place_with_product(|_| {});
-    let directory = released(&place, Manner::Release);
+    let directory = released(&place, Mode::Release);
     let upload =
         |place: &Place| place.xtask([&"release".into(), &"upload".into(), &directory]).output().unwrap();
     let other = "a".repeat(40);
@@ -137,7 +143,7 @@ fn an_upload_that_github_refuses_is_told_in_its_own_words() {
         "gh",
         "[ \"$1\" = api ] || { echo 'a release with the same tag name already exists' >&2; exit 1; }",
     );
-    let directory = released(&place, Manner::Release);
+    let directory = released(&place, Mode::Release);
     let said = failed(&place.xtask([&"release".into(), &"upload".into(), &directory]).output().unwrap());
     assert!(
         said.contains("publishing v1.33.0+k3s1") && said.contains("same tag name already exists"),

@@ -48,7 +48,7 @@ const LINES: [(&str, Way); 10] = [
     (
         r#"cargo xtask release --k3s "$K3S" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64"#,
         Way::Instead(
-            r#"cargo xtask release --rehearsal --sample --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64"#,
+            r#"cargo xtask release --preview --sample --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64"#,
         ),
     ),
     ("cargo xtask release check release", Way::Itself),
@@ -121,7 +121,7 @@ fn refuses_what_was_made_otherwise(product: &Path) {
 
     let said = place.fails([
         &"release".into(),
-        &"--rehearsal".into(),
+        &"--preview".into(),
         &"--sample".into(),
         &"--product".into(),
         &directory,
@@ -208,7 +208,7 @@ impl Run {
         let release = format!("target/dist/{K3S}/release");
         let path = if with["path"] == release {
             assert!(!place.path(release).exists(), "the sample has become a release");
-            format!("target/dist/{K3S}/rehearsal")
+            format!("target/dist/{K3S}/preview")
         } else {
             with["path"].clone()
         };

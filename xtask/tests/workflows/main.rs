@@ -7,8 +7,8 @@ mod needs;
 #[path = "../support/place.rs"]
 mod place;
 
-mod judges;
+mod linters;
 mod lines;
 mod model;
 mod owner;
-mod promises;
+mod policy;

@@ -1,7 +1,7 @@
 //! Tests of `k3s-install.sh`: the variables and arguments of upstream's installer, for a packaged k3s.
 
 use super::{SETTINGS, UPSTREAMS_UNINSTALL, WANTED, said, where_installed};
-use crate::lab::told;
+use crate::packages::expect_success;
 use crate::root::Root;
 use fs_err as fs;
 use std::os::unix::fs::symlink;
@@ -19,14 +19,14 @@ fn install(root: &Root, words: &[&str]) -> Output {
 fn installing_in_upstreams_way_enables_the_packaged_unit_and_downloads_nothing() {
     let Some(root) = where_installed("k3s-install.sh") else { return };
     let before = root.read(SETTINGS);
-    told(install(&root, &["k3s-install.sh"]));
+    expect_success(install(&root, &["k3s-install.sh"]));
     assert_eq!(root.read(SETTINGS), before, "there were no options to write");
     assert_eq!(root.link(WANTED), "/usr/lib/systemd/system/k3s.service");
     assert!(root.read("/var/log/systemctl").contains("restart k3s.service\n"));
     assert!(!root.has("/etc/systemd/system/k3s.service"), "a unit of its own would hide the packaged one");
 
     root.write("/run/active-k3s.service", "");
-    let again = told(install(&root, &["k3s-install.sh"]));
+    let again = expect_success(install(&root, &["k3s-install.sh"]));
     assert!(again.contains("no change"), "{again}");
     assert!(!root.read("/var/log/systemctl").contains("restart"));
 }
@@ -43,7 +43,7 @@ fn options_and_variables_are_written_down_so_that_systemd_and_sh_read_them_alike
         "k3s-install.sh",
         "--x=q\"u\\o$te",
     ];
-    told(install(&root, &words));
+    expect_success(install(&root, &words));
     let settings = root.read(SETTINGS);
     assert!(settings.starts_with(&before), "{settings}");
     assert_eq!(root.mode(SETTINGS), 0o600);
@@ -56,14 +56,17 @@ fn options_and_variables_are_written_down_so_that_systemd_and_sh_read_them_alike
             r#"K3S_TOKEN="se\"c\$r\`e\\t 'x""#,
         ]
     );
-    let read =
-        told(root.run(&["sh", "-c", ". /etc/sysconfig/k3s; printf '%s\\n' \"$K3S_TOKEN\" \"$OPTIONS\""]));
+    let read = expect_success(root.run(&[
+        "sh",
+        "-c",
+        ". /etc/sysconfig/k3s; printf '%s\\n' \"$K3S_TOKEN\" \"$OPTIONS\"",
+    ]));
     assert_eq!(
         read.lines().collect::<Vec<_>>(),
         ["se\"c$r`e\\t 'x", r#"--disable=traefik --node-label "a=b c" "--x=q\"u\\o$te""#]
     );
 
-    told(install(&root, &["k3s-install.sh"]));
+    expect_success(install(&root, &["k3s-install.sh"]));
     assert_eq!(root.read(SETTINGS), before, "the next run writes its own part anew");
 }
 
@@ -71,12 +74,12 @@ fn options_and_variables_are_written_down_so_that_systemd_and_sh_read_them_alike
 fn a_node_is_either_server_or_agent() {
     let Some(root) = where_installed("k3s-install.sh for an agent") else { return };
     let agent = ["K3S_URL=https://s:6443", "K3S_TOKEN=t", "k3s-install.sh", "--node-label=a=b"];
-    told(install(&root, &["k3s-install.sh"]));
+    expect_success(install(&root, &["k3s-install.sh"]));
     let refused = install(&root, &agent);
     assert_eq!(refused.status.code(), Some(1));
     assert!(said(&refused).contains("systemctl disable --now k3s.service"), "{}", said(&refused));
     fs::remove_file(root.path(WANTED)).unwrap();
-    told(install(&root, &agent));
+    expect_success(install(&root, &agent));
     let settings = root.read("/etc/sysconfig/k3s-agent");
     for line in ["OPTIONS=\"--node-label=a=b\"", "K3S_TOKEN=\"t\"", "K3S_URL=\"https://s:6443\""] {
         assert!(settings.lines().any(|found| found == line), "{line}: {settings}");
@@ -121,7 +124,7 @@ fn the_unit_of_1_24_2_is_set_aside_when_its_owner_asks() {
     );
     fs::create_dir_all(root.path(WANTED).parent().unwrap()).unwrap();
     symlink("/etc/systemd/system/k3s.service", root.path(WANTED)).unwrap();
-    told(install(&root, &["k3s-install.sh"]));
+    expect_success(install(&root, &["k3s-install.sh"]));
     assert!(
         root.has("/etc/systemd/system/k3s.service.saved") && !root.has("/etc/systemd/system/k3s.service")
     );
@@ -134,7 +137,7 @@ fn the_scripts_of_upstreams_installer_are_set_aside_and_nobody_elses() {
     let (killall, uninstall) = ("/usr/local/bin/k3s-killall.sh", "/usr/local/bin/k3s-uninstall.sh");
     root.program(uninstall, UPSTREAMS_UNINSTALL);
     root.program(killall, "#!/bin/sh\necho a script of the administrator\n");
-    let done = told(install(&root, &["k3s-install.sh"]));
+    let done = expect_success(install(&root, &["k3s-install.sh"]));
     assert!(done.contains(&format!("{uninstall}.saved")) && !done.contains(killall), "{done}");
     assert_eq!(root.read(&format!("{uninstall}.saved")), UPSTREAMS_UNINSTALL);
     assert!(!root.has(uninstall) && root.has(killall));

@@ -1,7 +1,7 @@
 //! Tests of `k3s-killall.sh`, in a root with processes, mounts and rules of its own.
 
 use super::{installed, where_installed};
-use crate::lab::{former, told};
+use crate::packages::{expect_success, former};
 use crate::root::{Root, can_install};
 use fs_err as fs;
 use std::os::unix::fs::symlink;
@@ -77,7 +77,7 @@ fn among_sleepers(root: &Root, script: &str) -> String {
     }
     fs::create_dir_all(root.path("/srv")).unwrap();
     root.write("/script.sh", &format!("{SLEEPERS}{script}"));
-    told(alone(root, &["sh", "/script.sh"]).output().unwrap())
+    expect_success(alone(root, &["sh", "/script.sh"]).output().unwrap())
 }
 
 /// Returns the lines that killall did not print.
@@ -193,7 +193,7 @@ fn packet_filter_rules_are_written_back_only_where_nothing_is_lost() {
         if root.has("/restored") {
             fs::remove_file(root.path("/restored")).unwrap();
         }
-        let said = told(
+        let said = expect_success(
             alone(&root, &["sh", "-c", "mount -t proc proc /proc; exec k3s-killall.sh"]).output().unwrap(),
         );
         (said, if root.has("/restored") { root.read("/restored") } else { String::new() })

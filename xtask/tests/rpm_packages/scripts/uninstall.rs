@@ -1,7 +1,7 @@
 //! Tests of `k3s-uninstall.sh`: what it deletes, and what it keeps.
 
 use super::{SETTINGS, WANTED, said, where_installed};
-use crate::lab::{former, told};
+use crate::packages::{expect_success, former};
 use crate::root::{Root, can_install};
 use fs_err as fs;
 use std::os::unix::fs::symlink;
@@ -25,13 +25,13 @@ fn uninstalling_asks_first_and_then_deletes_data_but_no_packaged_file() {
     assert!(said(&refused).contains("add --yes"), "{}", said(&refused));
     assert!(data.iter().all(|path| root.has(path)));
 
-    let done = told(root.run(&["k3s-uninstall.sh", "--yes"]));
+    let done = expect_success(root.run(&["k3s-uninstall.sh", "--yes"]));
     assert!(done.contains(&format!("kept: {theirs}")), "{done}");
     let left: Vec<String> = root.listing().difference(&fresh).cloned().collect();
     assert_eq!(left, [theirs[1..].to_owned()]);
     assert_eq!(root.changed(), [""; 0]);
 
-    told(root.run(&["k3s-uninstall.sh", "--yes", "--purge"]));
+    expect_success(root.run(&["k3s-uninstall.sh", "--yes", "--purge"]));
     assert_eq!(root.listing(), fresh);
 }
 
@@ -71,7 +71,7 @@ fn of_a_moved_data_directory_only_what_k3s_has_made_is_deleted() {
     root.write(config, "data-dir: /mnt/ssd\n");
     write_moved_data(&root, "/mnt/ssd");
     root.write("/mnt/ssd/photos/one", "theirs\n");
-    let done = told(root.run(&["k3s-uninstall.sh", "--yes"]));
+    let done = expect_success(root.run(&["k3s-uninstall.sh", "--yes"]));
     assert!(done.contains("kept: /mnt/ssd/photos (not of k3s)"), "{done}");
     let left = root.listing();
     let left: Vec<&str> = left.difference(&before).map(String::as_str).collect();
@@ -81,12 +81,12 @@ fn of_a_moved_data_directory_only_what_k3s_has_made_is_deleted() {
     );
 
     // With nothing of k3s left in it, the rest can still be deleted.
-    told(root.run(&["k3s-uninstall.sh", "--yes", "--purge"]));
+    expect_success(root.run(&["k3s-uninstall.sh", "--yes", "--purge"]));
     assert!(!root.has(config) && root.has("/mnt/ssd/photos/one"));
 
     root.write(config, "data-dir: /mnt/other\n");
     write_moved_data(&root, "/mnt/other");
-    told(root.run(&["k3s-uninstall.sh", "--yes"]));
+    expect_success(root.run(&["k3s-uninstall.sh", "--yes"]));
     assert!(!root.has("/mnt/other") && root.has("/mnt"), "a directory of k3s's alone goes with it");
 }
 
@@ -126,7 +126,7 @@ fn the_data_directory_is_found_wherever_k3s_is_told_of_it() {
         }
         write_moved_data(&root, "/mnt/x");
         write_moved_data(&root, "/mnt/low");
-        let done = told(root.run(&["k3s-uninstall.sh", "--yes"]));
+        let done = expect_success(root.run(&["k3s-uninstall.sh", "--yes"]));
         assert!(!root.has("/mnt/x") && root.has("/mnt/low/server"), "{files:?}: {done}");
         for (path, _) in *files {
             fs::remove_file(root.path(path)).unwrap();
@@ -165,10 +165,10 @@ fn where_it_cannot_be_told_which_directory_k3s_has_used_nothing_is_deleted() {
 
     fs::create_dir_all(root.path(WANTED).parent().unwrap()).unwrap();
     symlink("/usr/lib/systemd/system/k3s.service", root.path(WANTED)).unwrap();
-    told(root.run(&["k3s-uninstall.sh", "--yes"]));
+    expect_success(root.run(&["k3s-uninstall.sh", "--yes"]));
     assert!(root.has("/mnt/x/server") && !root.has("/mnt/y"), "the server is the one in use");
     root.write(SETTINGS, &settings);
-    told(root.run(&["env", "K3S_DATA_DIR=/mnt/x", "k3s-uninstall.sh", "--yes"]));
+    expect_success(root.run(&["env", "K3S_DATA_DIR=/mnt/x", "k3s-uninstall.sh", "--yes"]));
     assert!(!root.has("/mnt/x"), "what is said to the script itself settles it");
 }
 

@@ -53,28 +53,28 @@ pub fn ours(path: &str) -> PathBuf {
 
 /// Packages of one version.
 #[derive(Clone, Debug)]
-pub struct Wares {
+pub struct PackageSet {
     pub k3s: PathBuf,
     pub cli: PathBuf,
     pub pause_image: PathBuf,
 }
 
-impl Wares {
+impl PackageSet {
     pub fn all(&self) -> [&Path; 3] {
         [&self.k3s, &self.cli, &self.pause_image]
     }
 }
 
 /// Returns the packages of `1.33.0+k3s1`.
-pub fn former() -> &'static Wares {
-    static WARES: OnceLock<Wares> = OnceLock::new();
-    WARES.get_or_init(|| make("v1.33.0+k3s1", |_| {}))
+pub fn former() -> &'static PackageSet {
+    static PACKAGES: OnceLock<PackageSet> = OnceLock::new();
+    PACKAGES.get_or_init(|| make("v1.33.0+k3s1", |_| {}))
 }
 
 /// Returns the packages of `1.34.2+k3s1`, which has other default settings.
-pub fn latter() -> &'static Wares {
-    static WARES: OnceLock<Wares> = OnceLock::new();
-    WARES.get_or_init(|| {
+pub fn latter() -> &'static PackageSet {
+    static PACKAGES: OnceLock<PackageSet> = OnceLock::new();
+    PACKAGES.get_or_init(|| {
         make("v1.34.2+k3s1", |topdir| {
             for name in ["k3s.sysconfig", "k3s-agent.sysconfig"] {
                 let file = topdir.sources().join(name);
@@ -85,8 +85,8 @@ pub fn latter() -> &'static Wares {
 }
 
 /// Stages packages, applies a change, and builds them.
-fn make(version: &str, change: impl FnOnce(&Topdir)) -> Wares {
-    let directory = scratch().join("wares").join(version);
+fn make(version: &str, change: impl FnOnce(&Topdir)) -> PackageSet {
+    let directory = scratch().join("packages").join(version);
     fake::product(&directory.join("product"), version);
     let product = Product::open(&directory.join("product"), fake::riscv64()).unwrap();
     let packaging = packaging(&product);
@@ -98,7 +98,7 @@ fn make(version: &str, change: impl FnOnce(&Topdir)) -> Wares {
         let found = made.iter().find(|path| file_name(path).starts_with(&format!("{name}-1.")));
         found.unwrap_or_else(|| panic!("{name} was not made: {made:?}")).clone()
     };
-    Wares { k3s: named("k3s"), cli: named("k3s-cli"), pause_image: named("k3s-pause-image") }
+    PackageSet { k3s: named("k3s"), cli: named("k3s-cli"), pause_image: named("k3s-pause-image") }
 }
 
 /// Returns the default packaging options for a product of the tests.
@@ -180,7 +180,7 @@ fn rpmbuild(directory: &Path, spec: &str, arch: &str) -> PathBuf {
     let topdir = format!("_topdir {}", directory.join("topdir").display());
     let mut command = Command::new("rpmbuild");
     command.args(["-bb", "--target", arch, "--define", &topdir]).arg(&file);
-    told(command.output().unwrap());
+    expect_success(command.output().unwrap());
     let made = walkdir::WalkDir::new(directory.join("topdir/RPMS"))
         .into_iter()
         .map(|entry| entry.unwrap().into_path());
@@ -194,7 +194,7 @@ pub fn file_name(path: &Path) -> &str {
 
 /// Returns the output of a command that succeeds, messages last.
 #[track_caller]
-pub fn told(output: Output) -> String {
+pub fn expect_success(output: Output) -> String {
     let text =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{}: {text}", output.status);

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use xtask::process::Program;
 use xtask::toolchain::workflow_lint::{by_actionlint, by_zizmor};
 
-type Judge = for<'a> fn(&'a xtask::context::Context, &[PathBuf]) -> anyhow::Result<Program<'a>>;
+type Linter = for<'a> fn(&'a xtask::context::Context, &[PathBuf]) -> anyhow::Result<Program<'a>>;
 
 /// Returns whether a linter reports no problem, and its output.
-fn verdict(judge: Judge, workflows: &[PathBuf]) -> (bool, String) {
+fn findings(linter: Linter, workflows: &[PathBuf]) -> (bool, String) {
     let context = place::context();
-    let (status, stdout, stderr) = judge(&context, workflows).unwrap().capture().unwrap();
+    let (status, stdout, stderr) = linter(&context, workflows).unwrap().capture().unwrap();
     (status.success(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
 }
 
@@ -37,7 +37,7 @@ fn actionlint_finds_nothing() {
     if !needs::programs(what, &[("shellcheck", "shellcheck")]) {
         return;
     }
-    assert_eq!(verdict(by_actionlint, &ours()), (true, String::new()));
+    assert_eq!(findings(by_actionlint, &ours()), (true, String::new()));
 }
 
 #[test]
@@ -51,14 +51,14 @@ fn actionlint_finds_what_github_would_refuse_and_what_a_shell_would_misread() {
         ("--arch \"$ARCH\"", "--arch $ARCH", "SC2086"),
     ] {
         let (_directory, path) = worse(from, to);
-        let (passes, text) = verdict(by_actionlint, &[path]);
+        let (passes, text) = findings(by_actionlint, &[path]);
         assert!(!passes && text.contains(said), "{said}: {text}");
     }
 }
 
 #[test]
 fn zizmor_finds_nothing() {
-    let (passes, text) = verdict(by_zizmor, &ours());
+    let (passes, text) = findings(by_zizmor, &ours());
     assert!(passes && text.contains("No findings to report"), "{text}");
 }
 
@@ -71,7 +71,7 @@ fn zizmor_finds_what_could_be_abused() {
         ("permissions: {}", "permissions: write-all", "excessive-permissions"),
     ] {
         let (_directory, path) = worse(from, to);
-        let (passes, text) = verdict(by_zizmor, &[path]);
+        let (passes, text) = findings(by_zizmor, &[path]);
         assert!(!passes && text.contains(&format!("[{audit}]")), "{audit}: {text}");
     }
 }
