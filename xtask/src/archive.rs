@@ -1,13 +1,12 @@
 //! Reproducible archives of directories: the same files give the same bytes on any host and at any time.
 
 use crate::context::Context;
-use crate::process::Program;
+use crate::process::cmd;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use xshell::cmd;
 
 /// Compression settings of zstd.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +24,7 @@ pub const PACK: &str = "__pack";
 pub fn write(context: &Context, content: &Path, archive: &Path, effort: Effort, log: &str) -> Result<()> {
     let (program, jobs) = (&context.guard, context.jobs.to_string());
     let (level, window) = (effort.level.to_string(), effort.window.to_string());
-    let shell = context.shell()?;
-    Program::new(context, cmd!(shell, "{program} {PACK} {content} {archive} {level} {window} {jobs}"))
+    cmd!(context, "{program} {PACK} {content} {archive} {level} {window} {jobs}")
         .log(log)
         .run()
         .with_context(|| format!("packing {}", content.display()))?;

@@ -105,11 +105,6 @@ impl Context {
     pub fn without_network(self) -> Context {
         Context { network: Network::Forbidden, ..self }
     }
-
-    /// A shell to compose commands with; it runs none of them (see [`crate::process::Program`]).
-    pub fn shell(&self) -> Result<xshell::Shell> {
-        xshell::Shell::new().context("the current directory is gone")
-    }
 }
 
 /// Returns the path in an environment variable, relative to the current directory as for cargo's variables.

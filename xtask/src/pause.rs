@@ -71,7 +71,7 @@ fn compile(context: &Context, target: &Target, rust: &Rust, package: &Path, dire
     arguments.extend(["--target".to_owned(), rust.triple.to_owned(), "-o".to_owned()]);
     arguments.extend([object.to_owned(), text(&package.join("src/main.rs"))]);
     // Outputs are named relative to their directory, since LLVM would replace a `%` in the path.
-    rust.rustc(context, &arguments)?
+    rust.rustc(context, &arguments)
         .dir(directory)
         .env("CARGO_PKG_VERSION", env!("CARGO_PKG_VERSION"))
         .log("pause")

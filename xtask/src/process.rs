@@ -1,44 +1,43 @@
-//! The one way to run another program.
+//! Child processes: the one way to run another command.
 //!
-//! A [`Program`] is composed with xshell, gets an environment that we wrote and not the one we were
-//! started in, keeps its full output in a log, shows the tail of it when it fails, and never outlives
-//! us: see [`guard`].
+//! A [`Command`] gets a composed environment and not an inherited one, keeps its full output in a log, shows the end
+//! of it when it fails, and never outlives this process (see [`guard`]).
 
 mod environment;
 mod guard;
-mod listening;
 mod output;
 mod sandbox;
+mod streaming;
 
 pub use guard::{GUARD, guard};
-pub use listening::{Heard, Listening, Watched};
 pub use sandbox::{SANDBOX, Sandbox, available as sandbox_available, enter as enter_sandbox};
+pub use streaming::{Child, Event, Watched};
 
 use crate::context::Context;
 use crate::url::without_credentials;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use environment::Environment;
 use fs_err as fs;
 use nix::sys::signal;
 use nix::unistd::Pid;
 use std::ffi::{OsStr, OsString};
-use std::io::{Read, Write};
+use std::io::{PipeReader, PipeWriter, Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-/// Lines of a failed program's output that are shown at the terminal; the log has the rest.
+/// Lines of a failed command's output that are shown at the terminal; the log has the rest.
 const TAIL: usize = 25;
 
 /// Characters of one argument that are shown at the terminal.
 const LONGEST_WORD: usize = 200;
 
-/// A program to be run, with its arguments, directory and environment.
-#[must_use = "a program does nothing until it is run"]
-pub struct Program<'a> {
+/// A command to be run, with its directory and environment.
+#[must_use = "a command does nothing until it is run"]
+pub struct Command<'a> {
     context: &'a Context,
     argv: Vec<OsString>,
     dir: PathBuf,
@@ -48,22 +47,55 @@ pub struct Program<'a> {
     sandbox: Option<Sandbox>,
 }
 
-/// What a finished program used, as the kernel counted it for the program and all its children.
+/// Resources of a finished command, as the kernel counted them for it and all its children.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
     /// Largest resident size of any one process, in KiB (getrusage(2), `ru_maxrss`).
     pub peak_kib: u64,
 }
 
-impl<'a> Program<'a> {
-    /// Takes over the program and arguments of an xshell command.
-    pub fn new(context: &'a Context, command: xshell::Cmd<'_>) -> Program<'a> {
-        let command = Command::from(command);
-        let argv =
-            std::iter::once(command.get_program()).chain(command.get_args()).map(OsStr::to_owned).collect();
-        Program {
+/// A child process and its guard's end of the line.
+struct Started {
+    child: std::process::Child,
+    /// The guard reports over it; closed, it makes the guard kill the child.
+    line: UnixStream,
+    /// The standard input, removed with the value: the child may open it late.
+    _input: Option<tempfile::NamedTempFile>,
+}
+
+/// Begins a [`Command`] from a command line in xshell's syntax: `cmd!(context, "git ls-remote -- {url}")`.
+///
+/// `{name}` is one argument whatever is in it, `{names...}` several.
+#[macro_export]
+macro_rules! cmd {
+    ($context:expr, $line:literal) => {
+        $crate::process::Command::new($context, |shell| xshell::cmd!(shell, $line))
+    };
+}
+pub use cmd;
+
+impl<'a> Command<'a> {
+    /// Begins a command from an xshell command; see [`cmd!`].
+    pub fn new(
+        context: &'a Context,
+        compose: impl for<'s> FnOnce(&'s xshell::Shell) -> xshell::Cmd<'s>,
+    ) -> Command<'a> {
+        // The shell only parses, but it cannot be made where the current directory is gone: then there are no words.
+        let composed = xshell::Shell::new().map(|shell| std::process::Command::from(compose(&shell)));
+        let words = |composed: std::process::Command| -> Vec<OsString> {
+            std::iter::once(composed.get_program()).chain(composed.get_args()).map(OsStr::to_owned).collect()
+        };
+        Command::from_argv(context, composed.map(words).unwrap_or_default())
+    }
+
+    /// Begins a command from its words.
+    pub fn from_argv<T: Into<OsString>>(
+        context: &'a Context,
+        argv: impl IntoIterator<Item = T>,
+    ) -> Command<'a> {
+        Command {
             context,
-            argv,
+            argv: argv.into_iter().map(Into::into).collect(),
             dir: context.root.clone(),
             environment: Environment::compose(),
             log: None,
@@ -75,6 +107,12 @@ impl<'a> Program<'a> {
     /// Runs in this directory instead of the repository's root.
     pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.dir = dir.into();
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<T: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
+        self.argv.extend(arguments.into_iter().map(Into::into));
         self
     }
 
@@ -103,8 +141,8 @@ impl<'a> Program<'a> {
         self
     }
 
-    /// Passes on what the user has set of a tool's own variables (`GIT_`, `PIP_` …), but for those
-    /// that would point the tool at another place than the one it is called for.
+    /// Passes on the user's variables with this prefix (`GIT_`, `PIP_` …), except those that would point the tool
+    /// at another directory than the one it is called for.
     pub fn inherit(mut self, prefix: &str, except: &[&str]) -> Self {
         self.environment.inherit(prefix, except);
         self
@@ -116,29 +154,29 @@ impl<'a> Program<'a> {
         self
     }
 
-    /// Gives the program this text as its standard input; without it, standard input is empty.
+    /// Sets the standard input, which is empty otherwise.
     pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.input = Some(bytes.into());
         self
     }
 
-    /// Runs for the effect; output goes to the log.
+    /// Runs and waits; output goes to the log.
     pub fn run(self) -> Result<Usage> {
         self.run_until(None)
     }
 
-    /// Runs for the effect. What is still running after this time is killed.
+    /// Runs and waits for no longer than this; then the child process is killed.
     pub fn run_within(self, timeout: Duration) -> Result<Usage> {
         self.run_until(Some(timeout))
     }
 
     fn run_until(self, timeout: Option<Duration>) -> Result<Usage> {
         let log = self.log_file()?;
-        let (reader, writer) = std::io::pipe().context("making a pipe for a program's output")?;
-        let messages = writer.try_clone().context("sharing the pipe for a program's output")?;
+        let (reader, writer) = pipe()?;
+        let messages = writer.try_clone().context("sharing the pipe for a command's output")?;
         let (ended, tail) = std::thread::scope(|scope| {
             let tail = scope.spawn(|| output::keep(reader, log));
-            let ended = self.spawn(Stdio::from(writer), Stdio::from(messages), None, timeout);
+            let ended = self.finish(Stdio::from(writer), Stdio::from(messages), None, timeout);
             (ended, tail.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
         let tail = tail.with_context(|| format!("keeping the output of {self}"));
@@ -160,59 +198,58 @@ impl<'a> Program<'a> {
         Ok(text.trim_end_matches('\n').to_owned())
     }
 
-    /// Asks whether the program can be started and succeeds; its output is dropped.
+    /// Returns true if the command can be started and succeeds; its output is dropped.
     pub fn succeeds(self) -> bool {
         self.capture().is_ok_and(|(status, ..)| status.success())
     }
 
-    /// Runs and returns how the program ended with all that it wrote, whatever the status.
+    /// Runs and returns the exit status, stdout and stderr, whatever the status.
     pub fn capture(&self) -> Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
-        let mut stderr = tempfile::tempfile().context("making a scratch file for a program's messages")?;
+        let mut stderr = scratch_file()?;
         let mut stdout = Vec::new();
         let (status, _) =
-            self.spawn(Stdio::piped(), Stdio::from(stderr.try_clone()?), Some(&mut stdout), None)?;
-        use std::io::Seek;
+            self.finish(Stdio::piped(), Stdio::from(stderr.try_clone()?), Some(&mut stdout), None)?;
         stderr.rewind()?;
         let mut messages = Vec::new();
         stderr.read_to_end(&mut messages)?;
         Ok((status, stdout, messages))
     }
 
-    /// The guard's command line, with everything but its output.
-    fn guarded(&self, line: UnixStream, input: Option<&tempfile::NamedTempFile>) -> Result<Command> {
-        let mut command = Command::new(&self.context.guard);
+    /// Starts the command under a [`guard`].
+    fn start(&self, stdout: Stdio, stderr: Stdio) -> Result<Started> {
+        ensure!(!self.argv.is_empty(), "the current directory is gone");
+        let (line, of_guard) = UnixStream::pair().context("making the line to a command's guard")?;
+        let input = self.input_file()?;
+        let mut command = std::process::Command::new(&self.context.guard);
         command.arg(GUARD);
         if let Some(sandbox) = &self.sandbox {
             command.arg(&self.context.guard).arg(SANDBOX).arg(sandbox.to_argument()?);
         }
         command.args(&self.argv).current_dir(&self.dir).env_clear().envs(&self.environment.variables);
-        let input = input.map_or(Path::new("/dev/null"), |file| file.path());
-        command.env(guard::INPUT, input).stdin(Stdio::from(OwnedFd::from(line)));
-        Ok(command)
+        command.env(guard::INPUT, input.as_ref().map_or(Path::new("/dev/null"), |file| file.path()));
+        command.stdin(Stdio::from(OwnedFd::from(of_guard))).stdout(stdout).stderr(stderr);
+        // Its copies of the guard's end of the line and of the outputs are closed with it: the guard's own must be
+        // the last.
+        let child = command.spawn().with_context(|| format!("cannot start {self}"))?;
+        Ok(Started { child, line, _input: input })
     }
 
-    /// Starts the program under a [`guard`] and waits for it. What is left of it when it has ended is killed.
-    fn spawn(
+    /// Runs the command and kills every process that it leaves behind.
+    fn finish(
         &self,
         stdout: Stdio,
         stderr: Stdio,
         capture: Option<&mut Vec<u8>>,
         timeout: Option<Duration>,
     ) -> Result<(ExitStatus, Usage)> {
-        let (ours, theirs) = UnixStream::pair().context("making the line to a program's guard")?;
-        let input = self.input_file()?;
-        let mut command = self.guarded(theirs, input.as_ref())?;
-        command.stdout(stdout).stderr(stderr);
-        let mut child = command.spawn().with_context(|| format!("cannot start {self}"))?;
-        // The command holds our copy of the guard's end of the line; the guard's own must be the last.
-        drop(command);
+        let Started { mut child, line, _input } = self.start(stdout, stderr)?;
         if let (Some(buffer), Some(mut pipe)) = (capture, child.stdout.take()) {
             pipe.read_to_end(buffer).with_context(|| format!("reading the output of {self}"))?;
         }
         let report =
-            read_report(ours, timeout).with_context(|| format!("reading the guard's report on {self}"))?;
-        // What is left of its group would write on. Before the guard is waited for, its number is that of its group
-        // and of no other.
+            read_report(line, timeout).with_context(|| format!("reading the guard's report on {self}"))?;
+        // Processes left in its group would write on. Before the guard is waited for, its number is that of its
+        // group and of no other.
         let _ = signal::killpg(Pid::from_raw(child.id().try_into()?), signal::Signal::SIGKILL);
         let status = child.wait().with_context(|| format!("waiting for {self}"))?;
         let Some(report) = report else {
@@ -222,22 +259,22 @@ impl<'a> Program<'a> {
                 self.dir.display()
             );
         };
-        if let Some(reason) = report.strip_prefix("cannot start: ") {
+        if let Some(reason) = report.strip_prefix(guard::CANNOT_START) {
             bail!("cannot start {self}: {}", reason.trim_end());
         }
         Ok((status, Usage { peak_kib: report.trim().parse().unwrap_or(0) }))
     }
 
-    /// The text of the standard input, in a file that is removed with the value.
+    /// Writes the standard input to a file that is removed with the value.
     fn input_file(&self) -> Result<Option<tempfile::NamedTempFile>> {
         let Some(text) = &self.input else { return Ok(None) };
         let mut file =
-            tempfile::NamedTempFile::new().context("making a scratch file for a program's input")?;
+            tempfile::NamedTempFile::new().context("making a scratch file for a command's input")?;
         file.write_all(text)?;
         Ok(Some(file))
     }
 
-    /// The log, begun with the command line, where there is one.
+    /// Opens the log, if there is one, and begins it with the command line.
     fn log_file(&self) -> Result<Option<std::fs::File>> {
         let Some(log) = &self.log else { return Ok(None) };
         if let Some(directory) = log.parent() {
@@ -248,7 +285,7 @@ impl<'a> Program<'a> {
         Ok(Some(file.into_file()))
     }
 
-    /// The command line, its words cut off after so many characters.
+    /// Returns the command line, each word cut off after so many characters.
     fn line(&self, longest: usize) -> String {
         let words = self.argv.iter().map(|word| {
             let word = without_credentials(&word.to_string_lossy());
@@ -274,15 +311,24 @@ impl<'a> Program<'a> {
     }
 }
 
-impl std::fmt::Display for Program<'_> {
-    /// The command line as it could be pasted into a shell, but for arguments as long as a page, which are
-    /// whole in the log only.
+impl std::fmt::Display for Command<'_> {
+    /// Writes the command line as it could be pasted into a shell, except for very long arguments, which only the
+    /// log has in full.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.line(LONGEST_WORD))
     }
 }
 
-/// Reads what a guard reports when it ends; none where it has not ended in time.
+fn pipe() -> Result<(PipeReader, PipeWriter)> {
+    std::io::pipe().context("making a pipe for a command's output")
+}
+
+/// Opens the file that holds a command's stderr.
+fn scratch_file() -> Result<std::fs::File> {
+    tempfile::tempfile().context("making a scratch file for a command's messages")
+}
+
+/// Reads the report that a guard writes when it ends; returns none if it has not ended in time.
 fn read_report(mut line: UnixStream, timeout: Option<Duration>) -> std::io::Result<Option<String>> {
     use std::io::ErrorKind::{TimedOut, WouldBlock};
     line.set_read_timeout(timeout)?;
@@ -294,7 +340,7 @@ fn read_report(mut line: UnixStream, timeout: Option<Duration>) -> std::io::Resu
     }
 }
 
-/// The last lines of an output as a terminal would show them: of a line that was overwritten, its last state.
+/// Returns the last lines of an output as a terminal would show them: of an overwritten line, its last state.
 fn tail(output: &str) -> Vec<&str> {
     let lines: Vec<&str> = output
         .trim_end()
@@ -304,7 +350,7 @@ fn tail(output: &str) -> Vec<&str> {
     lines[lines.len().saturating_sub(TAIL)..].to_vec()
 }
 
-/// One word as a POSIX shell would have to read it.
+/// Quotes one word for a POSIX shell, where it needs it.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+,./:@%^".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -313,7 +359,7 @@ pub fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Finds a program on the search path, as execvp(3) would.
+/// Finds an executable on the search path, as execvp(3) would.
 pub fn find(name: &str) -> Option<PathBuf> {
     find_in(name, &std::env::var_os("PATH")?)
 }

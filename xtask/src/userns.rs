@@ -1,16 +1,14 @@
-//! Namespaces of users, by which anybody may be root where nothing of this machine's is: the server is started
-//! in one for its check, file systems are made in one, and tests install packages in one.
+//! User namespaces: root without privileges. The server is started in one for its check, file systems are made in one,
+//! and tests install packages in one.
 
 use crate::context::Context;
-use crate::process::Program;
+use crate::process::{Command, cmd};
 use anyhow::Result;
 use fs_err as fs;
-use xshell::{Cmd, Shell, cmd};
 
 /// Checks whether a user may create user and network namespaces here.
 pub fn are_allowed(context: &Context) -> Result<bool> {
-    let shell = context.shell()?;
-    Ok(Program::new(context, cmd!(shell, "unshare --map-root-user --net true")).succeeds())
+    Ok(cmd!(context, "unshare --map-root-user --net true").succeeds())
 }
 
 /// Checks whether the user is root already, and needs no namespace.
@@ -18,9 +16,14 @@ pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
-/// A program that root runs as it is, and any other user as root of a namespace in which the own files are root's.
-pub fn as_root<'shell>(shell: &'shell Shell, program: &str) -> Cmd<'shell> {
-    if is_root() { shell.cmd(program) } else { shell.cmd("unshare").args(["--map-root-user", program]) }
+/// Begins a command that root runs as it is, and any other user as root of a namespace in which the user's own files
+/// belong to root.
+pub fn as_root<'a>(context: &'a Context, executable: &str) -> Command<'a> {
+    if is_root() {
+        cmd!(context, "{executable}")
+    } else {
+        cmd!(context, "unshare --map-root-user {executable}")
+    }
 }
 
 /// The command that allows user namespaces, as root; none where it is not a setting that forbids them.

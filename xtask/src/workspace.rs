@@ -3,7 +3,7 @@
 use crate::context::{Context, Network};
 use crate::digest::Digest;
 use crate::dir;
-use crate::process::Program;
+use crate::process::{Command, cmd};
 use crate::repository;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
@@ -11,7 +11,6 @@ use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use xshell::cmd;
 
 /// Directory of the user's own patches in a copy of this repository.
 pub const OWN_PATCHES: &str = "own-patches";
@@ -74,18 +73,17 @@ const HOSTS: [&str; 3] =
 /// size, nothing but the manifest is kept.
 pub fn vendor_crates(context: &Context, into: &Path) -> Result<()> {
     let running = context.progress.step("vendor crates");
-    let shell = context.shell()?;
     let offline = (context.network == Network::Forbidden).then_some("--offline");
     // From the user's mirror of the registry, where there is one.
     let vendor = "vendor --locked --quiet --versioned-dirs --respect-source-config".split(' ');
-    cargo(context, cmd!(shell, "cargo {vendor...} {offline...} {into}"))
+    cargo(cmd!(context, "cargo {vendor...} {offline...} {into}"))
         .log("crates")
         .run()
         .context("gathering the crates of xtask")?;
     let mut needed = BTreeSet::new();
     for host in HOSTS {
         let list = "metadata --format-version 1 --locked --filter-platform".split(' ');
-        let json = cargo(context, cmd!(shell, "cargo {list...} {host} {offline...}")).read()?;
+        let json = cargo(cmd!(context, "cargo {list...} {host} {offline...}")).read()?;
         needed.extend(resolved(&json)?);
     }
     let mut kept = 0;
@@ -102,8 +100,8 @@ pub fn vendor_crates(context: &Context, into: &Path) -> Result<()> {
 
 /// Begins a command of cargo's that has the user's settings of where crates come from, and none of how they are
 /// compiled: which crates a host needs is asked of rustc.
-fn cargo<'a>(context: &'a Context, command: xshell::Cmd<'_>) -> Program<'a> {
-    Program::new(context, command)
+fn cargo(command: Command<'_>) -> Command<'_> {
+    command
         .inherit("CARGO_HTTP_", &[])
         .inherit("CARGO_NET_", &[])
         .inherit("CARGO_REGISTR", &[])

@@ -34,7 +34,7 @@ impl Machine {
     fn whole() -> Machine {
         let machine = Machine::bare();
         for need in doctor::needs(Some(Purpose::Test)) {
-            if let Search::Program(program) = &need.search {
+            if let Search::Executable(program) = &need.search {
                 machine.put(program.names[0], "echo tool 99.1");
             }
         }

@@ -9,10 +9,9 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
-use xshell::cmd;
 use xtask::context::{Context, Network};
 use xtask::dir;
-use xtask::process::{Program, Sandbox};
+use xtask::process::{Sandbox, cmd};
 use xtask::toolchain::gomod::GoMod;
 use xtask::upstream::recipe::Recipe;
 use xtask::upstream::script_probe::{self, Answers, Trust};
@@ -171,7 +170,6 @@ fn signals_no_other_process() {
 #[test]
 fn leaves_no_process() {
     let context = context();
-    let shell = context.shell().unwrap();
     let outside = outside();
     let pipe = outside.path().join("pipe");
     for (script, timeout, ends) in [
@@ -187,7 +185,7 @@ fn leaves_no_process() {
             write: vec![outside.path().to_owned()],
             ..Sandbox::default()
         };
-        let program = Program::new(&context, cmd!(shell, "bash -c {script}")).sandboxed(sandbox);
+        let program = cmd!(&context, "bash -c {script}").sandboxed(sandbox);
         let result = program.run_within(timeout);
         // The pipe ends when no process has the other end any more.
         fcntl(&reader, FcntlArg::F_SETFL(OFlag::empty())).unwrap();

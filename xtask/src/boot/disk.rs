@@ -1,7 +1,6 @@
 //! Directories as disks: file systems made without root and without mounting anything.
 
 use crate::context::Context;
-use crate::process::Program;
 use crate::userns;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
@@ -12,12 +11,10 @@ use std::path::Path;
 /// The file has holes where there is nothing. The label is what the guest finds the disk by.
 pub fn write(context: &Context, directory: &Path, label: &str, size: u64, file: &Path) -> Result<()> {
     fs::File::create(file)?.set_len(size)?;
-    let shell = context.shell()?;
     let options = "root_owner=0:0,lazy_itable_init=1";
-    let command = userns::as_root(&shell, "mke2fs")
+    userns::as_root(context, "mke2fs")
         .args(["-q", "-F", "-t", "ext4", "-m", "0", "-E", options, "-L", label, "-d"])
-        .args([directory, file]);
-    Program::new(context, command)
+        .args([directory, file])
         .log("boot-disk")
         .run()
         .with_context(|| format!("making a disk of {}", directory.display()))?;

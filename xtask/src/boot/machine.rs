@@ -2,11 +2,10 @@
 
 use super::guest::Guest;
 use crate::context::Context;
-use crate::process::{Listening, Program};
+use crate::process::{Child, cmd};
 use anyhow::{Result, ensure};
 use std::path::Path;
 use std::str::FromStr;
-use xshell::cmd;
 
 /// Size of the VM.
 #[derive(Clone, Debug)]
@@ -79,7 +78,7 @@ pub fn start(
     payload: &Path,
     size: &Size,
     directory: &Path,
-) -> Result<Listening> {
+) -> Result<Child> {
     let (kernel, initrd, append) = (guest.kernel(), guest.initrd(), COMMAND_LINE.join(" "));
     let cpus = size.cpus.to_string();
     let memory = format!("{}M", size.memory.0);
@@ -93,9 +92,7 @@ pub fn start(
         ["-drive".to_owned(), drive, "-device".to_owned(), format!("virtio-blk-device,drive={id}")]
     });
     let console = format!("socket,id=console,path={SOCKET},server=on,wait=off,logfile={CONSOLE}");
-    let shell = context.shell()?;
-    let qemu = cmd!(
-        shell,
+    let qemu = cmd!(context,
         "qemu-system-riscv64 -machine virt -cpu {CPU} -accel tcg,thread=multi -smp {cpus} -m {memory}
          -nodefaults -no-user-config -display none -no-reboot
          -kernel {kernel} -initrd {initrd} -append {append} {disks...}
@@ -104,7 +101,7 @@ pub fn start(
          -device virtio-rng-device"
     );
     // The file of changes lies where TMPDIR points, and the socket's name has to be short (unix(7)).
-    Program::new(context, qemu).dir(directory).env("TMPDIR", directory).listen()
+    qemu.dir(directory).env("TMPDIR", directory).stream()
 }
 
 /// A path as a value among qemu's options, where commas part them.

@@ -7,7 +7,7 @@ use super::payload::{self, Afterwards};
 use super::scenario::Proof;
 use crate::context::Context;
 use crate::file_lock::FileLock;
-use crate::process::Listening;
+use crate::process::Child;
 use crate::run_directory::RunDirectory;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ impl Testbed<'_> {
 /// A running VM. Dropping it stops the VM and removes its directory.
 pub struct Trial {
     // Before the directory, since fields are dropped in the order of their declaration.
-    pub machine: Listening,
+    pub machine: Child,
     directory: tempfile::TempDir,
 }
 

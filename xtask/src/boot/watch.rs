@@ -2,7 +2,7 @@
 
 use super::milestone::{BOOT, GRACE, Milestone};
 use crate::boot::protocol::{self, Said};
-use crate::process::{Heard, Listening};
+use crate::process::{Child, Event};
 use crate::progress::Progress;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -102,23 +102,23 @@ impl<'a> Course<'a> {
     /// Takes in the next that the machine says; one that is silent for so long, or has ended, says no more.
     fn listen(
         &mut self,
-        machine: &Listening,
+        machine: &Child,
         patience: Duration,
         begun: Instant,
         silent: impl FnOnce() -> String,
     ) {
         match machine.next(patience) {
-            Heard::Line(line) => return self.hear(protocol::parse(&line), begun.elapsed().as_secs_f64()),
-            Heard::Silence => self.fail(silent()),
-            Heard::End => self.fail_for_good(machine),
+            Event::Line(line) => return self.hear(protocol::parse(&line), begun.elapsed().as_secs_f64()),
+            Event::Timeout => self.fail(silent()),
+            Event::End => self.fail_for_good(machine),
         }
         self.over = true;
     }
 
     /// Notes that the machine has ended, and what qemu has said of it.
-    fn fail_for_good(&mut self, machine: &Listening) {
+    fn fail_for_good(&mut self, machine: &Child) {
         self.fail("the machine has ended".to_owned());
-        let words = machine.last_words().unwrap_or_else(|error| format!("{error:#}"));
+        let words = machine.stderr().unwrap_or_else(|error| format!("{error:#}"));
         if let Some(failure) = self.outcome.failure.as_mut().filter(|_| !words.is_empty()) {
             failure.evidence.insert("qemu".to_owned(), words.lines().map(str::to_owned).collect());
         }
@@ -126,14 +126,14 @@ impl<'a> Course<'a> {
 }
 
 /// Follows a machine to its end, or until it exceeds a limit, with a progress line for each milestone.
-pub fn follow(machine: &Listening, milestones: &[Milestone], progress: &Progress) -> Outcome {
+pub fn follow(machine: &Child, milestones: &[Milestone], progress: &Progress) -> Outcome {
     let begun = Instant::now();
     collect(machine, reach(machine, milestones, progress, begun), begun)
 }
 
 /// Waits for one milestone after the other, up to the last or to a failure.
 fn reach<'m>(
-    machine: &Listening,
+    machine: &Child,
     milestones: &'m [Milestone],
     progress: &Progress,
     begun: Instant,
@@ -161,7 +161,7 @@ fn reach<'m>(
 }
 
 /// Hears the guest out: facts and evidence may follow the last milestone or a failure.
-fn collect(machine: &Listening, mut course: Course, begun: Instant) -> Outcome {
+fn collect(machine: &Child, mut course: Course, begun: Instant) -> Outcome {
     let end = Instant::now() + GRACE;
     while !course.over {
         let silent = || format!("it has said nothing of it within {} s", GRACE.as_secs());
@@ -171,8 +171,8 @@ fn collect(machine: &Listening, mut course: Course, begun: Instant) -> Outcome {
 }
 
 /// Waits for a machine that is kept to be switched off.
-pub fn keep(machine: &Listening) {
-    while machine.next(Duration::from_secs(3600)) != Heard::End {}
+pub fn keep(machine: &Child) {
+    while machine.next(Duration::from_secs(3600)) != Event::End {}
 }
 
 #[cfg(test)]

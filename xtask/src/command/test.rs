@@ -4,7 +4,7 @@ pub mod interruptions;
 
 use crate::command::test::interruptions::{Cache, Campaign};
 use crate::context::Context;
-use crate::process::Program;
+use crate::process::{Command, cmd};
 use crate::target::{TARGETS, Target};
 use crate::toolchain::{go, rust::Rust};
 use anyhow::{Context as _, Result, bail};
@@ -13,7 +13,6 @@ use std::ffi::OsString;
 use std::fmt::{Display, Formatter};
 use std::path::Path;
 use std::time::Duration;
-use xshell::cmd;
 
 /// Run all tests: formatting, lints, and every test program; what is skipped counts as failed
 #[derive(Clone, Debug, clap::Args)]
@@ -75,8 +74,7 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// A cargo command in the user's own environment, in which a missing tool is a failure.
-    fn cargo(&self, arguments: &str) -> Result<Program<'a>> {
-        let shell = self.context.shell()?;
+    fn cargo(&self, arguments: &str) -> Result<Command<'a>> {
         let arguments = arguments.split(' ');
         // `cargo xtask` has set variables of our own package; a build script that took them for its own
         // would run again, with all that depends on it.
@@ -86,7 +84,7 @@ impl<'a> Run<'a> {
         });
         let ours: Vec<String> = ours.collect();
         let ours: Vec<&str> = ours.iter().map(String::as_str).collect();
-        Ok(Program::new(self.context, cmd!(shell, "cargo {arguments...}"))
+        Ok(cmd!(self.context, "cargo {arguments...}")
             .inherit("", &ours)
             .env("PATH", &self.path)
             .env("CI", "true")
@@ -94,7 +92,7 @@ impl<'a> Run<'a> {
     }
 
     /// Runs one part, and prints the reason of a failure.
-    fn part(&mut self, name: &str, part: Part, program: Program) -> Result<()> {
+    fn part(&mut self, name: &str, part: Part, program: Command) -> Result<()> {
         let log = format!("test-{}", name.replace(' ', "-"));
         let file = self.context.logs.join(format!("{log}.log"));
         if file.exists() {
@@ -222,14 +220,14 @@ fn search_path(context: &Context) -> Result<OsString> {
 }
 
 /// Returns the clippy command for the pause program, with the toolchain that compiles it for this target.
-fn lint_of_pause<'a>(context: &'a Context, target: &Target) -> Result<Program<'a>> {
+fn lint_of_pause<'a>(context: &'a Context, target: &Target) -> Result<Command<'a>> {
     let rust = Rust::for_target(context, target)?;
     let source = context.root.join("pause/src/main.rs").display().to_string();
     let words = "--edition=2024 --crate-name=pause --crate-type=bin --emit=metadata -Cpanic=abort -Dwarnings";
     let mut arguments: Vec<String> = words.split(' ').map(str::to_owned).collect();
     let output = context.work.join("lint").display().to_string();
     arguments.extend([format!("--target={}", rust.triple), format!("--out-dir={output}"), source]);
-    Ok(rust.clippy(context, &arguments)?.env("CARGO_PKG_VERSION", env!("CARGO_PKG_VERSION")))
+    Ok(rust.clippy(context, &arguments).env("CARGO_PKG_VERSION", env!("CARGO_PKG_VERSION")))
 }
 
 #[cfg(test)]

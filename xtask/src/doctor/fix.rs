@@ -5,11 +5,10 @@ use super::requirements::{Need, Remedy};
 use super::search::Finding;
 use super::{Diagnosis, Purpose};
 use crate::context::Context;
-use crate::process::{self, Program, quoted};
+use crate::process::{self, cmd, quoted};
 use crate::userns;
 use anyhow::{Context as _, Result};
 use std::collections::BTreeSet;
-use xshell::cmd;
 
 /// Returns the packages of everything that is missing and cannot be fetched.
 pub fn packages(distribution: Option<Distribution>, diagnoses: &[Diagnosis]) -> BTreeSet<&'static str> {
@@ -81,10 +80,9 @@ pub fn install(
     for words in distribution.commands(packages) {
         let running = context.progress.step(words[..2].join(" "));
         let words = &words;
-        let shell = context.shell()?;
         // In a session of its own, so that an impatient Ctrl-C does not kill dpkg halfway: that would leave
         // the machine, and not only our work, in need of repair.
-        Program::new(context, cmd!(shell, "setsid --wait {words...}"))
+        cmd!(context, "setsid --wait {words...}")
             .env("DEBIAN_FRONTEND", "noninteractive")
             // dpkg wants its helpers there, and `su` leaves root without them.
             .env("PATH", format!("{path}:/usr/sbin:/sbin"))

@@ -1,7 +1,7 @@
 //! The table of everything that a command needs of the machine it runs on.
 
 use super::Purpose::{self, Bench, Boot, Build, Pause, Push, Rpm, Test};
-use super::search::{Program, Search};
+use super::search::{ExecutableSearch, Search};
 use super::tool::Tool;
 use Remedy::{Ownership, Package, Rustup, Setting};
 
@@ -33,12 +33,12 @@ pub enum Remedy {
 }
 
 const fn program(name: &'static [&'static str]) -> Search {
-    Search::Program(Program { names: name, asked: &["--version"], oldest: &[] })
+    Search::Executable(ExecutableSearch { names: name, asked: &["--version"], oldest: &[] })
 }
 
 /// For programs with an argument of their own that makes them tell their version.
 const fn asked(name: &'static [&'static str], arguments: &'static [&'static str]) -> Search {
-    Search::Program(Program { names: name, asked: arguments, oldest: &[] })
+    Search::Executable(ExecutableSearch { names: name, asked: arguments, oldest: &[] })
 }
 
 const fn need(
@@ -59,7 +59,7 @@ pub static NEEDS: &[Need] = &[
     // Building k3s.
     need("git", &[Build], "fetches k3s and its network plugins",
         // The first that takes settings from GIT_CONFIG_COUNT (git's RelNotes/2.31.0).
-        Search::Program(Program { names: &["git"], asked: &["--version"], oldest: &[2, 31] }), Package),
+        Search::Executable(ExecutableSearch { names: &["git"], asked: &["--version"], oldest: &[2, 31] }), Package),
     need("certificates", &[Build, Push], "tell which servers are to be trusted",
         Search::File(&["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
             "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/ca-bundle.pem"]), Package),
@@ -202,9 +202,13 @@ mod tests {
     /// The names of the programs that a source file starts: those that are written out in it.
     fn started(text: &str) -> BTreeSet<String> {
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let begins =
-            ["cmd!(shell, \"", "cmd!( shell, \"", "shell.cmd(\"", "as_root(&shell, \"", "process::find(\""];
-        let words = begins.iter().flat_map(|begin| text.split(begin).skip(1));
+        let calls = ["cmd!(", "as_root(", "process::find("];
+        let calls = calls.iter().flat_map(|call| text.split(call).skip(1));
+        // The context is the first argument of most; other arguments before the text mean that it is none.
+        let words = calls.filter_map(|call| {
+            let (context, rest) = call.split_once('"')?;
+            ["", "context,", "self.context,", "build.context,"].contains(&context.trim()).then_some(rest)
+        });
         let name = |rest: &str| rest.split([' ', '"', ')']).next().unwrap_or_default().to_owned();
         words.map(name).filter(|name| !name.starts_with('{')).collect()
     }
@@ -214,7 +218,7 @@ mod tests {
         let named: BTreeSet<&str> = NEEDS
             .iter()
             .filter_map(|need| match &need.search {
-                Search::Program(program) => Some(program.names),
+                Search::Executable(program) => Some(program.names),
                 _ => None,
             })
             .flatten()

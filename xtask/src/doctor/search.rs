@@ -3,17 +3,17 @@
 use super::tool::Tool;
 use crate::context::Context;
 use crate::process;
+use crate::process::cmd;
 use crate::storage;
 use crate::userns;
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use std::path::Path;
-use xshell::cmd;
 
 /// A way to look for a need.
 #[derive(Debug)]
 pub enum Search {
-    Program(Program),
+    Executable(ExecutableSearch),
     /// A tool that we fetch if it is missing.
     Tool(Tool),
     /// The first of these files that exists.
@@ -30,7 +30,7 @@ pub enum Search {
 
 /// A program on the search path.
 #[derive(Debug)]
-pub struct Program {
+pub struct ExecutableSearch {
     /// Its names, best first.
     pub names: &'static [&'static str],
     /// Arguments that make it print its version.
@@ -56,7 +56,7 @@ impl Search {
     /// Looks, given a context that is forbidden the network.
     pub fn look(&self, offline: &Context) -> Finding {
         let found = match self {
-            Search::Program(program) => program.look(offline),
+            Search::Executable(program) => program.look(offline),
             Search::Tool(tool) => tool.get(offline),
             Search::File(paths) => first_file(paths),
             Search::Library(name) => library(offline, name),
@@ -73,19 +73,18 @@ impl Search {
             // Go may be too old, which its error reports.
             Search::Tool(Tool::Go) => None,
             Search::Tool(_) => Some(Finding::Missing("not found".to_owned())),
-            Search::Program(program) => program.off_path().map(Finding::OffPath),
+            Search::Executable(program) => program.off_path().map(Finding::OffPath),
             _ => None,
         };
         instead.unwrap_or_else(|| Finding::Missing(first_line(&format!("{error:#}")).to_owned()))
     }
 }
 
-impl Program {
+impl ExecutableSearch {
     fn look(&self, context: &Context) -> Result<String> {
         let path = self.names.iter().find_map(|name| process::find(name)).context("not found")?;
-        let shell = context.shell()?;
         let asked = self.asked;
-        let program = process::Program::new(context, cmd!(shell, "{path} {asked...}"));
+        let program = cmd!(context, "{path} {asked...}");
         let (status, stdout, stderr) = program.capture()?;
         let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
         ensure!(status.success(), "{} does not run: {}", path.display(), first_line(stderr.trim()));
@@ -108,7 +107,7 @@ impl Program {
 /// /usr/bin.
 const ADMINISTRATORS: &str = "/usr/sbin";
 
-impl Program {
+impl ExecutableSearch {
     /// Returns the directory of the executable, if it is one that not every user's search path contains.
     fn off_path(&self) -> Option<&'static str> {
         let directory = Path::new(ADMINISTRATORS);
@@ -124,8 +123,7 @@ fn first_file(paths: &[&str]) -> Result<String> {
 
 fn library(context: &Context, name: &str) -> Result<String> {
     let gcc = process::find("gcc").context("not found")?;
-    let shell = context.shell()?;
-    let path = process::Program::new(context, cmd!(shell, "{gcc} -print-file-name={name}")).read()?;
+    let path = cmd!(context, "{gcc} -print-file-name={name}").read()?;
     // gcc prints the bare name if it finds no such library.
     ensure!(Path::new(&path).is_absolute(), "{} has no {name}", gcc.display());
     Ok(fs::canonicalize(path)?.display().to_string())

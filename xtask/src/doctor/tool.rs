@@ -4,13 +4,12 @@ use crate::boot::guest::Guest;
 use crate::context::{Context, Network};
 use crate::image;
 use crate::pins::WheelPin;
-use crate::process::{self, Program};
+use crate::process::{self, cmd};
 use crate::target::Target;
 use crate::toolchain::rust::Rust;
 use crate::toolchain::zig::Zig;
 use crate::toolchain::{debian, go, workflow_lint};
 use anyhow::{Context as _, Result, bail, ensure};
-use xshell::cmd;
 
 /// A tool, found by the same function that the command which needs it calls.
 #[derive(Clone, Copy, Debug)]
@@ -83,8 +82,7 @@ fn has_wheel(context: &Context, pin: &WheelPin) -> bool {
 }
 
 fn has_pip(context: &Context) -> bool {
-    let Ok(shell) = context.shell() else { return false };
-    Program::new(context, cmd!(shell, "python3 -m pip --version")).succeeds()
+    cmd!(context, "python3 -m pip --version").succeeds()
 }
 
 /// Finds `cargo-fmt` or `cargo-clippy`; rustup installs proxies of these names even without the component.
@@ -92,8 +90,7 @@ fn component(context: &Context, name: &str) -> Result<String> {
     let program = format!("cargo-{name}");
     let told = || -> Result<String> {
         let path = process::find(&program).context("not found")?;
-        let shell = context.shell()?;
-        let told = Program::new(context, cmd!(shell, "{path} --version")).read()?;
+        let told = cmd!(context, "{path} --version").read()?;
         let version = told.split(' ').nth(1).unwrap_or_default();
         Ok(format!("{version} {}", path.display()))
     };
@@ -104,11 +101,7 @@ fn component(context: &Context, name: &str) -> Result<String> {
     let Some(rustup) = process::find("rustup") else { bail!("{missing:#}, and there is no rustup") };
     let component = if name == "fmt" { "rustfmt" } else { name };
     let running = context.progress.step("rustup");
-    let shell = context.shell()?;
-    Program::new(context, cmd!(shell, "{rustup} component add {component}"))
-        .inherit("RUSTUP_", &[])
-        .log("rustup")
-        .run()?;
+    cmd!(context, "{rustup} component add {component}").inherit("RUSTUP_", &[]).log("rustup").run()?;
     running.done(component);
     let found = told();
     ensure!(found.is_ok(), "rustup has added {component}, but {program} does not run");

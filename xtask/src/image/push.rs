@@ -3,11 +3,10 @@
 
 use crate::context::{Context, Network};
 use crate::image::crane::crane;
-use crate::process::Program;
+use crate::process::cmd;
 use crate::reference::Reference;
 use anyhow::{Result, anyhow, bail};
 use std::path::Path;
-use xshell::cmd;
 
 /// How far the registry is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +29,11 @@ pub fn push(context: &Context, layout: &Path, reference: &Reference, transport: 
     let crane = crane(context)?;
     let running = context.progress.step("push");
     running.doing(name.clone());
-    let shell = context.shell()?;
     let insecure: &[&str] = match transport {
         Transport::Verified => &[],
         Transport::Insecure => &["--insecure"],
     };
-    let program = Program::new(context, cmd!(shell, "{crane} {insecure...} push {layout} {name}"))
+    let program = cmd!(context, "{crane} {insecure...} push {layout} {name}")
         // Helpers that keep docker's credentials in a desktop's keyring or in pass look for them there.
         .inherit("DBUS_SESSION_", &[])
         .inherit("PASSWORD_STORE_", &[]);

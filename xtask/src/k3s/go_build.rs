@@ -133,7 +133,7 @@ impl Compile {
         let (dir, cache) = (Alias::of(dir)?, Alias::of(&build.any_go.module_cache().directory)?);
         let mut program = build
             .go
-            .command(build.context, &arguments)?
+            .command(build.context, &arguments)
             .dir(dir.path())
             .env("PWD", dir.path())
             .log(self.step)
@@ -183,7 +183,7 @@ impl Package {
         let arguments: Vec<String> = list.into_iter().chain(arguments.iter().cloned()).collect();
         let list = build
             .go
-            .command(build.context, &arguments)?
+            .command(build.context, &arguments)
             .dir(dir)
             .envs(environment)
             .envs(settings.iter().map(|(name, value)| (*name, value.as_str())))

@@ -5,7 +5,7 @@ use super::Build;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::fetch::{Download, FileName};
-use crate::process::Program;
+use crate::process::{Command, cmd};
 use crate::step::Step;
 use crate::toolchain::debian::{self, Apt};
 use crate::toolchain::zig::CFLAGS;
@@ -14,7 +14,6 @@ use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use xshell::cmd;
 
 /// The pinned release, by the URL of upstream's own archive.
 pub fn download(build: &Build) -> Result<Download> {
@@ -102,8 +101,8 @@ fn compile(build: &Build, directory: &Path) -> Result<()> {
     let archive = archive(build)?;
     let scratch = tempfile::tempdir_in(directory)?;
     let tree = scratch.path().join(format!("libseccomp-{}", pin.version));
-    let (shell, into) = (context.shell()?, scratch.path());
-    Program::new(context, cmd!(shell, "tar --extract --no-same-owner --file {archive} --directory {into}"))
+    let into = scratch.path();
+    cmd!(context, "tar --extract --no-same-owner --file {archive} --directory {into}")
         .log("libseccomp")
         .run()?;
 
@@ -115,19 +114,19 @@ fn compile(build: &Build, directory: &Path) -> Result<()> {
     let target = build.target.zig;
     let flags = CFLAGS.split(' ');
     let environment = build.zig.environment()?;
-    let zig = |command: xshell::Cmd<'_>| {
-        Program::new(context, command).dir(tree.join("src")).envs(environment.clone()).log("libseccomp").run()
+    let zig = |command: Command<'_>| {
+        command.dir(tree.join("src")).envs(environment.clone()).log("libseccomp").run()
     };
     let objects: Vec<String> = sources.iter().map(|source| source.replace(".c", ".o")).collect();
     // One at a time: of several files with -c, zig keeps the first object only.
     for source in &sources {
         let flags = flags.clone();
-        zig(cmd!(shell, "zig cc -target {target} {flags...} -I. -I../include -c {source}"))?;
+        zig(cmd!(context, "zig cc -target {target} {flags...} -I. -I../include -c {source}"))?;
     }
     fs::create_dir_all(directory.join("lib"))?;
     fs::create_dir_all(directory.join("include"))?;
     // By its name alone, since LLVM would replace a `%` in the path.
-    zig(cmd!(shell, "zig ar rcsD {LIBRARY} {objects...}"))?;
+    zig(cmd!(context, "zig ar rcsD {LIBRARY} {objects...}"))?;
     fs::rename(tree.join("src").join(LIBRARY), directory.join("lib").join(LIBRARY))?;
     for header in ["seccomp.h", "seccomp-syscalls.h"] {
         fs::copy(tree.join("include").join(header), directory.join("include").join(header))?;

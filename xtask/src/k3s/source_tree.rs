@@ -112,7 +112,7 @@ pub fn generate(build: &Build, directory: &Path) -> Result<()> {
     let temporary = tempfile::tempdir_in(directory.parent().context("a tree is in a directory")?)?;
     build
         .go
-        .command(build.context, &arguments)?
+        .command(build.context, &arguments)
         .dir(directory)
         .log("generate")
         .env("CGO_ENABLED", "0")

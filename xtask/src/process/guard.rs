@@ -1,4 +1,4 @@
-//! What keeps a program that we run from outliving us.
+//! The guard: a process between us and each command, which keeps the command from outliving us.
 
 use anyhow::{Context as _, Result};
 use fs_err as fs;
@@ -8,19 +8,20 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
-/// The hidden first argument under which this program is its own guard.
+/// The hidden first argument under which this executable is its own guard.
 pub const GUARD: &str = "__guard";
-/// Names the file that becomes the guarded program's standard input.
+/// Names the file that becomes the guarded command's standard input.
 pub(super) const INPUT: &str = "XTASK_GUARD_INPUT";
+/// Begins the report on a command that could not be started.
+pub(super) const CANNOT_START: &str = "cannot start: ";
 
-/// Runs a program so that it and all its descendants end when the one who asked for it ends, however
-/// that happens (Ctrl-C, kill -9, a panic).
+/// Runs a command so that it and all its descendants end when the parent ends, however that happens (Ctrl-C,
+/// kill -9, a panic).
 ///
-/// The guard leads a process group of its own and holds one end of a socket whose other end is the
-/// parent's. When the parent is gone the socket reads as ended, and the guard kills the whole group:
-/// go's compilers and linkers too, which a parent-death signal (prctl(2)) would not reach, since it
-/// is not inherited. A terminal's Ctrl-C reaches only the parent. When the program ends first, its
-/// peak resident size goes back over the socket.
+/// The guard leads a process group of its own and holds one end of a socket whose other end is the parent's. When
+/// the parent is gone the socket reads as ended, and the guard kills the whole group: go's compilers and linkers
+/// too, which a parent-death signal (prctl(2)) would not reach, since it is not inherited. A terminal's Ctrl-C
+/// reaches only the parent. When the command ends first, its peak resident size goes back over the socket.
 pub fn guard(argv: &[OsString]) -> Result<std::process::ExitCode> {
     use nix::sys::{resource, signal};
     use nix::unistd::Pid;
@@ -30,7 +31,7 @@ pub fn guard(argv: &[OsString]) -> Result<std::process::ExitCode> {
     std::thread::spawn(move || {
         let mut nothing = [0];
         while matches!(parent.read(&mut nothing), Ok(n) if n > 0) {}
-        // Ending the group ends this process with it, so there is nobody to tell of a failure.
+        // Killing the group ends this process, too, so a failure cannot be reported.
         let _ = signal::killpg(nix::unistd::getpgrp(), signal::Signal::SIGKILL);
     });
     let input = fs::File::open(std::env::var_os(INPUT).context("a guard is started by xtask only")?)?;
@@ -40,15 +41,15 @@ pub fn guard(argv: &[OsString]) -> Result<std::process::ExitCode> {
     let status = match command.status() {
         Ok(status) => status,
         Err(error) => {
-            writeln!(line, "cannot start: {error}")?;
+            writeln!(line, "{CANNOT_START}{error}")?;
             return Ok(std::process::ExitCode::FAILURE);
         }
     };
     let usage =
-        resource::getrusage(resource::UsageWho::RUSAGE_CHILDREN).context("asking what a program used")?;
+        resource::getrusage(resource::UsageWho::RUSAGE_CHILDREN).context("asking what a command used")?;
     write!(line, "{}", usage.max_rss())?;
     if let Some(number) = status.signal() {
-        // Ending by the same signal tells the parent what happened; core dumps are not wanted twice.
+        // The parent sees the same signal.
         let signal = signal::Signal::try_from(number).context("a signal of the kernel's")?;
         signal::raise(signal).context("passing on a signal")?;
     }

@@ -1,21 +1,21 @@
-//! The output of a program, on its way to the log.
+//! Output of child processes on its way to the log.
 
 use crate::url::without_credentials;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
 
-/// The longest piece that is looked at as one line, in bytes.
+/// Longest piece that is handled as one line, in bytes.
 const LONGEST_LINE: u64 = 1 << 16;
 
-/// The most that one program writes into a log, in bytes: more is an endless loop.
+/// Largest log of one command, in bytes: more is an endless loop.
 const LARGEST_LOG: u64 = 1 << 30;
 
-/// The bytes that are kept for the error of a program that fails.
+/// Bytes that are kept for the error of a command that fails.
 const TAIL: usize = 1 << 16;
 
-/// Copies a program's output into its log, without the credentials of any URL, and returns the end of it.
+/// Copies a command's output into its log, without the credentials of any URL, and returns the end of it.
 ///
-/// Programs print the URLs they were given, and what the user has set for them: proxies, mirrors.
+/// Commands print the URLs they were given, and the user's settings: proxies, mirrors.
 pub fn keep(output: impl Read, mut log: Option<impl Write>) -> io::Result<Vec<u8>> {
     let mut reader = BufReader::new(output);
     let mut tail = VecDeque::new();

@@ -3,7 +3,7 @@
 use super::check::Check;
 use crate::context::Context;
 use crate::k3s::Build;
-use crate::process::Program;
+use crate::process::{Command, cmd};
 use crate::step::Outputs;
 use crate::target::Target;
 use crate::toolchain::qemu;
@@ -11,7 +11,6 @@ use crate::userns;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use xshell::cmd;
 
 /// How long the emulated server may take to its first messages.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -91,13 +90,12 @@ impl Emulator {
         qemu::find(target).map(|path| Emulator(Some(path)))
     }
 
-    fn program<'a>(&self, context: &'a Context, program: &Path, arguments: &[&str]) -> Result<Program<'a>> {
-        let shell = context.shell()?;
+    fn program<'a>(&self, context: &'a Context, program: &Path, arguments: &[&str]) -> Result<Command<'a>> {
         let emulator = self.0.iter();
         let mut words = emulator.map(PathBuf::as_path).chain([program]);
         let first = words.next().context("there is always a program")?.to_owned();
         let rest: Vec<&Path> = words.collect();
-        Ok(Program::new(context, cmd!(shell, "{first} {rest...} {arguments...}")))
+        Ok(cmd!(context, "{first} {rest...} {arguments...}"))
     }
 }
 
@@ -153,7 +151,6 @@ fn server_starts(build: &Build, emulator: &Emulator, data: &Path) -> Result<Chec
     let (server, _) = unpacked(data)?;
     // Its sockets are in there, whose paths must be short (unix(7)).
     let state = tempfile::tempdir()?;
-    let shell = build.context.shell()?;
     let mut words: Vec<String> = emulator.0.iter().map(|path| path.display().to_string()).collect();
     words.extend([
         server.display().to_string(),
@@ -164,7 +161,7 @@ fn server_starts(build: &Build, emulator: &Emulator, data: &Path) -> Result<Chec
     // Root and a network of its own, so that nothing of this machine is listened on or changed; that
     // network has no route, from which k3s would take its address.
     words.extend(["--node-ip", "10.0.0.1"].map(str::to_owned));
-    let program = Program::new(build.context, cmd!(shell, "unshare --map-root-user --net {words...}"))
+    let program = cmd!(build.context, "unshare --map-root-user --net {words...}")
         .env("HOME", state.path())
         .log("server-start");
     let wanted = format!("Starting k3s {}", build.source.version);

@@ -5,7 +5,7 @@ use super::Part;
 use super::go_buildinfo::{self, Compiled, Replacement};
 use super::licenses::{ThirdPartyPackage, document};
 use crate::k3s::{Build, Part as Presence, cni, seccomp};
-use crate::process::Program;
+use crate::process::cmd;
 use crate::toolchain::gomod::{Module, Resolved};
 use crate::toolchain::local_module;
 use crate::toolchain::module_cache::ModuleCache;
@@ -19,7 +19,6 @@ use memchr::memmem;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use xshell::cmd;
 
 /// What the manifest says of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,7 +111,7 @@ fn files(build: &Build, cache: &ModuleCache, origin: go_buildinfo::Origin<'_>) -
 /// module's go.mod names become paths from the tree's root.
 fn modules_in(build: &Build, program: &Path, main: Option<&Resolved>) -> Result<BTreeSet<Compiled>> {
     let arguments = ["version".to_owned(), "-m".to_owned(), program.to_string_lossy().into_owned()];
-    let text = build.go.command(build.context, &arguments)?.read()?;
+    let text = build.go.command(build.context, &arguments).read()?;
     let base = match main {
         Some(Resolved::Local(local)) => local.directory.as_str(),
         Some(Resolved::Fetched(_)) | None => "",
@@ -191,9 +190,8 @@ fn libraries(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -
 fn libseccomp(build: &Build) -> Result<Library> {
     let pin = &build.context.pins.libseccomp;
     let archive = seccomp::archive(build)?;
-    let shell = build.context.shell()?;
     let file = format!("libseccomp-{}/LICENSE", pin.version);
-    let text = Program::new(build.context, cmd!(shell, "tar --extract --to-stdout --file {archive} {file}"))
+    let text = cmd!(build.context, "tar --extract --to-stdout --file {archive} {file}")
         .read()
         .context("reading libseccomp's licence")?;
     let name = format!("libseccomp {}", pin.version);

@@ -4,12 +4,11 @@ use super::check::{self, Checked};
 use super::{Mode, NOTES};
 use crate::context::Context;
 use crate::lockfile::{Adding, Lockfile};
-use crate::process::{self, Program};
+use crate::process::{self, cmd};
 use crate::upstream::version::Version;
 use crate::workspace;
 use anyhow::{Context as _, Result, bail, ensure};
 use std::path::{Path, PathBuf};
-use xshell::cmd;
 
 /// Publishes a directory as the release of a tag that is called as its k3s version is. `gh` uploads to a draft
 /// and publishes that when it is complete; where the tag has a release already, nothing is changed.
@@ -49,8 +48,8 @@ const COMMIT_OF_TAG: &str = "query=query($owner: String!, $name: String!, $tag: 
 
 impl Gh<'_> {
     fn run(&self, arguments: &[String]) -> Result<String> {
-        let (shell, gh) = (self.context.shell()?, &self.program);
-        Program::new(self.context, cmd!(shell, "{gh} {arguments...}"))
+        let gh = &self.program;
+        cmd!(self.context, "{gh} {arguments...}")
             .dir(self.directory)
             .inherit("GH_", &[])
             .inherit("GITHUB_TOKEN", &[])

@@ -3,7 +3,7 @@
 use super::Packaging;
 use super::rpmbuild;
 use super::sources::{SPEC, Topdir};
-use crate::process::Program;
+use crate::process::Command;
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 
@@ -79,7 +79,7 @@ fn program<'a>(
     name: &str,
     action: &[&str],
     variant: SpecVariant,
-) -> Result<Program<'a>> {
+) -> Result<Command<'a>> {
     let definitions = [
         format!("dist .{}", packaging.dist.name),
         "_vendor openEuler".to_owned(),

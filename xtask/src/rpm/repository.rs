@@ -6,13 +6,12 @@ use super::sign::{Key, PUBLIC_KEY};
 use super::sources::Topdir;
 use super::template::{self, Form, Value};
 use crate::dir;
-use crate::process::Program;
+use crate::process::cmd;
 use crate::product;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use xshell::cmd;
 
 /// The file that goes to `/etc/yum.repos.d`.
 pub const REPO_FILE: &str = "k3s-riscv64.repo";
@@ -61,11 +60,10 @@ pub fn make(
 /// lies beside the others and is none that a node installs, so that it is not named.
 fn index(packaging: &Packaging, directory: &Path, topdir: &Topdir) -> Result<()> {
     let time = packaging.time().to_string();
-    let shell = packaging.context.shell()?;
     let options = ["--quiet", "--no-database", "--general-compress-type=gz", "--set-timestamp-to-revision"];
     let sources = format!("*{SOURCE_PACKAGE}");
-    let command = cmd!(shell, "createrepo_c {options...} --excludes {sources} --revision {time} {directory}");
-    Program::new(packaging.context, command)
+    let context = packaging.context;
+    cmd!(context, "createrepo_c {options...} --excludes {sources} --revision {time} {directory}")
         .env("HOME", &topdir.path)
         .env("SOURCE_DATE_EPOCH", &time)
         .log("createrepo")

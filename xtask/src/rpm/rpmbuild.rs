@@ -2,9 +2,8 @@
 
 use crate::alias::Alias;
 use crate::context::Context;
-use crate::process::Program;
+use crate::process::{Command, cmd};
 use anyhow::Result;
-use xshell::cmd;
 
 /// The macro files of rpm itself, and none of the machine's (`/etc/rpm`, `macros.d`, a vendor's): those may move
 /// directories, choose other digests, or put a foreign packager and bug URL into a header (rpm, macros(5) and
@@ -22,14 +21,13 @@ pub fn program<'a>(
     topdir: &Alias,
     definitions: &[String],
     arguments: &[&str],
-) -> Result<Program<'a>> {
+) -> Result<Command<'a>> {
     let path = topdir.path();
     let configuration = [format!("--macros={MACRO_FILES}"), format!("--rcfile={RC_FILE}")];
     // A killed rpmbuild leaves its scripts in `_tmppath`.
     let directories = [format!("_topdir {}", path.display()), format!("_tmppath {}", path.display())];
     let definitions = directories.iter().chain(definitions).flat_map(|line| ["--define", line]);
-    let shell = context.shell()?;
-    let command = cmd!(shell, "{name} {configuration...} {definitions...} {arguments...}");
+    let command = cmd!(context, "{name} {configuration...} {definitions...} {arguments...}");
     // gpg and others that rpm calls have nothing to look for at the user's home.
-    Ok(Program::new(context, command).env("HOME", path))
+    Ok(command.env("HOME", path))
 }

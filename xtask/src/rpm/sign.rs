@@ -2,11 +2,10 @@
 
 use super::read;
 use crate::context::Context;
-use crate::process::{self, Program};
+use crate::process::{self, Command, cmd};
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
-use xshell::cmd;
 
 /// The public key's file beside the packages.
 pub const PUBLIC_KEY: &str = "RPM-GPG-KEY-k3s-riscv64";
@@ -43,8 +42,7 @@ impl Key {
         let program = process::find("gpg").context("gpg has vanished")?;
         let program = format!("__gpg {}", program.display());
         let definitions = ["--define", &name, "--define", &program];
-        let shell = context.shell()?;
-        with_gpg(Program::new(context, cmd!(shell, "rpmsign {definitions...} --addsign {packages...}")))
+        with_gpg(cmd!(context, "rpmsign {definitions...} --addsign {packages...}"))
             .log("rpmsign")
             .run()
             .context("signing the packages")?;
@@ -78,13 +76,12 @@ fn fingerprint(listed: &str) -> Option<&str> {
     line.split(':').nth(9).filter(|text| text.len() >= 40 && text.chars().all(|c| c.is_ascii_hexdigit()))
 }
 
-fn gpg<'a>(context: &'a Context, arguments: &[&str]) -> Result<Program<'a>> {
-    let shell = context.shell()?;
-    Ok(with_gpg(Program::new(context, cmd!(shell, "gpg --batch --yes {arguments...}"))))
+fn gpg<'a>(context: &'a Context, arguments: &[&str]) -> Result<Command<'a>> {
+    Ok(with_gpg(cmd!(context, "gpg --batch --yes {arguments...}")))
 }
 
 /// Passes on the variables by which gpg's agent can ask for a passphrase at the user's terminal or display.
-fn with_gpg(program: Program<'_>) -> Program<'_> {
+fn with_gpg(program: Command<'_>) -> Command<'_> {
     ["GPG_", "DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS"]
         .iter()
         .fold(program, |program, name| program.inherit(name, &[]))

@@ -4,7 +4,7 @@
 use super::tool_directory::ToolDirectory;
 use crate::context::{Context, Network};
 use crate::file_lock::FileLock;
-use crate::process::{self, Program};
+use crate::process::{self, Command, cmd};
 use crate::target::Target;
 use anyhow::{Context as _, Result, anyhow, bail};
 use fs_err as fs;
@@ -12,7 +12,6 @@ use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use xshell::cmd;
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
@@ -47,8 +46,7 @@ impl<'a> Apt<'a> {
             fs::write(apt.directory.join("status"), "")?;
         }
         if context.network == Network::Allowed {
-            let shell = context.shell()?;
-            apt.program(cmd!(shell, "apt-get update --quiet"))
+            apt.program(cmd!(context, "apt-get update --quiet"))
                 .run()
                 .context("fetching Debian's package lists")?;
         }
@@ -59,8 +57,7 @@ impl<'a> Apt<'a> {
     pub fn source(&self, package: &str) -> Result<PathBuf> {
         let directory = self.directory.join("sources").join(package);
         fs::create_dir_all(&directory)?;
-        let shell = self.context.shell()?;
-        self.program(cmd!(shell, "apt-get source --quiet --download-only {package}"))
+        self.program(cmd!(self.context, "apt-get source --quiet --download-only {package}"))
             .dir(&directory)
             .run()?;
         Ok(directory)
@@ -69,11 +66,10 @@ impl<'a> Apt<'a> {
     /// Fetches packages with what they depend on, as apt resolves it for an empty machine, and returns
     /// the files.
     pub fn packages(&self, names: &[&str]) -> Result<Vec<PathBuf>> {
-        let shell = self.context.shell()?;
         // apt leaves out what it has already, so that it is asked with a cache in which there is nothing.
         let none = format!("Dir::Cache::archives={}", self.directory.join("none").display());
         let install = cmd!(
-            shell,
+            self.context,
             "apt-get install --quiet --yes --no-install-recommends --print-uris --option {none} {names...}"
         );
         let uris = self.program(install).read()?;
@@ -83,8 +79,10 @@ impl<'a> Apt<'a> {
             .filter_map(|line| line.split(' ').nth(1))
             .map(str::to_owned)
             .collect();
-        let install =
-            cmd!(shell, "apt-get install --quiet --yes --no-install-recommends --download-only {names...}");
+        let install = cmd!(
+            self.context,
+            "apt-get install --quiet --yes --no-install-recommends --download-only {names...}"
+        );
         self.program(install).run()?;
         Ok(files.into_iter().map(|name| self.directory.join("cache/archives").join(name)).collect())
     }
@@ -101,8 +99,8 @@ impl<'a> Apt<'a> {
         )
     }
 
-    fn program(&self, command: xshell::Cmd<'_>) -> Program<'a> {
-        Program::new(self.context, command).env("APT_CONFIG", self.directory.join("apt.conf")).log("apt")
+    fn program(&self, command: Command<'a>) -> Command<'a> {
+        command.env("APT_CONFIG", self.directory.join("apt.conf")).log("apt")
     }
 }
 
@@ -119,9 +117,8 @@ fn mirrors(context: &Context) -> Result<BTreeSet<String>> {
     if let Some(mirror) = &context.debian_mirror {
         return Ok(BTreeSet::from([mirror.trim_end_matches('/').to_owned()]));
     }
-    let shell = context.shell()?;
-    let command = cmd!(shell, "apt-get indextargets --format '$(ORIGIN) $(SITE)' 'Created-By: Packages'");
-    let targets = Program::new(context, command).read().context("asking apt for its sources")?;
+    let command = cmd!(context, "apt-get indextargets --format '$(ORIGIN) $(SITE)' 'Created-By: Packages'");
+    let targets = command.read().context("asking apt for its sources")?;
     let found = debian_sites(&targets);
     if found.is_empty() {
         bail!(
@@ -171,8 +168,7 @@ pub fn unpack(context: &Context, packages: &[PathBuf], directory: &Path) -> Resu
     let making = tempfile::tempdir_in(parent)?;
     let into = making.path();
     let unpack = |package: &PathBuf| -> Result<()> {
-        let shell = context.shell()?;
-        Program::new(context, cmd!(shell, "dpkg-deb --extract {package} {into}")).log("apt").run()?;
+        cmd!(context, "dpkg-deb --extract {package} {into}").log("apt").run()?;
         Ok(())
     };
     let mut waiting = packages.iter();

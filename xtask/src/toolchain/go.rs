@@ -5,14 +5,13 @@ use super::debian;
 use super::module_cache::ModuleCache;
 use super::wheel::Wheel;
 use crate::context::{Context, Network};
-use crate::process::{self, Program};
+use crate::process::{self, Command, cmd};
 use crate::toolchain::gomod::{Module, Resolved};
 use anyhow::{Context as _, Result, anyhow, bail};
 use fs_err as fs;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use xshell::cmd;
 
 /// The first Go that can fetch others.
 const OLDEST: (u32, u32) = (1, 21);
@@ -56,12 +55,11 @@ impl AnyGo {
     /// Finds Go on the search path and reads the user's settings of it.
     pub fn find(context: &Context, stand_ins: Option<&StandIns>) -> Result<AnyGo> {
         let program = program(context)?;
-        let shell = context.shell()?;
         let version = version(context, &program)?;
         let names = SOURCES.iter().filter(|name| **name != "GOAUTH" || numbers(&version) >= Some((1, 24)));
         // Nothing else of theirs: some settings would keep Go from telling any.
         let read_from = SOURCES.iter().chain(&["GOENV", GOPATH]);
-        let json = Program::new(context, cmd!(shell, "{program} env -json {GOPATH} {names...}"))
+        let json = cmd!(context, "{program} env -json {GOPATH} {names...}")
             .envs(read_from.filter_map(|name| Some((*name, std::env::var_os(name)?))))
             .env("GOTOOLCHAIN", "local")
             .read()
@@ -125,12 +123,11 @@ impl AnyGo {
         }
         let name = format!("{}@{}", module.path, module.version);
         let program = &self.program;
-        let shell = context.shell()?;
         // In a module of its own, since the tree's may name modules that are gone from the world.
         let scratch = tempfile::tempdir()?;
         fs::write(scratch.path().join("go.mod"), "module scratch\n\ngo 1.21\n")?;
         fs::write(scratch.path().join("go.sum"), go_sum)?;
-        let program = go(context, cmd!(shell, "{program} mod download -json {name}"))
+        let program = go(context, cmd!(context, "{program} mod download -json {name}"))
             .dir(scratch.path())
             .envs(self.sources.iter().cloned());
         let (_, answer, messages) = program.capture()?;
@@ -149,9 +146,8 @@ impl AnyGo {
     /// Go at exactly this release.
     pub fn release(&self, context: &Context, version: &str) -> Result<Go> {
         let program = &self.program;
-        let shell = context.shell()?;
         let empty = tempfile::tempdir()?;
-        let root = go(context, cmd!(shell, "{program} env GOROOT"))
+        let root = go(context, cmd!(context, "{program} env GOROOT"))
             .dir(empty.path())
             .env("GOTOOLCHAIN", format!("go{version}"))
             .envs(self.theirs.iter().cloned())
@@ -167,8 +163,7 @@ impl AnyGo {
     /// Compiles a program for this machine from its module, in the version that is named, into a directory.
     pub fn install(&self, context: &Context, package: &str, into: &Path) -> Result<()> {
         let program = &self.program;
-        let shell = context.shell()?;
-        go(context, cmd!(shell, "{program} install {package}"))
+        go(context, cmd!(context, "{program} install {package}"))
             .dir(&context.cache)
             .envs(self.theirs.iter().cloned())
             .env("GOBIN", into)
@@ -187,10 +182,9 @@ impl Go {
     }
 
     /// Begins a `go` command with an environment that holds nothing of the user's but module sources.
-    pub fn command<'a>(&self, context: &'a Context, arguments: &[String]) -> Result<Program<'a>> {
+    pub fn command<'a>(&self, context: &'a Context, arguments: &[String]) -> Command<'a> {
         let program = &self.program;
-        let shell = context.shell()?;
-        Ok(go(context, cmd!(shell, "{program} {arguments...}")).envs(self.sources.iter().cloned()))
+        go(context, cmd!(context, "{program} {arguments...}")).envs(self.sources.iter().cloned())
     }
 
     /// The major and minor number, for what only newer releases know.
@@ -227,14 +221,13 @@ pub fn program(context: &Context) -> Result<PathBuf> {
 
 /// Returns the version that a Go prints: `go1.24.2`.
 pub fn version(context: &Context, program: &Path) -> Result<String> {
-    let shell = context.shell()?;
-    go(context, cmd!(shell, "{program} env GOVERSION")).read()
+    go(context, cmd!(context, "{program} env GOVERSION")).read()
 }
 
 /// Begins a command of Go's with the environment that we want: this very Go, the cache's own directory for what is
 /// compiled, no file of settings, no flags, no workspace, no version control.
-fn go<'a>(context: &'a Context, command: xshell::Cmd<'_>) -> Program<'a> {
-    Program::new(context, command)
+fn go<'a>(context: &'a Context, command: Command<'a>) -> Command<'a> {
+    command
         .env("GOENV", "off")
         .env("GOFLAGS", "")
         .env("GOWORK", "off")

@@ -2,10 +2,9 @@
 
 use super::debian;
 use crate::context::Context;
-use crate::process::{self, Program};
+use crate::process::{self, Command};
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
-use xshell::cmd;
 
 /// File in which Debian keeps the trusted certificates (ca-certificates, update-ca-certificates(8)).
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -13,7 +12,7 @@ const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// A Python that has pip.
 #[derive(Clone, Debug)]
 pub struct Python {
-    /// The interpreter, with what has to stand before it where it runs under a loader of its own.
+    /// The interpreter, preceded by its own loader where it needs one.
     command: Vec<PathBuf>,
     environment: Vec<(&'static str, PathBuf)>,
 }
@@ -46,16 +45,12 @@ impl Python {
         &self,
         context: &'a Context,
         arguments: impl IntoIterator<Item = &'b Path>,
-    ) -> Result<Program<'a>> {
-        let (program, before) = self.command.split_first().context("an interpreter has a program")?;
-        let shell = context.shell()?;
-        let arguments: Vec<&Path> = arguments.into_iter().collect();
-        Ok(Program::new(context, cmd!(shell, "{program} {before...} {arguments...}"))
-            .envs(self.environment.iter().cloned()))
+    ) -> Command<'a> {
+        Command::from_argv(context, &self.command).args(arguments).envs(self.environment.iter().cloned())
     }
 
     fn has_pip(&self, context: &Context) -> bool {
         let asked = ["-m", "pip", "--version"].map(Path::new);
-        self.program(context, asked).is_ok_and(Program::succeeds)
+        self.program(context, asked).succeeds()
     }
 }

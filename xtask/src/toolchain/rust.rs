@@ -3,12 +3,11 @@
 use super::debian;
 use super::zig::Zig;
 use crate::context::{Context, Network};
-use crate::process::{self, Program};
+use crate::process::{self, Command, cmd};
 use crate::target::Target;
 use anyhow::{Context as _, Result, anyhow};
 use fs_err as fs;
 use std::path::PathBuf;
-use xshell::cmd;
 
 /// A compiler that has `core` for one target.
 #[derive(Clone, Debug)]
@@ -46,32 +45,31 @@ impl Rust {
     }
 
     /// Begins a `rustc` command.
-    pub fn rustc<'a>(&self, context: &'a Context, arguments: &[String]) -> Result<Program<'a>> {
-        rustc(context, &self.command, arguments)
+    pub fn rustc<'a>(&self, context: &'a Context, arguments: &[String]) -> Command<'a> {
+        Command::from_argv(context, &self.command).args(arguments)
     }
 
     /// Begins a command of clippy, which takes rustc's arguments.
-    pub fn clippy<'a>(&self, context: &'a Context, arguments: &[String]) -> Result<Program<'a>> {
+    pub fn clippy<'a>(&self, context: &'a Context, arguments: &[String]) -> Command<'a> {
         let mut command = self.command.clone();
         if let Some(program) = command.last_mut() {
             program.set_file_name("clippy-driver");
         }
-        rustc(context, &command, arguments)
+        Command::from_argv(context, command).args(arguments)
     }
 
     /// Begins a command of the linker in its GNU form: the toolchain's own lld, else zig's, which is
     /// the same linker.
-    pub fn linker<'a>(&self, context: &'a Context, arguments: &[String]) -> Result<Program<'a>> {
-        let shell = context.shell()?;
+    pub fn linker<'a>(&self, context: &'a Context, arguments: &[String]) -> Result<Command<'a>> {
         let host = read(context, &self.command, &["--print", "host-tuple"])?;
         let lld = self.sysroot.join("lib/rustlib").join(host).join("bin/rust-lld");
         if lld.is_file() {
-            return Ok(Program::new(context, cmd!(shell, "{lld} -flavor gnu {arguments...}")));
+            return Ok(cmd!(context, "{lld} -flavor gnu {arguments...}"));
         }
         let zig = Zig::get(context)
             .context("this Rust comes without a linker for other machines, and zig would lend its own")?;
         let program = &zig.program;
-        Ok(Program::new(context, cmd!(shell, "{program} ld.lld {arguments...}")).envs(zig.environment()?))
+        Ok(cmd!(context, "{program} ld.lld {arguments...}").envs(zig.environment()?))
     }
 
     fn with_core(context: &Context, command: &[PathBuf], target: &Target) -> Result<Option<Rust>> {
@@ -112,23 +110,12 @@ impl Rust {
 fn add_by_rustup(context: &Context, target: &Target) -> Result<()> {
     let rustup = process::find("rustup").ok_or_else(|| anyhow!("there is no rustup"))?;
     let triple = target.rust[0];
-    let shell = context.shell()?;
     let running = context.progress.step("rustup");
-    Program::new(context, cmd!(shell, "{rustup} target add {triple}"))
-        .inherit("RUSTUP_", &[])
-        .log("rustup")
-        .run()?;
+    cmd!(context, "{rustup} target add {triple}").inherit("RUSTUP_", &[]).log("rustup").run()?;
     running.done(triple);
     Ok(())
 }
 
-fn rustc<'a>(context: &'a Context, command: &[PathBuf], arguments: &[String]) -> Result<Program<'a>> {
-    let (program, before) = command.split_first().context("a compiler has a program")?;
-    let shell = context.shell()?;
-    Ok(Program::new(context, cmd!(shell, "{program} {before...} {arguments...}")))
-}
-
 fn read(context: &Context, command: &[PathBuf], arguments: &[&str]) -> Result<String> {
-    let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
-    rustc(context, command, &arguments)?.read()
+    Command::from_argv(context, command).args(arguments).read()
 }

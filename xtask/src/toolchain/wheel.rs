@@ -55,14 +55,14 @@ impl Wheel<'_> {
         let pip = pip.map(Path::new).chain(platform.as_deref());
         let pip = pip.chain([Path::new("-r"), &requirement, Path::new("-d"), &download]);
         python
-            .program(context, pip)?
+            .program(context, pip)
             .inherit("PIP_", &[])
             // Nothing is installed.
             .env("PIP_REQUIRE_VIRTUALENV", "0")
             .log(name)
             .run()?;
         let wheel = fs::read_dir(&download)?.next().context("pip downloaded nothing")??.path();
-        python.program(context, [Path::new("-c"), Path::new(UNPACK), &wheel, into])?.log(name).run()?;
+        python.program(context, [Path::new("-c"), Path::new(UNPACK), &wheel, into]).log(name).run()?;
         Ok(())
     }
 }

@@ -3,10 +3,9 @@
 use super::go_tool;
 use super::wheel::Wheel;
 use crate::context::Context;
-use crate::process::Program;
+use crate::process::{Command, cmd};
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
-use xshell::cmd;
 
 /// The path of actionlint, which is compiled on first use.
 pub fn actionlint(context: &Context) -> Result<PathBuf> {
@@ -22,17 +21,15 @@ pub fn zizmor(context: &Context) -> Result<PathBuf> {
 }
 
 /// actionlint on these files. It hands their `run` lines to the shellcheck on the search path.
-pub fn by_actionlint<'a>(context: &'a Context, workflows: &[PathBuf]) -> Result<Program<'a>> {
+pub fn by_actionlint<'a>(context: &'a Context, workflows: &[PathBuf]) -> Result<Command<'a>> {
     let program = actionlint(context)?;
-    let shell = context.shell()?;
-    Ok(Program::new(context, cmd!(shell, "{program} -shellcheck=shellcheck -pyflakes= {workflows...}")))
+    Ok(cmd!(context, "{program} -shellcheck=shellcheck -pyflakes= {workflows...}"))
 }
 
 /// zizmor on these files, at its strictest and without asking GitHub.
-pub fn by_zizmor<'a>(context: &'a Context, workflows: &[PathBuf]) -> Result<Program<'a>> {
+pub fn by_zizmor<'a>(context: &'a Context, workflows: &[PathBuf]) -> Result<Command<'a>> {
     let program = zizmor(context)?;
     let configuration = context.root.join(".github/zizmor.yml");
     let options = ["--offline", "--pedantic", "--no-progress", "--strict-collection", "--config"];
-    let shell = context.shell()?;
-    Ok(Program::new(context, cmd!(shell, "{program} {options...} {configuration} {workflows...}")))
+    Ok(cmd!(context, "{program} {options...} {configuration} {workflows...}"))
 }

@@ -3,13 +3,12 @@
 use super::wheel::Wheel;
 use crate::alias::Alias;
 use crate::context::Context;
-use crate::process::{self, Program};
+use crate::process::{self, cmd};
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use xshell::cmd;
 
 /// A zig that has been found or fetched.
 #[derive(Clone, Debug)]
@@ -38,8 +37,7 @@ impl Zig {
     /// the cache and never installed.
     pub fn get(context: &Context) -> Result<Zig> {
         if let Some(program) = process::find("zig") {
-            let shell = context.shell()?;
-            let found = Program::new(context, cmd!(shell, "{program} version")).read().unwrap_or_default();
+            let found = cmd!(context, "{program} version").read().unwrap_or_default();
             if found == context.pins.zig.version {
                 return Zig::at(context, program);
             }

@@ -14,14 +14,13 @@
 use super::recipe::Recipe;
 use crate::context::Context;
 use crate::dir;
-use crate::process::{self, Program, Sandbox, Usage};
+use crate::process::{self, Sandbox, Usage, cmd};
 use crate::toolchain::gomod::{GoMod, KUBERNETES, Resolved};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use fs_err as fs;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use xshell::cmd;
 
 const RECORDER: &str = include_str!("recorder.sh");
 /// The scripts that are played, in the order in which upstream's CI runs them.
@@ -154,8 +153,8 @@ impl Staging {
         let path = self.directory.path();
         let records = path.join("records").join("output");
         fs::write(&records, "")?;
-        let (shell, bash) = (context.shell()?, &self.bash);
-        let mut program = Program::new(context, cmd!(shell, "{bash} {script}"))
+        let bash = &self.bash;
+        let mut program = cmd!(context, "{bash} {script}")
             .without_user_environment()
             .dir(path.join("tree"))
             .envs(environment(answers))

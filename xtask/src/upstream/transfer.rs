@@ -1,11 +1,10 @@
 //! Requests to git servers, by the user's own `git` with its proxies, mirrors and credentials.
 
 use crate::context::{Context, Network};
-use crate::process::Program;
+use crate::process::{Command, cmd};
 use crate::url::without_credentials;
 use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
-use xshell::cmd;
 
 /// The settings by which repositories are reached, and the directory of those that were fetched.
 #[derive(Clone, Debug)]
@@ -73,11 +72,10 @@ pub struct Reference {
     pub commit: String,
 }
 
-/// Asks a server for the branch or tag that a name means there.
+/// Asks a server which branch or tag has a name.
 pub fn look_up(context: &Context, git: &GitSettings, url: &str, name: &str) -> Result<Option<Reference>> {
-    let shell = context.shell()?;
     let peeled = format!("{name}^{{}}");
-    let list = program(context, git, cmd!(shell, "git ls-remote -- {url} {name} {peeled}"))?
+    let list = configured(git, cmd!(context, "git ls-remote -- {url} {name} {peeled}"))?
         .read()
         .with_context(|| format!("cannot fetch {}", without_credentials(url)))?;
     Ok(reference_named(&list, name))
@@ -103,8 +101,7 @@ pub fn tags(context: &Context, git: &GitSettings, url: &str) -> Result<Vec<Strin
     if !git.may_transfer(context) {
         bail!("--offline forbids asking {} for its tags", without_credentials(url));
     }
-    let shell = context.shell()?;
-    let list = program(context, git, cmd!(shell, "git ls-remote --tags --refs -- {url}"))?
+    let list = configured(git, cmd!(context, "git ls-remote --tags --refs -- {url}"))?
         .read()
         .with_context(|| format!("cannot list the tags of {}", without_credentials(url)))?;
     Ok(list.lines().filter_map(|line| line.split("refs/tags/").nth(1)).map(str::to_owned).collect())
@@ -112,44 +109,37 @@ pub fn tags(context: &Context, git: &GitSettings, url: &str) -> Result<Vec<Strin
 
 /// Fetches one commit, by a full name or its id, into a bare repository, as [`FETCHED`].
 pub fn fetch(context: &Context, git: &GitSettings, repository: &Path, url: &str, name: &str) -> Result<()> {
-    let shell = context.shell()?;
     let options =
         "--depth=1 --no-tags --no-filter --no-prune --no-recurse-submodules --no-auto-gc --progress";
     let options = options.split(' ');
     let refspec = format!("+{name}:{FETCHED}");
     // Not `-C`, which `safe.bareRepository=explicit` forbids.
-    program(context, git, cmd!(shell, "git --git-dir {repository} fetch {options...} -- {url} {refspec}"))?
+    configured(git, cmd!(context, "git --git-dir {repository} fetch {options...} -- {url} {refspec}"))?
         .log("git")
         .run()
         .map(drop)
         .with_context(|| format!("cannot fetch {}", without_credentials(url)))
 }
 
-/// `git`, never asking at a terminal: it runs in a process group that has none. Over the network it has the
-/// user's configuration with ours above it; between our own directories, another URL of the user's for the same
-/// repository would lead elsewhere.
-fn program<'a>(context: &'a Context, git: &GitSettings, command: xshell::Cmd<'_>) -> Result<Program<'a>> {
-    let (program, theirs) = match git.reach {
-        Reach::Network => {
-            (Program::new(context, command).inherit("GIT_", REPOSITORY_VARIABLES), settings_of_user()?)
-        }
+/// Configures a git command, which never asks at a terminal: it runs in a process group that has none. Over the network
+/// it has the user's configuration with ours above it; between our own directories, another URL of the user's for
+/// the same repository would lead elsewhere.
+fn configured<'a>(git: &GitSettings, command: Command<'a>) -> Result<Command<'a>> {
+    let (command, first) = match git.reach {
+        Reach::Network => (command.inherit("GIT_", REPOSITORY_VARIABLES), settings_of_user()?),
         Reach::ThisMachine => {
             let none = [("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")];
-            (Program::new(context, command).envs(none), 0)
+            (command.envs(none), 0)
         }
     };
-    let configured = git.configuration.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    let settings: Vec<_> = std::iter::once(NO_HOOKS).chain(configured).collect();
-    let ours = settings.iter().enumerate().flat_map(|(index, (key, value))| {
-        let index = theirs + index;
-        [
-            (format!("GIT_CONFIG_KEY_{index}"), key.to_owned()),
-            (format!("GIT_CONFIG_VALUE_{index}"), value.to_owned()),
-        ]
+    let settings = git.configuration.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    let settings: Vec<_> = std::iter::once(NO_HOOKS).chain(settings).collect();
+    let variables = settings.iter().zip(first..).flat_map(|((key, value), index)| {
+        [(format!("GIT_CONFIG_KEY_{index}"), *key), (format!("GIT_CONFIG_VALUE_{index}"), *value)]
     });
-    Ok(program
-        .envs(ours)
-        .env("GIT_CONFIG_COUNT", (theirs + settings.len()).to_string())
+    Ok(command
+        .envs(variables)
+        .env("GIT_CONFIG_COUNT", (first + settings.len()).to_string())
         .env("GIT_TERMINAL_PROMPT", "0"))
 }
 

@@ -2,9 +2,8 @@
 
 use super::place::{self, Place};
 use std::collections::BTreeSet;
-use xshell::cmd;
 use xtask::context::Context;
-use xtask::process::Program;
+use xtask::process::cmd;
 
 fn context(place: &Place) -> Context {
     Context { logs: place.path("logs"), ..place::context() }
@@ -14,8 +13,7 @@ fn context(place: &Place) -> Context {
 fn a_failure_is_told_with_its_own_last_lines_and_the_log_has_all() {
     let place = Place::new();
     let context = context(&place);
-    let shell = context.shell().unwrap();
-    let run = |script: &str| Program::new(&context, cmd!(shell, "sh -c {script}")).log("tests").run();
+    let run = |script: &str| cmd!(&context, "sh -c {script}").log("tests").run();
     run("echo of an earlier one").unwrap();
     let told = format!("{:#}", run("seq 1 100; echo to both >&2; exit 3").unwrap_err());
     assert!(told.contains("ended with status 3"), "{told}");
@@ -33,10 +31,8 @@ fn a_failure_is_told_with_its_own_last_lines_and_the_log_has_all() {
 fn an_argument_as_long_as_a_page_is_whole_in_the_log_only() {
     let place = Place::new();
     let context = context(&place);
-    let shell = context.shell().unwrap();
     let page = "x".repeat(5000) + "end";
-    let told =
-        format!("{:#}", Program::new(&context, cmd!(shell, "false {page}")).log("tests").run().unwrap_err());
+    let told = format!("{:#}", cmd!(&context, "false {page}").log("tests").run().unwrap_err());
     assert!(told.contains("xxx…") && told.len() < 1000, "{told}");
     assert!(std::fs::read_to_string(place.path("logs/tests.log")).unwrap().contains(&page));
 }
@@ -45,11 +41,9 @@ fn an_argument_as_long_as_a_page_is_whole_in_the_log_only() {
 fn a_program_that_is_killed_or_cannot_be_started_is_told_so() {
     let place = Place::new();
     let context = context(&place);
-    let shell = context.shell().unwrap();
-    let told = format!("{:#}", Program::new(&context, cmd!(shell, "sh -c 'kill -9 $$'")).run().unwrap_err());
+    let told = format!("{:#}", cmd!(&context, "sh -c 'kill -9 $$'").run().unwrap_err());
     assert!(told.contains("was ended by signal 9"), "{told}");
-    let told =
-        format!("{:#}", Program::new(&context, cmd!(shell, "/nonexistent/program")).run().unwrap_err());
+    let told = format!("{:#}", cmd!(&context, "/nonexistent/program").run().unwrap_err());
     assert!(told.contains("cannot start /nonexistent/program: No such file"), "{told}");
 }
 
@@ -57,18 +51,16 @@ fn a_program_that_is_killed_or_cannot_be_started_is_told_so() {
 fn success_of_a_program_is_its_status() {
     let place = Place::new();
     let context = context(&place);
-    let shell = context.shell().unwrap();
-    assert!(Program::new(&context, cmd!(shell, "true")).succeeds());
-    assert!(!Program::new(&context, cmd!(shell, "false")).succeeds());
-    assert!(!Program::new(&context, cmd!(shell, "/nonexistent/program")).succeeds());
+    assert!(cmd!(&context, "true").succeeds());
+    assert!(!cmd!(&context, "false").succeeds());
+    assert!(!cmd!(&context, "/nonexistent/program").succeeds());
 }
 
 #[test]
 fn credentials_in_arguments_are_not_printed() {
     let place = Place::new();
     let context = context(&place);
-    let shell = context.shell().unwrap();
-    let program = Program::new(&context, cmd!(shell, "false https://me:secret@host/path")).log("tests");
+    let program = cmd!(&context, "false https://me:secret@host/path").log("tests");
     let told = format!("{:#}", program.run().unwrap_err());
     let log = std::fs::read_to_string(place.path("logs/tests.log")).unwrap();
     for text in [told, log] {
@@ -80,8 +72,7 @@ fn credentials_in_arguments_are_not_printed() {
 fn a_program_gets_an_environment_of_our_making() {
     let place = Place::new();
     let context = context(&place);
-    let shell = context.shell().unwrap();
-    let told = Program::new(&context, cmd!(shell, "env")).env("OURS", "1").read().unwrap();
+    let told = cmd!(&context, "env").env("OURS", "1").read().unwrap();
     let names: BTreeSet<&str> = told.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
     for name in ["OURS", "PATH", "LC_ALL", "TZ"] {
         assert!(names.contains(name), "{name} is missing: {names:?}");

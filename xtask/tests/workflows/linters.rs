@@ -4,10 +4,10 @@ use crate::model;
 use crate::needs;
 use crate::place;
 use std::path::PathBuf;
-use xtask::process::Program;
+use xtask::process::Command;
 use xtask::toolchain::workflow_lint::{by_actionlint, by_zizmor};
 
-type Linter = for<'a> fn(&'a xtask::context::Context, &[PathBuf]) -> anyhow::Result<Program<'a>>;
+type Linter = for<'a> fn(&'a xtask::context::Context, &[PathBuf]) -> anyhow::Result<Command<'a>>;
 
 /// Returns whether a linter reports no problem, and its output.
 fn findings(linter: Linter, workflows: &[PathBuf]) -> (bool, String) {

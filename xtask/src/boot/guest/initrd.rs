@@ -2,11 +2,10 @@
 
 use super::cpio::Archive;
 use crate::context::Context;
-use crate::process::Program;
+use crate::process::cmd;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::Path;
-use xshell::cmd;
 
 /// Bus, disk, console of the proof, file system: what Debian's kernel has as modules.
 const NEEDED: &[&str] = &["virtio_mmio", "virtio_blk", "virtio_console", "ext4"];
@@ -37,12 +36,11 @@ pub fn make(context: &Context, root: &Path, release: &str) -> Result<Vec<u8>> {
 /// Returns the commands that modprobe(8) would run. It knows also of the modules that others ask for by name, as ext4
 /// does for crc32c before Linux 6.15 (`modules.softdep`).
 fn load_commands(context: &Context, root: &Path, release: &str) -> Result<String> {
-    let shell = context.shell()?;
     let base = root.join("usr");
     // Nothing of the host's configuration, which may forbid modules or give them options.
     let modprobe =
-        cmd!(shell, "modprobe -C /dev/null -d {base} -S {release} --all --show-depends {NEEDED...}");
-    Program::new(context, modprobe).read().context("finding the modules that the guest's kernel has to load")
+        cmd!(context, "modprobe -C /dev/null -d {base} -S {release} --all --show-depends {NEEDED...}");
+    modprobe.read().context("finding the modules that the guest's kernel has to load")
 }
 
 /// Returns the files of the modules, each after those it needs and only once. What is built into the kernel has none.

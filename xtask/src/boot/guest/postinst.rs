@@ -3,13 +3,12 @@
 //! The packages are unpacked for another architecture, and without root: their scripts could not run.
 
 use crate::context::Context;
-use crate::process::Program;
+use crate::process::cmd;
 use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use xshell::cmd;
 
 /// Completes a root of unpacked packages and returns the directory of its kernel's modules.
 pub fn complete(context: &Context, root: &Path) -> Result<PathBuf> {
@@ -88,11 +87,10 @@ fn modules(context: &Context, root: &Path) -> Result<PathBuf> {
         versions.push(entry?.file_name());
     }
     ensure!(versions.len() == 1, "the guest has {} kernels, not one", versions.len());
-    let shell = context.shell()?;
     let version = &versions[0];
     let base = root.join("usr");
     // depmod looks for lib/modules below its base directory, and /lib is a link into /usr here.
-    Program::new(context, cmd!(shell, "depmod --basedir {base} {version}"))
+    cmd!(context, "depmod --basedir {base} {version}")
         .log("boot-guest")
         .run()
         .context("listing what the guest's kernel modules depend on")?;

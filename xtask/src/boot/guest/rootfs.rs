@@ -3,14 +3,13 @@
 use super::{About, DISK, Guest, INITRD, KERNEL, postinst};
 use crate::boot::{disk, guest};
 use crate::context::Context;
-use crate::process::Program;
+use crate::process::cmd;
 use crate::tree_path::TreePath;
 use crate::userns;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use xshell::cmd;
 
 /// Refuses at once what cannot be a root file system of the guest's.
 pub fn require(root: &Path) -> Result<()> {
@@ -31,8 +30,8 @@ pub fn guest(context: &Context, base: &Guest, root: &Path, directory: &Path) -> 
     let copy = directory.join("root");
     take_over(context, root, &copy)?;
     let modules = remove_modules(&copy)?;
-    let (shell, disk) = (context.shell()?, base.disk());
-    Program::new(context, cmd!(shell, "debugfs").args(["-R", "rdump /usr/lib/modules ."]).arg(disk))
+    let disk = base.disk();
+    cmd!(context, "debugfs -R 'rdump /usr/lib/modules .' {disk}")
         .dir(copy.join("usr/lib"))
         .log("boot-guest")
         .run()
@@ -83,9 +82,10 @@ fn take_over(context: &Context, root: &Path, copy: &Path) -> Result<()> {
         }
     }
     let owners = if userns::is_root() { "--preserve=ownership" } else { "--no-preserve=ownership" };
-    let shell = context.shell()?;
-    let command = userns::as_root(&shell, "cp").args(["--archive", owners, "--target-directory"]).arg(copy);
-    Program::new(context, command.args(entries))
+    userns::as_root(context, "cp")
+        .args(["--archive", owners, "--target-directory"])
+        .args([copy])
+        .args(entries)
         .log("boot-guest")
         .run()
         .with_context(|| format!("copying {}", root.display()))?;

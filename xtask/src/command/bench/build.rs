@@ -2,12 +2,11 @@
 
 use super::Row;
 use crate::context::Context;
-use crate::process::{Program, Usage};
+use crate::process::{Command, Usage, cmd};
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::PathBuf;
 use std::time::Instant;
-use xshell::cmd;
 
 /// Runs the commands of a plan in the directories in which a finished build has run them.
 const BARE: &str = include_str!("build/bare.sh");
@@ -66,10 +65,9 @@ impl<'a> Tried<'a> {
     }
 
     /// Composes a run of this program.
-    fn xtask(&self, arguments: &[String]) -> Result<Program<'a>> {
+    fn xtask(&self, arguments: &[String]) -> Result<Command<'a>> {
         let program = &self.context.guard;
-        let shell = self.context.shell()?;
-        Ok(Program::new(self.context, cmd!(shell, "{program} {arguments...}"))
+        Ok(cmd!(self.context, "{program} {arguments...}")
             .inherit("GO", &[])
             .inherit("GIT_", &[])
             .env("CARGO_TARGET_DIR", &self.target)
@@ -78,12 +76,9 @@ impl<'a> Tried<'a> {
     }
 
     /// Composes a run of the bare commands of a plan.
-    fn bare(&self, plan: String) -> Result<Program<'a>> {
+    fn bare(&self, plan: String) -> Result<Command<'a>> {
         let (target, cache) = (&self.target, &self.cache);
-        let shell = self.context.shell()?;
-        Ok(Program::new(self.context, cmd!(shell, "bash -c {BARE} bare.sh {target} {cache}"))
-            .input(plan)
-            .log("bench"))
+        Ok(cmd!(self.context, "bash -c {BARE} bare.sh {target} {cache}").input(plan).log("bench"))
     }
 }
 
@@ -95,7 +90,7 @@ fn mib(usage: Usage) -> f64 {
     f64::from(u32::try_from(usage.peak_kib / 1024).unwrap_or(u32::MAX))
 }
 
-fn timed(program: Program) -> Result<Taken> {
+fn timed(program: Command) -> Result<Taken> {
     let began = Instant::now();
     let usage = program.run().context("measuring a build")?;
     Ok((began.elapsed().as_secs_f64(), usage))

@@ -4,7 +4,7 @@
 use super::Row;
 use crate::context::Context;
 use crate::image::{Compression, PauseImage, docker_archive};
-use crate::process::{self, Program};
+use crate::process::{self, cmd};
 use crate::reference::Reference;
 use crate::target::{TARGETS, Target};
 use crate::toolchain::qemu;
@@ -12,7 +12,6 @@ use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use xshell::cmd;
 
 /// Longer than any of these programs takes to its waiting call, many times over.
 const SETTLED: Duration = Duration::from_secs(3);
@@ -55,9 +54,7 @@ fn compile_c(context: &Context, target: &Target, directory: &Path) -> Result<Pat
     let compiler = format!("{}-gcc", target.gnu);
     let output = directory.join(format!("pause-{}", target.go));
     let source = context.root.join("pause/reference/pause.c");
-    let shell = context.shell()?;
-    Program::new(context, cmd!(shell, "{compiler} -Os -static -s -DVERSION=reference -o {output} {source}"))
-        .run()?;
+    cmd!(context, "{compiler} -Os -static -s -DVERSION=reference -o {output} {source}").run()?;
     Ok(output)
 }
 
@@ -80,12 +77,10 @@ fn instructions(context: &Context, target: &Target, program: &Path) -> Result<f6
     let emulator = qemu::require(target)?;
     let log = tempfile::NamedTempFile::new()?;
     let path = log.path();
-    let shell = context.shell()?;
     // Newer qemu has renamed -singlestep.
-    let help = Program::new(context, cmd!(shell, "{emulator} -h")).read().unwrap_or_default();
+    let help = cmd!(context, "{emulator} -h").read().unwrap_or_default();
     let one = if help.contains("one-insn-per-tb") { "-one-insn-per-tb" } else { "-singlestep" };
-    let traced =
-        Program::new(context, cmd!(shell, "{emulator} {one} -d exec,nochain,strace -D {path} {program}"));
+    let traced = cmd!(context, "{emulator} {one} -d exec,nochain,strace -D {path} {program}");
     // By then it has long been waiting, and nothing more is logged.
     traced.watch("a line that never comes", SETTLED)?;
     let text = fs::read_to_string(path)?;

@@ -8,14 +8,13 @@
 use crate::command::cache::remove;
 use crate::context::Context;
 use crate::digest::Digest;
-use crate::process::Program;
+use crate::process::{Command, cmd};
 use anyhow::{Context as _, Result, bail, ensure};
 use fastrand::Rng;
 use fs_err as fs;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use xshell::cmd;
 
 /// The cache that the interrupted runs use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,9 +220,9 @@ impl Campaign<'_> {
     }
 
     /// This executable on the sample, up to its packages, started by env(1) with these words.
-    fn sample(&self, words: &[&str]) -> Result<Program<'_>> {
-        let (shell, this) = (self.context.shell()?, &self.context.guard);
-        Ok(Program::new(self.context, cmd!(shell, "env {words...} {this} rpm --sample"))
+    fn sample(&self, words: &[&str]) -> Result<Command<'_>> {
+        let this = &self.context.guard;
+        Ok(cmd!(self.context, "env {words...} {this} rpm --sample")
             .inherit("", &["GITHUB_ACTIONS"])
             .env("CARGO_TARGET_DIR", self.target())
             .env("K3S_XTASK_CACHE", self.cache()))
