@@ -1,5 +1,6 @@
 //! One file for each command of the command line.
 
+pub mod arch_args;
 pub mod bench;
 pub mod boot;
 pub mod build;

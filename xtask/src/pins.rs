@@ -1,6 +1,7 @@
 //! `xtask/pins.json`: the versions and checksums that this project, not upstream, decides on.
 
 use crate::digest::Digest;
+use crate::reference::Reference;
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -32,7 +33,7 @@ pub struct K3sPin {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PauseImagePin {
-    pub reference: String,
+    pub reference: Reference,
     pub why: String,
 }
 
@@ -104,8 +105,6 @@ impl Pins {
         if whys.iter().any(|why| why.trim().is_empty()) {
             bail!("xtask/pins.json: every pin has to say why");
         }
-        crate::reference::Reference::parse(&pins.pause_image.reference)
-            .context("xtask/pins.json: pause_image")?;
         Ok(pins)
     }
 }

@@ -4,6 +4,7 @@
 //! containerd and k3s share.
 
 use anyhow::{Result, bail};
+use serde::Deserialize;
 use std::fmt;
 
 /// The registry that is meant where a reference names none.
@@ -16,7 +17,8 @@ const NAME_MAX: usize = 255;
 const TAG_MAX: usize = 128;
 
 /// The name of a pause image: a repository and a tag, with or without a registry's host.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Reference {
     given: String,
     host: Option<String>,
@@ -90,6 +92,14 @@ impl Reference {
         let registry = self.registry();
         let library = if registry == DEFAULT_HOST && !path.contains('/') { "library/" } else { "" };
         format!("{registry}/{library}{path}:{tag}")
+    }
+}
+
+impl TryFrom<String> for Reference {
+    type Error = anyhow::Error;
+
+    fn try_from(text: String) -> Result<Reference> {
+        Reference::parse(&text)
     }
 }
 

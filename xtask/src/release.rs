@@ -21,7 +21,7 @@ use crate::dir;
 use crate::file_lock::FileLock;
 use crate::product::{self, Product, SUMS};
 use crate::rpm::Published;
-use crate::rpm::nevra::Dist;
+use crate::rpm::dist::Dist;
 use crate::rpm::sign::Key;
 use crate::target::Target;
 use anyhow::{Context as _, Result};
@@ -67,7 +67,7 @@ pub struct Release<'a> {
     pub mode: Mode,
     /// One for each architecture, all of the same k3s.
     pub parts: &'a [Part],
-    pub dist: &'static Dist,
+    pub dist: Dist,
     /// URL of the published repository, without the architecture.
     pub address: &'a str,
     pub key: Option<&'a Key>,
@@ -87,7 +87,7 @@ impl Release<'_> {
         let making = product::making(&self.context.dist.join(&manifest.k3s), self.mode.directory())?;
         let directory = making.path();
         for part in self.parts {
-            assemble::add(directory, part, self.dist.name)
+            assemble::add(directory, part, self.dist)
                 .with_context(|| format!("gathering what is published for {}", part.target.go))?;
         }
         if self.mode == Mode::Preview {

@@ -12,6 +12,7 @@
 
 pub mod build;
 pub mod contents;
+pub mod dist;
 pub mod documents;
 pub mod expected;
 pub mod files;
@@ -32,8 +33,9 @@ use crate::product::Product;
 use crate::target::Target;
 use anyhow::{Context as _, Result};
 use contents::Contents;
+use dist::Dist;
 use fs_err as fs;
-use nevra::{Dist, Nevra};
+use nevra::Nevra;
 use sign::Key;
 use source_package::Rebuild;
 use sources::Topdir;
@@ -44,7 +46,7 @@ pub struct Packaging<'a> {
     pub context: &'a Context,
     pub product: &'a Product,
     pub target: &'static Target,
-    pub dist: &'static Dist,
+    pub dist: Dist,
     /// Counts the packages made of one version.
     pub release: u32,
     /// Version of all packages.
@@ -70,7 +72,7 @@ impl Packaging<'_> {
         Nevra {
             name: name.to_owned(),
             version: self.version.clone(),
-            release: format!("{}.{}", self.release, self.dist.name),
+            release: format!("{}.{}", self.release, self.dist),
             arch: arch.to_owned(),
         }
     }

@@ -99,18 +99,6 @@ impl Target {
         chosen.unwrap_or(self.go_level.1)
     }
 
-    /// Returns the targets of these names, each once.
-    pub fn all_named<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<Vec<&'static Target>> {
-        let mut targets = Vec::new();
-        for name in names {
-            let target = Target::named(name)?;
-            if !targets.contains(&target) {
-                targets.push(target);
-            }
-        }
-        Ok(targets)
-    }
-
     /// The file name upstream gives the finished binary.
     pub fn k3s_binary(&self) -> String {
         format!("k3s{}", self.k3s_suffix)

@@ -1,5 +1,6 @@
 //! `cargo xtask boot`: boot tests of a release in a riscv64 VM.
 
+use super::arch_args::ArchArg;
 use super::build::{self, BuildOptions, Choose};
 use super::rpm::{self, Packager};
 use super::source_args::SourceArgs;
@@ -17,7 +18,6 @@ use crate::dir;
 use crate::doctor::{self, Purpose};
 use crate::product::{self, Product};
 use crate::progress::Progress;
-use crate::rpm::nevra::Dist;
 use anyhow::{Result, bail, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,9 @@ const HEADING: &str = "The boot";
 pub struct Args {
     #[command(flatten)]
     pub source: SourceArgs,
+
+    #[command(flatten)]
+    pub arch: ArchArg,
 
     #[command(flatten)]
     pub options: BuildOptions,
@@ -75,7 +78,7 @@ pub struct Args {
 impl Args {
     pub fn run(self, context: Context) -> Result<()> {
         // All checks that need no build run before it.
-        self.options.require_bootable(boot::target()?)?;
+        self.options.require_bootable(self.arch.arch, boot::target()?)?;
         self.options.refuse_early(&context)?;
         self.refuse_early(&context)?;
         if self.shell {
@@ -125,7 +128,7 @@ impl Args {
 
     /// Checks the options before anything is built.
     fn refuse_early(&self, context: &Context) -> Result<()> {
-        let image = self.options.reference(context)?;
+        let image = self.options.reference(context);
         ensure!(
             image.host().is_none() || self.proof.is_some_and(|only| only != Proof::Alone),
             "{image} names a host: a k3s with a system default registry does not find it, which the proof `alone` \
@@ -195,7 +198,7 @@ impl Args {
         let context = selection.context;
         let product = Product::open(&product.directory, target)?;
         let packager = Packager {
-            dist: Dist::named("oe2403")?,
+            dist: "oe2403".parse()?,
             release: 1,
             key: None,
             address: "file:///srv/k3s-riscv64".to_owned(),

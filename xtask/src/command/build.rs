@@ -1,5 +1,6 @@
 //! `cargo xtask build`: from a release to one patched binary.
 
+use super::arch_args::ArchArg;
 use super::source_args::SourceArgs;
 use crate::context::Context;
 use crate::error;
@@ -34,6 +35,9 @@ pub struct Args {
     pub source: SourceArgs,
 
     #[command(flatten)]
+    pub arch: ArchArg,
+
+    #[command(flatten)]
     pub options: BuildOptions,
 
     /// Print the plan and build nothing
@@ -57,13 +61,9 @@ pub const NO_BUILD: [&str; 9] = [
 /// What a person can choose about a build
 #[derive(Clone, Debug, clap::Args)]
 pub struct BuildOptions {
-    /// The architecture: riscv64, arm64 or amd64
-    #[arg(long, value_name = "ARCH", default_value = "riscv64")]
-    pub arch: String,
-
     /// The image that takes the place of upstream's default pause image [default: see xtask/pins.json]
-    #[arg(long, value_name = "REF")]
-    pub pause_image: Option<String>,
+    #[arg(long, value_name = "REF", value_parser = Reference::parse)]
+    pub pause_image: Option<Reference>,
 
     /// A directory with patches of your own (see patches/README.md)
     #[arg(long, value_name = "DIR")]
@@ -104,18 +104,17 @@ impl From<Choose> for Part {
 
 impl Args {
     pub fn run(self, context: Context) -> Result<()> {
-        let target = Target::named(&self.options.arch)?;
         self.options.refuse_early(&context)?;
         if self.dry_run {
             let selection = self.source.find_for_plan(context)?;
-            let build = prepare(&selection, target, &self.options)?;
+            let build = prepare(&selection, self.arch.arch, &self.options)?;
             for line in plan(&build)?.lines() {
                 println!("{line}");
             }
             return Ok(());
         }
         let selection = self.source.find(context)?;
-        make(&selection, target, &self.options).map(drop)
+        make(&selection, self.arch.arch, &self.options).map(drop)
     }
 }
 
@@ -143,17 +142,16 @@ fn plan<'a>(build: &'a Build<'a>) -> Result<Plan<'a>> {
 impl BuildOptions {
     /// Validates what can be checked before anything is fetched.
     pub fn refuse_early(&self, context: &Context) -> Result<()> {
-        self.reference(context)?;
         self.patches(context).map(drop)
     }
 
     /// Refuses what could not be booted on this machine with pods that run.
-    pub fn require_bootable(&self, machine: &Target) -> Result<()> {
+    pub fn require_bootable(&self, target: &Target, machine: &Target) -> Result<()> {
         ensure!(
-            self.arch == machine.go,
+            target == machine,
             "what is booted is a {} machine; --arch {} cannot run on it",
             machine.go,
-            self.arch
+            target.go
         );
         ensure!(
             !self.no_builtin_pause,
@@ -162,21 +160,22 @@ impl BuildOptions {
         Ok(())
     }
 
-    /// The options as words for a shell, from which anybody builds the same. Patches of one's own are named by
-    /// their place in a source package.
-    pub fn words(&self, context: &Context) -> Result<String> {
-        let mut words = vec![format!("--arch {}", self.arch)];
-        words.push(format!("--pause-image {}", self.reference(context)?));
+    /// Returns the options of a build as words for a shell. The user's own patches are named by their path in a
+    /// source package.
+    pub fn words(&self, build: &Build) -> String {
+        let mut words = vec![format!("--arch {}", build.target.go)];
+        words.push(format!("--pause-image {}", build.options.pause_image));
         words.extend(self.patches.iter().map(|_| format!("--patches {OWN_PATCHES}")));
         words.extend(self.no_builtin_pause.then(|| "--no-builtin-pause".to_owned()));
         words.extend((self.charts == Choose::None).then(|| "--charts none".to_owned()));
         words.extend((self.k3s_root == Choose::None).then(|| "--k3s-root none".to_owned()));
         words.extend(self.level.iter().map(|level| format!("--level {level}")));
-        Ok(words.join(" "))
+        words.join(" ")
     }
 
-    pub fn reference(&self, context: &Context) -> Result<Reference> {
-        Reference::parse(self.pause_image.as_deref().unwrap_or(&context.pins.pause_image.reference))
+    /// Returns the default pause image of the k3s that is built.
+    pub fn reference(&self, context: &Context) -> Reference {
+        self.pause_image.clone().unwrap_or_else(|| context.pins.pause_image.reference.clone())
     }
 
     fn patches(&self, context: &Context) -> Result<PatchSet> {
@@ -196,7 +195,7 @@ pub fn prepare<'a>(
     options: &BuildOptions,
 ) -> Result<Build<'a>> {
     let context = &selection.context;
-    let pause_image = options.reference(context)?;
+    let pause_image = options.reference(context);
     if pause_image.host().is_some() {
         context.progress.print(format!(
             "warning: {pause_image} names a host: a k3s with --system-default-registry will not find what is inside it\n  \

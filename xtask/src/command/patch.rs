@@ -25,8 +25,8 @@ pub struct Args {
     show: bool,
 
     /// The image that takes the place of upstream's default pause image [default: see xtask/pins.json]
-    #[arg(long, value_name = "REF")]
-    pause_image: Option<String>,
+    #[arg(long, value_name = "REF", value_parser = Reference::parse)]
+    pause_image: Option<Reference>,
 
     /// A directory with patches of your own (see patches/README.md)
     #[arg(long, value_name = "DIR")]
@@ -39,8 +39,7 @@ impl Args {
         let context = &selection.context;
         let set = PatchSet::load(&context.root, self.patches.as_deref())?;
         let checkout = selection.checkout()?;
-        let pause_image =
-            Reference::parse(self.pause_image.as_deref().unwrap_or(&context.pins.pause_image.reference))?;
+        let pause_image = self.pause_image.unwrap_or_else(|| context.pins.pause_image.reference.clone());
         let outcome = set
             .check(&checkout, &Values { pause_image }, &[])
             .with_context(|| format!("the patches do not fit k3s {}", selection.source.version))?;

@@ -1,5 +1,6 @@
 //! `cargo xtask pause`: the pause program and its image, without building k3s.
 
+use super::arch_args::ArchList;
 use crate::context::Context;
 use crate::dir::shown;
 use crate::file_lock::FileLock;
@@ -20,10 +21,10 @@ pub struct Args {
     #[command(subcommand)]
     action: Option<Action>,
     #[command(flatten)]
-    architectures: Architectures,
+    arch: ArchList,
     /// A name of the image, NAME:TAG; may be repeated [default: the one that our k3s asks for]
-    #[arg(long = "tag", value_name = "REF")]
-    tags: Vec<String>,
+    #[arg(long = "tag", value_name = "REF", value_parser = Reference::parse)]
+    tags: Vec<Reference>,
     /// Also the names that k3s releases ask for as they are published: cures an installed k3s
     #[arg(long)]
     for_installed_k3s: bool,
@@ -37,21 +38,14 @@ enum Action {
     /// Push the image to a registry, with the credentials that docker and podman keep
     Push {
         /// Where to: [HOST/]NAME:TAG
-        #[arg(value_name = "REF")]
-        reference: String,
+        #[arg(value_name = "REF", value_parser = Reference::parse)]
+        reference: Reference,
         /// Allow plain HTTP, and certificates that nobody vouches for
         #[arg(long)]
         insecure: bool,
         #[command(flatten)]
-        architectures: Architectures,
+        arch: ArchList,
     },
-}
-
-#[derive(Debug, clap::Args)]
-struct Architectures {
-    /// Architectures, with commas between them
-    #[arg(long = "arch", value_name = "ARCH", value_delimiter = ',', default_value = "riscv64")]
-    names: Vec<String>,
 }
 
 impl Args {
@@ -59,9 +53,9 @@ impl Args {
     pub fn run(&self, context: &Context) -> Result<()> {
         match &self.action {
             None => self.make(context),
-            Some(Action::Push { reference, insecure, architectures }) => {
+            Some(Action::Push { reference, insecure, arch }) => {
                 let transport = if *insecure { Transport::Insecure } else { Transport::Verified };
-                push(context, &Reference::parse(reference)?, transport, &architectures.targets()?)
+                push(context, reference, transport, &arch.targets())
             }
         }
     }
@@ -69,7 +63,7 @@ impl Args {
     fn make(&self, context: &Context) -> Result<()> {
         let names = self.names(context)?;
         let compression = if self.zst { Compression::Zstd } else { Compression::None };
-        let images = images(context, &self.architectures.targets()?)?;
+        let images = images(context, &self.arch.targets())?;
         let directory = context.dist.join("pause");
         let rows = write(context, &images, &names, compression, &directory).with_context(|| {
             format!(
@@ -92,22 +86,16 @@ impl Args {
 
     /// Returns the requested names, each once; without any, the default pause image of the k3s we build.
     fn names(&self, context: &Context) -> Result<Vec<Reference>> {
-        let mut names = self.tags.iter().map(|tag| Reference::parse(tag)).collect::<Result<Vec<_>>>()?;
+        let mut names = self.tags.clone();
         if self.for_installed_k3s {
             names.extend(installed::names()?);
         }
         if names.is_empty() {
-            names.push(Reference::parse(&context.pins.pause_image.reference)?);
+            names.push(context.pins.pause_image.reference.clone());
         }
         let mut seen = std::collections::BTreeSet::new();
         names.retain(|name| seen.insert(name.normalised()));
         Ok(names)
-    }
-}
-
-impl Architectures {
-    fn targets(&self) -> Result<Vec<&'static Target>> {
-        Target::all_named(self.names.iter().map(String::as_str))
     }
 }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask release`: everything that is published of one version, in one directory.
 
+use super::arch_args::ArchList;
 use super::build::{self, BuildOptions, Choose};
 use super::rpm::{self, HEADING, PackageOptions, Packager};
 use super::source_args::SourceArgs;
@@ -52,10 +53,12 @@ enum Action {
 }
 
 #[derive(Clone, Debug, clap::Args)]
-#[command(mut_arg("arch", |arg| arg.help("The architectures, with commas between them: riscv64, arm64, amd64")))]
 struct Making {
     #[command(flatten)]
     source: SourceArgs,
+
+    #[command(flatten)]
+    arch: ArchList,
 
     #[command(flatten)]
     options: BuildOptions,
@@ -123,14 +126,13 @@ impl Making {
     fn run(self, context: Context) -> Result<()> {
         ensure!(!self.rehearsal, "--rehearsal is now called --preview");
         let mode = self.mode();
-        let targets = Target::all_named(self.options.arch.split(','))?;
         self.options.refuse_early(&context)?;
         let packager = self.packages.prepare(&context)?;
         let finished = self.finished()?;
         let ground = self.ground(context, mode)?;
         let context = ground.context();
         let products = match &ground {
-            Ground::Selection(selection) if finished.is_empty() => self.build(selection, &targets)?,
+            Ground::Selection(selection) if finished.is_empty() => self.build(selection)?,
             _ => finished,
         };
         let manifests: Vec<_> = products.iter().map(|(_, product)| &product.manifest).collect();
@@ -202,12 +204,12 @@ impl Making {
     }
 
     /// Builds what was chosen, for every architecture.
-    fn build(&self, selection: &Selection, targets: &[&'static Target]) -> Result<Vec<Finished>> {
+    fn build(&self, selection: &Selection) -> Result<Vec<Finished>> {
         rpm_version(&selection.source.version, &selection.source.commit.id, selection.source.time)?;
-        let products = targets.iter().map(|target| {
-            let (_, product) = build::make(selection, target, &self.options_for(target))?;
-            // Whoever may have changed a file since, it is not published.
-            Ok((*target, Product::open(&product.directory, target)?))
+        let products = self.arch.targets().into_iter().map(|target| {
+            let (_, product) = build::make(selection, target, &self.options)?;
+            // A file that was changed since is not published.
+            Ok((target, Product::open(&product.directory, target)?))
         });
         products.collect()
     }
@@ -223,16 +225,15 @@ impl Making {
     /// In what a product is another one than these options would make, as far as its manifest tells and no build
     /// has to be prepared to say.
     fn disagreements(&self, selection: &Selection, manifest: &Manifest) -> Vec<String> {
-        let pins = &selection.context.pins;
         let options = &self.options;
-        let pause_image = options.pause_image.as_deref().unwrap_or(&pins.pause_image.reference);
+        let pause_image = options.reference(&selection.context);
         let yes_or_no = |yes: bool| if yes { "inside" } else { "not inside" }.to_owned();
         let has = |part: &str| yes_or_no(!manifest.lacks(part));
         let oldest = manifest.too_new_for().unwrap_or(&manifest.level);
         let pairs = [
             ("k3s", manifest.k3s.clone(), selection.source.version.to_string()),
             ("its commit", manifest.commit.clone(), selection.source.commit.id.clone()),
-            ("its pause image", manifest.pause_image.clone(), pause_image.to_owned()),
+            ("its pause image", manifest.pause_image.clone(), pause_image.to_string()),
             ("the pause image", yes_or_no(manifest.builtin_pause), yes_or_no(!options.no_builtin_pause)),
             ("traefik's charts", has("charts"), yes_or_no(options.charts != Choose::None)),
             ("k3s-root", has("k3s-root"), yes_or_no(options.k3s_root != Choose::None)),
@@ -249,11 +250,10 @@ impl Making {
         for (target, product) in products {
             let rebuild = match ground {
                 Ground::Selection(selection) if parts.is_empty() => {
-                    let options = self.options_for(target);
-                    let build = build::prepare(selection, target, &options)?;
+                    let build = build::prepare(selection, target, &self.options)?;
                     let errors = consistency::with_build(&product.manifest, &build)?;
                     Faults { errors, ..Faults::default() }.settle(self.mode())?;
-                    Some(rpm::rebuild(&self.source, &options, &build)?)
+                    Some(rpm::rebuild(&self.source, &self.options, &build)?)
                 }
                 _ => None,
             };
@@ -262,10 +262,6 @@ impl Making {
             parts.push(Part { target, product, packages });
         }
         Ok(parts)
-    }
-
-    fn options_for(&self, target: &Target) -> BuildOptions {
-        BuildOptions { arch: target.go.to_owned(), ..self.options.clone() }
     }
 }
 

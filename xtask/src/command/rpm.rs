@@ -1,5 +1,6 @@
 //! `cargo xtask rpm`: packages for openEuler, and their repository.
 
+use super::arch_args::ArchArg;
 use super::build::{self, BuildOptions};
 use super::source_args::SourceArgs;
 use crate::context::Context;
@@ -7,7 +8,8 @@ use crate::dir::shown;
 use crate::doctor::{self, Purpose};
 use crate::k3s::Build;
 use crate::product::Product;
-use crate::rpm::nevra::{Dist, rpm_version};
+use crate::rpm::dist::Dist;
+use crate::rpm::nevra::rpm_version;
 use crate::rpm::sign::Key;
 use crate::rpm::source_package::Rebuild;
 use crate::rpm::{Packaging, Published, repository};
@@ -27,6 +29,9 @@ use std::path::{Path, PathBuf};
 pub struct Args {
     #[command(flatten)]
     pub source: SourceArgs,
+
+    #[command(flatten)]
+    pub arch: ArchArg,
 
     #[command(flatten)]
     pub options: BuildOptions,
@@ -52,9 +57,9 @@ pub const HEADING: &str = "The packages";
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = HEADING)]
 pub struct PackageOptions {
-    /// The distribution: oe2403, oe2403sp1 or oe2303
+    /// The openEuler release, as in the names of its packages: oe2403, oe2403sp1
     #[arg(long, value_name = "DIST", default_value = "oe2403")]
-    pub dist: String,
+    pub dist: Dist,
 
     /// Counts the packages made of one version
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
@@ -71,7 +76,7 @@ pub struct PackageOptions {
 
 /// All that packages need besides a product.
 pub struct Packager {
-    pub dist: &'static Dist,
+    pub dist: Dist,
     pub release: u32,
     pub key: Option<Key>,
     /// Where the published repository is to be found, without the architecture.
@@ -81,7 +86,6 @@ pub struct Packager {
 impl PackageOptions {
     /// Finds whatever can be found wrong before there is a product.
     pub fn prepare(&self, context: &Context) -> Result<Packager> {
-        let dist = Dist::named(&self.dist)?;
         doctor::require(context, Purpose::Rpm, PACKAGING)?;
         let key = match &self.sign {
             None => None,
@@ -90,7 +94,7 @@ impl PackageOptions {
                 Some(Key::usable(context, id)?)
             }
         };
-        Ok(Packager { dist, release: self.release, key, address: self.repository.clone() })
+        Ok(Packager { dist: self.dist, release: self.release, key, address: self.repository.clone() })
     }
 }
 
@@ -122,7 +126,7 @@ impl Packager {
 impl Args {
     pub fn run(self, context: Context) -> Result<()> {
         // Whatever can be found wrong is found before the build.
-        let target = Target::named(&self.options.arch)?;
+        let target = self.arch.arch;
         self.options.refuse_early(&context)?;
         let packager = self.packages.prepare(&context)?;
         let (context, product, rebuild) = match &self.product {
@@ -157,7 +161,7 @@ pub fn rebuild(source: &SourceArgs, options: &BuildOptions, build: &Build) -> Re
         Some(directory) => directory.clone(),
         None => vendoring::gather::run(build).context("gathering the sources of the source package")?,
     };
-    Ok(Rebuild { vendored, options: options.words(build.context)?, patches: options.patches.clone() })
+    Ok(Rebuild { vendored, options: options.words(build), patches: options.patches.clone() })
 }
 
 /// Prints the written files and their directory.

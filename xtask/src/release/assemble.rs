@@ -6,19 +6,21 @@ use super::packages::payload;
 use crate::digest::Digest;
 use crate::image::{Compression, PauseImage, docker_archive, installed};
 use crate::product;
+use crate::rpm::dist::Dist;
 use crate::rpm::nevra::SOURCE_PACKAGE;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::path::Path;
 
 /// Puts every asset of a product and its packages into the directory.
-pub fn add(directory: &Path, part: &Part, dist: &str) -> Result<()> {
+pub fn add(directory: &Path, part: &Part, dist: Dist) -> Result<()> {
+    let dist = dist.to_string();
     let Part { target, product, packages } = part;
     for asset in &ASSETS {
-        let name = assets::expand(asset.name, target, dist);
+        let name = assets::expand(asset.name, target, &dist);
         match asset.source {
             Source::Product(file) => {
-                let from = product.directory.join(assets::expand(file, target, dist));
+                let from = product.directory.join(assets::expand(file, target, &dist));
                 ensure!(from.is_file(), "{} is missing", from.display());
                 put(&from, directory, &name)?;
             }

@@ -51,7 +51,7 @@ fn warning(mode: Mode, shortcomings: &[String]) -> String {
 
 /// For the first architecture; the others differ in the names of their files.
 fn install(release: &Release, target: &Target) -> String {
-    let name = |asset: &str| assets::expand(asset, target, release.dist.name);
+    let name = |asset: &str| assets::expand(asset, target, &release.dist.to_string());
     let (binary, archive, fix) = (name(assets::BINARY), name(assets::REPOSITORY), name(assets::FIX));
     let arch = target.rpm;
     let repository = repository(release.address, arch, &archive);
@@ -70,7 +70,7 @@ fn install(release: &Release, target: &Target) -> String {
          `k3s-pause-image`, or, without packages:\n\n\
          ```sh\ninstall -D -m 0644 {fix} /var/lib/rancher/k3s/agent/images/{fix}\n\
          k3s ctr -n k8s.io images import /var/lib/rancher/k3s/agent/images/{fix}\n```",
-        release.dist.title,
+        release.dist.title(),
     )
 }
 

@@ -5,35 +5,6 @@ use crate::upstream::version::Version;
 use anyhow::{Result, bail};
 use std::fmt;
 
-/// A distribution that packages are made for: its mark in a package's Release (`%{dist}`).
-#[derive(Debug, PartialEq, Eq)]
-pub struct Dist {
-    pub name: &'static str,
-    /// The distribution's own name.
-    pub title: &'static str,
-}
-
-/// openEuler's marks, as its own packages of each release have them.
-pub static DISTS: [Dist; 3] = [
-    Dist { name: "oe2403", title: "openEuler 24.03 LTS" },
-    Dist { name: "oe2403sp1", title: "openEuler 24.03 LTS SP1" },
-    Dist { name: "oe2303", title: "openEuler 23.03" },
-];
-
-impl Dist {
-    pub fn named(name: &str) -> Result<&'static Dist> {
-        let found = DISTS.iter().find(|dist| dist.name == name);
-        match found {
-            Some(dist) => Ok(dist),
-            None => {
-                let known: Vec<_> =
-                    DISTS.iter().map(|dist| format!("{} ({})", dist.name, dist.title)).collect();
-                bail!("unknown distribution {name:?}; known are {}", known.join(", "))
-            }
-        }
-    }
-}
-
 /// One of our packages. The epoch is none, and stays none as long as versions only grow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nevra {
@@ -129,13 +100,6 @@ mod tests {
             let error = expressed(version).unwrap_err().to_string();
             assert!(error.contains(version) && error.contains("--as v1.33.0+k3s1"), "{error}");
         }
-    }
-
-    #[test]
-    fn an_unknown_distribution_is_refused_with_the_known_ones_named() {
-        assert_eq!(Dist::named("oe2403sp1").unwrap().title, "openEuler 24.03 LTS SP1");
-        let error = Dist::named("el9").unwrap_err().to_string();
-        assert!(error.contains("\"el9\"") && error.contains("oe2403 (openEuler 24.03 LTS)"), "{error}");
     }
 
     #[test]

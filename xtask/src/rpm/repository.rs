@@ -27,7 +27,7 @@ pub fn make(
     let context = packaging.context;
     let running = context.progress.step("repository");
     let version = &packaging.product.manifest.k3s;
-    let parent = context.dist.join(version).join("rpm").join(packaging.dist.name);
+    let parent = context.dist.join(version).join("rpm").join(packaging.dist.to_string());
     fs::create_dir_all(&parent)?;
     let making = product::making(&parent, packaging.target.rpm)?;
     let directory = making.path();

@@ -13,7 +13,7 @@ const IMAGES: &str = "agent/images";
 
 /// Returns the name of the project's default pause image.
 fn ours() -> String {
-    xtask::pins::Pins::load().unwrap().pause_image.reference
+    xtask::pins::Pins::load().unwrap().pause_image.reference.to_string()
 }
 
 /// Starts the binary as a user would, ends it once it is up, and returns its log until then.

@@ -78,7 +78,6 @@ pub fn build(place: &Place, options: &[&str]) -> Product {
 #[track_caller]
 pub fn prepare<'a>(selection: &'a Selection, arch: &str, patches: Option<&Path>) -> Build<'a> {
     let options = BuildOptions {
-        arch: arch.to_owned(),
         pause_image: None,
         patches: patches.map(Path::to_owned),
         no_builtin_pause: false,

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use xtask::context::Context;
 use xtask::product::Product;
-use xtask::rpm::nevra::{Dist, rpm_version};
+use xtask::rpm::nevra::rpm_version;
 use xtask::rpm::sources::{self, Topdir};
 use xtask::rpm::{Packaging, build, template};
 
@@ -108,7 +108,7 @@ pub fn packaging(product: &Product) -> Packaging<'_> {
         context: context(),
         product,
         target: fake::riscv64(),
-        dist: Dist::named("oe2403").unwrap(),
+        dist: "oe2403".parse().unwrap(),
         release: 1,
         version: rpm_version(&manifest.k3s.parse().unwrap(), &manifest.commit, manifest.source_date_epoch)
             .unwrap(),

@@ -126,6 +126,16 @@ impl Place {
         told
     }
 
+    /// Returns the message about a command line that is refused (status 2), and checks that nothing is left.
+    #[track_caller]
+    pub fn usage_error<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> String {
+        let output = self.xtask(arguments).output().unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert_eq!(self.files(), BTreeMap::new(), "a product was left\n{message}");
+        message
+    }
+
     /// Returns the digest of every file below `dist`, hidden ones too, by its path.
     pub fn files(&self) -> BTreeMap<String, Digest> {
         let dist = self.dist();
