@@ -1,9 +1,8 @@
 /*
- * What pause does, in C: the yardstick our own program is run beside and measured against.
+ * The reference in C, with which tests and benchmarks compare our own pause.
  *
- * Written for that purpose after Kubernetes' build/pause/linux/pause.c (Copyright 2016 The Kubernetes
- * Authors, Apache License 2.0), whose output and exit statuses it shares. VERSION comes from the compiler's
- * command line.
+ * Written after Kubernetes' build/pause/linux/pause.c (Copyright 2016 The Kubernetes Authors, Apache License
+ * 2.0), and with the same output and exit statuses. VERSION is set on the compiler's command line.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
-//! The seven system calls pause makes.
+//! The seven system calls of pause.
 
 use crate::arch::syscall;
 
-/// From include/uapi/asm-generic/unistd.h, as both architectures use it.
+/// From include/uapi/asm-generic/unistd.h, which both architectures use.
 #[cfg(any(target_arch = "riscv64", target_arch = "aarch64"))]
 mod number {
     pub const WRITE: usize = 64;
@@ -42,7 +42,7 @@ pub type SignalSet = u64;
 /// Its size in bytes, which the kernel requires.
 const SET_SIZE: usize = size_of::<SignalSet>();
 
-/// Writes `text` in one piece. As with stdio at exit, a failure can no longer be reported.
+/// Writes `text` in one call. As with stdio at exit, an error is ignored, since it could not be reported.
 pub fn write(descriptor: usize, text: &str) {
     // SAFETY: the kernel reads `text.len()` bytes from the start of `text`.
     unsafe { syscall(number::WRITE, [descriptor, text.as_ptr() as usize, text.len(), 0]) };
@@ -56,7 +56,7 @@ pub fn exit(status: usize) -> ! {
     unsafe { core::hint::unreachable_unchecked() }
 }
 
-/// The process id within our own PID namespace.
+/// Returns the process ID in our own PID namespace.
 pub fn getpid() -> isize {
     // SAFETY: takes no pointer.
     unsafe { syscall(number::GETPID, [0; 4]) }
@@ -65,7 +65,7 @@ pub fn getpid() -> isize {
 /// Blocks `signals` and leaves the rest of the inherited mask as it is. Returns 0 or a negated error number.
 pub fn block(signals: &SignalSet) -> isize {
     const SIG_BLOCK: usize = 0;
-    // SAFETY: the kernel reads a set of the stated size; given no place for the old mask, it writes none.
+    // SAFETY: the kernel reads a set of the stated size; it writes no old mask without a pointer for it.
     unsafe { syscall(number::RT_SIGPROCMASK, [SIG_BLOCK, &raw const *signals as usize, 0, SET_SIZE]) }
 }
 
@@ -73,25 +73,25 @@ pub fn block(signals: &SignalSet) -> isize {
 pub fn ignore(signal: isize) -> isize {
     const SIG_IGN: usize = 1;
     // `struct sigaction` begins with the handler. Flags, mask and, except on riscv64, a restorer follow: at
-    // most three words, and all of them are to be zero.
+    // most three words, all of them zero.
     const ACTION: [usize; 4] = [SIG_IGN, 0, 0, 0];
-    // SAFETY: the kernel reads no more than all of `ACTION`; given no place for the old one, it writes none.
+    // SAFETY: the kernel reads no more than all of `ACTION`; it writes no old action without a pointer for it.
     unsafe { syscall(number::RT_SIGACTION, [signal as usize, ACTION.as_ptr() as usize, 0, SET_SIZE]) }
 }
 
-/// Reaps one dead child, if there is one. Returns its process id, 0 if all children live, or a negated error
-/// number if there are none.
+/// Reaps one child that has ended. Returns its process ID, 0 if all children are running, or a negated error
+/// number if there are no children.
 pub fn reap() -> isize {
     const ANY_CHILD: usize = usize::MAX;
     const WNOHANG: usize = 1;
-    // SAFETY: given no place for status and resource usage, the kernel writes neither.
+    // SAFETY: the kernel writes no status and resource usage without pointers for them.
     unsafe { syscall(number::WAIT4, [ANY_CHILD, 0, WNOHANG, 0]) }
 }
 
 /// Sleeps until one of the blocked `signals` is pending, and takes it. Returns its number or a negated error
 /// number.
 pub fn wait_for(signals: &SignalSet) -> isize {
-    // SAFETY: the kernel reads a set of the stated size; given no place for a siginfo, it writes none, and
-    // given no time limit, it reads none.
+    // SAFETY: the kernel reads a set of the stated size; it writes no siginfo and reads no timeout
+    // without pointers for them.
     unsafe { syscall(number::RT_SIGTIMEDWAIT, [&raw const *signals as usize, 0, 0, SET_SIZE]) }
 }

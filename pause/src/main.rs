@@ -1,14 +1,14 @@
 //! The first process of every pod: it holds the pod's namespaces, reaps its orphans, and sleeps.
 //!
-//! From outside it does not differ from Kubernetes' own (kubernetes, build/pause/linux/pause.c): it has the
-//! same output and exit status for the same arguments and signals. Inside it handles no signal, and so there
-//! is no moment at which a signal or a child could be missed:
+//! Output and exit status are those of Kubernetes' own (kubernetes, build/pause/linux/pause.c) for the same
+//! arguments and signals. Unlike it, this program has no signal handlers, so there is no moment at which it
+//! could miss a signal or a child:
 //!
 //! - SIGINT and SIGTERM are blocked, then waited for. The kernel never discards a blocked signal
-//!   (`sig_ignored` in kernel/signal.c): not for PID 1, which is otherwise spared every signal it does not
-//!   handle, and not if our parent had chosen to ignore it. It stays pending until we ask.
-//! - SIGCHLD is ignored, which makes the kernel itself reap our children, adopted ones included, as they die
-//!   (wait(2), NOTES). Those that died before are left to us, and by then no more can join them.
+//!   (`sig_ignored` in kernel/signal.c), neither for PID 1, for which it discards other signals without a
+//!   handler, nor if our parent ignored it. The signal stays pending until we wait for it.
+//! - SIGCHLD is ignored, so the kernel itself reaps our children when they end, including adopted ones
+//!   (wait(2), NOTES). We reap those that ended before; there can be no more of them afterwards.
 
 #![no_std]
 #![no_main]
@@ -21,27 +21,27 @@ mod linux;
 
 use linux::{EINTR, SIGCHLD, SIGINT, SIGTERM, STDERR, STDOUT, SignalSet};
 
-/// Text that `-v` prints, under the name of the program that this one replaces.
+/// Output of `-v`, with the name of the program that this one replaces.
 const VERSION: &str = concat!("pause.c ", env!("CARGO_PKG_VERSION"), "\n");
 
-/// Called by the entry point with the stack as the kernel laid it out.
+/// Called by the entry point with the initial stack.
 ///
 /// # Safety
-/// At `stack` lie the number of arguments and as many pointers to NUL-terminated strings.
+/// `stack` points to the number of arguments, which as many pointers to NUL-terminated strings follow.
 unsafe extern "C" fn start(stack: *const usize) -> ! {
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     let count = unsafe { *stack };
     for i in 1..count {
         // SAFETY: the pointers follow the count, and this one is among them.
         let argument = unsafe { *stack.add(1 + i) as *const u8 };
-        // SAFETY: the caller's promise.
+        // SAFETY: guaranteed by the caller.
         if unsafe { is_version_flag(argument) } {
             linux::write(STDOUT, VERSION);
             linux::exit(0);
         }
     }
     if linux::getpid() != 1 {
-        // No more than a warning: pause is also run for other ends than pods.
+        // Only a warning, since pause also runs for other purposes than pods.
         linux::write(STDERR, "Warning: pause should be the first process\n");
     }
     linux::exit(pause())
@@ -56,10 +56,10 @@ unsafe fn is_version_flag(argument: *const u8) -> bool {
     unsafe { *argument == b'-' && matches!(*argument.add(1), b'v' | b'V') && *argument.add(2) == 0 }
 }
 
-/// Reaps and sleeps until SIGINT or SIGTERM comes. Returns the exit status, numbered as in pause.c.
+/// Reaps and sleeps until SIGINT or SIGTERM. Returns the exit status, numbered as in pause.c.
 ///
-/// Inlined into its one caller, which then needs no stack frame: where targets of one architecture differ
-/// over frames, they give the same bytes.
+/// Inlined into its one caller, which then needs no stack frame. Targets of one architecture that differ in
+/// frames produce the same bytes this way.
 #[inline(always)]
 fn pause() -> usize {
     const SHUTDOWN: SignalSet = 1 << (SIGINT - 1) | 1 << (SIGTERM - 1);
@@ -78,7 +78,7 @@ fn pause() -> usize {
             SIGINT => break ("Shutting down, got signal: Interrupt\n", 0),
             SIGTERM => break ("Shutting down, got signal: Terminated\n", 0),
             INTERRUPTED => {}
-            // Where this system call is missing or forbidden, ending is better than spinning.
+            // If the system call is missing or forbidden, exit instead of spinning.
             _ => break ("Error: infinite loop terminated\n", 42),
         }
     };
@@ -86,7 +86,7 @@ fn pause() -> usize {
     status
 }
 
-/// Required by the language. Nothing here panics, so the linker leaves it out.
+/// Required by the language. Nothing here panics, so the linker omits it.
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo) -> ! {
     linux::exit(42)

@@ -10,11 +10,11 @@ unsafe extern "C" fn _start() -> ! {
 }
 
 /// # Safety
-/// Every pointer among `arguments` is valid for what system call `number` does with it.
+/// Every pointer among the arguments is valid for what system call `number` does with it.
 #[inline(always)]
 pub unsafe fn syscall(number: usize, [a, b, c, d]: [usize; 4]) -> isize {
     let answer;
-    // SAFETY: the caller's promise. The kernel changes no register but x0 (arch/arm64/kernel/entry.S).
+    // SAFETY: guaranteed by the caller. The kernel changes no register but x0 (arch/arm64/kernel/entry.S).
     unsafe {
         asm!("svc 0", in("x8") number, inlateout("x0") a => answer, in("x1") b, in("x2") c, in("x3") d,
              options(nostack));

@@ -10,11 +10,11 @@ unsafe extern "C" fn _start() -> ! {
 }
 
 /// # Safety
-/// Every pointer among `arguments` is valid for what system call `number` does with it.
+/// Every pointer among the arguments is valid for what system call `number` does with it.
 #[inline(always)]
 pub unsafe fn syscall(number: usize, [a, b, c, d]: [usize; 4]) -> isize {
     let answer;
-    // SAFETY: the caller's promise. The kernel changes no register but a0 (arch/riscv/kernel/entry.S).
+    // SAFETY: guaranteed by the caller. The kernel changes no register but a0 (arch/riscv/kernel/entry.S).
     unsafe {
         asm!("ecall", in("a7") number, inlateout("a0") a => answer, in("a1") b, in("a2") c, in("a3") d,
              options(nostack));

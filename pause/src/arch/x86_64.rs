@@ -2,7 +2,7 @@
 
 use core::arch::{asm, naked_asm};
 
-/// Entered with the arguments on the stack, which a call aligns as the calling convention wants it.
+/// Entered with the arguments on the stack, which a call aligns as the calling convention requires.
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
 unsafe extern "C" fn _start() -> ! {
@@ -10,11 +10,11 @@ unsafe extern "C" fn _start() -> ! {
 }
 
 /// # Safety
-/// Every pointer among `arguments` is valid for what system call `number` does with it.
+/// Every pointer among the arguments is valid for what system call `number` does with it.
 #[inline(always)]
 pub unsafe fn syscall(number: usize, [a, b, c, d]: [usize; 4]) -> isize {
     let answer;
-    // SAFETY: the caller's promise. The instruction itself changes rcx and r11, the kernel only rax
+    // SAFETY: guaranteed by the caller. The instruction itself changes rcx and r11, the kernel only rax
     // (arch/x86/entry/entry_64.S).
     unsafe {
         asm!("syscall", inlateout("rax") number => answer, in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d,

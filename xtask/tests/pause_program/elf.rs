@@ -1,4 +1,4 @@
-//! Tests of the headers of the finished ELF files.
+//! Tests of the headers of the ELF files.
 
 use std::fs;
 use std::process::Command;
@@ -18,7 +18,7 @@ const ARCHES: [(&str, u16, u32); 3] = [
 ];
 
 #[test]
-fn each_file_is_a_static_program_for_its_machine() {
+fn is_static_for_each_architecture() {
     for (arch, machine, flags) in ARCHES {
         let image = fs::read(crate::pause_binary(arch)).unwrap();
         let header = parse(&image).elf_header();
@@ -29,7 +29,7 @@ fn each_file_is_a_static_program_for_its_machine() {
 }
 
 #[test]
-fn nothing_is_loaded_but_one_read_only_segment_and_a_stack_without_code() {
+fn loads_one_read_only_segment() {
     for (arch, ..) in ARCHES {
         let image = fs::read(crate::pause_binary(arch)).unwrap();
         let file = parse(&image);
@@ -44,19 +44,22 @@ fn nothing_is_loaded_but_one_read_only_segment_and_a_stack_without_code() {
         let program = &file.elf_program_headers()[0];
         let memory =
             program.p_vaddr(LittleEndian)..program.p_vaddr(LittleEndian) + program.p_memsz(LittleEndian);
-        assert!(memory.contains(&file.elf_header().e_entry(LittleEndian)), "{arch}: begins in its code");
-        assert!(memory.start % 0x10000 == 0, "{arch}: loads with pages of 64 KiB");
-        assert_eq!(program.p_filesz(LittleEndian), image.len() as u64, "{arch}: and is that segment");
+        assert!(
+            memory.contains(&file.elf_header().e_entry(LittleEndian)),
+            "{arch}: the entry point is in the segment"
+        );
+        assert!(memory.start % 0x10000 == 0, "{arch}: aligned to pages of 64 KiB");
+        assert_eq!(program.p_filesz(LittleEndian), image.len() as u64, "{arch}: the file is that segment");
     }
 }
 
 #[test]
-fn the_riscv64_file_stays_within_its_limit() {
+fn riscv64_file_is_small() {
     assert!(fs::read(crate::pause_binary("riscv64")).unwrap().len() <= 1_200);
 }
 
 #[test]
-fn readelf_finds_nothing_to_complain_about() {
+fn readelf_reports_no_problem() {
     for (arch, ..) in ARCHES {
         let output =
             Command::new("readelf").args(["--all", "--wide"]).arg(crate::pause_binary(arch)).output();
@@ -67,13 +70,13 @@ fn readelf_finds_nothing_to_complain_about() {
 }
 
 #[test]
-fn the_place_it_is_built_in_leaves_no_trace() {
+fn does_not_depend_on_the_build_directory() {
     for (arch, ..) in ARCHES {
-        let elsewhere = tempfile::tempdir().unwrap();
-        let sources = elsewhere.path().join("pause");
+        let directory = tempfile::tempdir().unwrap();
+        let sources = directory.path().join("pause");
         xtask::dir::copy(&crate::package(), &sources).unwrap();
 
-        let output = crate::build_in(elsewhere.path(), arch);
+        let output = crate::build_in(directory.path(), arch);
         assert!(fs::read(output).unwrap() == fs::read(crate::pause_binary(arch)).unwrap(), "{arch}");
     }
 }

@@ -1,4 +1,4 @@
-//! Tests of the pause program as a kernel and a container runtime run it, compared with Kubernetes' own in C.
+//! Tests of pause as a kernel and a container runtime run it, compared with Kubernetes' own in C.
 
 mod processes;
 mod programs;
@@ -8,11 +8,11 @@ mod needs;
 #[path = "../support/wait.rs"]
 mod wait;
 
-mod as_first_process;
-mod at_rest;
-mod beside_the_reference;
 mod elf;
-mod when_things_go_wrong;
+mod failures;
+mod idle;
+mod pid1;
+mod reference;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -21,14 +21,14 @@ use xtask::context::{Context, Network};
 use xtask::digest::Digest;
 use xtask::target::Target;
 
-/// Returns the pause program for `arch`, by its OCI name, built once for all tests.
+/// Returns pause for an architecture, by its OCI name, built once for all tests.
 fn pause_binary(arch: &str) -> PathBuf {
     static ONE_BY_ONE: Mutex<()> = Mutex::new(());
     let _guard = ONE_BY_ONE.lock().expect("no test panics while it builds");
     build_in(&repository(), arch)
 }
 
-/// Builds the pause program from the sources below a repository's root, as `cargo xtask pause` does.
+/// Builds pause from the sources below a repository's root, as `cargo xtask pause` does.
 fn build_in(root: &Path, arch: &str) -> PathBuf {
     let outputs = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pause_program");
     let context = Context {
@@ -36,16 +36,16 @@ fn build_in(root: &Path, arch: &str) -> PathBuf {
         logs: outputs.join("logs"),
         root: root.to_owned(),
         guard: env!("CARGO_BIN_EXE_xtask").into(),
-        ..Context::new(None, Network::Allowed).expect("this machine is like any other")
+        ..Context::new(None, Network::Allowed).expect("a valid environment")
     };
     xtask::pause::build(&context, Target::named(arch).expect("a known architecture")).expect("pause compiles")
 }
 
 fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies below the repository").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a directory of the repository").to_owned()
 }
 
-/// Returns the directory of the pause program's sources.
+/// Returns the directory of pause's sources.
 fn package() -> PathBuf {
     repository().join("pause")
 }

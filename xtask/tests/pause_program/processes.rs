@@ -1,4 +1,4 @@
-//! Starting programs, alone or as the first process of a PID namespace, and reading their state.
+//! Programs that were started, alone or as the first process of a PID namespace, and their state.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use crate::programs::Program;
 use crate::wait;
 
-/// A started program with its output captured. It is killed if a test fails half-way.
+/// A running program with captured output. Dropping it kills the program.
 pub struct Running {
     child: Child,
     /// Process ID of the program, in the tests' own PID namespace.
@@ -25,31 +25,31 @@ pub fn launch(program: &Program, arguments: &[&str], stdout: impl Into<Stdio>) -
     spawn(&program.argv, arguments, stdout)
 }
 
-/// Starts `program` with `arguments`, and returns once it waits for signals.
+/// Starts `program` with `arguments`, and returns when it waits for signals.
 pub fn start(program: &Program, arguments: &[&str]) -> Running {
     let running = launch(program, arguments, Stdio::piped());
-    running.wait_until_settled(program);
+    running.wait_until_ready(program);
     running
 }
 
-/// Starts `program` through a shell script, which has its command line in `"$@"` and must `exec` it.
+/// Starts `program` by a shell script, which has to `exec` the command line in `"$@"`.
 pub fn start_by_script(program: &Program, script: &str) -> Running {
     spawn(["sh", "-c", script, "sh"], &program.argv, Stdio::piped())
 }
 
-/// Functions for the scripts that run beside a program: wait for the test; count the program's children, dead ones
-/// and the script itself included; wait until only the script is left; print the state of a process as in ps(1).
-const WORDS: &str = r#"
+/// Functions for the scripts: wait for the test; count the program's children, including zombies and the script itself;
+/// wait until only the script is left; print the state of a process as in ps(1).
+const FUNCTIONS: &str = r#"
     go() { read -r _ <&3; }
     children() { set -- $(cat /proc/1/task/1/children); echo $#; }
     until_alone() { until [ "$(children)" = 1 ]; do :; done; }
     state() { read -r _ _ state _ < "/proc/$1/stat"; echo "$state"; }
 "#;
 
-/// Starts `argv` as the first process of new user, PID and mount namespaces, and beside it `script`.
+/// Starts `argv` as the first process of new user, PID and mount namespaces, and `script` in parallel.
 pub fn start_in_namespace(argv: &[PathBuf], script: &str) -> Running {
-    // A shell redirects the input of background commands from /dev/null, hence the detour by descriptor 3.
-    let script = format!("{WORDS} exec 3<&0 </dev/null; {{\n{script}\n:; }} &\n exec \"$@\" 3<&-");
+    // By descriptor 3, since a shell redirects the input of background commands from /dev/null.
+    let script = format!("{FUNCTIONS} exec 3<&0 </dev/null; {{\n{script}\n:; }} &\n exec \"$@\" 3<&-");
     let namespaces = "unshare --user --map-root-user --pid --fork --kill-child --mount-proc sh -c";
     let words = namespaces.split(' ').chain([&*script, "sh"]);
     let mut running = spawn(words, argv, Stdio::piped());
@@ -58,7 +58,7 @@ pub fn start_in_namespace(argv: &[PathBuf], script: &str) -> Running {
         if running.child.try_wait().unwrap().is_some() {
             let mut stderr = String::new();
             running.child.stderr.as_mut().unwrap().read_to_string(&mut stderr).unwrap();
-            panic!("this machine grants no namespaces: {stderr}");
+            panic!("cannot create namespaces: {stderr}");
         }
         let children = fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children")).ok()?;
         let mut children = children.split_whitespace().map(|pid| Pid::from_raw(pid.parse().unwrap()));
@@ -67,8 +67,8 @@ pub fn start_in_namespace(argv: &[PathBuf], script: &str) -> Running {
     running
 }
 
-/// Starts a command with the default action for every signal, whatever the caller ignores: nohup(1) ignores SIGHUP,
-/// and a shell without job control SIGINT in what it runs in the background.
+/// Starts a command with the default action for every signal: nohup(1) ignores SIGHUP, and a shell without job control
+/// ignores SIGINT in background commands.
 fn spawn<A: AsRef<OsStr>, B: AsRef<OsStr>>(
     words: impl IntoIterator<Item = A>,
     more: impl IntoIterator<Item = B>,
@@ -85,7 +85,7 @@ fn is_first_process(pid: Pid) -> bool {
     status_field(pid, "NSpid").is_some_and(|ids| ids.split_whitespace().last() == Some("1"))
 }
 
-/// System calls by which C libraries and ours wait for signals: without pause(2), glibc uses ppoll(2).
+/// System calls in which the programs wait for signals. glibc uses ppoll(2) on architectures without pause(2).
 const WAITING: &[libc::c_long] = &[
     libc::SYS_rt_sigtimedwait,
     libc::SYS_ppoll,
@@ -94,10 +94,10 @@ const WAITING: &[libc::c_long] = &[
 ];
 
 impl Running {
-    /// Returns once the program waits for signals: `exec` is done, the program has ignored or handled SIGCHLD,
-    /// which each implementation does last, and it sleeps in a call that waits for signals. An emulator may sleep
-    /// for reasons of its own, and would miss a signal before that call.
-    pub fn wait_until_settled(&self, program: &Program) {
+    /// Returns when the program waits for signals: `exec` is done, the program ignores or handles SIGCHLD, which each
+    /// implementation does last, and it sleeps in a call that waits for signals. An emulator may sleep for other
+    /// reasons, and would miss a signal before that call.
+    pub fn wait_until_ready(&self, program: &Program) {
         let sigchld = 1 << (Signal::SIGCHLD as u32 - 1);
         let has =
             |set| self.status(set).is_some_and(|mask| u64::from_str_radix(&mask, 16).unwrap() & sigchld != 0);
@@ -105,11 +105,11 @@ impl Running {
             let state = self.status("State").expect("a program that was started");
             assert!(!state.starts_with('Z'), "{} ended before it waited for signals", program.name);
             let executes = fs::read_link(format!("/proc/{}/exe", self.pid)).ok()?;
-            let settled = same_file(&executes, &program.argv[0])
+            let is_ready = same_file(&executes, &program.argv[0])
                 && (has("SigIgn") || has("SigCgt"))
                 && state.starts_with('S')
                 && self.waits_for_signals();
-            settled.then_some(())
+            is_ready.then_some(())
         });
     }
 
@@ -129,17 +129,17 @@ impl Running {
         kill(self.pid, signal).unwrap_or_else(|error| panic!("sending {signal}: {error}"));
     }
 
-    /// Lets the script beside the program continue.
+    /// Lets the script continue.
     pub fn go(&mut self) {
         self.child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
     }
 
-    /// Waits for the script beside the program to write a line.
+    /// Waits until the script writes a line.
     pub fn line(&mut self) {
         self.child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
     }
 
-    /// Waits for the end and returns status and output.
+    /// Waits until the program ends, and returns status and output.
     pub fn finish(mut self) -> Output {
         let status = self.child.wait().unwrap();
         let mut output = Output { status, stdout: Vec::new(), stderr: Vec::new() };
@@ -153,8 +153,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // A process that has ended already cannot be killed, and need not be. The first process of a namespace
-        // dies with its unshare, and everything in the namespace with it.
+        // Fails if the process has ended. The first process of a namespace is killed with its unshare, and with it
+        // every process in the namespace.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// A command that starts one of the programs.
+/// A command line that starts one of the programs.
 pub struct Program {
     /// Name in messages: `riscv64`, …, `reference`.
     pub name: String,
-    /// Path of the program, after its emulator where the machine has another architecture.
+    /// Path of the program, after that of an emulator if the host has another architecture.
     pub argv: Vec<PathBuf>,
 }
 
-/// Returns our program for every architecture, run natively where this machine can, else by qemu's user emulation.
+/// Returns our program for every architecture, which runs natively or under qemu's user emulation.
 pub fn ours() -> &'static [Program] {
     static OURS: OnceLock<Vec<Program>> = OnceLock::new();
     OURS.get_or_init(|| {
@@ -22,12 +22,15 @@ pub fn ours() -> &'static [Program] {
     })
 }
 
-/// Returns our program for this machine, without an emulator's own memory, threads and signal handling.
+/// Returns our program for the host's architecture, which needs no emulator with its own memory, threads and signals.
 pub fn native() -> &'static Program {
-    ours().iter().find(|program| program.argv.len() == 1).expect("pause exists for this machine")
+    ours()
+        .iter()
+        .find(|program| program.argv.len() == 1)
+        .expect("pause supports the architecture of the host")
 }
 
-/// Returns Kubernetes' pause in C, compiled as static and small as in its image, with our version.
+/// Returns Kubernetes' pause in C, static and optimized for size as in its image, with our version.
 pub fn reference() -> &'static Program {
     static REFERENCE: OnceLock<Program> = OnceLock::new();
     REFERENCE.get_or_init(|| {
@@ -37,16 +40,16 @@ pub fn reference() -> &'static Program {
     })
 }
 
-/// Returns a program that leaves a hundred dead children to the program that it executes.
-pub fn bereaved() -> PathBuf {
-    static BEREAVED: OnceLock<PathBuf> = OnceLock::new();
-    BEREAVED.get_or_init(|| compile_c(&beside_this_file("bereaved.c"), &[])).clone()
+/// Returns a program that executes another one, to which it leaves a hundred children that have ended.
+pub fn orphan() -> PathBuf {
+    static ORPHAN: OnceLock<PathBuf> = OnceLock::new();
+    ORPHAN.get_or_init(|| compile_c(&beside_this_file("orphan.c"), &[])).clone()
 }
 
-/// Returns a program that executes another one, to which one system call is refused.
-pub fn without() -> PathBuf {
-    static WITHOUT: OnceLock<PathBuf> = OnceLock::new();
-    WITHOUT.get_or_init(|| compile_c(&beside_this_file("without.c"), &[])).clone()
+/// Returns a program that executes another one, and refuses a system call to it.
+pub fn refuse_syscall() -> PathBuf {
+    static REFUSE: OnceLock<PathBuf> = OnceLock::new();
+    REFUSE.get_or_init(|| compile_c(&beside_this_file("refuse_syscall.c"), &[])).clone()
 }
 
 fn beside_this_file(name: &str) -> PathBuf {

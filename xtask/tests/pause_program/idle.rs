@@ -1,4 +1,4 @@
-//! Tests of what the pause program costs a node on which it sleeps in every pod.
+//! Tests of the resources that pause uses while it sleeps in every pod of a node.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::processes::{Running, start};
 use crate::programs::{native, ours, reference};
 use crate::wait;
 
-/// Returns how often the program has run, in ticks of processor time and in context switches.
+/// Returns the program's processor time, in ticks, and its context switches.
 fn activity(running: &Running) -> (Vec<String>, [Option<String>; 2]) {
     let stat = fs::read_to_string(format!("/proc/{}/stat", running.pid)).unwrap();
     // utime and stime are the fields 14 and 15 of proc_pid_stat(5); the second ends with the last parenthesis.
@@ -19,7 +19,7 @@ fn activity(running: &Running) -> (Vec<String>, [Option<String>; 2]) {
 }
 
 #[test]
-fn it_uses_no_processor_time() {
+fn uses_no_processor_time() {
     for program in ours() {
         let running = start(program, &[]);
         wait::until(|| {
@@ -31,24 +31,24 @@ fn it_uses_no_processor_time() {
 }
 
 #[test]
-fn it_opens_nothing() {
+fn opens_no_files() {
     let open = |program| {
         let running = start(program, &[]);
         let descriptors = fs::read_dir(format!("/proc/{}/fd", running.pid)).unwrap();
         descriptors.map(|entry| entry.unwrap().file_name()).collect::<BTreeSet<_>>()
     };
-    // The reference opens nothing either, so it has only what both inherit.
+    // The reference opens no files either, so it has only what both inherit.
     assert_eq!(open(native()), open(reference()));
 }
 
 #[test]
-fn it_keeps_one_page_beside_its_stack() {
+fn maps_one_page_and_its_stack() {
     let running = start(native(), &[]);
     let maps = fs::read_to_string(format!("/proc/{}/maps", running.pid)).unwrap();
     let own: Vec<_> = maps
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<_>>())
-        // The mappings of the kernel in every process are the same memory in all of them.
+        // The kernel's mappings are the same memory in every process.
         .filter(|fields| !fields.last().unwrap().starts_with("[v"))
         .map(|fields| (fields[1], fields.last().unwrap().rsplit('/').next().unwrap()))
         .collect();
@@ -57,7 +57,7 @@ fn it_keeps_one_page_beside_its_stack() {
 }
 
 #[test]
-fn being_stopped_and_continued_does_not_end_its_wait() {
+fn stop_and_continue_do_not_end_it() {
     for program in ours() {
         let running = start(program, &[]);
         let becomes = |state| wait::until(|| running.status("State")?.starts_with(state).then_some(()));

@@ -1,4 +1,4 @@
-//! Tests that give the same arguments and signals to the reference in C and to ours: the results must be equal.
+//! Tests that give the same arguments and signals to our program and to the reference in C, and compare the results.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Output, Stdio};
@@ -9,7 +9,7 @@ use crate::processes::{launch, start, start_by_script};
 use crate::programs::{Program, ours, reference};
 use crate::{INTERRUPT, TERMINATED, WARNING, assert_outcome};
 
-/// Runs the same action with every program, and compares the results.
+/// Runs an action with every program, and returns the result, which has to be equal.
 fn agree(what: &str, act: impl Fn(&Program) -> Output) -> Output {
     let expected = act(reference());
     for program in ours() {
@@ -19,7 +19,7 @@ fn agree(what: &str, act: impl Fn(&Program) -> Output) -> Output {
 }
 
 #[test]
-fn the_version_is_printed_wherever_its_flag_stands_and_nothing_else_is_done() {
+fn prints_version_for_flag_at_any_position() {
     let version = concat!("pause.c ", env!("CARGO_PKG_VERSION"), "\n");
     for arguments in [&["-v"][..], &["-V"], &["-v", "x"], &["x", "-v"], &["", "-", "--", "-x", "-V", "x"]] {
         let output =
@@ -29,7 +29,7 @@ fn the_version_is_printed_wherever_its_flag_stands_and_nothing_else_is_done() {
 }
 
 #[test]
-fn what_only_resembles_the_version_flag_is_passed_over() {
+fn ignores_other_arguments() {
     for arguments in [&[][..], &[""], &["-"], &["v"], &["-x"], &["-vv"], &["--v"], &["-v "], &["-", "v"]] {
         let output = agree(&format!("{arguments:?}"), |program| {
             let running = start(program, arguments);
@@ -41,7 +41,7 @@ fn what_only_resembles_the_version_flag_is_passed_over() {
 }
 
 #[test]
-fn every_signal_that_ends_the_reference_ends_ours_in_the_same_way() {
+fn same_signals_end_it() {
     use Signal::*;
     for signal in [SIGHUP, SIGINT, SIGKILL, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGVTALRM, SIGPROF] {
         let output = agree(signal.as_str(), |program| {
@@ -54,7 +54,7 @@ fn every_signal_that_ends_the_reference_ends_ours_in_the_same_way() {
 }
 
 #[test]
-fn a_signal_that_the_caller_ignores_ends_it() {
+fn signal_ignored_by_the_caller_ends_it() {
     // SAFETY: no other handler is set here, and an ignored signal runs no code.
     unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) }.unwrap();
     let output = agree("SIGHUP, as under nohup", |program| {
@@ -66,7 +66,7 @@ fn a_signal_that_the_caller_ignores_ends_it() {
 }
 
 #[test]
-fn no_other_signal_disturbs_it() {
+fn harmless_signals_do_not_end_it() {
     let output = agree("harmless signals", |program| {
         let running = start(program, &[]);
         for signal in [Signal::SIGCHLD, Signal::SIGURG, Signal::SIGWINCH, Signal::SIGCONT] {
@@ -79,7 +79,7 @@ fn no_other_signal_disturbs_it() {
 }
 
 #[test]
-fn output_that_cannot_be_written_changes_nothing() {
+fn ignores_write_errors() {
     for script in [r#"exec "$@" -v >&-"#, r#"exec "$@" -v >/dev/full"#, r#"exec "$@" -v </dev/null >&0"#] {
         let output = agree(script, |program| start_by_script(program, script).finish());
         assert_outcome("pause", &output, (0, "", ""));
@@ -87,7 +87,7 @@ fn output_that_cannot_be_written_changes_nothing() {
     for script in [r#"exec "$@" 2>&-"#, r#"exec "$@" 2>/dev/full"#] {
         let output = agree(script, |program| {
             let running = start_by_script(program, script);
-            running.wait_until_settled(program);
+            running.wait_until_ready(program);
             running.send(Signal::SIGTERM);
             running.finish()
         });
@@ -96,7 +96,7 @@ fn output_that_cannot_be_written_changes_nothing() {
 }
 
 #[test]
-fn a_reader_that_has_gone_away_ends_it_by_sigpipe() {
+fn broken_pipe_ends_it() {
     let output = agree("a broken pipe", |program| {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);

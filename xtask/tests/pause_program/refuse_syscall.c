@@ -1,4 +1,4 @@
-/* Becomes a program for which one system call, given by its number, does not exist: without NUMBER PROGRAM. */
+/* Executes a program for which one system call does not exist: refuse_syscall NUMBER PROGRAM. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>

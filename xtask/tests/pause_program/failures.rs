@@ -1,18 +1,18 @@
-//! Tests with a parent that left its own signal settings behind, and with a kernel that refuses system calls.
+//! Tests with signal settings inherited from the parent, and with a kernel that refuses system calls.
 
 use nix::sys::signal::Signal;
 
 use crate::processes::start_by_script;
-use crate::programs::{native, ours, reference, without};
+use crate::programs::{native, ours, reference, refuse_syscall};
 use crate::{INTERRUPT, TERMINATED, WARNING, assert_outcome};
 
 #[test]
-fn what_its_parent_ignored_or_blocked_still_ends_it() {
+fn inherited_settings_do_not_keep_it_running() {
     for program in ours() {
-        for habit in ["--ignore-signal=INT,TERM", "--block-signal=INT,TERM"] {
+        for setting in ["--ignore-signal=INT,TERM", "--block-signal=INT,TERM"] {
             for (signal, message) in [(Signal::SIGTERM, TERMINATED), (Signal::SIGINT, INTERRUPT)] {
-                let running = start_by_script(program, &format!(r#"exec env {habit} "$@""#));
-                running.wait_until_settled(program);
+                let running = start_by_script(program, &format!(r#"exec env {setting} "$@""#));
+                running.wait_until_ready(program);
                 running.send(signal);
                 assert_outcome(&program.name, &running.finish(), (0, "", &[WARNING, message].concat()));
             }
@@ -21,11 +21,11 @@ fn what_its_parent_ignored_or_blocked_still_ends_it() {
 }
 
 #[test]
-fn the_rest_of_what_its_parent_ignored_or_blocked_is_left_as_it_was() {
+fn keeps_inherited_settings_of_other_signals() {
     for program in ours().iter().chain([reference()]) {
-        for habit in ["--ignore-signal=HUP", "--block-signal=HUP"] {
-            let running = start_by_script(program, &format!(r#"exec env {habit} "$@""#));
-            running.wait_until_settled(program);
+        for setting in ["--ignore-signal=HUP", "--block-signal=HUP"] {
+            let running = start_by_script(program, &format!(r#"exec env {setting} "$@""#));
+            running.wait_until_ready(program);
             running.send(Signal::SIGHUP);
             running.send(Signal::SIGTERM);
             assert_outcome(&program.name, &running.finish(), (0, "", &[WARNING, TERMINATED].concat()));
@@ -34,20 +34,20 @@ fn the_rest_of_what_its_parent_ignored_or_blocked_is_left_as_it_was() {
 }
 
 #[test]
-fn a_refused_system_call_ends_it_with_the_status_the_reference_has_for_that_step() {
+fn refused_system_call_ends_it() {
     let refuse = |program, number: i64| {
-        let without = without().display().to_string();
-        start_by_script(program, &format!(r#"exec {without} {number} "$@""#)).finish()
+        let script = format!(r#"exec {} {number} "$@""#, refuse_syscall().display());
+        start_by_script(program, &script).finish()
     };
-    // In the reference, SIGINT is the first of three steps, and SIGCHLD the third.
+    // The status is the number of the step. In the reference, SIGINT is the first of three, and SIGCHLD the third.
     assert_outcome("reference", &refuse(reference(), nix::libc::SYS_rt_sigaction), (1, "", WARNING));
     assert_outcome("pause", &refuse(native(), nix::libc::SYS_rt_sigprocmask), (1, "", WARNING));
     assert_outcome("pause", &refuse(native(), nix::libc::SYS_rt_sigaction), (3, "", WARNING));
 }
 
 #[test]
-fn it_does_not_spin_where_it_cannot_wait() {
-    let script = format!(r#"exec {} {} "$@""#, without().display(), nix::libc::SYS_rt_sigtimedwait);
+fn exits_if_it_cannot_wait() {
+    let script = format!(r#"exec {} {} "$@""#, refuse_syscall().display(), nix::libc::SYS_rt_sigtimedwait);
     let output = start_by_script(native(), &script).finish();
     assert_outcome("pause", &output, (42, "", &[WARNING, "Error: infinite loop terminated\n"].concat()));
 }

@@ -1,4 +1,4 @@
-/* Becomes the program it is given, with a hundred children that are dead already and that nobody reaped. */
+/* Executes a program with a hundred children that have ended and were not reaped. */
 #include <sys/wait.h>
 #include <unistd.h>
 
