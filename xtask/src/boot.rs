@@ -2,17 +2,16 @@
 //!
 //! ```text
 //! Debian's packages ─► guest: kernel, initrd, disk ─┐
-//! product, packages ─► proof ─► payload: a disk ────┴► machine ─► run ─► record, page
+//! product, packages ─► scenario ─► payload: a disk ─┴► VM ─► results, page
 //! ```
 //!
 //! The guest is built without root and boots without a network. The assertions are in `boot/scenario/*.sh`,
-//! which the guest's systemd runs from the payload; each milestone they reach is one line on a console of
-//! their own, which the host reads.
+//! which the guest's systemd runs from the payload. A script reports each milestone as a line on a console of
+//! its own, which the host reads.
 
 pub mod artifacts;
 pub mod disk;
 pub mod guest;
-pub mod machine;
 pub mod milestone;
 pub mod page;
 pub mod payload;
@@ -20,20 +19,11 @@ pub mod protocol;
 pub mod results;
 pub mod scenario;
 pub mod shell;
-pub mod vm_run;
+pub mod vm;
 pub mod watch;
 
 use crate::target::Target;
-use crate::userns;
 use anyhow::Result;
-
-/// Returns the tools that a boot needs, by their names in doctor's table.
-pub fn tools() -> Vec<&'static str> {
-    let mut names = vec!["qemu-system-riscv64", "mke2fs", "depmod", "Debian's packages"];
-    // A user other than root writes the disks in a user namespace.
-    names.extend((!userns::is_root()).then_some("user namespaces"));
-    names
-}
 
 /// Returns the target whose architecture is booted.
 pub fn target() -> Result<&'static Target> {

@@ -1,4 +1,4 @@
-//! The guest: a kernel, its initrd and a disk, made once of a distribution's packages and never written to.
+//! The guest: a kernel, an initrd and a disk, built once from a distribution's packages and never written to.
 
 pub mod cpio;
 pub mod initrd;
@@ -10,6 +10,7 @@ use super::disk;
 use crate::context::{Context, Network};
 use crate::digest::Digest;
 use crate::file_lock::FileLock;
+use crate::run_directory::RunDirectory;
 use crate::toolchain::debian;
 use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, bail, ensure};
@@ -19,21 +20,21 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// An assembled guest.
+/// A guest that was built.
 #[derive(Debug)]
 pub struct Guest {
     pub directory: PathBuf,
     pub about: About,
 }
 
-/// What a guest is made of, for the record.
+/// Origin and versions of a guest, for the results.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct About {
-    /// `Debian trixie`.
+    /// For instance `Debian trixie`.
     pub distribution: String,
     /// The kernel's release, as `uname -r` prints it.
     pub kernel: String,
-    /// Each package's file, which names its version; none where the root file system is the user's own.
+    /// File names of the packages, with their versions. Empty for a root file system of the user's.
     pub packages: Vec<String>,
 }
 
@@ -43,47 +44,47 @@ const DISK: &str = "disk.ext4";
 const ABOUT: &str = "about.json";
 const PATHS: &str = "paths";
 
-/// How large the guest takes its disk to be, in bytes. The file has holes: it takes what is in it.
+/// Size of the guest's disk, in bytes. The file is sparse.
 const SIZE: u64 = 8 << 30;
 
-/// Starts the proof that the payload brings, once the guest is up.
-const UNIT: &str = include_str!("guest/proof.service");
-const FSTAB: &str = "LABEL=payload /proof ext4 ro 0 0\n";
+/// Runs the scenario of the payload when the guest has booted.
+const UNIT: &str = include_str!("guest/scenario.service");
+const FSTAB: &str = "LABEL=payload /scenario ext4 ro 0 0\n";
 
-/// What decides what is in a guest, beside the packages themselves: whatever of it is changed makes another one.
-const RECIPE: [&str; 8] = [
+/// Sources that determine a guest together with its packages. A change in one of them builds another guest.
+const SOURCES: [&str; 8] = [
     include_str!("guest/cpio.rs"),
     include_str!("disk.rs"),
     include_str!("guest.rs"),
     include_str!("guest/init.sh"),
-    include_str!("guest/proof.service"),
+    include_str!("guest/scenario.service"),
     include_str!("guest/initrd.rs"),
     include_str!("guest/packages.rs"),
     include_str!("guest/postinst.rs"),
 ];
 
 impl Guest {
-    /// What the directory of a release's guest is called, in the cache's `guests`.
+    /// Returns the name of the guest of a Debian release, which is its directory in the cache's `guests`.
     pub fn name(suite: &str) -> String {
-        format!("{suite}-{}", Digest::of(RECIPE.join("\n")).short())
+        format!("{suite}-{}", Digest::of(SOURCES.join("\n")).short())
     }
 
-    /// The guest of the best release there is one of, assembled now or by an earlier run.
+    /// Returns the guest of the first pinned release that has one in the cache, or else builds one.
     pub fn get(context: &Context) -> Result<Guest> {
         let all = context.cache.join("guests");
         let directory = |suite: &str| all.join(Guest::name(suite));
-        let made =
+        let cached =
             || context.pins.debian.guests.iter().map(|suite| directory(suite)).find(|path| path.is_dir());
-        if let Some(directory) = made() {
+        if let Some(directory) = cached() {
             let guest = Guest::open(directory)?;
-            guest.tell_of_stand_in(context);
+            guest.report_other_release(context);
             return Ok(guest);
         }
         if context.network == Network::Forbidden {
             bail!("Debian's riscv64 packages are not in the cache, and --offline forbids fetching them");
         }
         let _lock = FileLock::acquire(context, &all.join("lock"))?;
-        if let Some(directory) = made() {
+        if let Some(directory) = cached() {
             return Guest::open(directory);
         }
         let running = context.progress.step("guest");
@@ -91,24 +92,18 @@ impl Guest {
         let fetched = packages::fetch(context)?;
         running.doing("unpacking its packages");
         let directory = directory(&fetched.suite);
-        assemble(context, &fetched, &directory).context("assembling the guest")?;
+        build(context, &fetched, &directory).context("building the guest")?;
         let guest = Guest::open(directory)?;
         running.done(format!("{}, Linux {}", guest.about.distribution, guest.about.kernel));
         Ok(guest)
     }
 
-    /// A guest made now, of packages that are fetched where the cache lacks them, in a new directory.
-    pub fn make(context: &Context, directory: &Path) -> Result<Guest> {
-        assemble(context, &packages::fetch(context)?, directory).context("assembling the guest")?;
-        Guest::open(directory.to_owned())
-    }
-
-    /// Says so where it is not of the release that is asked first, which could lend none when it was made.
-    fn tell_of_stand_in(&self, context: &Context) {
+    /// Reports a guest that is not of the first pinned release, whose packages could not be had when it was built.
+    fn report_other_release(&self, context: &Context) {
         let first = context.pins.debian.guests.first().map(|suite| format!("Debian {suite}"));
         if let Some(first) = first.filter(|first| *first != self.about.distribution) {
             context.progress.print(format!(
-                "the guest is {}, as {first} could not lend one; to ask it again, remove {}",
+                "the guest is {}, since the packages of {first} could not be fetched\n  To try {first} again, remove {}.",
                 self.about.distribution,
                 self.directory.display()
             ));
@@ -133,12 +128,12 @@ impl Guest {
         self.directory.join(DISK)
     }
 
-    /// The static busybox of the guest's distribution.
+    /// Returns the path of the static busybox of the guest's distribution.
     pub fn busybox(&self) -> PathBuf {
         self.directory.join("busybox")
     }
 
-    /// Every path of the guest, without the leading slash; unknown where its own rpm knows what it has.
+    /// Returns every path of the guest, without the leading slash, unless its own rpm has a database of them.
     pub fn paths(&self) -> Result<Option<BTreeSet<String>>> {
         let file = self.directory.join(PATHS);
         if !file.is_file() {
@@ -148,29 +143,21 @@ impl Guest {
     }
 }
 
-/// Makes a guest in a directory that appears whole.
-fn assemble(context: &Context, fetched: &Fetched, directory: &Path) -> Result<()> {
-    let parent = directory.parent().context("a guest has a directory")?;
-    let name = directory.file_name().context("a guest has a name")?.to_string_lossy();
-    let prefix = format!(".making-{name}-");
-    for entry in fs::read_dir(parent)? {
-        let entry = entry?;
-        // What killed runs have left of the same guest; the process that builds one holds its lock.
-        if entry.file_name().to_string_lossy().starts_with(&prefix) {
-            fs::remove_dir_all(entry.path())?;
-        }
-    }
-    let making = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent)?;
-    let root = making.path().join("root");
+/// Builds a guest in a new directory, which appears complete.
+fn build(context: &Context, fetched: &Fetched, directory: &Path) -> Result<()> {
+    // On the file system of the new directory, which it is renamed to.
+    let unfinished = directory.with_file_name("unfinished");
+    let run_directory = RunDirectory::create(context, &unfinished)?;
+    let root = run_directory.path().join("root");
     debian::unpack(context, &in_order(&fetched.files), &root)?;
     let modules = postinst::complete(context, &root)?;
     add_unit(&root)?;
-    let guest = making.path().join("guest");
+    let guest = run_directory.path().join("guest");
     fs::create_dir(&guest)?;
     let release =
-        modules.file_name().context("modules lie in the directory of their kernel")?.to_string_lossy();
+        modules.file_name().context("modules are in a directory of their kernel")?.to_string_lossy();
     fs::copy(kernel(&root, &modules, &release)?, guest.join(KERNEL))?;
-    fs::write(guest.join(INITRD), initrd::make(context, &root, &release)?)?;
+    fs::write(guest.join(INITRD), initrd::build(context, &root, &release)?)?;
     fs::copy(root.join("usr/bin/busybox"), guest.join("busybox"))?;
     fs::write(guest.join(PATHS), paths(&root)?)?;
     disk::write(context, &root, "guest", SIZE, &guest.join(DISK))?;
@@ -190,18 +177,18 @@ fn assemble(context: &Context, fetched: &Fetched, directory: &Path) -> Result<()
     Ok(())
 }
 
-/// Adds what starts the proof to a root.
+/// Adds the unit of the scenario to a root.
 fn add_unit(root: &Path) -> Result<()> {
     let room = |path: &str| TreePath::parse(path)?.room_below(root);
-    TreePath::parse("proof")?.directory_below(root)?;
+    TreePath::parse("scenario")?.directory_below(root)?;
     fs::write(room("etc/fstab")?, FSTAB)?;
-    fs::write(room("etc/systemd/system/proof.service")?, UNIT)?;
-    let wanted = room("etc/systemd/system/multi-user.target.wants/proof.service")?;
-    Ok(fs::os::unix::fs::symlink("../proof.service", wanted)?)
+    fs::write(room("etc/systemd/system/scenario.service")?, UNIT)?;
+    let wanted = room("etc/systemd/system/multi-user.target.wants/scenario.service")?;
+    Ok(fs::os::unix::fs::symlink("../scenario.service", wanted)?)
 }
 
-/// In the order of unpacking: base-files before all others, since its links `/bin` and `/lib` have to be there before
-/// anything is unpacked through them, and then the kernel, which takes longer than all the rest.
+/// Sorts packages for unpacking: base-files is the first, since other packages are unpacked through its links `/bin`
+/// and `/lib`. The kernel follows, which takes longer than all others.
 fn in_order(packages: &[PathBuf]) -> Vec<PathBuf> {
     let mut packages = packages.to_vec();
     packages.sort_by_key(|path| {
@@ -211,22 +198,27 @@ fn in_order(packages: &[PathBuf]) -> Vec<PathBuf> {
     packages
 }
 
-/// The kernel's image, which lies beside its modules in newer packages.
+/// Returns the kernel's image, which newer packages have beside the modules.
 fn kernel(root: &Path, modules: &Path, release: &str) -> Result<PathBuf> {
-    let places = [
+    let candidates = [
         modules.join("vmlinuz"),
         root.join(format!("boot/vmlinux-{release}")),
         root.join(format!("boot/vmlinuz-{release}")),
     ];
-    let found = places.into_iter().find(|path| path.is_file());
+    let found = candidates.into_iter().find(|path| path.is_file());
     let found = found.with_context(|| format!("the guest has modules of Linux {release}, but no kernel"))?;
-    // qemu starts an image whose header is that of Documentation/arch/riscv/boot-image-header.rst, and takes a
-    // compressed one for something else, which then hangs without a word.
+    // qemu recognizes an image by its header (Documentation/arch/riscv/boot-image-header.rst). It does not recognize a
+    // compressed one, and hangs without any output.
     let header = fs::read(&found)?;
-    ensure!(header.get(0x38..0x3c) == Some(b"RSC\x05"), "{} is no plain riscv64 kernel", found.display());
+    ensure!(
+        header.get(0x38..0x3c) == Some(b"RSC\x05"),
+        "{} is not an uncompressed riscv64 kernel",
+        found.display()
+    );
     Ok(found)
 }
 
+/// Returns all paths of a root, one per line.
 fn paths(root: &Path) -> Result<String> {
     let mut text = String::new();
     for entry in walkdir::WalkDir::new(root).min_depth(1).sort_by_file_name() {

@@ -1,42 +1,42 @@
-//! Lines that the guest prints on the console of the proof, one at a time; see `proof/say.sh`.
+//! Lines that a scenario prints on its console, one event each; see `scenario/common.sh`.
 
-/// One line.
+/// An event in the guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
-    /// `mark NAME`: a milestone is reached.
+pub enum GuestEvent {
+    /// `mark NAME`: a milestone was reached.
     Mark(String),
-    /// `fact NAME VALUE`: something that was measured or seen.
+    /// `fact NAME VALUE`: a measurement or an observation.
     Fact(String, String),
-    /// `memory TOTAL AVAILABLE`: of the whole guest, in KiB, as /proc/meminfo has them.
+    /// `memory TOTAL AVAILABLE`: of the guest, in KiB, as in /proc/meminfo.
     Memory { total: u64, available: u64 },
-    /// `fail TEXT`: what was being done when it failed; evidence follows.
+    /// `fail TEXT`: the command that failed. Evidence follows.
     Fail(String),
-    /// `| NAME TEXT`: a line of evidence, of the journal for instance.
+    /// `| NAME TEXT`: a line of evidence, for instance of the journal.
     Evidence(String, String),
-    /// `done`: everything is proved, or all evidence is told.
+    /// `done`: no event follows.
     Done,
-    /// Anything else: some program has written to this console too.
+    /// Output of another program on this console.
     Other(String),
 }
 
-/// Reads one line.
-pub fn parse(line: &str) -> Said {
-    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-    let pair = || rest.split_once(' ').unwrap_or((rest, ""));
-    let said = match word {
-        "mark" => Some(Said::Mark(rest.to_owned())),
-        "fact" => Some(Said::Fact(pair().0.to_owned(), pair().1.to_owned())),
-        "memory" => memory(pair()),
-        "fail" => Some(Said::Fail(rest.to_owned())),
-        "|" => Some(Said::Evidence(pair().0.to_owned(), pair().1.to_owned())),
-        "done" => Some(Said::Done),
-        _ => None,
-    };
-    said.unwrap_or_else(|| Said::Other(line.to_owned()))
-}
-
-fn memory((total, available): (&str, &str)) -> Option<Said> {
-    Some(Said::Memory { total: total.parse().ok()?, available: available.parse().ok()? })
+impl GuestEvent {
+    /// Parses a line.
+    pub fn parse(line: &str) -> GuestEvent {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let (first, second) = rest.split_once(' ').unwrap_or((rest, ""));
+        match word {
+            "mark" => GuestEvent::Mark(rest.to_owned()),
+            "fact" => GuestEvent::Fact(first.to_owned(), second.to_owned()),
+            "memory" => match (first.parse(), second.parse()) {
+                (Ok(total), Ok(available)) => GuestEvent::Memory { total, available },
+                _ => GuestEvent::Other(line.to_owned()),
+            },
+            "fail" => GuestEvent::Fail(rest.to_owned()),
+            "|" => GuestEvent::Evidence(first.to_owned(), second.to_owned()),
+            "done" => GuestEvent::Done,
+            _ => GuestEvent::Other(line.to_owned()),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -44,24 +44,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_of_line_is_understood() {
-        for (line, said) in [
-            ("mark node", Said::Mark("node".into())),
-            ("fact pause-rss 12 KiB", Said::Fact("pause-rss".into(), "12 KiB".into())),
-            ("memory 4000 1000", Said::Memory { total: 4000, available: 1000 }),
-            ("fail installing the packages", Said::Fail("installing the packages".into())),
-            ("| journal it  broke", Said::Evidence("journal".into(), "it  broke".into())),
-            ("| journal ", Said::Evidence("journal".into(), String::new())),
-            ("done", Said::Done),
+    fn parses_every_kind_of_line() {
+        for (line, event) in [
+            ("mark node", GuestEvent::Mark("node".into())),
+            ("fact pause-rss 12 KiB", GuestEvent::Fact("pause-rss".into(), "12 KiB".into())),
+            ("memory 4000 1000", GuestEvent::Memory { total: 4000, available: 1000 }),
+            ("fail installing the packages", GuestEvent::Fail("installing the packages".into())),
+            ("| journal it  broke", GuestEvent::Evidence("journal".into(), "it  broke".into())),
+            ("| journal ", GuestEvent::Evidence("journal".into(), String::new())),
+            ("done", GuestEvent::Done),
         ] {
-            assert_eq!(parse(line), said);
+            assert_eq!(GuestEvent::parse(line), event);
         }
     }
 
     #[test]
-    fn what_others_write_to_the_console_is_no_mark() {
+    fn ignores_output_of_other_programs() {
         for line in ["", "Welcome to Debian!", "memory full", "marks", "[    1.2] mark node"] {
-            assert_eq!(parse(line), Said::Other(line.to_owned()));
+            assert_eq!(GuestEvent::parse(line), GuestEvent::Other(line.to_owned()));
         }
     }
 }

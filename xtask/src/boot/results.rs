@@ -1,65 +1,64 @@
-//! `boot.json`: what was booted, how, and what came of it.
+//! `boot.json`: the guest, the tested files and the result of each scenario.
 
-use super::artifacts::Subject;
+use super::artifacts::Artifacts;
 use super::guest::About;
-use super::machine::Size;
-use super::scenario::Proof;
+use super::scenario::Scenario;
+use super::vm::Size;
 use super::watch::{Failure, Outcome};
 use crate::digest::Digest;
 use anyhow::Result;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Everything there is to say of the proofs of one version.
+/// Results of one version.
 #[derive(Clone, Debug, Serialize)]
-pub struct Record {
+pub struct Results {
     pub k3s: String,
     pub guest: About,
     /// In MiB.
     pub memory: u32,
     pub cpus: u8,
-    /// The packages and the binary that were proved, by their names.
+    /// The tested packages and binary, by file name.
     pub files: BTreeMap<String, Digest>,
-    pub proofs: Vec<Proved>,
-    /// Scenarios that these files allow and that were not run, by choice or after an earlier failure.
-    pub left_out: Vec<&'static str>,
+    pub scenarios: Vec<ScenarioResult>,
+    /// Scenarios that apply to these files and were not run: not selected, or after a failure.
+    pub not_run: Vec<&'static str>,
 }
 
-/// One proof, and what came of it.
+/// The result of one scenario.
 #[derive(Clone, Debug, Serialize)]
-pub struct Proved {
+pub struct ScenarioResult {
     pub name: &'static str,
-    pub what: &'static str,
     #[serde(flatten)]
     pub outcome: Outcome,
 }
 
-/// Returns the name of a proof's console log, which is beside the record.
-pub fn console_log(proof: &str) -> String {
-    format!("console-{proof}.log")
+/// Returns the name of a scenario's console log, which is beside `boot.json`.
+pub fn console_log(scenario: &str) -> String {
+    format!("console-{scenario}.log")
 }
 
-impl Record {
-    pub fn new(subject: &Subject, guest: &About, size: &Size) -> Result<Record> {
-        Ok(Record {
-            k3s: subject.version.clone(),
+impl Results {
+    pub fn new(artifacts: &Artifacts, guest: &About, size: &Size) -> Result<Results> {
+        Ok(Results {
+            k3s: artifacts.version.clone(),
             guest: guest.clone(),
             memory: size.memory.0,
             cpus: size.cpus,
-            files: subject.digests()?,
-            proofs: Vec::new(),
-            left_out: subject.proofs().into_iter().map(Proof::name).collect(),
+            files: artifacts.digests()?,
+            scenarios: Vec::new(),
+            not_run: artifacts.scenarios().into_iter().map(Scenario::name).collect(),
         })
     }
 
-    /// Takes in what came of a proof.
-    pub fn add(&mut self, proof: Proof, outcome: Outcome) {
-        self.left_out.retain(|name| *name != proof.name());
-        self.proofs.push(Proved { name: proof.name(), what: proof.what(), outcome });
+    /// Adds the result of a scenario.
+    pub fn add(&mut self, scenario: Scenario, outcome: Outcome) {
+        self.not_run.retain(|name| *name != scenario.name());
+        self.scenarios.push(ScenarioResult { name: scenario.name(), outcome });
     }
 
-    /// The failure that ended it, with the name of the proof.
+    /// Returns the failure that ended the run, with the name of its scenario.
     pub fn failure(&self) -> Option<(&'static str, &Failure)> {
-        self.proofs.iter().find_map(|proved| Some((proved.name, proved.outcome.failure.as_ref()?)))
+        self.scenarios.iter().find_map(|result| Some((result.name, result.outcome.failure.as_ref()?)))
     }
 }

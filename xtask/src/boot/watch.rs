@@ -1,14 +1,14 @@
-//! A run: one machine followed from milestone to milestone.
+//! Watches a VM on its way from milestone to milestone.
 
 use super::milestone::{BOOT, GRACE, Milestone};
-use crate::boot::protocol::{self, Said};
+use super::protocol::GuestEvent;
 use crate::process::{Child, Event};
 use crate::progress::Progress;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Result of a run.
+/// Result of a VM run.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Outcome {
     pub reached: Vec<Reached>,
@@ -16,7 +16,7 @@ pub struct Outcome {
     pub facts: Vec<(String, String)>,
     /// Memory in use over time: seconds since power-on, and KiB.
     pub memory: Vec<(f64, u64)>,
-    /// The memory the guest's kernel has to give, in KiB.
+    /// Memory that is available to the guest's kernel, in KiB.
     pub memory_total: u64,
     pub failure: Option<Failure>,
 }
@@ -25,154 +25,127 @@ pub struct Outcome {
 #[derive(Clone, Debug, Serialize)]
 pub struct Reached {
     pub name: &'static str,
-    pub what: &'static str,
+    pub description: &'static str,
     /// Seconds since power-on, by the host's clock.
     pub at: f64,
 }
 
-/// The milestone that was not reached, and all that is known of why.
+/// The milestone that was not reached, and why.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Failure {
     pub milestone: String,
-    pub what: String,
+    pub description: String,
     pub reason: String,
-    /// Last lines of the journal and the like, by their names.
+    /// Last lines of the journal and other sources, by name.
     pub evidence: BTreeMap<String, Vec<String>>,
 }
 
-/// State machine of a run: takes the lines of the console, and knows what has been reached.
-pub struct Course<'a> {
+/// State machine over the events of a guest.
+struct Watch<'a> {
     milestones: &'a [Milestone],
     outcome: Outcome,
-    /// Nothing more is to come.
-    over: bool,
+    /// No event follows.
+    is_over: bool,
 }
 
-impl<'a> Course<'a> {
-    pub fn new(milestones: &'a [Milestone]) -> Course<'a> {
-        Course { milestones, outcome: Outcome::default(), over: false }
+impl<'a> Watch<'a> {
+    fn new(milestones: &'a [Milestone]) -> Watch<'a> {
+        Watch { milestones, outcome: Outcome::default(), is_over: false }
     }
 
-    /// The milestone that comes next.
-    pub fn next(&self) -> Option<&'a Milestone> {
+    /// Returns the next milestone.
+    fn next(&self) -> Option<&'a Milestone> {
         self.milestones.get(self.outcome.reached.len())
     }
 
-    /// Takes in what the guest has said, so many seconds after power-on.
-    pub fn hear(&mut self, said: Said, at: f64) {
-        match said {
-            Said::Mark(name) => match self.next() {
-                Some(Milestone { name: next, what, .. }) if *next == name => {
-                    self.outcome.reached.push(Reached { name: next, what, at });
+    /// Handles an event, so many seconds after power-on.
+    fn on_event(&mut self, event: GuestEvent, at: f64) {
+        match event {
+            GuestEvent::Mark(name) => match self.next() {
+                Some(&Milestone { name: next, description, .. }) if next == name => {
+                    self.outcome.reached.push(Reached { name: next, description, at });
                 }
-                _ => self.fail(format!("the guest tells of {name:?}, which is not what comes next")),
+                _ => self.fail(format!("the guest reported {name:?}, which is not the next milestone")),
             },
-            Said::Fact(name, value) => self.outcome.facts.push((name, value)),
-            Said::Memory { total, available } => {
+            GuestEvent::Fact(name, value) => self.outcome.facts.push((name, value)),
+            GuestEvent::Memory { total, available } => {
                 self.outcome.memory_total = total;
                 self.outcome.memory.push((at, total.saturating_sub(available)));
             }
-            Said::Fail(reason) => self.fail(reason),
-            Said::Evidence(name, text) => {
+            GuestEvent::Fail(reason) => self.fail(reason),
+            GuestEvent::Evidence(name, text) => {
                 if let Some(failure) = &mut self.outcome.failure {
                     failure.evidence.entry(name).or_default().push(text);
                 }
             }
-            Said::Done => {
+            GuestEvent::Done => {
                 if self.next().is_some() {
-                    self.fail("the guest says that it is done".to_owned());
+                    self.fail("the scenario ended early".to_owned());
                 }
-                self.over = true;
+                self.is_over = true;
             }
-            Said::Other(_) => {}
+            GuestEvent::Other(_) => {}
         }
     }
 
-    /// Notes why the next milestone is not reached; what is said first, holds.
-    pub fn fail(&mut self, reason: String) {
-        let next = self.next();
+    /// Records why the next milestone was not reached. Only the first reason counts.
+    fn fail(&mut self, reason: String) {
+        let (milestone, description) =
+            self.next().map_or(("end", "the scenario ends"), |next| (next.name, next.description));
         self.outcome.failure.get_or_insert_with(|| Failure {
-            milestone: next.map_or("end", |milestone| milestone.name).to_owned(),
-            what: next.map_or("the guest says that it is done", |milestone| milestone.what).to_owned(),
+            milestone: milestone.to_owned(),
+            description: description.to_owned(),
             reason,
             evidence: BTreeMap::new(),
         });
     }
 
-    /// Takes in the next that the machine says; one that is silent for so long, or has ended, says no more.
-    fn listen(
-        &mut self,
-        machine: &Child,
-        patience: Duration,
-        begun: Instant,
-        silent: impl FnOnce() -> String,
-    ) {
-        match machine.next(patience) {
-            Event::Line(line) => return self.hear(protocol::parse(&line), begun.elapsed().as_secs_f64()),
-            Event::Timeout => self.fail(silent()),
-            Event::End => self.fail_for_good(machine),
+    /// Waits for the next event. It is over if there is none before the deadline, or if qemu has ended.
+    fn wait(&mut self, vm: &Child, begin: Instant, timeout: Duration, deadline: Instant) {
+        match vm.next(deadline.saturating_duration_since(Instant::now())) {
+            Event::Line(line) => {
+                return self.on_event(GuestEvent::parse(&line), begin.elapsed().as_secs_f64());
+            }
+            Event::Timeout => self.fail(format!("not reached within {} s", timeout.as_secs())),
+            Event::End => {
+                self.fail("the VM has ended".to_owned());
+                let stderr = vm.stderr().unwrap_or_else(|error| format!("{error:#}"));
+                if let Some(failure) = self.outcome.failure.as_mut().filter(|_| !stderr.is_empty()) {
+                    failure.evidence.insert("qemu".to_owned(), stderr.lines().map(str::to_owned).collect());
+                }
+            }
         }
-        self.over = true;
-    }
-
-    /// Notes that the machine has ended, and what qemu has said of it.
-    fn fail_for_good(&mut self, machine: &Child) {
-        self.fail("the machine has ended".to_owned());
-        let words = machine.stderr().unwrap_or_else(|error| format!("{error:#}"));
-        if let Some(failure) = self.outcome.failure.as_mut().filter(|_| !words.is_empty()) {
-            failure.evidence.insert("qemu".to_owned(), words.lines().map(str::to_owned).collect());
-        }
+        self.is_over = true;
     }
 }
 
-/// Follows a machine to its end, or until it exceeds a limit, with a progress line for each milestone.
-pub fn follow(machine: &Child, milestones: &[Milestone], progress: &Progress) -> Outcome {
-    let begun = Instant::now();
-    collect(machine, reach(machine, milestones, progress, begun), begun)
-}
-
-/// Waits for one milestone after the other, up to the last or to a failure.
-fn reach<'m>(
-    machine: &Child,
-    milestones: &'m [Milestone],
-    progress: &Progress,
-    begun: Instant,
-) -> Course<'m> {
-    let mut course = Course::new(milestones);
-    let mut since = begun;
-    while let Some(milestone) = course.next() {
+/// Watches a VM until its scenario has ended or a milestone times out, with a progress line for each milestone.
+pub fn watch(vm: &Child, milestones: &[Milestone], progress: &Progress) -> Outcome {
+    let begin = Instant::now();
+    let mut watch = Watch::new(milestones);
+    let mut since = begin;
+    while let Some(milestone) = watch.next().filter(|_| watch.outcome.failure.is_none()) {
         let running = progress.step(format!("boot: {}", milestone.name));
-        running.doing(milestone.what);
-        let reached = course.outcome.reached.len();
-        // Once the proof runs, the guest keeps the limits by itself, since it has the evidence.
+        running.doing(milestone.description);
+        let reached = watch.outcome.reached.len();
+        // While the scenario runs, the guest enforces the timeouts itself, since it has the evidence.
         let grace = if reached < BOOT.len() { Duration::ZERO } else { GRACE };
-        let limit = milestone.limit + grace;
-        while course.outcome.reached.len() == reached && course.outcome.failure.is_none() {
-            let silent = || format!("the machine has not come this far within {} s", limit.as_secs());
-            course.listen(machine, limit.saturating_sub(since.elapsed()), begun, silent);
+        let timeout = milestone.timeout + grace;
+        while watch.outcome.reached.len() == reached && watch.outcome.failure.is_none() {
+            watch.wait(vm, begin, timeout, since + timeout);
         }
-        if course.outcome.failure.is_some() {
-            break;
+        if watch.outcome.failure.is_none() {
+            since = Instant::now();
+            let seconds = begin.elapsed().as_secs_f64();
+            running.done(format!("{} ({seconds:.0} s after power-on)", milestone.description));
         }
-        since = Instant::now();
-        running.done(format!("{} ({:.0} s after power-on)", milestone.what, begun.elapsed().as_secs_f64()));
     }
-    course
-}
-
-/// Hears the guest out: facts and evidence may follow the last milestone or a failure.
-fn collect(machine: &Child, mut course: Course, begun: Instant) -> Outcome {
-    let end = Instant::now() + GRACE;
-    while !course.over {
-        let silent = || format!("it has said nothing of it within {} s", GRACE.as_secs());
-        course.listen(machine, end.saturating_duration_since(Instant::now()), begun, silent);
+    // Facts and evidence may follow the last milestone or a failure.
+    let deadline = Instant::now() + GRACE;
+    while !watch.is_over {
+        watch.wait(vm, begin, GRACE, deadline);
     }
-    course.outcome
-}
-
-/// Waits for a machine that is kept to be switched off.
-pub fn keep(machine: &Child) {
-    while machine.next(Duration::from_secs(3600)) != Event::End {}
+    watch.outcome
 }
 
 #[cfg(test)]
@@ -183,41 +156,41 @@ mod tests {
     const TWO: [Milestone; 2] = [milestone("one", 1, "the first"), milestone("two", 1, "the second")];
 
     fn after(lines: &[&str]) -> (Outcome, bool) {
-        let mut course = Course::new(&TWO);
+        let mut watch = Watch::new(&TWO);
         for (second, text) in lines.iter().enumerate() {
-            course.hear(protocol::parse(text), second as f64);
+            watch.on_event(GuestEvent::parse(text), second as f64);
         }
-        (course.outcome.clone(), course.over)
+        (watch.outcome, watch.is_over)
     }
 
     #[test]
-    fn a_run_that_reaches_everything_has_no_failure() {
-        let (outcome, over) = after(&["mark one", "memory 100 60", "fact rss 12 KiB", "mark two", "done"]);
-        assert!(over && outcome.failure.is_none());
+    fn passes_if_all_milestones_are_reached() {
+        let (outcome, is_over) = after(&["mark one", "memory 100 60", "fact rss 12 KiB", "mark two", "done"]);
+        assert!(is_over && outcome.failure.is_none());
         assert_eq!(outcome.reached.iter().map(|reached| reached.at).collect::<Vec<_>>(), [0.0, 3.0]);
         assert_eq!((outcome.memory, outcome.memory_total), (vec![(1.0, 40)], 100));
         assert_eq!(outcome.facts, [("rss".to_owned(), "12 KiB".to_owned())]);
     }
 
     #[test]
-    fn what_failed_is_told_with_its_evidence() {
+    fn failure_has_its_evidence() {
         let lines = ["mark one", "| journal before", "fail no node", "| journal a", "| journal b", "done"];
-        let (outcome, over) = after(&lines);
+        let (outcome, is_over) = after(&lines);
         let failure = outcome.failure.unwrap();
-        assert!(over);
+        assert!(is_over);
         assert_eq!((failure.milestone.as_str(), failure.reason.as_str()), ("two", "no node"));
         assert_eq!(failure.evidence["journal"], ["a", "b"]);
     }
 
     #[test]
-    fn a_guest_that_skips_a_milestone_or_ends_early_has_failed() {
+    fn fails_if_a_milestone_is_skipped() {
         for lines in [&["mark two"][..], &["mark one", "done"], &["mark one", "mark one"], &["done"]] {
             assert!(after(lines).0.failure.is_some(), "{lines:?}");
         }
     }
 
     #[test]
-    fn the_first_reason_holds() {
+    fn first_reason_counts() {
         let (outcome, _) = after(&["fail first", "fail second"]);
         assert_eq!(outcome.failure.unwrap().reason, "first");
     }

@@ -1,4 +1,4 @@
-//! Tests of what is refused before any VM is started: one clear error each.
+//! Tests of input that is refused before any VM is started.
 
 use crate::needs;
 use crate::place::Place;
@@ -6,7 +6,7 @@ use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Returns a place on whose search path every tool seems to exist, so that no missing tool is what is refused.
+/// Returns an environment in which every tool seems to exist, so that a missing tool is not the error.
 fn place() -> Place {
     let mut place = Place::new();
     for tool in ["qemu-system-riscv64", "mke2fs", "depmod", "rpmbuild", "createrepo_c"] {
@@ -16,86 +16,98 @@ fn place() -> Place {
 }
 
 #[test]
-fn without_qemu_the_line_that_installs_it_is_told() {
+fn names_the_command_that_installs_qemu() {
     let mut place = Place::new();
     place.set("PATH", place.path("nothing"));
-    let told = place.fails(["boot", "--sample"]);
+    let stderr = place.fails(["boot", "--sample"]);
     let tools = "rpmbuild, createrepo_c, qemu-system-riscv64, mke2fs, depmod";
-    assert!(told.contains(&format!("not found: {tools}")), "{told}");
-    assert!(told.contains("qemu-system"), "{told}");
+    assert!(stderr.contains(&format!("not found: {tools}")), "{stderr}");
+    assert!(stderr.contains("qemu-system"), "{stderr}");
 }
 
 #[test]
-fn another_architecture_is_refused() {
+fn refuses_other_architectures() {
     let place = place();
-    let told = place.fails(["boot", "--sample", "--arch", "arm64"]);
-    assert!(told.contains("what is booted is a riscv64 machine; --arch arm64 cannot run on it"), "{told}");
+    let stderr = place.fails(["boot", "--sample", "--arch", "arm64"]);
+    assert!(
+        stderr.contains("what is booted is a riscv64 machine; --arch arm64 cannot run on it"),
+        "{stderr}"
+    );
 
-    let told = place.fails(["boot", "--binary", env!("CARGO_BIN_EXE_xtask")]);
-    assert!(told.contains("no k3s that could be booted on riscv64"), "{told}");
-    assert!(told.contains("ELF machine"), "{told}");
-    let told = place.fails(["boot", "--binary", place.path("nowhere").to_str().unwrap()]);
-    assert!(told.contains("nowhere"), "{told}");
+    let stderr = place.fails(["boot", "--binary", env!("CARGO_BIN_EXE_xtask")]);
+    assert!(stderr.contains("is not a k3s for riscv64"), "{stderr}");
+    assert!(stderr.contains("ELF machine"), "{stderr}");
+    let stderr = place.fails(["boot", "--binary", place.path("nowhere").to_str().unwrap()]);
+    assert!(stderr.contains("nowhere"), "{stderr}");
 }
 
 #[test]
-fn packages_of_another_architecture_or_damaged_ones_are_refused_by_name() {
+fn refuses_foreign_and_damaged_packages() {
     if !needs::programs("packages that cannot be booted", &[("rpmbuild", "rpm")]) {
         return;
     }
     let place = place();
     let foreign = package(&place, "aarch64");
-    let told = place.fails(["boot", "--rpm", foreign.parent().unwrap().to_str().unwrap()]);
-    assert!(told.contains("is for aarch64, and what is booted is riscv64"), "{told}");
+    let stderr = place.fails(["boot", "--rpm", foreign.parent().unwrap().to_str().unwrap()]);
+    assert!(stderr.contains("is for aarch64, and the VM is riscv64"), "{stderr}");
 
     let package = package(&place, "riscv64");
     let mut bytes = fs::read(&package).unwrap();
     let last = bytes.len() - 20;
     bytes[last] ^= 0xff;
     fs::write(&package, bytes).unwrap();
-    let told = place.fails(["boot", "--rpm", package.parent().unwrap().to_str().unwrap()]);
-    assert!(told.contains(package.to_str().unwrap()) && told.contains("is damaged"), "{told}");
+    let stderr = place.fails(["boot", "--rpm", package.parent().unwrap().to_str().unwrap()]);
+    assert!(stderr.contains(package.to_str().unwrap()) && stderr.contains("is damaged"), "{stderr}");
 }
 
 #[test]
-fn a_directory_without_packages_and_too_little_memory_are_refused() {
+fn refuses_empty_directory_and_small_memory() {
     let place = place();
     fs::create_dir_all(place.path("empty")).unwrap();
-    let told = place.fails(["boot", "--rpm", place.path("empty").to_str().unwrap()]);
-    assert!(told.contains("there is no package of k3s in"), "{told}");
+    let stderr = place.fails(["boot", "--rpm", place.path("empty").to_str().unwrap()]);
+    assert!(stderr.contains("no package of k3s in"), "{stderr}");
 
     let output = place.xtask(["boot", "--sample", "--memory", "64M"]).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && told.contains("no amount of memory from 512M up"), "{told}");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && stderr.contains("no amount of memory from 512M up"), "{stderr}");
 }
 
 #[test]
-fn a_directory_that_is_no_root_file_system_is_refused() {
+fn refuses_directory_without_root_file_system() {
     let place = place();
     fs::create_dir_all(place.path("empty")).unwrap();
-    let told = place.fails(["boot", "--sample", "--rootfs", place.path("empty").to_str().unwrap()]);
-    assert!(told.contains("is no directory with a root file system that systemd starts"), "{told}");
+    let stderr = place.fails(["boot", "--sample", "--rootfs", place.path("empty").to_str().unwrap()]);
+    assert!(stderr.contains("is not a root file system with systemd"), "{stderr}");
 }
 
 #[test]
-fn a_shell_needs_a_terminal() {
-    let told = place().fails(["boot", "--sample", "--shell"]);
-    assert!(told.contains("--shell needs a terminal"), "{told}");
+fn shell_needs_a_terminal() {
+    let stderr = place().fails(["boot", "--sample", "--shell"]);
+    assert!(stderr.contains("--shell needs a terminal"), "{stderr}");
 }
 
 #[test]
-fn what_cannot_come_to_a_good_end_is_refused_before_it_is_built() {
+fn refuses_scenarios_that_would_fail_before_a_build() {
     let place = place();
     for (words, reason) in [
         (&["--no-builtin-pause"][..], "with --no-builtin-pause there is none"),
         (&["--pause-image", "localhost:5000/pause:1"], "names a host"),
-        (&["--proof", "sample"], "--proof sample and a real k3s do not go together"),
-        (&["--sample", "--proof", "alone"], "--proof alone and --sample do not go together"),
-        (&["--proof", "bundled", "--k3s-root", "none"], "which --k3s-root none leaves out"),
+        (&["--scenario", "sample"], "--scenario sample does not apply to a real k3s"),
+        (&["--sample", "--scenario", "alone"], "--scenario alone does not apply to --sample"),
+        (&["--scenario", "bundled", "--k3s-root", "none"], "which --k3s-root none omits"),
     ] {
-        let told = place.fails([&["boot"], words].concat());
-        assert!(told.contains(reason), "{words:?}: {told}");
-        assert!(!place.path("target/logs").exists(), "{words:?} has run something: {told}");
+        let stderr = place.fails([&["boot"], words].concat());
+        assert!(stderr.contains(reason), "{words:?}: {stderr}");
+        assert!(!place.path("target/logs").exists(), "{words:?} has run a command: {stderr}");
+    }
+}
+
+#[test]
+fn refuses_the_old_option_proof() {
+    for (old, new) in [("packages", "--scenario packages"), ("cure", "--scenario pause-image-fix")] {
+        let output = place().xtask(["boot", "--sample", "--proof", old]).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && stderr.contains(new), "{stderr}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Tests that really boot a riscv64 VM with qemu, and tests of the errors of such a boot.
+//! Tests that boot a riscv64 VM with qemu, and tests of the errors of such a boot.
 
 #[path = "../support/needs.rs"]
 mod needs;
@@ -11,10 +11,10 @@ mod site_macros;
 mod wait;
 
 mod bad_input;
-mod broken;
-mod endings;
-mod machine;
-mod rooms;
+mod failures;
 mod rootfs;
+mod run_dirs;
 mod sample;
 mod scripts;
+mod shutdown;
+mod vm;

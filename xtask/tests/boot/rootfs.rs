@@ -1,7 +1,7 @@
-//! Test of a root file system of the user's, under Debian's kernel.
+//! Test of a root file system of the user's with Debian's kernel.
 
-use crate::machine;
 use crate::place::Place;
+use crate::vm;
 use fs_err as fs;
 use serde_json::Value;
 use std::path::Path;
@@ -10,24 +10,24 @@ use xtask::boot::guest::Guest;
 use xtask::boot::payload::stub;
 
 #[test]
-fn a_root_file_system_of_ones_own_is_booted_and_its_own_rpm_knows_what_is_there() {
-    let Some(_turn) = machine::turn("a root file system of one's own") else { return };
-    let directory = machine::directory();
+fn boots_root_file_system_of_the_user() {
+    let Some(_turn) = vm::turn("a root file system of the user's") else { return };
+    let directory = vm::directory();
     let root = directory.path().join("root");
-    make(&directory, &root);
+    write_root(&directory, &root);
     let place = Place::new();
     place.succeeds(["boot", "--sample", "--memory", "2G", "--rootfs", root.to_str().unwrap()]);
-    let record = place.dist().join("v0.35.0+k3s1.sample/boot/boot.json");
-    let record: Value = serde_json::from_slice(&fs::read(record).unwrap()).unwrap();
-    assert_eq!(record["guest"]["distribution"], "A distribution of our own");
-    assert_eq!(record["guest"]["packages"].as_array().unwrap().len(), 0);
-    assert_eq!(record["proofs"][0]["failure"], Value::Null);
+    let results = place.dist().join("v0.35.0+k3s1.sample/boot/boot.json");
+    let results: Value = serde_json::from_slice(&fs::read(results).unwrap()).unwrap();
+    assert_eq!(results["guest"]["distribution"], "A distribution of our own");
+    assert_eq!(results["guest"]["packages"].as_array().unwrap().len(), 0);
+    assert_eq!(results["scenarios"][0]["failure"], Value::Null);
 }
 
-/// Makes a copy of Debian's root with another name, and with what rpm needs in its own database: no stub of the
-/// distribution is installed then.
-fn make(directory: &tempfile::TempDir, root: &Path) {
-    let context = machine::context(directory);
+/// Writes a copy of Debian's root with another name, whose rpm database has the packages that k3s requires, so that the
+/// scenario installs no stub of the distribution.
+fn write_root(directory: &tempfile::TempDir, root: &Path) {
+    let context = vm::context(directory);
     let guest = Guest::get(&context).unwrap();
     fs::create_dir(root).unwrap();
     let request = format!("rdump / {}", root.display());
@@ -35,7 +35,7 @@ fn make(directory: &tempfile::TempDir, root: &Path) {
     let modules = root.join("usr/lib/modules");
     fs::remove_dir_all(modules).unwrap();
     // The user's root must not contain the guest's own unit for the scenario.
-    for ours in ["proof.service", "multi-user.target.wants/proof.service"] {
+    for ours in ["scenario.service", "multi-user.target.wants/scenario.service"] {
         fs::remove_file(root.join("etc/systemd/system").join(ours)).unwrap();
     }
     let name = root.join("etc/os-release");
@@ -43,7 +43,7 @@ fn make(directory: &tempfile::TempDir, root: &Path) {
     fs::write(name, "PRETTY_NAME=\"A distribution of our own\"\n").unwrap();
     let package = stub::build(&context, &guest.paths().unwrap().unwrap(), directory.path()).unwrap();
     let mut rpm = Command::new("unshare");
-    // The path that the root's own rpm reads; this machine's rpm may use another one.
+    // The database of the root's own rpm. The host's rpm may have another path.
     rpm.args(["--map-root-user", "rpm", "--dbpath", "/var/lib/rpm", "--root"]).arg(root);
     run(rpm.args(["--install", "--force-debian"]).arg(package));
 }

@@ -1,15 +1,14 @@
 //! Test of the sample, from sources to a booted VM, with unusual paths and settings.
 
-use crate::machine;
 use crate::place::{ODD_NAME, Place, succeeded};
-use crate::site_macros;
+use crate::{site_macros, vm};
 use fs_err as fs;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use xtask::digest::Digest;
 
-/// Conditions of the user: no home, new files readable by the user alone, messages in another language.
+/// A user without a home directory, with a restrictive umask and another language.
 const USER: [&str; 9] = [
     "env",
     "-u",
@@ -22,8 +21,8 @@ const USER: [&str; 9] = [
     "sh",
 ];
 
-/// Commands of the complete chain; the last one boots.
-const CHAIN: [&[&str]; 5] = [
+/// Commands from the build to the boot.
+const COMMANDS: [&[&str]; 5] = [
     &["build", "--sample"],
     &["pause", "--arch", "riscv64"],
     &["images", "--sample"],
@@ -31,8 +30,8 @@ const CHAIN: [&[&str]; 5] = [
     &["boot", "--sample", "--memory", "2G"],
 ];
 
-/// Writes the files that a removal or a write at a wrongly quoted path would hit.
-fn lay_out_neighbours(directory: &Path) {
+/// Writes the files that a command with a wrongly quoted path would remove or overwrite.
+fn write_neighbours(directory: &Path) {
     for (end, _) in ODD_NAME.match_indices([' ', ':', ';', '"', '&']) {
         fs::create_dir_all(directory.join(&ODD_NAME[..end])).unwrap();
         fs::write(directory.join(&ODD_NAME[..end]).join("file"), "theirs").unwrap();
@@ -49,14 +48,14 @@ fn contents(directory: &Path, except: &[PathBuf]) -> BTreeMap<PathBuf, Option<Di
 }
 
 #[test]
-fn sample_is_made_and_booted_at_an_odd_path() {
-    let Some(_turn) = machine::turn("the sample on a booted machine") else { return };
+fn builds_and_boots_sample_at_an_odd_path() {
+    let Some(_turn) = vm::turn("the sample on a VM") else { return };
     let mut place = Place::new();
     let ours = place.path(ODD_NAME);
     let target = ours.join("target");
-    lay_out_neighbours(&place.path(""));
+    write_neighbours(&place.path(""));
     fs::create_dir_all(&ours).unwrap();
-    // The same cache at such a path.
+    // The cache, at such a path.
     std::os::unix::fs::symlink(crate::place::cache(), ours.join("cache")).unwrap();
     place.set("K3S_XTASK_CACHE", ours.join("cache"));
     place.set("CARGO_TARGET_DIR", &target);
@@ -64,26 +63,26 @@ fn sample_is_made_and_booted_at_an_odd_path() {
     place.set("GIT_CONFIG_GLOBAL", place.path("gitconfig"));
     fs::write(place.path("gitconfig"), include_str!("../support/gitconfig")).unwrap();
     site_macros::put(&mut place, "rpmbuild", "");
-    let elsewhere = machine::elsewhere(&mut place);
+    let tmpdir = vm::set_tmpdir(&mut place);
     let root = place.context().root;
     let except = [ours.clone(), root.join("target"), root.join(".git")];
     let before = [contents(&place.path(""), &except), contents(&root, &except)];
 
-    let mut told = String::new();
-    for command in CHAIN {
-        told = succeeded(place.under(USER, command).output().unwrap()).0;
+    let mut stdout = String::new();
+    for command in COMMANDS {
+        stdout = succeeded(place.under(USER, command).output().unwrap()).0;
     }
     let after = [contents(&place.path(""), &except), contents(&root, &except)];
-    assert_eq!(after, before, "something was changed outside of target/");
+    assert_eq!(after, before, "files were changed outside of target/");
 
-    let made = target.join("dist/v0.35.0+k3s1.sample");
-    assert!(made.join("preview/SHA256SUMS").is_file());
-    let directory = made.join("boot");
-    assert!(told.contains("pause-rss") && told.contains(directory.to_str().unwrap()), "{told}");
+    let dist = target.join("dist/v0.35.0+k3s1.sample");
+    assert!(dist.join("preview/SHA256SUMS").is_file());
+    let directory = dist.join("boot");
+    assert!(stdout.contains("pause-rss") && stdout.contains(directory.to_str().unwrap()), "{stdout}");
 
-    let record: Value = serde_json::from_slice(&fs::read(directory.join("boot.json")).unwrap()).unwrap();
-    let proof = &record["proofs"][0];
-    let reached: Vec<&str> = proof["reached"]
+    let results: Value = serde_json::from_slice(&fs::read(directory.join("boot.json")).unwrap()).unwrap();
+    let scenario = &results["scenarios"][0];
+    let reached: Vec<&str> = scenario["reached"]
         .as_array()
         .unwrap()
         .iter()
@@ -93,21 +92,20 @@ fn sample_is_made_and_booted_at_an_odd_path() {
         reached,
         ["kernel", "systemd", "packages", "units", "containerd", "pause", "orphans", "sigterm", "removed"]
     );
-    assert_eq!(proof["failure"], Value::Null);
+    assert_eq!(scenario["failure"], Value::Null);
     let facts: Vec<&str> =
-        proof["facts"].as_array().unwrap().iter().map(|fact| fact[0].as_str().unwrap()).collect();
+        scenario["facts"].as_array().unwrap().iter().map(|fact| fact[0].as_str().unwrap()).collect();
     assert_eq!(facts, ["image", "pause-rss", "sigterm-seconds"]);
-    assert_eq!(proof["facts"][0][1], "docker.io/carvicsforth/pause:v3.10-v1.31.1");
-    assert!(!proof["memory"].as_array().unwrap().is_empty(), "nothing was heard of the memory");
+    assert_eq!(scenario["facts"][0][1], "docker.io/carvicsforth/pause:v3.10-v1.31.1");
+    assert!(!scenario["memory"].as_array().unwrap().is_empty(), "no memory was reported");
 
     let console = fs::read_to_string(directory.join("console-sample.log")).unwrap();
     assert!(console.contains("Linux version"), "{console}");
     let page = fs::read_to_string(directory.join("report.html")).unwrap();
     assert!(page.contains("its orphans are reaped") && page.contains("memory in use, sample"), "{page}");
 
-    // Only the record and the guest, which is not written to, are left.
     let left: Vec<_> = fs::read_dir(target.join("work/boot")).unwrap().collect();
-    assert_eq!(left.len(), 1, "only the lock stays: {left:?}");
-    assert_eq!(machine::running_below(&target), [0; 0]);
-    assert_eq!(machine::files_in(&elsewhere), [""; 0], "something was left outside of target/");
+    assert_eq!(left.len(), 1, "only the lock is left: {left:?}");
+    assert_eq!(vm::running_below(&target), [0; 0]);
+    assert_eq!(vm::files_in(&tmpdir), [""; 0], "files were left outside of target/");
 }

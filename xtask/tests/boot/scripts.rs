@@ -1,33 +1,33 @@
-//! Tests of the scripts that the guest runs, with shellcheck.
+//! Test of the guest's scripts with shellcheck.
 
 use crate::needs;
 use clap::ValueEnum;
 use std::io::Write;
 use std::process::{Command, Stdio};
-use xtask::boot::scenario::Proof;
+use xtask::boot::scenario::Scenario;
 
-/// Files that every script reads first, in this order.
-const READ: [(&str, &str); 2] = [
-    (". /proof/say.sh\n", include_str!("../../src/boot/scenario/say.sh")),
-    (". /proof/cluster.sh\n", include_str!("../../src/boot/scenario/cluster.sh")),
+/// Files that the scripts source.
+const SOURCED: [(&str, &str); 2] = [
+    (". /scenario/common.sh\n", include_str!("../../src/boot/scenario/common.sh")),
+    (". /scenario/cluster.sh\n", include_str!("../../src/boot/scenario/cluster.sh")),
 ];
 
 #[test]
-fn shellcheck_finds_nothing_in_what_the_guest_runs() {
+fn shellcheck_finds_nothing() {
     if !needs::programs("the guest's scripts", &[("shellcheck", "shellcheck")]) {
         return;
     }
-    for proof in Proof::value_variants() {
+    for scenario in Scenario::value_variants() {
         let script =
-            READ.iter().fold(proof.script().to_owned(), |text, (line, read)| text.replace(line, read));
-        assert!(!script.contains("\n. "), "{} reads something else", proof.name());
-        assert_eq!(shellcheck(&script), "", "{}", proof.name());
+            SOURCED.iter().fold(scenario.script().to_owned(), |text, (line, file)| text.replace(line, file));
+        assert!(!script.contains("\n. "), "{} sources another file", scenario.name());
+        assert_eq!(shellcheck(&script), "", "{}", scenario.name());
     }
     assert_eq!(shellcheck(include_str!("../../src/boot/guest/init.sh")), "");
-    assert!(shellcheck("echo $undefined\n").contains("SC2154"), "what is wrong would not be noticed");
+    assert!(shellcheck("echo $undefined\n").contains("SC2154"), "shellcheck does not report an error");
 }
 
-/// Returns shellcheck's findings for a text; functions without arguments are allowed in scripts that share them.
+/// Returns shellcheck's findings. Functions may be called without arguments, since scripts share them.
 fn shellcheck(script: &str) -> String {
     let mut command = Command::new("shellcheck");
     command.args(["--shell=sh", "--exclude=SC2119,SC2120", "-"]);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use xtask::boot::guest::About;
-use xtask::boot::results::Record;
-use xtask::boot::scenario::Proof;
+use xtask::boot::results::Results;
+use xtask::boot::scenario::Scenario;
 use xtask::boot::watch::{Failure, Outcome, Reached};
 use xtask::digest::Digest;
 use xtask::patch::Applied;
@@ -197,8 +197,8 @@ fn step(number: u32) -> Timing {
 }
 
 /// Returns a boot that ended with a failure, whose evidence has long lines and an escape sequence.
-pub fn failed_boot() -> Record {
-    let reached = |name, what, at| Reached { name, what, at };
+pub fn failed_boot() -> Results {
+    let reached = |name, description, at| Reached { name, description, at };
     let memory = (0..200_u64).map(|at| (at as f64 * 4.0, 200_000 + at * at % 700 * 1_000)).collect();
     let journal = vec!["short".to_owned(), "long".repeat(2000), "\u{1b}[31m".to_owned()];
     let outcome = Outcome {
@@ -213,12 +213,12 @@ pub fn failed_boot() -> Record {
         memory_total: 2 << 20,
         failure: Some(Failure {
             milestone: "pod".to_owned(),
-            what: "a pod is Running".to_owned(),
-            reason: "it was not reached within 900 s".to_owned(),
+            description: "a pod is Running".to_owned(),
+            reason: "not reached within 900 s".to_owned(),
             evidence: BTreeMap::from([("journal".to_owned(), journal)]),
         }),
     };
-    let mut record = Record {
+    let mut results = Results {
         k3s: "v1.33.0+k3s1".to_owned(),
         guest: About {
             distribution: "Debian trixie".to_owned(),
@@ -228,9 +228,9 @@ pub fn failed_boot() -> Record {
         memory: 2048,
         cpus: 2,
         files: BTreeMap::from([("k3s-riscv64".to_owned(), Digest::of("k3s"))]),
-        proofs: Vec::new(),
-        left_out: vec!["bundled"],
+        scenarios: Vec::new(),
+        not_run: vec!["bundled"],
     };
-    record.add(Proof::Alone, outcome);
-    record
+    results.add(Scenario::Alone, outcome);
+    results
 }

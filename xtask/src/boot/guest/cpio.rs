@@ -1,8 +1,8 @@
-//! The archive the kernel unpacks as its first file system (Linux, driver-api/early-userspace/buffer-format).
+//! cpio archives, which the kernel unpacks as its first file system (Linux, driver-api/early-userspace/buffer-format).
 
 use std::collections::BTreeSet;
 
-/// An archive in the making, in the form `newc`: everything in it is root's, and without a time.
+/// A writer of an archive in the format `newc`. Root owns all entries, and their time is 0.
 #[derive(Default)]
 pub struct Archive {
     bytes: Vec<u8>,
@@ -15,7 +15,7 @@ const DIRECTORY: u32 = 0o040_000;
 const FILE: u32 = 0o100_000;
 
 impl Archive {
-    /// Puts in a file, with the directories it lies in.
+    /// Adds a file, and the directories on its path.
     pub fn file(&mut self, path: &str, permissions: u32, content: &[u8]) {
         if let Some((directory, _)) = path.rsplit_once('/') {
             self.directory(directory);
@@ -23,7 +23,7 @@ impl Archive {
         self.entry(path, FILE | permissions, content);
     }
 
-    /// Puts in a directory, with those it lies in.
+    /// Adds a directory, and those on its path.
     pub fn directory(&mut self, path: &str) {
         if let Some((parent, _)) = path.rsplit_once('/') {
             self.directory(parent);
@@ -33,7 +33,7 @@ impl Archive {
         }
     }
 
-    /// The whole archive.
+    /// Returns the complete archive.
     pub fn finish(mut self) -> Vec<u8> {
         self.entry("TRAILER!!!", 0, &[]);
         self.bytes
@@ -42,8 +42,8 @@ impl Archive {
     fn entry(&mut self, path: &str, mode: u32, content: &[u8]) {
         self.entries += 1;
         let links = if mode & DIRECTORY == DIRECTORY { 2 } else { 1 };
-        // Magic, then: inode, mode, user, group, links, time, size, the device it lies on, the device it is,
-        // length of the name with its final zero, and a sum that this form has not.
+        // Magic, then: inode, mode, user, group, links, time, size, major and minor number of the file system and of a
+        // device, length of the name with its final zero, and a checksum that this format does not have.
         let fields =
             [self.entries, mode, 0, 0, links, 0, content.len() as u32, 0, 0, 0, 0, path.len() as u32 + 1, 0];
         self.bytes.extend_from_slice(b"070701");
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_header_begins_at_a_multiple_of_four() {
+    fn aligns_headers_to_four_bytes() {
         let mut archive = Archive::default();
         archive.file("a/b", 0o644, b"12345");
         let bytes = archive.finish();
@@ -76,7 +76,7 @@ mod tests {
         assert!(starts.iter().all(|start| start % 4 == 0), "{starts:?}");
     }
 
-    /// The entries of an archive: path, mode and content, as the kernel would read them.
+    /// Returns path, mode and content of each entry.
     fn entries(mut bytes: &[u8]) -> Vec<(String, u32, Vec<u8>)> {
         let mut entries = Vec::new();
         loop {
@@ -96,13 +96,13 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_comes_once_and_before_what_is_in_it() {
+    fn directory_is_added_once_before_its_files() {
         let mut archive = Archive::default();
-        archive.file("bin/busybox", 0o755, b"program");
+        archive.file("bin/busybox", 0o755, b"busybox");
         archive.file("bin/list", 0o644, b"");
         let expected = [
             ("bin".to_owned(), 0o040_755, vec![]),
-            ("bin/busybox".to_owned(), 0o100_755, b"program".to_vec()),
+            ("bin/busybox".to_owned(), 0o100_755, b"busybox".to_vec()),
             ("bin/list".to_owned(), 0o100_644, vec![]),
         ];
         assert_eq!(entries(&archive.finish()), expected);

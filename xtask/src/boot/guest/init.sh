@@ -1,16 +1,16 @@
 #!/bin/busybox sh
-# Process 1 of the initrd: loads what it takes to see the guest's disk, and hands over to its systemd.
+# Process 1 of the initrd: loads the modules for the guest's disk, mounts it and starts its systemd.
 set -e
 
 end() {
-    # Without this the kernel would panic, and its last words would be about process 1.
+    # Otherwise the kernel would panic, and its log would end with a message about process 1.
     [ ! -e /dev/hvc0 ] || echo "fail the initrd ended while $doing" >/dev/hvc0
     echo "initrd: ended while $doing"
     poweroff -f
 }
 trap end EXIT
 
-doing='making its links'
+doing='linking the commands'
 /bin/busybox mkdir -p /usr/bin /usr/sbin /sbin
 /bin/busybox --install -s
 
@@ -38,5 +38,5 @@ doing='mounting the disk'
 mount -t ext4 "$disk" /root
 umount /proc
 umount /sys
-doing='handing over to systemd'
+doing='starting systemd'
 exec switch_root /root /usr/lib/systemd/systemd

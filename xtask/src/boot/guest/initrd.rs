@@ -1,4 +1,4 @@
-//! The initrd: what it takes until the guest's own disk is there.
+//! The initrd, which runs until the guest's own disk is mounted.
 
 use super::cpio::Archive;
 use crate::context::Context;
@@ -7,14 +7,14 @@ use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::Path;
 
-/// Bus, disk, console of the proof, file system: what Debian's kernel has as modules.
-const NEEDED: &[&str] = &["virtio_mmio", "virtio_blk", "virtio_console", "ext4"];
+/// Bus, disk, console of the scenario, and file system, which are modules of Debian's kernel.
+const MODULES: &[&str] = &["virtio_mmio", "virtio_blk", "virtio_console", "ext4"];
 
 /// Process 1 until the disk is mounted.
 const INIT: &str = include_str!("init.sh");
 
-/// Packs busybox, the modules and the script for a guest's root after depmod, whose kernel is of this release.
-pub fn make(context: &Context, root: &Path, release: &str) -> Result<Vec<u8>> {
+/// Returns an initrd with busybox, the modules and the script, for a root that depmod has processed.
+pub fn build(context: &Context, root: &Path, release: &str) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
     for directory in ["dev", "proc", "sys", "root"] {
         archive.directory(directory);
@@ -33,17 +33,17 @@ pub fn make(context: &Context, root: &Path, release: &str) -> Result<Vec<u8>> {
     Ok(archive.finish())
 }
 
-/// Returns the commands that modprobe(8) would run. It knows also of the modules that others ask for by name, as ext4
-/// does for crc32c before Linux 6.15 (`modules.softdep`).
+/// Returns the commands that modprobe(8) would run. It also resolves modules that others request by name, as ext4 does
+/// with crc32c before Linux 6.15 (`modules.softdep`).
 fn load_commands(context: &Context, root: &Path, release: &str) -> Result<String> {
     let base = root.join("usr");
-    // Nothing of the host's configuration, which may forbid modules or give them options.
+    // Without the host's configuration, which may forbid modules or set options.
     let modprobe =
-        cmd!(context, "modprobe -C /dev/null -d {base} -S {release} --all --show-depends {NEEDED...}");
-    modprobe.read().context("finding the modules that the guest's kernel has to load")
+        cmd!(context, "modprobe -C /dev/null -d {base} -S {release} --all --show-depends {MODULES...}");
+    modprobe.read().context("resolving the modules of the initrd")
 }
 
-/// Returns the files of the modules, each after those it needs and only once. What is built into the kernel has none.
+/// Returns the files of the modules, each once and after its dependencies. Built-in modules have no file.
 fn files(commands: &str) -> Vec<&str> {
     let mut files = Vec::new();
     for file in commands.lines().filter_map(|command| command.strip_prefix("insmod ")) {
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_module_comes_after_all_it_needs_and_only_once() {
+    fn lists_each_module_once_after_its_dependencies() {
         let commands = "insmod /a b/virtio.ko.xz \ninsmod /a b/virtio_mmio.ko.xz \nbuiltin virtio_console\n\
                         insmod /a b/virtio.ko.xz \ninsmod /a b/ext4.ko.xz \n";
         assert_eq!(files(commands), ["/a b/virtio.ko.xz", "/a b/virtio_mmio.ko.xz", "/a b/ext4.ko.xz"]);

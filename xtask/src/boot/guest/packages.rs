@@ -1,14 +1,13 @@
-//! The packages of a distribution that a guest is made of.
+//! The Debian packages of a guest.
 
 use crate::context::Context;
 use crate::toolchain::debian::Apt;
 use anyhow::{Result, anyhow};
 use std::path::PathBuf;
 
-/// What a guest has, each for a reason; apt adds what they depend on. Nothing is essential by itself in an
-/// empty root, so that even a shell has to be named.
-pub const PACKAGES: &[&str] = &[
-    // A machine: kernel, process 1, devices, users, a shell and its programs.
+/// Packages, to which apt adds the dependencies. An empty root has no essential packages, so even a shell is listed.
+const PACKAGES: &[&str] = &[
+    // Kernel, process 1, devices, users, a shell and its commands.
     "linux-image-riscv64",
     "systemd",
     "systemd-sysv",
@@ -27,7 +26,7 @@ pub const PACKAGES: &[&str] = &[
     "mount",
     "procps",
     "util-linux",
-    // Libraries that systemd opens when it needs them, and only recommends.
+    // Libraries that systemd loads on demand, and only recommends.
     "libacl1",
     "libaudit1",
     "libcrypt1",
@@ -37,7 +36,7 @@ pub const PACKAGES: &[&str] = &[
     "libseccomp2",
     "libselinux1",
     "libzstd1",
-    // What k3s and its packages ask of a distribution.
+    // Requirements of k3s and its packages.
     "conntrack",
     "diffutils",
     "ethtool",
@@ -46,46 +45,43 @@ pub const PACKAGES: &[&str] = &[
     "iptables",
     "rpm",
     "socat",
-    // What the pause program is held against, and the image of the pods.
+    // The image of the pods, and a container runtime for the pause program.
     "busybox-static",
     "containerd",
     "runc",
 ];
 
-/// Packages, and the release they are from.
+/// Files of packages, and their Debian release.
 #[derive(Debug)]
 pub struct Fetched {
     pub suite: String,
     pub files: Vec<PathBuf>,
 }
 
-/// Fetches the packages from the first of the pinned releases that has them, whole and signed.
+/// Fetches the packages from the first pinned release whose packages are complete and signed.
 ///
-/// For hours now and then a mirror's index of packages does not agree with the signature of its release; what
-/// it names cannot be trusted then, and the next release is asked, whose name goes into the record.
+/// A mirror's index sometimes does not match the signature of its release for some hours. Such an index cannot be
+/// trusted, so the next release is tried. The results name it.
 pub fn fetch(context: &Context) -> Result<Fetched> {
-    let mut told = Vec::new();
+    let architecture = crate::boot::target()?.debian;
+    let mut errors = Vec::new();
     for suite in &context.pins.debian.guests {
-        match from(context, suite) {
+        match Apt::open(context, suite, &[architecture]).and_then(|apt| apt.packages(PACKAGES)) {
             Ok(files) => return Ok(Fetched { suite: suite.clone(), files }),
             Err(error) => {
-                context.progress.print(format!("Debian {suite} cannot lend a guest: {}", reason(&error)));
-                told.push(format!("- {suite}: {error:#}"));
+                context.progress.print(format!("no guest from Debian {suite}: {}", reason(&error)));
+                errors.push(format!("- {suite}: {error:#}"));
             }
         }
     }
-    Err(anyhow!("no Debian release can lend a riscv64 guest\n{}", told.join("\n")))
+    Err(anyhow!("no Debian release has all packages of a riscv64 guest\n{}", errors.join("\n")))
 }
 
-fn from(context: &Context, suite: &str) -> Result<Vec<PathBuf>> {
-    Apt::open(context, suite, &[crate::boot::target()?.debian])?.packages(PACKAGES)
-}
-
-/// What apt complains of first, or else the error itself.
+/// Returns apt's first error message, or else the error itself.
 fn reason(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
-    let complaint = text.lines().map(str::trim).find(|line| line.starts_with("E: "));
-    complaint.map_or(text.clone(), |line| line.trim_start_matches("E: ").to_owned())
+    let message = text.lines().find_map(|line| line.trim().strip_prefix("E: "));
+    message.unwrap_or(&text).to_owned()
 }
 
 #[cfg(test)]
@@ -93,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn apts_own_complaint_is_told_in_one_line() {
+    fn reason_is_the_first_error_of_apt() {
         let error = anyhow!(
             "`apt-get update` ended with status 100\n    Err:2 x\n    E: Failed to fetch http://m/P  Hash Sum mismatch\n    E: Some index files failed"
         );

@@ -1,6 +1,6 @@
-//! What the skipped scripts of a guest's packages would have done, as far as it is needed, each with its reason.
+//! Replaces the maintainer scripts of a guest's packages, as far as a guest needs them.
 //!
-//! The packages are unpacked for another architecture, and without root: their scripts could not run.
+//! The scripts themselves cannot run: the packages are unpacked without root and for another architecture.
 
 use crate::context::Context;
 use crate::process::cmd;
@@ -10,46 +10,46 @@ use fs_err as fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-/// Completes a root of unpacked packages and returns the directory of its kernel's modules.
+/// Completes a root of unpacked packages, and returns the directory of its kernel's modules.
 pub fn complete(context: &Context, root: &Path) -> Result<PathBuf> {
     directories(root)?;
     users(root)?;
     alternatives(root)?;
-    names(root)?;
+    host_files(root)?;
     name_services(root)?;
     modules(context, root)
 }
 
-/// base-files' postinst makes the directories that are not to be owned by a package.
+/// Creates directories, as the postinst of base-files does: those that no package owns.
 fn directories(root: &Path) -> Result<()> {
     for directory in ["var/log", "var/tmp", "var/lib/rpm", "var/lib/rancher", "usr/local/bin", "mnt", "opt"] {
         fs::create_dir_all(root.join(directory))?;
     }
-    for open in ["tmp", "var/tmp"] {
-        fs::set_permissions(root.join(open), std::fs::Permissions::from_mode(0o1777))?;
+    for sticky in ["tmp", "var/tmp"] {
+        fs::set_permissions(root.join(sticky), std::fs::Permissions::from_mode(0o1777))?;
     }
-    // Unpacking has made it for ourselves alone, and it is the guest's `/`.
+    // It was created for the current user only, and is the guest's `/`.
     fs::set_permissions(root, std::fs::Permissions::from_mode(0o755))?;
     link(root, "var/run", "/run")?;
     link(root, "var/lock", "/run/lock")
 }
 
-/// base-passwd's postinst copies its masters. systemd reads them for `User=`, rpm for owners of files, and
-/// the kubelet ends without /etc/passwd (k3s from about v1.33 on).
+/// Creates users and groups, as the postinst of base-passwd does. systemd reads them for `User=`, rpm for the owners of
+/// files, and the kubelet exits without /etc/passwd (k3s since about v1.33).
 fn users(root: &Path) -> Result<()> {
     for name in ["passwd", "group"] {
         let master = root.join(format!("usr/share/base-passwd/{name}.master"));
-        // The masters hold `*` for a password where /etc/shadow is asked otherwise.
+        // Their password field is `*`, so /etc/shadow is not needed.
         fs::copy(master, root.join("etc").join(name))?;
     }
     Ok(())
 }
 
-/// update-alternatives in the postinst of iptables and of gawk, and dash's sh.
+/// Links the alternatives of iptables and gawk, as their postinst does, and the sh of dash.
 fn alternatives(root: &Path) -> Result<()> {
     for family in ["iptables", "ip6tables"] {
         for end in ["", "-save", "-restore"] {
-            // The program acts by the name it is called by.
+            // The executable selects the command by its name.
             link(root, &format!("usr/sbin/{family}{end}"), "xtables-nft-multi")?;
         }
     }
@@ -57,29 +57,30 @@ fn alternatives(root: &Path) -> Result<()> {
     link(root, "usr/bin/sh", "dash")
 }
 
-/// The installer's work, not a package's: what the machine is called, and that it has no name server. An empty
-/// machine-id lets systemd make one for this boot; without the file it would take the boot for the first and enable
-/// every unit (machine-id(5)).
-pub(super) fn names(root: &Path) -> Result<()> {
+/// Writes the files of an installer: host name, hosts, and no name server. systemd generates the machine ID of this boot
+/// if its file is empty. Without the file, systemd would treat the boot as the first one and enable every unit
+/// (machine-id(5)).
+pub(super) fn host_files(root: &Path) -> Result<()> {
     for (file, text) in [
         ("hostname", "guest\n"),
         ("hosts", "127.0.0.1 localhost\n10.0.2.15 guest\n"),
         ("machine-id", ""),
         ("resolv.conf", ""),
     ] {
-        // It may be a link, which would be followed out of this root.
+        // An existing file may be a link that leads out of this root, so it is replaced.
         fs::write(TreePath::parse(&format!("etc/{file}"))?.room_below(root)?, text)?;
     }
     Ok(())
 }
 
-/// base-files' postinst copies its own, by whose absence the C library would ask services that are not there.
+/// Configures the name services, as the postinst of base-files does. By default the C library would use services that
+/// the guest does not have.
 fn name_services(root: &Path) -> Result<()> {
     let services = "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n";
     Ok(fs::write(root.join("etc/nsswitch.conf"), services)?)
 }
 
-/// The kernel's postinst runs depmod, without whose files modprobe finds nothing.
+/// Runs depmod, as the kernel's postinst does: modprobe needs its files.
 fn modules(context: &Context, root: &Path) -> Result<PathBuf> {
     let all = root.join("usr/lib/modules");
     let mut versions = Vec::new();
@@ -89,19 +90,19 @@ fn modules(context: &Context, root: &Path) -> Result<PathBuf> {
     ensure!(versions.len() == 1, "the guest has {} kernels, not one", versions.len());
     let version = &versions[0];
     let base = root.join("usr");
-    // depmod looks for lib/modules below its base directory, and /lib is a link into /usr here.
+    // depmod searches lib/modules below its base directory. Here /lib is a link to /usr/lib.
     cmd!(context, "depmod --basedir {base} {version}")
         .log("boot-guest")
         .run()
-        .context("listing what the guest's kernel modules depend on")?;
+        .context("resolving the dependencies of the guest's kernel modules")?;
     Ok(all.join(version))
 }
 
-/// Makes a link, unless the place is taken.
-fn link(root: &Path, place: &str, target: &str) -> Result<()> {
-    let place = root.join(place);
-    if place.symlink_metadata().is_err() {
-        symlink(target, &place).with_context(|| format!("linking {}", place.display()))?;
+/// Creates a link, unless there is a file of this name.
+fn link(root: &Path, name: &str, target: &str) -> Result<()> {
+    let link = root.join(name);
+    if link.symlink_metadata().is_err() {
+        symlink(target, &link).with_context(|| format!("linking {}", link.display()))?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The image of the pods: the busybox of the guest's own distribution, so that no registry is asked for one.
+//! The image of the pods: the busybox of the guest's own distribution, so that no registry is needed.
 
 use crate::image::content::{Blob, append};
 use crate::image::docker_archive;
@@ -6,19 +6,19 @@ use crate::target::Target;
 use anyhow::Result;
 use serde_json::json;
 
-/// The name under which pods ask for it.
-pub const NAME: &str = "docker.io/proof/busybox:1";
+/// Name of the image in the manifests of pods.
+const NAME: &str = "docker.io/boot-test/busybox:1";
 
-/// Commands that busybox provides in it, selected by the name it is called by.
+/// Commands of the image. They are links to busybox, which selects the command by its name.
 const APPLETS: &[&str] = &["cat", "echo", "httpd", "id", "sh", "sleep", "wget"];
 
-/// Answer of the scenario's web server.
-pub const ANSWER: &str = "answered by the pod";
+/// Response of the scenario's web server.
+const RESPONSE: &str = "response of the pod\n";
 
-/// A docker-archive with one static program (moby, image/spec/v1.2.md).
-pub fn archive(target: &Target, program: &[u8]) -> Result<Vec<u8>> {
+/// Returns a docker-archive of a static busybox (moby, image/spec/v1.2.md).
+pub fn archive(target: &Target, busybox: &[u8]) -> Result<Vec<u8>> {
     let mut tar = tar::Builder::new(Vec::new());
-    append(&mut tar, "bin/busybox", 0o755, program)?;
+    append(&mut tar, "bin/busybox", 0o755, busybox)?;
     for applet in APPLETS {
         let mut header = tar::Header::new_ustar();
         header.set_entry_type(tar::EntryType::Symlink);
@@ -27,7 +27,7 @@ pub fn archive(target: &Target, program: &[u8]) -> Result<Vec<u8>> {
         header.set_mtime(0);
         tar.append_link(&mut header, format!("bin/{applet}"), "busybox")?;
     }
-    append(&mut tar, "www/index.html", 0o644, format!("{ANSWER}\n").as_bytes())?;
+    append(&mut tar, "www/index.html", 0o644, RESPONSE.as_bytes())?;
     let layer = Blob::new("application/vnd.oci.image.layer.v1.tar", tar.into_inner()?);
     let config = Blob::json(
         "application/vnd.oci.image.config.v1+json",

@@ -1,4 +1,4 @@
-//! The package that stands for the guest's distribution in rpm's eyes.
+//! A stub package of the guest's distribution, whose own packages rpm does not know.
 
 use crate::alias::Alias;
 use crate::context::Context;
@@ -8,7 +8,7 @@ use fs_err as fs;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Packages of an rpm distribution, each with a program by which it is known to be there.
+/// Packages of an rpm distribution, each with a command that shows that the guest has it.
 const PROVIDED: &[(&str, &str)] = &[
     ("conntrack-tools", "conntrack"),
     ("coreutils", "ls"),
@@ -28,17 +28,17 @@ const PROVIDED: &[(&str, &str)] = &[
     ("/bin/sh", "sh"),
 ];
 
-/// The names that a root with these paths provides.
+/// Returns the packages that a root with these paths provides.
 fn provides(paths: &BTreeSet<String>) -> Vec<&'static str> {
-    let there = |program: &str| {
+    let exists = |command: &str| {
         ["usr/bin", "usr/sbin", "bin", "sbin"]
             .iter()
-            .any(|directory| paths.contains(&format!("{directory}/{program}")))
+            .any(|directory| paths.contains(&format!("{directory}/{command}")))
     };
-    PROVIDED.iter().filter(|(_, program)| there(program)).map(|(name, _)| *name).collect()
+    PROVIDED.iter().filter(|(_, command)| exists(command)).map(|(name, _)| *name).collect()
 }
 
-/// Builds the package, which provides what really is in a guest with these paths, into a directory.
+/// Builds the stub in a directory. It provides what a guest with these paths really has.
 pub fn build(context: &Context, paths: &BTreeSet<String>, directory: &Path) -> Result<PathBuf> {
     let spec = fs::read_to_string(context.root.join("rpm/distro-stub.spec"))?;
     let lines: Vec<String> = provides(paths).iter().map(|name| format!("Provides: {name}")).collect();
@@ -49,10 +49,10 @@ pub fn build(context: &Context, paths: &BTreeSet<String>, directory: &Path) -> R
     rpmbuild::program(context, "rpmbuild", &topdir, &[], &["-bb", "--target", "noarch", &spec])?
         .log("boot-stub")
         .run()
-        .context("packaging the stub of the guest's distribution")?;
-    let made = scratch.path().join("RPMS/noarch/distro-stub-1-1.noarch.rpm");
+        .context("building the stub package of the guest's distribution")?;
+    let built = scratch.path().join("RPMS/noarch/distro-stub-1-1.noarch.rpm");
     let package = directory.join("distro-stub.rpm");
-    fs::rename(made, &package)?;
+    fs::rename(built, &package)?;
     Ok(package)
 }
 
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_there_is_provided() {
+    fn provides_only_what_the_guest_has() {
         let paths = ["usr/sbin/iptables", "usr/bin/sh", "usr/share/doc/socat"];
         let provided = provides(&paths.map(str::to_owned).into());
         assert_eq!(provided, ["iptables", "/bin/sh"]);

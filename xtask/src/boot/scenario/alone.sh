@@ -1,34 +1,33 @@
 #!/bin/sh
 # The binary alone: no package, and no file but the image of the pods.
-. /proof/say.sh
-. /proof/cluster.sh
+. /scenario/common.sh
+. /scenario/cluster.sh
 
 start_k3s() {
-    put_binary
-    network
+    install_binary
+    add_network
     configure
     [ "$(ls /var/lib/rancher/k3s/agent/images)" = busybox.tar ]
-    serve k3s
+    start_server k3s
 }
 
-# Every system image is asked for there, and nobody answers.
-start_with_registry() {
+# Restarts k3s with a registry that does not exist, from which it would pull every system image.
+restart_with_registry() {
     kubectl delete pod web --now --wait=true
     systemctl stop k3s
     # systemd keeps a unit, and its name, until the last of its processes has ended.
-    serve k3s-again --system-default-registry=registry.invalid
-    wait_for node_answers
+    start_server k3s-again --system-default-registry=registry.invalid
+    wait_for is_node_ready
     run_web
-    sandbox_of web
-    # containerd tells any one of an image's names, so that those are looked at which k3s asks and has it by.
+    inspect_sandbox web
+    # containerd reports any one of an image's names, so the name that k3s asks for is looked up directly.
     grep -q '"registry.invalid/.*pause' /var/lib/rancher/k3s/agent/etc/containerd/config.toml
     k3s ctr images list --quiet | grep -q '^registry.invalid/.*pause'
 }
 
-step systemd is_systemd
-step k3s start_k3s
-step node node_is_ready
-step pod run_web
-step sandbox look_at_sandbox
-step registry start_with_registry
+step k3s 1200 'the binary runs as a server, with no package installed' start_k3s
+step node 600 'the node is Ready' wait_for_node
+step pod 900 'a pod is Running' run_web
+step sandbox 200 'its sandbox is the pause inside the binary' check_sandbox
+step registry 2000 'the same under a system default registry that does not exist' restart_with_registry
 finish

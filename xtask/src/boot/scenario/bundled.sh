@@ -1,41 +1,40 @@
 #!/bin/sh
-# The user space that the binary brings along (k3s-root): of the distribution's, nothing is left to be found.
-. /proof/say.sh
-. /proof/cluster.sh
+# The user space inside the binary (k3s-root), with the distribution's removed.
+. /scenario/common.sh
+. /scenario/cluster.sh
 
-# What k3s, kubelet and the network plugins call by name. modprobe stays for the kernel, which knows its place.
-THEIRS='conntrack ebtables ethtool ip ip6tables ip6tables-restore ip6tables-save ipset iptables iptables-restore
+# Commands that k3s, kubelet and the network plugins call by name. modprobe stays: the kernel calls it by its path.
+COMMANDS='conntrack ebtables ethtool ip ip6tables ip6tables-restore ip6tables-save ipset iptables iptables-restore
     iptables-save mount nft nsenter socat umount'
 
 start_k3s() {
-    put_binary
-    network
+    install_binary
+    add_network
     configure
     # shellcheck disable=SC2086
-    take_away $THEIRS
-    serve k3s
+    remove_commands $COMMANDS
+    start_server k3s
 }
 
-# own PROGRAM: where the binary has unpacked it.
-own() { echo "/var/lib/rancher/k3s/data/current/bin/aux/$1"; }
+# bundled COMMAND: prints the path where the binary has unpacked it.
+bundled() { echo "/var/lib/rancher/k3s/data/current/bin/aux/$1"; }
 
-look_at_programs() {
-    look_at_sandbox
+check_bundled() {
+    check_sandbox
     for program in iptables mount; do
         not command -v "$program"
-        [ -x "$(own "$program")" ]
+        [ -x "$(bundled "$program")" ]
     done
-    fact iptables "$("$(own iptables)" --version)"
-    "$(own iptables-save)" --table nat >/run/rules
+    fact iptables "$("$(bundled iptables)" --version)"
+    "$(bundled iptables-save)" --table nat >/run/rules
     grep -q KUBE-SERVICES /run/rules
-    # The volume that kubelet has mounted in the pod.
+    # The kubelet has mounted the pod's volume.
     grep -q '^tmpfs /var/lib/kubelet/pods/.*/memory ' /proc/mounts
 }
 
-step systemd is_systemd
-step k3s start_k3s
-step node node_is_ready
-step pod run_web
-step service ask_service
-step bundled look_at_programs
+step k3s 1200 'the binary runs as a server, without the iptables, conntrack and mount of the guest' start_k3s
+step node 600 'the node is Ready' wait_for_node
+step pod 900 'a pod is Running' run_web
+step service 700 'a service responds to a second pod' query_service
+step bundled 200 'the commands of k3s-root made rules and mounts' check_bundled
 finish

@@ -1,34 +1,34 @@
-# What the proofs of a real k3s share.
+# Functions for the scenarios of a real k3s.
 
 kubectl() { k3s kubectl "$@"; }
 
-# take_away PROGRAM...: of the distribution's, nothing is left to be found by these names.
-take_away() {
+# remove_commands NAME...: removes the distribution's commands of these names.
+remove_commands() {
     for program; do
-        # Before it is asked again, the shell has to forget where it has found a program.
-        while place=$(hash -r && command -v "$program"); do rm "$place"; done
+        # The shell caches the path of a command.
+        while path=$(hash -r && command -v "$program"); do rm "$path"; done
     done
 }
 
-# The binary of the payload, where no package brings one.
-put_binary() {
+# Installs the binary of the payload, without any package.
+install_binary() {
     [ "$(rpm --query k3s)" = 'package k3s is not installed' ]
-    # k3s would take them, were they missing inside.
-    take_away containerd containerd-shim-runc-v2 ctr runc
-    cp /proof/k3s /usr/local/bin/k3s
+    # k3s would use the distribution's if its own were missing.
+    remove_commands containerd containerd-shim-runc-v2 ctr runc
+    cp /scenario/k3s /usr/local/bin/k3s
     chmod 755 /usr/local/bin/k3s
 }
 
-# serve UNIT ARGUMENT...: a server by a unit that systemd makes for the occasion.
-serve() {
+# start_server UNIT ARGUMENT...: runs a server in a transient unit.
+start_server() {
     unit=$1
     shift
     systemd-run --unit="$unit" --collect --service-type=notify --property=KillMode=process --property=Delegate=yes \
         --property=TimeoutStartSec=infinity /usr/local/bin/k3s server "$@"
 }
 
-# What a server without a registry is told: addons, whose images there are none of, are left out, and what
-# would install them.
+# Configures a server without a registry: addons whose images the guest does not have are disabled, and so is the
+# controller that would install them.
 configure() {
     mkdir -p /etc/rancher/k3s /var/lib/rancher/k3s/agent/images
     cat >/etc/rancher/k3s/config.yaml <<'YAML'
@@ -40,27 +40,27 @@ disable:
   - traefik
 disable-helm-controller: true
 YAML
-    cp /proof/busybox.tar /var/lib/rancher/k3s/agent/images/
+    cp /scenario/busybox.tar /var/lib/rancher/k3s/agent/images/
 }
 
-# A kubectl that waits costs little; one that is started every second would leave nothing for k3s, since each
-# start takes seconds under emulation.
-waits() { kubectl wait --timeout=1h "$@"; }
-# It fails as long as there is no node at all.
-node_answers() { waits --for=condition=Ready node --all || { sleep 5; false; }; }
-in_phase() { waits "--for=jsonpath={.status.phase}=$2" "pod/$1"; }
+# One kubectl that waits costs little. One that is started every second would leave no processor time to k3s, since
+# each start takes seconds under emulation.
+kubectl_wait() { kubectl wait --timeout=1h "$@"; }
+# `kubectl wait` fails while there is no node at all.
+is_node_ready() { kubectl_wait --for=condition=Ready node --all || { sleep 5; false; }; }
+is_in_phase() { kubectl_wait "--for=jsonpath={.status.phase}=$2" "pod/$1"; }
 
-node_is_ready() {
-    wait_for node_answers
+wait_for_node() {
+    wait_for is_node_ready
     fact k3s-rss "$(awk '/^VmRSS:/ { print $2, $3 }' "/proc/$(systemctl show --property MainPID --value k3s)/status")"
 }
 
-# run_pod NAME COMMAND: of busybox's image, with a label of its name, and with a volume in memory, which the kubelet
-# has the program mount(8) make. The grace period is longer than even a busy emulator takes, and far shorter than the
-# limit of the milestone that waits for it.
+# run_pod NAME COMMAND: runs a pod with the busybox image, a label of its name, and a volume in memory, which the
+# kubelet mounts with mount(8). The grace period is longer than even a busy emulator takes, and far shorter than the
+# timeout of the milestone that waits for the deletion.
 run_pod() { wait_for create_pod "$@"; }
 
-# It is refused as long as there is no service account, not even for a pod that does without.
+# A pod is refused until there is a service account, even if it does not use it.
 create_pod() {
     kubectl apply --filename - <<YAML || { sleep 10; false; }
 apiVersion: v1
@@ -74,7 +74,7 @@ spec:
   terminationGracePeriodSeconds: 120
   containers:
     - name: busybox
-      image: docker.io/proof/busybox:1
+      image: docker.io/boot-test/busybox:1
       imagePullPolicy: Never
       command: [sh, -c, '$2']
       volumeMounts: [{name: memory, mountPath: /memory}]
@@ -82,14 +82,14 @@ spec:
 YAML
 }
 
-# A web server that ends when it is told to: without a handler, process 1 would not hear of SIGTERM.
+# Runs a web server that handles SIGTERM: process 1 ignores it without a handler.
 run_web() {
     run_pod web 'trap "exit 0" TERM; httpd -p 8080 -h /www; echo serving; while :; do sleep 1; done'
-    in_phase web Running
+    is_in_phase web Running
 }
 
-# sandbox_of POD: its process, image and memory. It is pause, run by what k3s has brought along.
-sandbox_of() {
+# inspect_sandbox POD: sets `id`, `image` and `pid`, and checks that the process is pause, run by the shim of k3s.
+inspect_sandbox() {
     id=$(k3s crictl pods --name "$1" --quiet | head -n 1)
     image=$(k3s ctr containers list | awk -v id="$id" '$1 == id { print $2 }')
     pid=$(k3s ctr tasks list | awk -v id="$id" '$1 == id { print $2 }')
@@ -101,18 +101,18 @@ sandbox_of() {
     fact pause-rss "$(awk '/^VmRSS:/ { print $2, $3 }' "/proc/$pid/status")"
 }
 
-# A sandbox of the patched name, where the host knows that from the product.
-look_at_sandbox() {
-    sandbox_of web
-    if [ -e /proof/pause-image ]; then
-        [ "${image#docker.io/}" = "$(cat /proof/pause-image)" ]
+# Checks that the sandbox has the patched name, if the host knows that name from the product.
+check_sandbox() {
+    inspect_sandbox web
+    if [ -e /scenario/pause-image ]; then
+        [ "${image#docker.io/}" = "$(cat /scenario/pause-image)" ]
     else
-        fact not-compared 'the name of the pause image: no manifest.json tells it'
+        fact not-compared 'the name of the pause image: there is no manifest.json with it'
     fi
 }
 
-# From a second pod: by the address of a service, which rules of iptables lead to the first.
-ask_service() {
+# Queries the web server from a second pod, by the address of a service, which iptables rules translate.
+query_service() {
     kubectl apply --filename - <<'YAML'
 apiVersion: v1
 kind: Service
@@ -123,6 +123,6 @@ spec:
 YAML
     address=$(kubectl get service web --output 'jsonpath={.spec.clusterIP}')
     run_pod client "until wget -q -O - http://$address/ 2>/dev/null; do sleep 1; done"
-    in_phase client Succeeded
-    [ "$(kubectl logs client)" = 'answered by the pod' ]
+    is_in_phase client Succeeded
+    [ "$(kubectl logs client)" = 'response of the pod' ]
 }

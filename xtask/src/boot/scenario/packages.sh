@@ -1,40 +1,40 @@
 #!/bin/sh
 # The packages of a real k3s, from their installation to their removal.
-. /proof/say.sh
-. /proof/cluster.sh
+. /scenario/common.sh
+. /scenario/cluster.sh
 
 install_packages() {
     install_stub
-    rpm_install /proof/packages/*.rpm
+    rpm_install /scenario/packages/*.rpm
     rpm --verify k3s k3s-cli k3s-pause-image
     is_not_started
 }
 
 start_k3s() {
-    network
+    add_network
     configure
-    # This proof is of the pause inside k3s. The package of the cure has its own.
+    # This scenario tests the pause inside k3s. The pause-image package has a scenario of its own.
     rpm --erase k3s-pause-image
     is_packaged k3s
     systemctl enable k3s
     systemctl start k3s
 }
 
-tells_of_serving() { [ "$(kubectl logs web)" = serving ]; }
-answers() { [ "$(kubectl exec web -- cat /www/index.html)" = 'answered by the pod' ]; }
+has_logs() { [ "$(kubectl logs web)" = serving ]; }
+execs() { [ "$(kubectl exec web -- cat /www/index.html)" = 'response of the pod' ]; }
 
-look_around() {
-    look_at_sandbox
+inspect() {
+    check_sandbox
     fact guest-memory-used "$(awk '/^MemTotal/ { t = $2 } /^MemAvailable/ { print t - $2, "KiB" }' /proc/meminfo)"
 }
 
 container() { kubectl get pod web --output 'jsonpath={.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}'; }
 
-# When the kubelet has last said that it lives. The server that is asked may not yet answer.
-beat() { kubectl get lease guest --namespace kube-node-lease --output 'jsonpath={.spec.renewTime}'; }
-note_beat() { last=$(beat) && [ -n "$last" ]; }
-beats_again() {
-    if now=$(beat) && [ -n "$now" ] && [ "$now" != "$last" ]; then return; fi
+# Prints the time of the kubelet's last heartbeat. It fails while the server does not answer.
+heartbeat() { kubectl get lease guest --namespace kube-node-lease --output 'jsonpath={.spec.renewTime}'; }
+save_heartbeat() { last=$(heartbeat) && [ -n "$last" ]; }
+has_new_heartbeat() {
+    if now=$(heartbeat) && [ -n "$now" ] && [ "$now" != "$last" ]; then return; fi
     sleep 5
     false
 }
@@ -42,31 +42,31 @@ beats_again() {
 restart_k3s() {
     before=$(container)
     systemctl restart k3s
-    # The API server remembers the node as Ready and the pod as Running: only what is newer than the end of the old
-    # kubelet is said by the new one.
-    wait_for note_beat
-    wait_for beats_again
-    wait_for answers
-    wait_for in_phase web Running
+    # The API server remembers the node as Ready and the pod as Running. Only a status that is newer than the end of
+    # the old kubelet comes from the new one.
+    wait_for save_heartbeat
+    wait_for has_new_heartbeat
+    wait_for execs
+    wait_for is_in_phase web Running
     after=$(container)
     [ "$after" = "$before" ]
-    # The sandbox is the process it was.
+    # The sandbox is still the same process.
     [ "$(readlink "/proc/$pid/exe")" = /pause ]
 }
 
-# Told to end, its process ends by itself: killed after the grace period, it would have another status. A finalizer
-# keeps what is known of the pod until it has been looked at.
+# The pod's process ends by itself on SIGTERM: killed after the grace period, it would have another exit code. A
+# finalizer keeps the pod's status until it has been read.
 delete_pod() {
-    kubectl patch pod web --type merge --patch '{"metadata": {"finalizers": ["proof.local/looked-at"]}}'
+    kubectl patch pod web --type merge --patch '{"metadata": {"finalizers": ["boot-test.local/status-read"]}}'
     begin=$(cut -d . -f 1 /proc/uptime)
     kubectl delete pod web --wait=false
-    waits '--for=jsonpath={.status.containerStatuses[0].state.terminated.exitCode}=0' pod/web
+    kubectl_wait '--for=jsonpath={.status.containerStatuses[0].state.terminated.exitCode}=0' pod/web
     fact deletion-seconds "$(($(cut -d . -f 1 /proc/uptime) - begin))"
     kubectl patch pod web --type merge --patch '{"metadata": {"finalizers": null}}'
-    waits --for=delete pod/web
+    kubectl_wait --for=delete pod/web
 }
 
-# What killall is to leave nothing of.
+# Lists of what killall has to remove.
 processes() {
     pgrep --list-full --full '^/pause$|containerd-shim|^/usr/bin/k3s|k3s-server|^containerd ' || :
     grep --files-with-matches kubepods /proc/[0-9]*/cgroup 2>/dev/null || :
@@ -81,8 +81,8 @@ rules() {
 
 kill_all() {
     run_pod other 'sleep 1000'
-    in_phase other Running
-    # What cannot be seen before would not be missed afterwards.
+    is_in_phase other Running
+    # A list that is empty before would not show a removal.
     for kind in processes mounts interfaces rules; do
         found=$($kind)
         [ -n "$found" ]
@@ -100,17 +100,16 @@ remove_packages() {
     [ -s /var/lib/rancher/k3s/server/db/state.db ]
 }
 
-step systemd is_systemd
-step packages install_packages
-step k3s start_k3s
-step node node_is_ready
-step pod run_web
-step logs wait_for tells_of_serving
-step exec answers
-step service ask_service
-step sandbox look_around
-step restart restart_k3s
-step deletion delete_pod
-step killall kill_all
-step removed remove_packages
+step packages 300 'rpm has installed the packages with their scriptlets' install_packages
+step k3s 1200 'the packaged unit has started k3s' start_k3s
+step node 600 'the node is Ready' wait_for_node
+step pod 900 'a pod is Running' run_web
+step logs 120 'kubectl logs prints its output' wait_for has_logs
+step exec 120 'kubectl exec runs a command in it' execs
+step service 700 'a service responds to a second pod' query_service
+step sandbox 200 'its sandbox is our pause, under the patched name, as user 65535' inspect
+step restart 1200 'k3s has been restarted, and the pod still runs' restart_k3s
+step deletion 600 'the pod is deleted within its grace period' delete_pod
+step killall 600 'k3s-killall.sh has left no process, mount, interface or rule' kill_all
+step removed 120 'the packages are removed and the data is kept' remove_packages
 finish

@@ -1,0 +1,118 @@
+# Functions for all scenarios. A scenario reports to the host on a console that nothing else uses. Each line is
+# written in one call, so that the lines of several processes do not mix.
+set -eu
+
+report() { printf '%s\n' "$*" >/dev/hvc0; }
+fact() { report "fact $*"; }
+
+# not COMMAND...: fails if the command succeeds. `set -e` ignores the status of the shell's own `!`.
+not() { ! "$@"; }
+
+# wait_for COMMAND...: retries a command until it succeeds or the milestone times out.
+wait_for() {
+    until "$@"; do sleep 1; done
+}
+
+# evidence NAME COUNT: reports the last lines of its input.
+evidence() { tail -n "$2" | sed "s/^/| $1 /" >/dev/hvc0; }
+
+# report_failure REASON: ends the scenario as failed, and reports the state of the guest.
+report_failure() {
+    { set +ex; } 2>/dev/null
+    report "fail $*"
+    evidence commands 25 <"$trace"
+    journalctl --boot --no-pager --output=short-monotonic 2>&1 | evidence journal 60
+    ps -eo pid,ppid,user,rss,args 2>&1 | evidence processes 60
+    if [ -e /etc/rancher/k3s/k3s.yaml ]; then
+        timeout 50 k3s kubectl describe pods 2>&1 | evidence describe 80
+        timeout 50 k3s kubectl get nodes,pods --all-namespaces --output=wide 2>&1 | evidence cluster 40
+    fi
+    finish
+}
+
+# Ends the scenario. The host stops the VM then, unless the user keeps it: for that there is a shell on its console.
+finish() {
+    finished=yes
+    report 'done'
+    if [ -e /scenario/keep-running ]; then
+        while :; do setsid sh -c 'cd /root; exec sh -i </dev/ttyS0 >/dev/ttyS0 2>&1' || sleep 1; done
+    fi
+    exec sleep infinity
+}
+
+# step NAME TIMEOUT DESCRIPTION COMMAND...: reaches a milestone by a command, within so many seconds. The host reads
+# these lines, too (milestone.rs).
+step() {
+    name=$1
+    timeout=$2
+    shift 3
+    # The shell runs no trap while it waits for a command, so the watchdog itself has to report. It stops the shell
+    # first, or the scenario would continue meanwhile.
+    ({ set +x; } 2>/dev/null && sleep "$timeout" && kill -STOP $$ && report_failure "not reached within $timeout s") &
+    watchdog=$!
+    "$@"
+    kill "$watchdog"
+    watchdog=
+    report "mark $name"
+}
+
+# Runs at the end of the shell, for instance after a command that failed.
+on_exit() {
+    { set +x; } 2>/dev/null
+    [ -z "$watchdog" ] || kill "$watchdog" || :
+    [ -n "$finished" ] || report_failure "this failed: $(grep -vx '+ on_exit' "$trace" | tail -n 2 | tr '\n' ' ')"
+}
+
+watch_memory() {
+    { set +x; } 2>/dev/null
+    while :; do
+        awk '/^MemTotal/ { total = $2 } /^MemAvailable/ { print "memory", total, $2 }' /proc/meminfo >/dev/hvc0
+        sleep 5
+    done
+}
+
+# rpm_install PACKAGE...: installs with scriptlets and dependency checks.
+rpm_install() {
+    # Debian's rpm refuses to install without this option.
+    force=
+    ! rpm --help | grep -q -e --force-debian || force=--force-debian
+    # Since version 6 rpm refuses unsigned packages by default (rpm.org, 6.0 release notes). Published packages are
+    # signed; these come from the build itself.
+    rpm $force --define '_pkgverify_level digest' --install "$@"
+}
+
+# Installs the stub of a distribution whose packages rpm does not know. It provides what the guest really has.
+install_stub() {
+    [ ! -e /scenario/distro-stub.rpm ] || rpm_install /scenario/distro-stub.rpm
+}
+
+# The preset disables the unit: an installation starts nothing.
+is_not_started() {
+    not systemctl --quiet is-enabled k3s.service
+    not systemctl --quiet is-active k3s.service
+}
+
+# is_packaged NAME: checks that systemd uses the unit of the package, unchanged.
+is_packaged() {
+    [ "$(systemctl show --property FragmentPath --value "$1")" = "/usr/lib/systemd/system/$1.service" ]
+    [ -z "$(systemctl show --property DropInPaths --value "$1")" ]
+}
+
+# Adds a network interface to a VM that has no network: kubelet and flannel need an address and a default route.
+add_network() {
+    ip link add eth0 type dummy
+    ip address add 10.0.2.15/24 dev eth0
+    ip link set lo up
+    ip link set eth0 up
+    ip route add default via 10.0.2.2
+}
+
+finished=
+watchdog=
+trace=/run/scenario.trace
+exec 2>"$trace"
+set -x
+trap on_exit EXIT
+watch_memory &
+[ "$(cat /proc/1/comm)" = systemd ]
+report 'mark systemd'
