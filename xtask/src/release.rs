@@ -1,7 +1,7 @@
 //! From finished products to what is published of one version.
 //!
 //! ```text
-//! products ─► faults ─► packages ─► assets ─► notes, checksums ─► check ─► publish
+//! products ─► problems ─► packages ─► assets ─► notes, checksums ─► check ─► publish
 //! ```
 //!
 //! A GitHub release is a flat list of files, so is the directory that is made here: a repository of packages,
@@ -26,6 +26,7 @@ use crate::rpm::sign::Key;
 use crate::target::Target;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
+use problems::Problem;
 use std::path::{Path, PathBuf};
 
 /// The release notes.
@@ -55,7 +56,7 @@ impl Mode {
 }
 
 /// A product of the release, with its packages.
-pub struct Part {
+pub struct PackagedProduct {
     pub target: &'static Target,
     pub product: Product,
     pub packages: Published,
@@ -66,19 +67,19 @@ pub struct Release<'a> {
     pub context: &'a Context,
     pub mode: Mode,
     /// One for each architecture, all of the same k3s.
-    pub parts: &'a [Part],
+    pub products: &'a [PackagedProduct],
     pub dist: Dist,
     /// URL of the published repository, without the architecture.
-    pub address: &'a str,
+    pub url: &'a str,
     pub key: Option<&'a Key>,
-    /// Problems that keep it from being a release; empty if it is one.
-    pub shortcomings: Vec<String>,
+    /// Problems that keep a preview from being a release.
+    pub problems: Vec<Problem>,
 }
 
 impl Release<'_> {
     /// Makes the directory and lets it appear complete.
     pub fn publish(&self) -> Result<PathBuf> {
-        let first = self.parts.first().context("a release has a product")?;
+        let first = self.products.first().context("a release has a product")?;
         let manifest = &first.product.manifest;
         let place = self.context.dist.join(&manifest.k3s).join(self.mode.directory());
         let name = Path::new("locks").join(format!("{}-{}", self.mode.directory(), manifest.k3s));
@@ -86,12 +87,12 @@ impl Release<'_> {
         let running = self.context.progress.step(self.mode.directory());
         let making = product::making(&self.context.dist.join(&manifest.k3s), self.mode.directory())?;
         let directory = making.path();
-        for part in self.parts {
-            assemble::add(directory, part, self.dist)
-                .with_context(|| format!("gathering what is published for {}", part.target.go))?;
+        for product in self.products {
+            assemble::add(directory, product, self.dist)
+                .with_context(|| format!("gathering the assets for {}", product.target.go))?;
         }
         if self.mode == Mode::Preview {
-            fs::write(directory.join(PREVIEW), preview(&self.shortcomings))?;
+            fs::write(directory.join(PREVIEW), preview(&self.problems))?;
         }
         fs::write(directory.join(NOTES), notes::text(self, &assets::list(directory)?))?;
         fs::write(directory.join(SUMS), assemble::sums(directory)?)?;
@@ -99,7 +100,7 @@ impl Release<'_> {
             key.sign_file(self.context, &directory.join(SUMS))?;
         }
         dir::settle(directory, manifest.source_date_epoch)?;
-        check::directory(directory).context("what was made is not what it should be")?;
+        check::directory(directory).context("checking the new directory")?;
         product::replace(making, &place)?;
         running.done("");
         Ok(place)
@@ -107,7 +108,7 @@ impl Release<'_> {
 }
 
 /// Returns the text of the file that marks a directory as no release.
-fn preview(shortcomings: &[String]) -> String {
-    let reasons: String = shortcomings.iter().map(|reason| format!("- {reason}\n")).collect();
+fn preview(problems: &[Problem]) -> String {
+    let reasons: String = problems.iter().map(|problem| format!("- {problem}\n")).collect();
     format!("This is a preview and must not be published.\n{reasons}")
 }

@@ -52,7 +52,7 @@ pub struct Packaging<'a> {
     /// Version of all packages.
     pub version: String,
     /// URL of the published repository, without the architecture.
-    pub address: String,
+    pub url: String,
     /// Input of a source package, which a product by itself does not contain.
     pub rebuild: Option<Rebuild>,
 }

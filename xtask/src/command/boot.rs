@@ -184,7 +184,7 @@ impl Args {
             dist: "oe2403".parse()?,
             release: 1,
             key: None,
-            address: "file:///srv/k3s-riscv64".to_owned(),
+            url: "file:///srv/k3s-riscv64".to_owned(),
         };
         let published = packager.publish(&context, &product, target, Some(rebuild))?;
         let packages = Artifacts::from_packages(&context.dist, &published.directory)?;

@@ -69,7 +69,7 @@ pub struct PackageOptions {
     #[arg(long, value_name = "KEYID")]
     pub sign: Option<String>,
 
-    /// Where the repository will be found, for its .repo file: an address, without the architecture
+    /// The URL of the published repository, without the architecture, for its .repo file
     #[arg(long, value_name = "URL", default_value = "file:///srv/k3s-riscv64")]
     pub repository: String,
 }
@@ -79,8 +79,8 @@ pub struct Packager {
     pub dist: Dist,
     pub release: u32,
     pub key: Option<Key>,
-    /// Where the published repository is to be found, without the architecture.
-    pub address: String,
+    /// URL of the published repository, without the architecture.
+    pub url: String,
 }
 
 impl PackageOptions {
@@ -94,7 +94,7 @@ impl PackageOptions {
                 Some(Key::usable(context, id)?)
             }
         };
-        Ok(Packager { dist: self.dist, release: self.release, key, address: self.repository.clone() })
+        Ok(Packager { dist: self.dist, release: self.release, key, url: self.repository.clone() })
     }
 }
 
@@ -116,7 +116,7 @@ impl Packager {
             dist: self.dist,
             release: self.release,
             version,
-            address: self.address.clone(),
+            url: self.url.clone(),
             rebuild,
         };
         packaging.publish(self.key.as_ref())

@@ -1,6 +1,6 @@
 //! Puts products and their packages into the directory that is published.
 
-use super::Part;
+use super::PackagedProduct;
 use super::assets::{self, ASSETS, Source};
 use super::packages::payload;
 use crate::digest::Digest;
@@ -13,9 +13,9 @@ use fs_err as fs;
 use std::path::Path;
 
 /// Puts every asset of a product and its packages into the directory.
-pub fn add(directory: &Path, part: &Part, dist: Dist) -> Result<()> {
+pub fn add(directory: &Path, packaged: &PackagedProduct, dist: Dist) -> Result<()> {
     let dist = dist.to_string();
-    let Part { target, product, packages } = part;
+    let PackagedProduct { target, product, packages } = packaged;
     for asset in &ASSETS {
         let name = assets::expand(asset.name, target, &dist);
         match asset.source {
@@ -24,7 +24,7 @@ pub fn add(directory: &Path, part: &Part, dist: Dist) -> Result<()> {
                 ensure!(from.is_file(), "{} is missing", from.display());
                 put(&from, directory, &name)?;
             }
-            Source::Generated(write) => write(part, &directory.join(name))?,
+            Source::Generated(write) => write(packaged, &directory.join(name))?,
             Source::Packages | Source::Release => {}
         }
     }
@@ -56,9 +56,9 @@ fn put(from: &Path, directory: &Path, name: &str) -> Result<()> {
 }
 
 /// Writes the product's pause image under the names that releases of k3s ask for as upstream publishes them.
-pub fn fix(part: &Part, file: &Path) -> Result<()> {
-    let program = fs::read(part.product.directory.join(crate::pause::PROGRAM))?;
-    let image = PauseImage::new(part.target, program, env!("CARGO_PKG_VERSION"))?;
+pub fn fix(packaged: &PackagedProduct, file: &Path) -> Result<()> {
+    let program = fs::read(packaged.product.directory.join(crate::pause::PROGRAM))?;
+    let image = PauseImage::new(packaged.target, program, env!("CARGO_PKG_VERSION"))?;
     fs::write(file, docker_archive::archive(&image, &installed::names()?, Compression::None)?)?;
     Ok(())
 }
@@ -66,8 +66,8 @@ pub fn fix(part: &Part, file: &Path) -> Result<()> {
 /// Packs a repository below the architecture's name, so that those of several architectures, unpacked in one
 /// place, are what `$basearch` in a .repo file tells apart. The source package, of no use to a node, is left
 /// out.
-pub fn repository(part: &Part, file: &Path) -> Result<()> {
-    let repository = &part.packages.directory;
+pub fn repository(packaged: &PackagedProduct, file: &Path) -> Result<()> {
+    let repository = &packaged.packages.directory;
     let mut tar = tar::Builder::new(fs::File::create(file)?);
     tar.mode(tar::HeaderMode::Deterministic);
     for entry in walkdir::WalkDir::new(repository).sort_by_file_name() {
@@ -75,7 +75,7 @@ pub fn repository(part: &Part, file: &Path) -> Result<()> {
         if entry.file_name().to_string_lossy().ends_with(SOURCE_PACKAGE) {
             continue;
         }
-        let name = Path::new(part.target.rpm).join(entry.path().strip_prefix(repository)?);
+        let name = Path::new(packaged.target.rpm).join(entry.path().strip_prefix(repository)?);
         tar.append_path_with_name(entry.path(), name)?;
     }
     tar.finish()?;

@@ -1,6 +1,6 @@
 //! The assets of a release: the one table from which they are assembled, checked and described.
 
-use super::{NOTES, PREVIEW, Part, SIGNATURE, assemble};
+use super::{NOTES, PREVIEW, PackagedProduct, SIGNATURE, assemble};
 use crate::product::load::{CHECK_CONFIG, LICENSE, NOTICES};
 use crate::product::{MANIFEST, SUMS};
 use crate::rpm::repository::REPO_FILE;
@@ -29,7 +29,7 @@ pub enum Source {
     /// The files of this name beside the packages of a product.
     Packages,
     /// Written from a product and its packages.
-    Generated(fn(&Part, &Path) -> Result<()>),
+    Generated(fn(&PackagedProduct, &Path) -> Result<()>),
     /// Written at last, for the release as a whole.
     Release,
 }
@@ -68,7 +68,7 @@ pub static ASSETS: [Asset; 16] = [
     asset("k3s-*.src.rpm", Packages, Package, "source package: builds the same without a network"),
     asset("k3s-*.rpm", Packages, Package, "package"),
     asset(REPOSITORY, Generated(assemble::repository), Repository, "the packages as a repository for dnf"),
-    asset(REPO_FILE, Packages, Present, "tells dnf where the repository is"),
+    asset(REPO_FILE, Packages, Present, "names the repository to dnf"),
     asset(PUBLIC_KEY, Packages, Optional, "the key that signatures are verified with"),
     asset("manifest-<arch>.json", Product(MANIFEST), Manifest, "versions, checksums, patches, checks"),
     asset("THIRD-PARTY-NOTICES-<arch>", Product(NOTICES), Present, "the licences of what is compiled in"),

@@ -2,7 +2,7 @@
 //! machine or the run that made it: it may have come a long way.
 
 use super::assets::{self, ASSETS, Check, Source};
-use super::problems::{self, Faults};
+use super::problems::{self, Problem};
 use super::{PREVIEW, packages};
 use crate::digest::Digest;
 use crate::elf;
@@ -17,18 +17,12 @@ use fs_err as fs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// The source package has to be published with what was built of it. Those of several architectures have one name
-/// and the same sources, so one is enough.
-pub const NO_SOURCE: &str = "the packages come without their source, k3s-*.src.rpm";
-
 /// A complete directory.
 pub struct Checked {
     /// One for each architecture, by its name.
     pub manifests: Vec<Manifest>,
     /// Every file that is published, by name.
     pub files: Vec<String>,
-    /// Reason why the directory is no release, as the directory states it.
-    preview: Option<String>,
 }
 
 /// Checks a directory.
@@ -55,24 +49,22 @@ pub fn directory(directory: &Path) -> Result<Checked> {
             .with_context(|| format!("looking at what is for {}", manifest.arch))?;
     }
     packages::whole(directory, &manifests)?;
-    let is_preview = files.iter().any(|name| name == PREVIEW);
-    let preview = is_preview.then(|| fs::read_to_string(directory.join(PREVIEW))).transpose()?;
-    Ok(Checked { manifests, files, preview })
+    Ok(Checked { manifests, files })
 }
 
 impl Checked {
-    /// Returns what keeps the directory from being published.
-    pub fn faults(&self, lock: &Lockfile) -> Faults {
+    /// Returns the problems that keep the directory from being published.
+    pub fn problems(&self, lock: &Lockfile) -> Vec<Problem> {
         let manifests: Vec<&Manifest> = self.manifests.iter().collect();
-        let mut faults = problems::of_products(&manifests, lock);
+        let mut problems = problems::of_products(&manifests, lock);
         if !self.files.iter().any(|name| name.ends_with(SOURCE_PACKAGE)) {
-            faults.shortcomings.push(NO_SOURCE.to_owned());
+            problems.push(problems::no_source());
         }
-        if let Some(text) = &self.preview {
-            let first = text.lines().next().unwrap_or(PREVIEW);
-            faults.errors.push(format!("the directory says of itself: {first}"));
+        if self.files.iter().any(|name| name == PREVIEW) {
+            let text = "the directory is a preview and must not be published".to_owned();
+            problems.push(Problem::Blocking(text));
         }
-        faults
+        problems
     }
 }
 

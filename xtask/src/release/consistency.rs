@@ -1,43 +1,101 @@
 //! Checks that products have the same build inputs: those of several architectures, and one that is released
 //! beside the sources from which users are to build it again.
 
-use crate::k3s::Build;
+use super::problems::Problem;
+use crate::k3s::{Build, Part};
 use crate::product::manifest::{Manifest, PatchEntry, tools};
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Build inputs of a product: values by their names.
-pub type Makings = BTreeMap<String, String>;
+/// Build inputs that do not depend on the architecture: values by their names.
+type BuildInputs = BTreeMap<String, String>;
 
-/// The patches and tools among it.
-pub fn makings(patches: &[PatchEntry], tools: &BTreeMap<String, String>) -> Makings {
+/// Compares products of several architectures.
+pub fn between(manifests: &[&Manifest]) -> Vec<Problem> {
+    let Some((first, others)) = manifests.split_first() else { return Vec::new() };
+    let inputs = |manifest: &Manifest| {
+        let mut inputs = of_manifest(manifest);
+        inputs.insert("origin".to_owned(), manifest.origin.clone());
+        inputs.extend(manifest.sources.iter().map(|(name, value)| (format!("source {name}"), value.clone())));
+        inputs
+    };
+    let expected = inputs(first);
+    let mut problems = Vec::new();
+    for other in others {
+        for (name, one, two) in differences(&expected, &inputs(other)) {
+            let (first, other) = (&first.arch, &other.arch);
+            let text = format!("mixed: the {name} is {one} for {first} and {two} for {other}");
+            problems.push(Problem::Blocking(text));
+        }
+    }
+    problems
+}
+
+/// Compares a product with the build that the options ask for, whose sources are released beside it.
+pub fn with_build(manifest: &Manifest, build: &Build) -> Result<Vec<Problem>> {
+    let (mut found, mut expected) = (of_manifest(manifest), of_build(build)?);
+    found.insert("level".to_owned(), manifest.level.clone());
+    expected.insert("level".to_owned(), build.level().to_owned());
+    let problem = |(name, found, expected)| {
+        let arch = &manifest.arch;
+        Problem::Blocking(format!(
+            "{arch}: it is another product than was selected: {name}: {found}, not {expected}"
+        ))
+    };
+    Ok(differences(&found, &expected).into_iter().map(problem).collect())
+}
+
+fn of_manifest(manifest: &Manifest) -> BuildInputs {
+    let fixed = [
+        ("k3s version", manifest.k3s.clone()),
+        ("commit", manifest.commit.clone()),
+        ("pause image", pause_image(&manifest.pause_image, manifest.builtin_pause)),
+        ("list of missing components", listed(&manifest.incomplete)),
+    ];
+    build_inputs(fixed, &manifest.patches, &manifest.tools)
+}
+
+fn of_build(build: &Build) -> Result<BuildInputs> {
+    let options = &build.options;
+    let fixed = [
+        ("k3s version", build.source.version.to_string()),
+        ("commit", build.source.commit.id.clone()),
+        ("pause image", pause_image(options.pause_image.as_str(), options.builtin_pause == Part::Included)),
+        ("list of missing components", listed(&build.incomplete())),
+    ];
+    let patches: Vec<PatchEntry> = build.patched.outcome.applied.iter().map(PatchEntry::of).collect();
+    Ok(build_inputs(fixed, &patches, &tools(build)?))
+}
+
+fn build_inputs(
+    fixed: [(&str, String); 4],
+    patches: &[PatchEntry],
+    tools: &BTreeMap<String, String>,
+) -> BuildInputs {
+    let fixed = fixed.into_iter().map(|(name, value)| (name.to_owned(), value));
     let patches =
         patches.iter().map(|patch| (format!("patch {}", patch.name), patch.diff_sha256.to_string()));
     let tools = tools.iter().map(|(name, version)| (format!("tool {name}"), version.clone()));
-    patches.chain(tools).collect()
+    fixed.chain(patches).chain(tools).collect()
 }
 
-/// In what two differ: a name, the one's value and the other's.
-pub fn differing<'m>(one: &'m Makings, other: &'m Makings) -> Vec<(&'m str, &'m str, &'m str)> {
+fn pause_image(reference: &str, is_builtin: bool) -> String {
+    format!("{reference}, {}", if is_builtin { "inside" } else { "not inside" })
+}
+
+fn listed<T: ToString>(names: &[T]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        names => names.iter().map(T::to_string).collect::<Vec<_>>().join(" and "),
+    }
+}
+
+/// Returns the name of each difference, with the value of either side.
+fn differences<'i>(one: &'i BuildInputs, other: &'i BuildInputs) -> Vec<(&'i str, &'i str, &'i str)> {
     let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
-    let value = |of: &'m Makings, name: &str| of.get(name).map_or("none", String::as_str);
+    let value = |of: &'i BuildInputs, name: &str| of.get(name).map_or("none", String::as_str);
     let pairs = names.into_iter().map(|name| (name.as_str(), value(one, name), value(other, name)));
     pairs.filter(|(_, one, other)| one != other).collect()
-}
-
-/// In what a finished product was made of other patches or by other tools than a build would use. The sources
-/// that are released beside it are those of the build, and would come to another program.
-pub fn with_build(manifest: &Manifest, build: &Build) -> Result<Vec<String>> {
-    let patches: Vec<PatchEntry> = build.patched.outcome.applied.iter().map(PatchEntry::of).collect();
-    let found = makings(&manifest.patches, &manifest.tools);
-    let wanted = makings(&patches, &tools(build)?);
-    let differing = differing(&found, &wanted);
-    Ok(differing.into_iter().map(|(what, found, wanted)| another(manifest, what, found, wanted)).collect())
-}
-
-/// Says that a product is not the one that was chosen.
-pub fn another(manifest: &Manifest, what: &str, found: &str, wanted: &str) -> String {
-    format!("{}: it is another product than was chosen: {what}: {found}, not {wanted}", manifest.arch)
 }
 
 #[cfg(test)]
@@ -45,16 +103,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_only_one_has_or_both_have_otherwise_is_a_difference() {
-        let makings = |pairs: &[(&str, &str)]| -> Makings {
+    fn differences_include_what_only_one_has() {
+        let inputs = |pairs: &[(&str, &str)]| -> BuildInputs {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };
-        let one = makings(&[("patch a", "1"), ("patch b", "1"), ("tool go", "1.24.2")]);
-        let other = makings(&[("patch b", "1"), ("patch c", "1"), ("tool go", "1.24.3")]);
+        let one = inputs(&[("patch a", "1"), ("patch b", "1"), ("tool go", "1.24.2")]);
+        let other = inputs(&[("patch b", "1"), ("patch c", "1"), ("tool go", "1.24.3")]);
         assert_eq!(
-            differing(&one, &other),
+            differences(&one, &other),
             [("patch a", "1", "none"), ("patch c", "none", "1"), ("tool go", "1.24.2", "1.24.3")]
         );
-        assert_eq!(differing(&one, &one), []);
+        assert_eq!(differences(&one, &one), []);
     }
 }

@@ -1,7 +1,7 @@
 //! Publishing, through GitHub's own command line and with whatever it is logged in as.
 
 use super::check::{self, Checked};
-use super::{Mode, NOTES};
+use super::{Mode, NOTES, problems};
 use crate::context::Context;
 use crate::lockfile::{Adding, Lockfile};
 use crate::process::{self, cmd};
@@ -15,12 +15,10 @@ use std::path::{Path, PathBuf};
 pub fn upload(context: &Context, directory: &Path) -> Result<String> {
     let checked = check::directory(directory)?;
     let lock = Lockfile::open(&context.lock_file, Adding::Forbidden)?;
-    checked
-        .faults(&lock)
-        .settle(Mode::Release)
-        .with_context(|| format!("{} stays here", directory.display()))?;
+    problems::check(checked.problems(&lock), Mode::Release)
+        .with_context(|| format!("{} cannot be published", directory.display()))?;
     let Some(gh) = process::find("gh") else {
-        bail!("gh is not here, which publishes on GitHub (package gh)");
+        bail!("gh is missing, which publishes on GitHub (package gh)");
     };
     let commit =
         workspace::commit(context).context("the tag of a release names the commit that has made it")?;
@@ -28,9 +26,9 @@ pub fn upload(context: &Context, directory: &Path) -> Result<String> {
     let gh = Gh { context, program: gh, directory };
     let running = context.progress.step("publish");
     gh.agrees_on(&tag, &commit)?;
-    let address = gh.run(&arguments).with_context(|| format!("publishing {tag}"))?;
+    let url = gh.run(&arguments).with_context(|| format!("publishing {tag}"))?;
     running.done(&tag);
-    Ok(address)
+    Ok(url)
 }
 
 /// GitHub's command line, in the directory to publish: bare names are uploaded, since it takes what stands behind a #

@@ -1,6 +1,7 @@
 //! Notes of a release, for a user who has found it and wants a k3s that runs pods.
 
 use super::assets::{self, File};
+use super::problems::Problem;
 use super::{Mode, Release, SUMS};
 use crate::process::quoted;
 use crate::product::manifest::Manifest;
@@ -11,12 +12,12 @@ use indicatif::HumanBytes;
 
 /// The text, in Markdown, given the files.
 pub fn text(release: &Release, files: &[File]) -> String {
-    let Some(first) = release.parts.first() else { return String::new() };
+    let Some(first) = release.products.first() else { return String::new() };
     let manifest = &first.product.manifest;
-    let targets: Vec<&Target> = release.parts.iter().map(|part| part.target).collect();
+    let targets: Vec<&Target> = release.products.iter().map(|product| product.target).collect();
     let sections = [
         head(manifest, &targets),
-        warning(release.mode, &release.shortcomings),
+        warning(release.mode, &release.problems),
         install(release, first.target),
         versions(release, manifest),
         patches(manifest),
@@ -41,11 +42,11 @@ fn head(manifest: &Manifest, targets: &[&Target]) -> String {
     )
 }
 
-fn warning(mode: Mode, shortcomings: &[String]) -> String {
+fn warning(mode: Mode, problems: &[Problem]) -> String {
     if mode == Mode::Release {
         return String::new();
     }
-    let reasons: Vec<String> = shortcomings.iter().map(|reason| format!("\n> - {reason}")).collect();
+    let reasons: Vec<String> = problems.iter().map(|problem| format!("\n> - {problem}")).collect();
     format!("> **This is a preview and no release.**{}", reasons.concat())
 }
 
@@ -54,7 +55,7 @@ fn install(release: &Release, target: &Target) -> String {
     let name = |asset: &str| assets::expand(asset, target, &release.dist.to_string());
     let (binary, archive, fix) = (name(assets::BINARY), name(assets::REPOSITORY), name(assets::FIX));
     let arch = target.rpm;
-    let repository = repository(release.address, arch, &archive);
+    let repository = repository(release.url, arch, &archive);
     let signed = match release.key {
         Some(_) => format!("`{SUMS}.asc`, the packages and their repository are signed."),
         None => "Nothing here is signed.".to_owned(),
@@ -77,7 +78,7 @@ fn install(release: &Release, target: &Target) -> String {
 fn versions(release: &Release, manifest: &Manifest) -> String {
     let mut rows = vec![("k3s".to_owned(), format!("{}, commit {}", manifest.k3s, manifest.commit))];
     rows.push(("pause image".to_owned(), manifest.pause_image.clone()));
-    let levels = release.parts.iter().map(|part| (part.target.go, &part.product.manifest.level));
+    let levels = release.products.iter().map(|product| (product.target.go, &product.product.manifest.level));
     rows.extend(levels.map(|(arch, level)| (format!("level of {arch}"), level.clone())));
     rows.extend(manifest.sources.iter().map(|(name, value)| (name.clone(), value.clone())));
     rows.extend(manifest.tools.iter().map(|(name, value)| (name.clone(), value.clone())));
@@ -105,9 +106,9 @@ fn listed(files: &[File]) -> String {
 
 /// Returns the commands that make a repository known to dnf: one at a URL, or one of this machine, which the archive
 /// holds.
-fn repository(address: &str, arch: &str, archive: &str) -> String {
-    let address = address.trim_end_matches('/');
-    match file_path(address) {
+fn repository(url: &str, arch: &str, archive: &str) -> String {
+    let url = url.trim_end_matches('/');
+    match file_path(url) {
         Some(path) => {
             let directory = quoted(&path.display().to_string());
             format!(
@@ -116,8 +117,8 @@ fn repository(address: &str, arch: &str, archive: &str) -> String {
             )
         }
         None => {
-            let url = quoted(&format!("{address}/{arch}/{REPO_FILE}"));
-            format!("curl -o /etc/yum.repos.d/{REPO_FILE} {url}")
+            let file = quoted(&format!("{url}/{arch}/{REPO_FILE}"));
+            format!("curl -o /etc/yum.repos.d/{REPO_FILE} {file}")
         }
     }
 }

@@ -1,58 +1,70 @@
 //! Problems that keep products from being released. All are reported at once, so that a user who fixes one
 //! also sees the next.
 
-use super::Mode;
-use super::consistency::{Makings, differing, makings};
+use super::{Mode, consistency};
 use crate::lockfile::Lockfile;
 use crate::product::manifest::Manifest;
 use crate::product::{report, run};
 use crate::upstream::release::UPSTREAM;
 use anyhow::{Result, bail};
 use std::collections::BTreeSet;
+use std::fmt;
 
-/// Problems that were found, each a sentence about one thing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Faults {
-    /// With these there can be no directory at all.
-    pub errors: Vec<String>,
-    /// With these it is no release.
-    pub shortcomings: Vec<String>,
+/// A problem that keeps products from being released.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Problem {
+    /// No directory can be made, not even a preview.
+    Blocking(String),
+    /// A preview can be made, which names the problem.
+    NonBlocking(String),
 }
 
-impl Faults {
-    /// Returns what a preview says of itself, or one error that names everything.
-    pub fn settle(self, mode: Mode) -> Result<Vec<String>> {
-        let Faults { mut errors, shortcomings } = self;
-        let refusal = match mode {
-            Mode::Preview if errors.is_empty() => return Ok(shortcomings),
-            Mode::Preview => "no directory can be made of this",
-            Mode::Release if errors.is_empty() && shortcomings.is_empty() => return Ok(shortcomings),
-            Mode::Release => {
-                errors.extend(shortcomings);
-                "a release is whole, locked, and built from an upstream tag's own commit; this is not\n  \
-                 (with --preview the directory is made of anything, says what it is not, and cannot be published)"
-            }
-        };
-        bail!("{refusal}{}", errors.iter().map(|reason| format!("\n- {reason}")).collect::<String>())
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Problem::Blocking(text) | Problem::NonBlocking(text)) = self;
+        f.write_str(text)
     }
 }
 
-/// Looks at products that are to be released together, each by its architecture.
-pub fn of_products(manifests: &[&Manifest], lock: &Lockfile) -> Faults {
-    let mut faults = Faults::default();
-    let mut seen = BTreeSet::new();
-    for manifest in manifests {
-        if !seen.insert(&manifest.arch) {
-            faults.errors.push(format!("{} is there twice", manifest.arch));
+/// Returns the problems that a preview names, or one error with all that the mode does not allow.
+pub fn check(problems: Vec<Problem>, mode: Mode) -> Result<Vec<Problem>> {
+    let (refused, allowed): (Vec<_>, Vec<_>) = problems
+        .into_iter()
+        .partition(|problem| mode == Mode::Release || matches!(problem, Problem::Blocking(_)));
+    if refused.is_empty() {
+        return Ok(allowed);
+    }
+    let reason = match mode {
+        Mode::Preview => "no directory can be made of this",
+        Mode::Release => {
+            "a release is complete, locked, and built from an upstream tag's own commit; this is not\n  \
+             (with --preview the directory is made of anything, says what it is not, and cannot be published)"
         }
-        faults
-            .shortcomings
-            .extend(of_one(manifest).into_iter().map(|what| format!("{}: {what}", manifest.arch)));
-        faults.shortcomings.extend(unlocked(manifest, lock));
+    };
+    bail!("{reason}{}", refused.iter().map(|problem| format!("\n- {problem}")).collect::<String>())
+}
+
+/// Returns the problem of packages without their source, which has to be published with them. The source packages of
+/// several architectures have one name and the same sources, so one is enough.
+pub fn no_source() -> Problem {
+    Problem::NonBlocking("the packages come without their source, k3s-*.src.rpm".to_owned())
+}
+
+/// Returns the problems of products that are to be released together, each once.
+pub fn of_products(manifests: &[&Manifest], lock: &Lockfile) -> Vec<Problem> {
+    let mut problems = consistency::between(manifests);
+    let mut architectures = BTreeSet::new();
+    for manifest in manifests {
+        let arch = &manifest.arch;
+        if !architectures.insert(arch) {
+            problems.push(Problem::Blocking(format!("there are two products for {arch}")));
+        }
+        let own = of_one(manifest).into_iter().map(|problem| format!("{arch}: {problem}"));
+        problems.extend(own.chain(unlocked(manifest, lock)).map(Problem::NonBlocking));
     }
-    faults.errors.extend(mixed(manifests));
-    faults.shortcomings = distinct(faults.shortcomings);
-    faults
+    let mut seen = BTreeSet::new();
+    problems.retain(|problem| seen.insert(problem.clone()));
+    problems
 }
 
 /// Returns the problems that a manifest by itself shows.
@@ -109,45 +121,6 @@ fn unlocked(manifest: &Manifest, lock: &Lockfile) -> Vec<String> {
     against.collect()
 }
 
-/// In what products differ that should be the same for every architecture.
-fn mixed(manifests: &[&Manifest]) -> Vec<String> {
-    let Some((first, others)) = manifests.split_first() else { return Vec::new() };
-    let expected = ingredients(first);
-    let mut found = Vec::new();
-    for other in others {
-        let theirs = ingredients(other);
-        for (name, ours, theirs) in differing(&expected, &theirs) {
-            found.push(format!(
-                "mixed: the {name} is {ours} for {} and {theirs} for {}",
-                first.arch, other.arch
-            ));
-        }
-    }
-    distinct(found)
-}
-
-/// Returns the build inputs of a product, apart from its architecture.
-fn ingredients(manifest: &Manifest) -> Makings {
-    let inside = if manifest.builtin_pause { "inside" } else { "not inside" };
-    let one = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let mut all = Makings::from([
-        one("k3s version", &manifest.k3s),
-        one("commit", &manifest.commit),
-        one("origin", &manifest.origin),
-        one("pause image", &format!("{}, {inside}", manifest.pause_image)),
-        one("list of missing parts", &manifest.incomplete.join(", ")),
-    ]);
-    all.extend(makings(&manifest.patches, &manifest.tools));
-    all.extend(manifest.sources.iter().map(|(name, value)| (format!("source {name}"), value.clone())));
-    all
-}
-
-/// Each sentence once, in the order of their first.
-fn distinct(sentences: Vec<String>) -> Vec<String> {
-    let mut seen = BTreeSet::new();
-    sentences.into_iter().filter(|sentence| seen.insert(sentence.clone())).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,22 +175,26 @@ mod tests {
         }
     }
 
-    #[test]
-    fn whole_locked_products_of_one_release_have_no_fault() {
-        let (one, other) = (manifest("riscv64"), manifest("arm64"));
-        let faults = of_products(&[&one, &other], &whole_lock());
-        assert_eq!(faults, Faults::default());
-        assert_eq!(faults.settle(Mode::Release).unwrap(), [""; 0]);
+    fn texts(problems: &[Problem]) -> Vec<String> {
+        problems.iter().map(Problem::to_string).collect()
     }
 
     #[test]
-    fn everything_that_keeps_a_product_from_being_released_is_told_in_one_error() {
+    fn complete_locked_products_have_no_problem() {
+        let (one, other) = (manifest("riscv64"), manifest("arm64"));
+        assert_eq!(of_products(&[&one, &other], &whole_lock()), []);
+    }
+
+    #[test]
+    fn one_error_names_every_problem() {
         let mut tree = manifest("riscv64");
         tree.origin = "tree".into();
         tree.incomplete = vec!["charts".into(), "k3s-root".into()];
         let what = "NOT CHECKED: whether the product runs".into();
         tree.checks.push(Check { what, seen: "qemu-riscv64 is missing".into() });
-        let error = of_products(&[&tree], &lock("{}")).settle(Mode::Release).unwrap_err().to_string();
+        let problems = of_products(&[&tree], &lock("{}"));
+        assert_eq!(check(problems.clone(), Mode::Preview).unwrap(), problems);
+        let error = check(problems, Mode::Release).unwrap_err().to_string();
         for reason in [
             &format!(
                 "\n- riscv64: it was built from a tree, and not from an upstream tag's own commit ({COMMIT})"
@@ -231,61 +208,60 @@ mod tests {
         local.third_party.modules =
             ["a v1.0.0", "b v1.0.0 => ./lab/b"].map(|text| text.parse().unwrap()).into();
         assert_eq!(
-            of_products(&[&local], &whole_lock()).shortcomings,
+            texts(&of_products(&[&local], &whole_lock())),
             ["riscv64: it is compiled from directories of its tree in place of b"]
         );
         let mut sample = manifest("riscv64");
         sample.origin = "sample".into();
         assert_eq!(
-            of_products(&[&sample], &lock("{}")).shortcomings,
+            texts(&of_products(&[&sample], &lock("{}"))),
             ["riscv64: it is the sample, which is no k3s"]
         );
     }
 
     #[test]
-    fn what_older_machines_cannot_run_and_what_was_never_run_is_not_released() {
-        let said = |change: fn(&mut Manifest)| {
+    fn a_newer_level_or_a_missing_run_is_a_problem() {
+        let problems = |change: fn(&mut Manifest)| {
             let mut manifest = manifest("riscv64");
             change(&mut manifest);
-            of_products(&[&manifest], &whole_lock()).shortcomings
+            texts(&of_products(&[&manifest], &whole_lock()))
         };
         assert_eq!(
-            said(|manifest| manifest.level = "rva22u64".into()),
+            problems(|manifest| manifest.level = "rva22u64".into()),
             ["riscv64: it is built for rva22u64, and machines of rva20u64 cannot run it"]
         );
-        let never = said(|manifest| manifest.checks.clear());
+        let never = problems(|manifest| manifest.checks.clear());
         assert!(never.len() == 1 && never[0].contains("does not say that it was run"), "{never:?}");
     }
 
     #[test]
-    fn what_the_lock_does_not_know_or_knows_otherwise_is_not_released() {
+    fn an_unlocked_source_is_a_problem() {
         let (one, other) = (manifest("riscv64"), manifest("arm64"));
         assert_eq!(
-            of_products(&[&one, &other], &lock("{}")).shortcomings,
+            texts(&of_products(&[&one, &other], &lock("{}"))),
             [
                 format!("k3s.lock.json does not lock v1.33.0+k3s1 of {UPSTREAM}"),
                 format!("k3s.lock.json does not lock v1.6.0-k3s1 of {PLUGINS}"),
             ],
-            "each is told once, for all architectures"
+            "each is reported once, for all architectures"
         );
         let mut moved = manifest("riscv64");
         moved.commit = "a".repeat(40);
-        let said = of_products(&[&moved], &whole_lock()).shortcomings;
         assert_eq!(
-            said,
+            texts(&of_products(&[&moved], &whole_lock())),
             [format!("{UPSTREAM} v1.33.0+k3s1 is locked to {COMMIT}, but {} was built", moved.commit)]
         );
     }
 
     #[test]
-    fn products_that_differ_in_more_than_their_architecture_make_no_directory_even_in_preview() {
+    fn mixed_products_make_no_preview() {
         let one = manifest("riscv64");
         let mut other = manifest("arm64");
         other.k3s = "v1.33.1+k3s1".into();
         other.tools.insert("go".into(), "1.24.3".into());
         other.patches.clear();
-        let faults = of_products(&[&one, &other], &whole_lock());
-        let error = faults.settle(Mode::Preview).unwrap_err().to_string();
+        let problems = of_products(&[&one, &other], &whole_lock());
+        let error = check(problems, Mode::Preview).unwrap_err().to_string();
         for reason in [
             "the k3s version is v1.33.0+k3s1 for riscv64 and v1.33.1+k3s1 for arm64",
             "the tool go is 1.24.2 for riscv64 and 1.24.3 for arm64",
@@ -293,7 +269,8 @@ mod tests {
         ] {
             assert!(error.contains(reason), "{reason}: {error}");
         }
+        assert!(!error.contains("is locked to"), "{error}");
         let twice = of_products(&[&one, &one], &whole_lock());
-        assert_eq!(twice.errors, ["riscv64 is there twice"]);
+        assert_eq!(twice, [Problem::Blocking("there are two products for riscv64".into())]);
     }
 }

@@ -74,7 +74,7 @@ fn index(packaging: &Packaging, directory: &Path, topdir: &Topdir) -> Result<()>
 
 /// `rpm/k3s-riscv64.repo` with the URL of the published repository.
 fn repo_file(packaging: &Packaging, key: Option<&Key>) -> Result<String> {
-    let base = format!("{}/$basearch/", packaging.address.trim_end_matches('/'));
+    let base = format!("{}/$basearch/", packaging.url.trim_end_matches('/'));
     let checked = if key.is_some() { "1" } else { "0" };
     let values = BTreeMap::from([
         ("gpgcheck", checked.into()),

@@ -112,7 +112,7 @@ pub fn packaging(product: &Product) -> Packaging<'_> {
         release: 1,
         version: rpm_version(&manifest.k3s.parse().unwrap(), &manifest.commit, manifest.source_date_epoch)
             .unwrap(),
-        address: "file:///srv/k3s-riscv64".to_owned(),
+        url: "file:///srv/k3s-riscv64".to_owned(),
         rebuild: None,
     }
 }

@@ -13,7 +13,7 @@ use xtask::context::Context;
 use xtask::digest::Digest;
 use xtask::product::Product;
 use xtask::product::manifest::Manifest;
-use xtask::release::{Mode, Part, Release};
+use xtask::release::{Mode, PackagedProduct, Release};
 use xtask::rpm::Packaging;
 
 pub const VERSION: &str = "v1.33.0+k3s1";
@@ -49,10 +49,9 @@ pub fn released(place: &Place, mode: Mode) -> PathBuf {
     let dist = packaging.dist;
     let packages = packaging.publish(None).unwrap();
     source_package(&packages.directory);
-    let parts = [Part { target: fake::riscv64(), product, packages }];
-    let address = "file:///srv/k3s-riscv64";
-    let shortcomings = vec![];
-    Release { context: &context, mode, parts: &parts, dist, address, key: None, shortcomings }
+    let products = [PackagedProduct { target: fake::riscv64(), product, packages }];
+    let url = "file:///srv/k3s-riscv64";
+    Release { context: &context, mode, products: &products, dist, url, key: None, problems: vec![] }
         .publish()
         .unwrap()
 }
@@ -123,7 +122,7 @@ fn a_release_holds_everything_with_sums_that_hold_and_no_path_of_this_machine() 
     );
     assert_eq!(said.lines().count(), names.len() - 1, "{said}");
     assert!(
-        place.succeeds([&"release".into(), &"check".into(), &directory]).contains("all 15 files are what")
+        place.succeeds([&"release".into(), &"check".into(), &directory]).contains("all 15 files are correct")
     );
     let here = place.path("").display().to_string();
     for name in ["NOTES.md", "k3s-riscv64.repo", "manifest-riscv64.json"] {
@@ -330,8 +329,8 @@ fn everything_that_speaks_against_a_release_is_told_at_once_and_nothing_is_made(
     fake::product(&product, VERSION);
     let product = product.to_str().unwrap();
     let said = place.fails(["release", "--preview", "--sample", "--level", "rva22u64", "--product", product]);
-    for other in ["k3s: v1.33.0+k3s1, not v0.35.0+k3s1.sample", "its level: rva20u64, not rva22u64"] {
-        assert!(said.contains(&format!("another product than was chosen: {other}")), "{said}");
+    for other in ["k3s version: v1.33.0+k3s1, not v0.35.0+k3s1.sample", "level: rva20u64, not rva22u64"] {
+        assert!(said.contains(&format!("another product than was selected: {other}")), "{said}");
     }
     let said = place.fails(["release", "--product", "nowhere", "--product", "elsewhere"]);
     assert!(

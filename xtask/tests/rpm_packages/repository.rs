@@ -18,11 +18,11 @@ pub fn can_solve(what: &str) -> bool {
 }
 
 /// Publishes the packages of a fake product and returns their repository.
-fn published(version: &str, address: &str) -> PathBuf {
+fn published(version: &str, url: &str) -> PathBuf {
     let directory = scratch().join("repositories").join(version);
     fake::product(&directory, version);
     let product = Product::open(&directory, fake::riscv64()).unwrap();
-    Packaging { address: address.to_owned(), ..packaging(&product) }.publish(None).unwrap().directory
+    Packaging { url: url.to_owned(), ..packaging(&product) }.publish(None).unwrap().directory
 }
 
 fn ours() -> &'static Path {

@@ -188,7 +188,5 @@ fn a_signed_release_has_signed_sums_and_the_key_they_are_verified_with() {
     expect_success(gpg(&["--batch", "--verify", "SHA256SUMS.asc", "SHA256SUMS"]));
     let notes = fs::read_to_string(directory.join("NOTES.md")).unwrap();
     assert!(notes.contains("`SHA256SUMS.asc`, the packages and their repository are signed."), "{notes}");
-    assert!(
-        place.succeeds([&"release".into(), &"check".into(), &directory]).contains("are what they should be")
-    );
+    assert!(place.succeeds([&"release".into(), &"check".into(), &directory]).contains("are correct"));
 }

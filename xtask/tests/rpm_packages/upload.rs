@@ -26,7 +26,8 @@ fn a_preview_says_what_it_is_and_is_not_uploaded() {
     );
     let said = failed(&place.xtask([&"release".into(), &"upload".into(), &directory]).output().unwrap());
     assert!(
-        said.contains("it is incomplete") && said.contains("This is a preview and must not be published"),
+        said.contains("it is incomplete")
+            && said.contains("the directory is a preview and must not be published"),
         "{said}"
     );
     assert!(!record.exists(), "gh was called");
@@ -36,7 +37,7 @@ fn a_preview_says_what_it_is_and_is_not_uploaded() {
     let record = gh(&mut place, "");
     let directory = released(&place, Mode::Preview);
     let said = failed(&place.xtask([&"release".into(), &"upload".into(), &directory]).output().unwrap());
-    assert!(said.contains("This is a preview and must not be published"), "{said}");
+    assert!(said.contains("the directory is a preview and must not be published"), "{said}");
     assert!(!record.exists(), "gh was called");
 }
 

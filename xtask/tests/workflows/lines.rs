@@ -128,7 +128,7 @@ fn refuses_what_was_made_otherwise(product: &Path) {
     ]);
     for difference in wanted {
         assert!(
-            said.contains(&format!("riscv64: it is another product than was chosen: {difference}")),
+            said.contains(&format!("riscv64: it is another product than was selected: {difference}")),
             "{said}"
         );
     }
