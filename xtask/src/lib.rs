@@ -22,6 +22,7 @@ pub mod process;
 pub mod alias;
 pub mod archive;
 pub mod file_lock;
+pub mod atomic_dir;
 pub mod fetch;
 pub mod lockfile;
 pub mod page;

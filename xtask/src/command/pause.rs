@@ -1,9 +1,9 @@
 //! `cargo xtask pause`: the pause program and its image, without building k3s.
 
 use super::arch_args::ArchList;
+use crate::atomic_dir::AtomicDir;
 use crate::context::Context;
 use crate::dir::shown;
-use crate::file_lock::FileLock;
 use crate::image::content::Blob;
 use crate::image::push::{self, Transport};
 use crate::image::{self, Compression, PauseImage, installed, layout};
@@ -110,8 +110,7 @@ fn images(context: &Context, targets: &[&'static Target]) -> Result<Vec<PauseIma
 /// A line of the table: file, size, what it is.
 type Row = (String, String, String);
 
-/// Writes all forms into a directory that takes the old one's place when it is whole, so that nothing of an
-/// earlier run lies beside them.
+/// Writes all forms into a new directory that replaces the old one.
 fn write(
     context: &Context,
     images: &[PauseImage],
@@ -119,26 +118,9 @@ fn write(
     compression: Compression,
     directory: &Path,
 ) -> Result<Vec<Row>> {
-    let _lock = FileLock::acquire(context, &context.work.join("pause-image.lock"))?;
-    let making = directory.with_extension("making");
-    let replaced = directory.with_extension("replaced");
-    for stale in [&making, &replaced] {
-        if stale.exists() {
-            fs::remove_dir_all(stale)?;
-        }
-    }
-    fs::create_dir_all(&making)?;
-    let rows = fill(&making, images, names, compression).inspect_err(|_| {
-        // The failure itself is what the person has to hear of; the next run tries again to remove this.
-        let _ = fs::remove_dir_all(&making);
-    })?;
-    if directory.exists() {
-        fs::rename(directory, &replaced)?;
-    }
-    fs::rename(&making, directory)?;
-    if replaced.exists() {
-        fs::remove_dir_all(&replaced)?;
-    }
+    let making = AtomicDir::create(context, directory)?;
+    let rows = fill(making.path(), images, names, compression)?;
+    making.commit()?;
     Ok(rows)
 }
 

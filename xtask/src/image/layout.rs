@@ -3,7 +3,7 @@
 
 use crate::image::content::{Blob, PauseImage, labels};
 use crate::reference::Reference;
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use fs_err as fs;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -31,27 +31,18 @@ pub fn index(images: &[PauseImage]) -> Blob {
     )
 }
 
-/// Writes the layout; the directory appears by rename and must not exist before. Returns the index.
+/// Writes the layout into a new directory and returns the index.
 pub fn write(images: &[PauseImage], names: &[Reference], directory: &Path) -> Result<Blob> {
-    let parent = directory.parent().context("a layout lies in a directory")?;
-    fs::create_dir_all(parent)?;
-    let making = tempfile::Builder::new()
-        .prefix(".layout-")
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .tempdir_in(parent)
-        .with_context(|| format!("cannot write to {}", parent.display()))?;
+    fs::create_dir(directory)?;
     let index = index(images);
-    let blobs = making.path().join("blobs/sha256");
+    let blobs = directory.join("blobs/sha256");
     fs::create_dir_all(&blobs)?;
-    let parts = images.iter().flat_map(|image| [&image.layer, &image.config, &image.manifest]);
-    for blob in parts.chain([&index]) {
+    let all = images.iter().flat_map(|image| [&image.layer, &image.config, &image.manifest]);
+    for blob in all.chain([&index]) {
         fs::write(blobs.join(blob.digest.as_str()), &blob.bytes)?;
     }
-    fs::write(making.path().join("oci-layout"), json!({"imageLayoutVersion": "1.0.0"}).to_string())?;
-    fs::write(making.path().join("index.json"), entry_points(&index, names).to_string())?;
-    fs::rename(making.path(), directory)?;
-    // Nothing is left under the temporary name, so there is nothing to remove.
-    let _ = making.keep();
+    fs::write(directory.join("oci-layout"), json!({"imageLayoutVersion": "1.0.0"}).to_string())?;
+    fs::write(directory.join("index.json"), entry_points(&index, names).to_string())?;
     Ok(index)
 }
 

@@ -160,17 +160,12 @@ pub fn host() -> Result<&'static Target> {
     Target::host().ok_or_else(|| anyhow!("Debian is not known to us on {} machines", std::env::consts::ARCH))
 }
 
-/// Unpacks packages into a directory that appears whole: the first, then the others side by side, since no two packages
-/// of a release have a file in common. None of their scripts is run.
-pub fn unpack(context: &Context, packages: &[PathBuf], directory: &Path) -> Result<()> {
-    let parent = directory.parent().context("unpacked packages have a directory")?;
-    fs::create_dir_all(parent)?;
-    let making = tempfile::tempdir_in(parent)?;
-    let into = making.path();
-    let unpack = |package: &PathBuf| -> Result<()> {
-        cmd!(context, "dpkg-deb --extract {package} {into}").log("apt").run()?;
-        Ok(())
-    };
+/// Unpacks packages into a directory: the first, then the others in parallel, since no two packages of a release
+/// have a file in common. None of their scripts is run.
+pub fn unpack(context: &Context, packages: &[PathBuf], into: &Path) -> Result<()> {
+    fs::create_dir_all(into)?;
+    let unpack =
+        |package: &PathBuf| cmd!(context, "dpkg-deb --extract {package} {into}").log("apt").run().map(drop);
     let mut waiting = packages.iter();
     waiting.next().map(unpack).transpose()?;
     let waiting = Mutex::new(waiting);
@@ -179,9 +174,7 @@ pub fn unpack(context: &Context, packages: &[PathBuf], directory: &Path) -> Resu
         let work = || std::iter::from_fn(next).try_for_each(unpack);
         let workers: Vec<_> = (0..context.jobs.max(1)).map(|_| scope.spawn(work)).collect();
         workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
-    })?;
-    fs::rename(making.keep(), directory)?;
-    Ok(())
+    })
 }
 
 /// The URLs of Debian's main archive among `origin site` lines.

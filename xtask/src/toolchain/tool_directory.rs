@@ -6,9 +6,9 @@
 //! seal shows damage and not malice, so nothing is used that a user other than the owner of this program, root or
 //! the caller could have written (see [`Trust`]).
 
+use crate::atomic_dir::AtomicDir;
 use crate::context::{Context, Network};
 use crate::dir;
-use crate::file_lock::FileLock;
 use crate::trust::Trust;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
@@ -41,7 +41,7 @@ impl ToolDirectory<'_> {
         if context.network == Network::Forbidden {
             bail!("{name} {version} {damage}, and --offline forbids fetching it");
         }
-        let _lock = FileLock::acquire(context, &directory.with_file_name(format!("{name}.lock")))?;
+        let making = AtomicDir::create(context, &directory)?;
         // Another process may have made it meanwhile.
         match State::of(&directory, &trust) {
             State::Verified => return Ok(directory.join(FILES)),
@@ -51,14 +51,10 @@ impl ToolDirectory<'_> {
             }
         }
         let running = context.progress.step(format!("fetch {name}"));
-        let making = directory.with_file_name(format!("{name}.making"));
-        clear(&making)?;
-        fs::create_dir(&making)?;
-        make(&making.join(FILES))?;
-        protect(&making)?;
-        seal(&making)?;
-        clear(&directory)?;
-        fs::rename(&making, &directory)?;
+        make(&making.path().join(FILES))?;
+        protect(making.path())?;
+        seal(making.path())?;
+        making.commit()?;
         running.done(version);
         Ok(directory.join(FILES))
     }
@@ -87,15 +83,6 @@ impl State {
             Ok(Some(difference)) => State::Damaged(difference),
             Err(error) => State::Damaged(format!("{error:#}")),
         }
-    }
-}
-
-/// Removes whatever has this path, following no link.
-fn clear(path: &Path) -> Result<()> {
-    match path.symlink_metadata() {
-        Err(_) => Ok(()),
-        Ok(metadata) if metadata.is_dir() => Ok(fs::remove_dir_all(path)?),
-        Ok(_) => Ok(fs::remove_file(path)?),
     }
 }
 
@@ -318,17 +305,6 @@ mod tests {
             fs::set_permissions(open, std::fs::Permissions::from_mode(0o777)).unwrap();
             cache.assert_made_again();
         }
-    }
-
-    #[test]
-    fn leftovers_of_a_killed_run_are_removed() {
-        let cache = Cache::new();
-        fs::remove_dir_all(&cache.directory).unwrap();
-        let making = cache.directory.with_file_name("tool.making");
-        fs::create_dir_all(making.join(FILES)).unwrap();
-        fs::write(making.join(FILES).join("stale"), "").unwrap();
-        assert!(!cache.get().unwrap().join("stale").exists());
-        assert!(!making.exists());
     }
 
     #[test]
