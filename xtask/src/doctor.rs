@@ -1,7 +1,7 @@
-//! Check of this machine for the commands' needs, and the command line that installs what is missing.
+//! Check of this machine for the commands' requirements, and the command line that installs what is missing.
 //!
-//! [`needs`] is the table, [`packages`] names each distribution's packages for it, [`search`] looks for one need,
-//! [`repair`] writes the command line. The check fetches nothing and changes nothing.
+//! [`requirements`] is the table, [`search`] looks for one requirement, [`fix`] writes the command line. The check
+//! fetches nothing and changes nothing.
 
 pub mod fix;
 pub mod packages;
@@ -11,13 +11,14 @@ pub mod tool;
 
 use crate::context::{Context, Network};
 use anyhow::{Result, bail};
+use clap::ValueEnum;
 use packages::Distribution;
-use requirements::{NEEDS, Need};
+use requirements::{REQUIREMENTS, Requirement};
 use search::Finding;
 use std::collections::BTreeSet;
 
-/// A command that has needs of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+/// A command that has requirements of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Purpose {
     // These two read a release as `build` does.
     #[value(aliases = ["patch", "images"])]
@@ -53,55 +54,51 @@ impl Purpose {
     }
 
     /// Returns the name that is given after `--for`.
-    pub fn name(self) -> &'static str {
-        use Purpose::*;
-        match self {
-            Build => "build",
-            Pause => "pause",
-            Push => "push",
-            Rpm => "rpm",
-            Boot => "boot",
-            Test => "test",
-            Bench => "bench",
-        }
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 }
 
-/// A need and its state on this machine.
+/// A requirement and its state on this machine.
 #[derive(Clone, Debug)]
 pub struct Diagnosis {
-    pub need: &'static Need,
+    pub requirement: &'static Requirement,
     pub finding: Finding,
 }
 
-/// Returns the needs of one command, or of all.
-pub fn needs(purpose: Option<Purpose>) -> impl Iterator<Item = &'static Need> {
-    NEEDS.iter().filter(move |need| {
-        purpose.is_none_or(|purpose| need.purposes.iter().any(|own| purpose.parts().contains(own)))
+impl Diagnosis {
+    fn of(offline: &Context, requirement: &'static Requirement) -> Diagnosis {
+        Diagnosis { requirement, finding: requirement.search.look(offline) }
+    }
+}
+
+/// Returns the requirements of one command, or of all.
+pub fn requirements(purpose: Option<Purpose>) -> impl Iterator<Item = &'static Requirement> {
+    REQUIREMENTS.iter().copied().filter(move |requirement| {
+        purpose.is_none_or(|purpose| requirement.purposes.iter().any(|own| purpose.parts().contains(own)))
     })
 }
 
 /// Looks for everything, given a context that is forbidden the network.
 pub fn examine(offline: &Context, purpose: Option<Purpose>) -> Vec<Diagnosis> {
-    needs(purpose).map(|need| Diagnosis { need, finding: need.search.look(offline) }).collect()
+    requirements(purpose).map(|requirement| Diagnosis::of(offline, requirement)).collect()
 }
 
-/// Checks that these needs of a command are met, or can be fetched by it; the error ends with the command line
-/// that installs the rest.
-pub fn require(context: &Context, purpose: Purpose, names: &[&str]) -> Result<()> {
+/// Checks that these requirements of a command are met, or can be fetched by it; the error ends with the command
+/// line that installs the rest.
+pub fn require(context: &Context, purpose: Purpose, requirements: &[&'static Requirement]) -> Result<()> {
     let offline = Context::new(Some(context.jobs), Network::Forbidden)?;
-    let needs = NEEDS.iter().filter(|need| names.contains(&need.name));
-    let found = needs.map(|need| Diagnosis { need, finding: need.search.look(&offline) });
     let is_missing = |finding: &Finding| matches!(finding, Finding::OffPath(_) | Finding::Missing(_));
+    let found = requirements.iter().map(|requirement| Diagnosis::of(&offline, requirement));
     let missing: Vec<Diagnosis> = found.filter(|diagnosis| is_missing(&diagnosis.finding)).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let tools: Vec<&str> = missing.iter().map(|diagnosis| diagnosis.need.name).collect();
-    bail!("not found: {}{}", tools.join(", "), remedies(&missing, Some(purpose), &[]))
+    let names: Vec<&str> = missing.iter().map(|diagnosis| diagnosis.requirement.name).collect();
+    bail!("not found: {}{}", names.join(", "), remedies(&missing, Some(purpose), &[]))
 }
 
-/// Returns what to do about all that is missing, as the end of an error.
+/// Returns the remedies for all that is missing, as the end of an error.
 pub fn remedies(missing: &[Diagnosis], purpose: Option<Purpose>, settings: &[String]) -> String {
     let distribution = Distribution::here();
     let mut text = String::new();

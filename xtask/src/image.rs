@@ -6,7 +6,6 @@
 //! ```
 
 pub mod content;
-pub mod crane;
 pub mod docker_archive;
 pub mod installed;
 pub mod layout;

@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use xtask::boot::guest::Guest;
 use xtask::context::{Context, Network};
 use xtask::doctor::packages::Distribution;
-use xtask::doctor::requirements::{NEEDS, Need};
+use xtask::doctor::requirements::{REQUIREMENTS, Requirement};
 use xtask::doctor::search::Search;
 use xtask::doctor::{self, Purpose};
 use xtask::pins::Pins;
@@ -33,9 +33,9 @@ impl Machine {
     /// Returns a machine with a stand-in for every executable and tool that the tests need.
     fn whole() -> Machine {
         let machine = Machine::bare();
-        for need in doctor::needs(Some(Purpose::Test)) {
-            if let Search::Executable(program) = &need.search {
-                machine.put(program.names[0], "echo tool 99.1");
+        for requirement in doctor::requirements(Some(Purpose::Test)) {
+            if let Search::Executable(search) = &requirement.search {
+                machine.put(search.names[0], "echo tool 99.1");
             }
         }
         let libraries = machine.directory.path().join("rustlib");
@@ -121,11 +121,12 @@ fn text(bytes: &[u8]) -> String {
 /// Returns the names of the needs whose line has this mark.
 fn marked(output: &Output, mark: char) -> BTreeSet<&'static str> {
     let stdout = text(&output.stdout);
-    let is_of = |line: &str, need: &Need| {
-        line.strip_prefix(mark).is_some_and(|rest| rest.trim_start().starts_with(&format!("{} ", need.name)))
+    let is_of = |line: &str, requirement: &Requirement| {
+        line.strip_prefix(mark)
+            .is_some_and(|rest| rest.trim_start().starts_with(&format!("{} ", requirement.name)))
     };
-    let named = NEEDS.iter().filter(|need| stdout.lines().any(|line| is_of(line, need)));
-    named.map(|need| need.name).collect()
+    let named = REQUIREMENTS.iter().filter(|requirement| stdout.lines().any(|line| is_of(line, requirement)));
+    named.map(|requirement| requirement.name).collect()
 }
 
 /// Returns the words of the repair command, which is the last line.
@@ -142,9 +143,11 @@ fn everything_that_is_missing_is_named_at_once_with_one_line_that_repairs_it() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let missing = marked(&output, '✗');
     // These are not looked for on the search path.
-    let expected: BTreeSet<_> = doctor::needs(Some(Purpose::Test))
-        .filter(|need| !matches!(need.search, Search::File(_) | Search::Sandbox | Search::Storage))
-        .map(|need| need.name)
+    let expected: BTreeSet<_> = doctor::requirements(Some(Purpose::Test))
+        .filter(|requirement| {
+            !matches!(requirement.search, Search::File(_) | Search::Sandbox | Search::Storage)
+        })
+        .map(|requirement| requirement.name)
         .collect();
     assert!(missing.is_superset(&expected), "{:?}", expected.difference(&missing));
     let line = repair(&output);
@@ -193,7 +196,7 @@ fn an_apt_without_debian_lends_nothing_until_a_mirror_is_named() {
 fn a_machine_that_has_everything_passes() {
     let output = Machine::whole().doctor(&["--for", "test", "--offline"]);
     assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
-    assert_eq!(marked(&output, '✓').len(), doctor::needs(Some(Purpose::Test)).count());
+    assert_eq!(marked(&output, '✓').len(), doctor::requirements(Some(Purpose::Test)).count());
 }
 
 #[test]

@@ -14,6 +14,9 @@ use crate::boot::watch::watch;
 use crate::boot::{self, page, shell};
 use crate::context::Context;
 use crate::dir;
+use crate::doctor::requirements::{
+    CREATEREPO_C, DEBIAN_GUEST, DEPMOD, MKE2FS, QEMU_SYSTEM, RPMBUILD, Requirement, USER_NAMESPACES,
+};
 use crate::doctor::{self, Purpose};
 use crate::file_lock::FileLock;
 use crate::process::Event;
@@ -98,7 +101,7 @@ impl Args {
         if self.shell {
             shell::require_terminal()?;
         }
-        doctor::require(&context, Purpose::Boot, &self.tools())?;
+        doctor::require(&context, Purpose::Boot, &self.requirements())?;
         self.rootfs.as_deref().map(rootfs::require).transpose()?;
         let (context, artifacts) = self.artifacts(context)?;
         let scenarios = self.scenarios(&context, &artifacts)?;
@@ -154,15 +157,14 @@ impl Args {
         Ok(())
     }
 
-    /// Returns the tools that are needed, by their names in doctor's table.
-    fn tools(&self) -> Vec<&'static str> {
-        let mut names = vec!["qemu-system-riscv64", "mke2fs", "depmod", "Debian's packages"];
+    fn requirements(&self) -> Vec<&'static Requirement> {
+        let mut all = vec![&QEMU_SYSTEM, &MKE2FS, &DEPMOD, &DEBIAN_GUEST];
         // A user other than root writes the disks in a user namespace.
-        names.extend((!userns::is_root()).then_some("user namespaces"));
+        all.extend((!userns::is_root()).then_some(&USER_NAMESPACES));
         // For the stub of the guest's distribution, even if the packages are built already.
-        names.extend(self.binary.is_none().then_some("rpmbuild"));
-        names.extend((self.binary.is_none() && self.rpm.is_none()).then_some("createrepo_c"));
-        names
+        all.extend(self.binary.is_none().then_some(&RPMBUILD));
+        all.extend((self.binary.is_none() && self.rpm.is_none()).then_some(&CREATEREPO_C));
+        all
     }
 
     /// Returns the artifacts to test, which are built unless options name them.

@@ -1,4 +1,4 @@
-//! `cargo xtask doctor`: what the commands need, what was found, and the one line that repairs it.
+//! `cargo xtask doctor`: the commands' requirements, what was found, and the line that installs the rest.
 
 use crate::context::{Context, Network};
 use crate::doctor::fix;
@@ -10,7 +10,7 @@ use crate::userns;
 use anyhow::{Result, anyhow, bail};
 use std::io::IsTerminal;
 
-/// What each command needs, what was found, and the line that repairs it
+/// Check what each command needs, and print the line that installs what is missing
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask doctor                     everything that any command needs
@@ -21,7 +21,7 @@ pub struct Args {
     #[arg(long = "for", value_name = "COMMAND", value_enum)]
     purpose: Option<Purpose>,
 
-    /// Repair it: install packages, which takes root, and fetch what commands would fetch by themselves
+    /// Install missing packages, which takes root, and fetch what commands would fetch by themselves
     #[arg(long)]
     fix: bool,
 }
@@ -34,9 +34,9 @@ impl Args {
             if context.network == Network::Forbidden {
                 bail!("--fix fetches what is missing, and --offline forbids that");
             }
-            diagnoses = self.repair(context, &offline, diagnoses)?;
+            diagnoses = self.install(context, &offline, diagnoses)?;
         }
-        // What a command fetches by itself is no defect, unless it was to be here now.
+        // Tools that commands fetch by themselves may be missing, unless they are to be here now.
         let fetchable = if self.fix || context.network == Network::Forbidden {
             ("✗", "is not in the cache")
         } else {
@@ -55,11 +55,11 @@ impl Args {
         Err(self.failure(context, all, &diagnoses))
     }
 
-    /// The error that ends with the line which repairs what is missing.
+    /// Returns the error, which ends with the line that installs what is missing.
     fn failure(&self, context: &Context, all: usize, missing: &[Diagnosis]) -> anyhow::Error {
         let mut settings = Vec::new();
-        for Diagnosis { need, .. } in missing {
-            match need.search {
+        for Diagnosis { requirement, .. } in missing {
+            match requirement.search {
                 Search::Namespaces => settings.extend(userns::setting().map(str::to_owned)),
                 Search::Storage => {
                     let obstacles = storage::obstacles(context).unwrap_or_default();
@@ -69,11 +69,11 @@ impl Args {
             }
         }
         let remedies = doctor::remedies(missing, self.purpose, &settings);
-        anyhow!("{} of {all} needs are not met{remedies}", missing.len())
+        anyhow!("{} of {all} requirements are not met{remedies}", missing.len())
     }
 
     /// Installs packages where this is root, fetches the tools, and looks again.
-    fn repair(
+    fn install(
         &self,
         context: &Context,
         offline: &Context,
@@ -83,22 +83,23 @@ impl Args {
         let packages = fix::packages(distribution, &diagnoses);
         if let Some(distribution) = distribution.filter(|_| !packages.is_empty() && userns::is_root()) {
             fix::install(context, distribution, &packages)?;
-            // What was installed may be what it takes to fetch the rest.
+            // The packages may be what it takes to fetch the rest.
             diagnoses = doctor::examine(offline, self.purpose);
         }
         for diagnosis in &diagnoses {
-            if let (Finding::Fetchable, Search::Tool(tool)) = (&diagnosis.finding, &diagnosis.need.search)
+            if let (Finding::Fetchable, Search::Tool(tool)) =
+                (&diagnosis.finding, &diagnosis.requirement.search)
                 && let Err(error) = tool.get(context)
             {
                 let causes = crate::error::chain(&error);
-                context.progress.print(format!("cannot get {}: {causes}", diagnosis.need.name));
+                context.progress.print(format!("cannot get {}: {causes}", diagnosis.requirement.name));
             }
         }
         Ok(doctor::examine(offline, self.purpose))
     }
 }
 
-/// Prints one line for each need: how it stands, what was found, what it is for.
+/// Prints one line for each requirement: a mark, the finding, the use.
 fn show(diagnoses: &[Diagnosis], fetchable: (&'static str, &str)) {
     let colours =
         std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
@@ -106,27 +107,28 @@ fn show(diagnoses: &[Diagnosis], fetchable: (&'static str, &str)) {
         if colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     };
     let rows: Vec<_> =
-        diagnoses.iter().map(|diagnosis| (diagnosis, told(&diagnosis.finding, fetchable))).collect();
-    let name_width = rows.iter().map(|(diagnosis, _)| diagnosis.need.name.len()).max().unwrap_or_default();
+        diagnoses.iter().map(|diagnosis| (diagnosis, described(&diagnosis.finding, fetchable))).collect();
+    let name_width =
+        rows.iter().map(|(diagnosis, _)| diagnosis.requirement.name.len()).max().unwrap_or_default();
     let found_width = rows.iter().map(|(_, (_, found))| found.len()).max().unwrap_or_default();
-    for (Diagnosis { need, .. }, (mark, found)) in &rows {
+    for (Diagnosis { requirement, .. }, (mark, found)) in &rows {
         let colour = match *mark {
             "✓" => "32",
             "○" => "33",
             _ => "31",
         };
-        let users: Vec<&str> = need.purposes.iter().map(|purpose| purpose.name()).collect();
+        let users: Vec<String> = requirement.purposes.iter().map(|purpose| purpose.name()).collect();
         println!(
             "{} {:<name_width$}  {found:<found_width$}  {}",
             paint(colour, mark),
-            need.name,
-            paint("2", &format!("{} ({})", need.why, users.join(", ")))
+            requirement.name,
+            paint("2", &format!("{} ({})", requirement.why, users.join(", ")))
         );
     }
 }
 
-/// A mark, and what was found in words.
-fn told(finding: &Finding, fetchable: (&'static str, &str)) -> (&'static str, String) {
+/// Returns a mark and a description of a finding.
+fn described(finding: &Finding, fetchable: (&'static str, &str)) -> (&'static str, String) {
     match finding {
         Finding::Found(what) => ("✓", what.clone()),
         Finding::Fetchable => (fetchable.0, fetchable.1.to_owned()),

@@ -5,6 +5,7 @@ use super::build::{self, BuildOptions};
 use super::source_args::SourceArgs;
 use crate::context::Context;
 use crate::dir::shown;
+use crate::doctor::requirements::{CREATEREPO_C, GPG, RPMBUILD, RPMSIGN, Requirement};
 use crate::doctor::{self, Purpose};
 use crate::k3s::Build;
 use crate::product::Product;
@@ -45,10 +46,10 @@ pub struct Args {
 }
 
 /// The programs that packages are built with, by their names in doctor's table.
-const PACKAGING: &[&str] = &["rpmbuild", "createrepo_c"];
+const PACKAGING: &[&Requirement] = &[&RPMBUILD, &CREATEREPO_C];
 
 /// The programs that sign.
-const SIGNING: &[&str] = &["rpmsign", "gpg"];
+const SIGNING: &[&Requirement] = &[&RPMSIGN, &GPG];
 
 /// Heading in the help of the options that builds do not have.
 pub const HEADING: &str = "The packages";

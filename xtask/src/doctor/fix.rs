@@ -1,7 +1,7 @@
-//! Repair of a machine: one command line for the user to run, or the same commands run by us.
+//! Installation of missing requirements: one command line for the user, or the same commands run by us.
 
 use super::packages::Distribution;
-use super::requirements::{Need, Remedy};
+use super::requirements::{Remedy, Requirement};
 use super::search::Finding;
 use super::{Diagnosis, Purpose};
 use crate::context::Context;
@@ -13,28 +13,32 @@ use std::collections::BTreeSet;
 /// Returns the packages of everything that is missing and cannot be fetched.
 pub fn packages(distribution: Option<Distribution>, diagnoses: &[Diagnosis]) -> BTreeSet<&'static str> {
     let Some(distribution) = distribution else { return BTreeSet::new() };
-    missing(diagnoses, Remedy::Package).flat_map(|need| distribution.packages(need)).collect()
+    missing(diagnoses).flat_map(|requirement| requirement.packages(distribution)).collect()
 }
 
 /// Returns the names of what is missing and for which no package is known here.
 pub fn without_package(distribution: Option<Distribution>, diagnoses: &[Diagnosis]) -> Vec<&'static str> {
-    let has_package = |need: &Need| distribution.is_some_and(|here| here.packages(need).next().is_some());
-    missing(diagnoses, Remedy::Package).filter(|need| !has_package(need)).map(|need| need.name).collect()
+    let is_unknown = |requirement: &&Requirement| {
+        matches!(requirement.remedy, Remedy::Packages(_))
+            && distribution.is_none_or(|here| requirement.packages(here).next().is_none())
+    };
+    missing(diagnoses).filter(is_unknown).map(|requirement| requirement.name).collect()
 }
 
 /// Returns the names of what is missing and Rust's own installer has.
 pub fn of_rustup(diagnoses: &[Diagnosis]) -> Vec<&'static str> {
-    missing(diagnoses, Remedy::Rustup).map(|need| need.name).collect()
+    let all = missing(diagnoses).filter(|requirement| requirement.remedy == Remedy::Rustup);
+    all.map(|requirement| requirement.name).collect()
 }
 
-fn missing(diagnoses: &[Diagnosis], remedy: Remedy) -> impl Iterator<Item = &'static Need> {
-    let needs = diagnoses.iter().filter(|diagnosis| matches!(diagnosis.finding, Finding::Missing(_)));
-    needs.map(|diagnosis| diagnosis.need).filter(move |need| need.remedy == remedy)
+fn missing(diagnoses: &[Diagnosis]) -> impl Iterator<Item = &'static Requirement> {
+    let missing = diagnoses.iter().filter(|diagnosis| matches!(diagnosis.finding, Finding::Missing(_)));
+    missing.map(|diagnosis| diagnosis.requirement)
 }
 
-/// Returns the line that repairs all of these; none where there is nothing that a line could repair.
+/// Returns the command line that installs all of these, or nothing if none can.
 ///
-/// `settings` are the commands for root that no package stands for.
+/// `settings` are commands for root other than installing a package.
 pub fn line(
     distribution: Option<Distribution>,
     diagnoses: &[Diagnosis],
@@ -80,11 +84,10 @@ pub fn install(
     for words in distribution.commands(packages) {
         let running = context.progress.step(words[..2].join(" "));
         let words = &words;
-        // In a session of its own, so that an impatient Ctrl-C does not kill dpkg halfway: that would leave
-        // the machine, and not only our work, in need of repair.
+        // In a session of its own, so that Ctrl-C does not kill dpkg halfway, which would damage the machine.
         cmd!(context, "setsid --wait {words...}")
             .env("DEBIAN_FRONTEND", "noninteractive")
-            // dpkg wants its helpers there, and `su` leaves root without them.
+            // dpkg needs its helpers from there, and `su` leaves root without them.
             .env("PATH", format!("{path}:/usr/sbin:/sbin"))
             .log("doctor")
             .run()
@@ -96,12 +99,14 @@ pub fn install(
 
 #[cfg(test)]
 mod tests {
-    use super::super::requirements::NEEDS;
+    use super::super::requirements::REQUIREMENTS;
     use super::*;
 
     fn missing(names: &[&str]) -> Vec<Diagnosis> {
-        let wanted = NEEDS.iter().filter(|need| names.contains(&need.name));
-        wanted.map(|need| Diagnosis { need, finding: Finding::Missing("not found".into()) }).collect()
+        let named = REQUIREMENTS.iter().filter(|requirement| names.contains(&requirement.name));
+        named
+            .map(|requirement| Diagnosis { requirement, finding: Finding::Missing("not found".into()) })
+            .collect()
     }
 
     /// The line without `sudo`, which depends on who runs the test.
@@ -126,9 +131,9 @@ mod tests {
     }
 
     #[test]
-    fn settings_and_what_is_fetched_join_the_line() {
+    fn line_includes_settings_and_fetching() {
         let mut missing = missing(&["tar", "user namespaces", "zig"]);
-        let zig = missing.iter_mut().find(|diagnosis| diagnosis.need.name == "zig").unwrap();
+        let zig = missing.iter_mut().find(|diagnosis| diagnosis.requirement.name == "zig").unwrap();
         zig.finding = Finding::Fetchable;
         assert_eq!(
             line_of(Distribution::Fedora, &missing, Some("sysctl -w a=1")),
@@ -137,14 +142,14 @@ mod tests {
     }
 
     #[test]
-    fn what_only_administrators_have_on_their_path_is_not_installed_again() {
+    fn names_directory_off_the_path() {
         let mut missing = missing(&["mke2fs"]);
         missing[0].finding = Finding::OffPath("/usr/sbin");
         assert_eq!(line_of(Distribution::Debian, &missing, None), "export PATH=\"$PATH:/usr/sbin\"");
     }
 
     #[test]
-    fn what_no_package_is_known_for_is_named() {
+    fn names_requirements_without_package() {
         let missing = missing(&["oci-image-tool", "tar"]);
         assert_eq!(without_package(Some(Distribution::Fedora), &missing), ["oci-image-tool"]);
         assert_eq!(without_package(Some(Distribution::Debian), &missing), [""; 0]);
@@ -154,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_machine_needs_no_line() {
+    fn complete_machine_needs_no_line() {
         assert_eq!(line(Some(Distribution::Debian), &[], &[], None), None);
     }
 }

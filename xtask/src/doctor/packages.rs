@@ -1,6 +1,5 @@
-//! Distributions, their package managers, and the packages in which each need is found.
+//! Distributions and their package managers.
 
-use super::requirements::Need;
 use crate::process;
 use fs_err as fs;
 use std::collections::BTreeSet;
@@ -82,72 +81,10 @@ impl Distribution {
             _ => vec![install],
         }
     }
-
-    /// Returns the packages that meet a need; there are none where no name is known for sure, since one wrong name
-    /// makes a package manager refuse the others with it.
-    pub fn packages(self, need: &Need) -> impl Iterator<Item = &'static str> {
-        let row = PACKAGES.iter().find(|(name, _)| *name == need.name);
-        row.map_or("", |(_, columns)| columns[self as usize]).split_whitespace()
-    }
 }
-
-/// The packages of each need, in the order of [`Distribution::ALL`]. Debian 12, Debian 13 and Ubuntu have the same
-/// names. What Debian lends itself (`boot`) is found only through its own package manager.
-#[rustfmt::skip]
-const PACKAGES: &[(&str, [&str; 6])] = &[
-    //                     Debian             Fedora                    openEuler           Arch              Alpine                 SUSE
-    ("git",               ["git",             "git",                     "git",             "git",            "git",                 "git"]),
-    ("certificates",      ["ca-certificates", "ca-certificates",         "ca-certificates", "ca-certificates", "ca-certificates",    "ca-certificates"]),
-    ("bash",              ["bash",            "bash",                    "bash",            "bash",           "bash",                "bash"]),
-    ("awk",               ["mawk",            "gawk",                    "gawk",            "gawk",           "gawk",                "gawk"]),
-    ("sed",               ["sed",             "sed",                     "sed",             "sed",            "sed",                 "sed"]),
-    ("grep",              ["grep",            "grep",                    "grep",            "grep",           "grep",                "grep"]),
-    ("tar",               ["tar",             "tar",                     "tar",             "tar",            "tar",                 "tar"]),
-    ("gzip",              ["gzip",            "gzip",                    "gzip",            "gzip",           "gzip",                "gzip"]),
-    ("Go",                ["golang-go",       "golang",                  "golang",          "go",             "go",                  "go"]),
-    ("zig",               ["python3-pip",     "python3-pip",             "python3-pip",     "python-pip",     "py3-pip",             "python3-pip"]),
-    ("qemu-riscv64",      ["qemu-user-static", "qemu-user-static-riscv", "",                "qemu-user-static", "qemu-riscv64",      "qemu-linux-user"]),
-    ("unshare",           ["util-linux",      "util-linux",              "util-linux",      "util-linux",     "util-linux",          "util-linux"]),
-    ("crane",             ["golang-go",       "golang",                  "golang",          "go",             "go",                  "go"]),
-    ("rpmbuild",          ["rpm",             "rpm-build",               "rpm-build",       "rpm-tools",      "rpm",                 "rpm-build"]),
-    ("createrepo_c",      ["createrepo-c",    "createrepo_c",            "createrepo_c",    "createrepo_c",   "",                    "createrepo_c"]),
-    ("rpmsign",           ["rpm",             "rpm-sign",                "rpm-sign",        "rpm-tools",      "rpm",                 ""]),
-    ("gpg",               ["gnupg",           "gnupg2",                  "gnupg2",          "gnupg",          "gnupg",               "gpg2"]),
-    ("qemu-system-riscv64", ["qemu-system-misc", "qemu-system-riscv",    "",                "qemu-system-riscv", "qemu-system-riscv64", "qemu-extra"]),
-    ("mke2fs",            ["e2fsprogs",       "e2fsprogs",               "e2fsprogs",       "e2fsprogs",      "e2fsprogs",           "e2fsprogs"]),
-    ("debugfs",           ["e2fsprogs",       "e2fsprogs",               "e2fsprogs",       "e2fsprogs",      "e2fsprogs-extra",     "e2fsprogs"]),
-    ("depmod",            ["kmod",            "kmod",                    "kmod",            "kmod",           "kmod",                "kmod"]),
-    ("Debian's packages", ["apt debian-archive-keyring dpkg", "", "", "", "", ""]),
-    ("rustfmt",           ["rustfmt",         "rustfmt",                 "",                "",               "",                    ""]),
-    ("clippy",            ["rust-clippy",     "clippy",                  "",                "",               "",                    ""]),
-    ("timeout",           ["coreutils",       "coreutils",               "coreutils",       "coreutils",      "coreutils",           "coreutils"]),
-    ("gcc",               ["gcc",             "gcc",                     "gcc",             "gcc",            "gcc",                 "gcc"]),
-    ("static C library",  ["libc6-dev",       "glibc-static",            "glibc-static",    "glibc",          "musl-dev",            "glibc-devel-static"]),
-    ("readelf",           ["binutils",        "binutils",                "binutils",        "binutils",       "binutils",            "binutils"]),
-    ("qemu-aarch64",      ["qemu-user-static", "qemu-user-static-aarch64", "",              "qemu-user-static", "",                  ""]),
-    ("containerd",        ["containerd",      "containerd",              "containerd",      "containerd",     "containerd",          "containerd"]),
-    ("runc",              ["runc",            "runc",                    "runc",            "runc",           "runc",                "runc"]),
-    ("skopeo",            ["skopeo",          "skopeo",                  "skopeo",          "skopeo",         "skopeo",              "skopeo"]),
-    ("oci-image-tool",    ["oci-image-tool",  "",                        "",                "",               "",                    ""]),
-    ("docker-registry",   ["docker-registry", "",                        "",                "",               "",                    ""]),
-    ("openssl",           ["openssl",         "openssl",                 "openssl",         "openssl",        "openssl",             "openssl"]),
-    ("chromium",          ["chromium",        "chromium",                "",                "chromium",       "chromium",            "chromium"]),
-    ("dnf",               ["dnf",             "dnf",                     "dnf",             "",               "",                    "dnf"]),
-    ("rpmlint",           ["rpmlint",         "rpmlint",                 "",                "",               "",                    "rpmlint"]),
-    ("shellcheck",        ["shellcheck",      "ShellCheck",              "",                "shellcheck",     "shellcheck",          "ShellCheck"]),
-    ("systemd-analyze",   ["systemd",         "systemd",                 "systemd",         "systemd",        "",                    "systemd"]),
-    ("faketime",          ["faketime",        "libfaketime",             "",                "libfaketime",    "libfaketime",         "libfaketime"]),
-    ("busybox",           ["busybox-static",  "busybox",                 "",                "busybox",        "busybox-static",      "busybox-static"]),
-    ("actionlint",        ["golang-go",       "golang",                  "golang",          "go",             "go",                  "go"]),
-    ("zizmor",            ["python3-pip",     "python3-pip",             "python3-pip",     "python-pip",     "py3-pip",             "python3-pip"]),
-    ("gcc for riscv64",   ["gcc-riscv64-linux-gnu libc6-dev-riscv64-cross", "gcc-riscv64-linux-gnu", "", "riscv64-linux-gnu-gcc", "", ""]),
-    ("gcc for arm64",     ["gcc-aarch64-linux-gnu libc6-dev-arm64-cross", "gcc-aarch64-linux-gnu", "", "aarch64-linux-gnu-gcc", "", ""]),
-    ("qemu-x86_64",       ["qemu-user-static", "qemu-user-static-x86",   "",                "qemu-user-static", "",                  ""]),
-];
 
 #[cfg(test)]
 mod tests {
-    use super::super::requirements::{NEEDS, Remedy};
     use super::*;
 
     #[test]
@@ -173,18 +110,6 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(Distribution::of(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn every_need_of_packages_has_one_row() {
-        let rows: Vec<&str> = PACKAGES.iter().map(|(name, _)| *name).collect();
-        let needs = NEEDS.iter().filter(|need| matches!(need.remedy, Remedy::Package));
-        assert_eq!(rows, needs.map(|need| need.name).collect::<Vec<_>>());
-        for (name, columns) in PACKAGES {
-            let plain = |c: char| c.is_ascii_alphanumeric() || "+-._ ".contains(c);
-            assert!(columns.iter().all(|names| names.chars().all(plain)), "{name}");
-            assert!(!columns[Distribution::Debian as usize].is_empty(), "{name}");
         }
     }
 

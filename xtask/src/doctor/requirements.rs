@@ -1,13 +1,14 @@
 //! The table of everything that a command needs of the machine it runs on.
 
 use super::Purpose::{self, Bench, Boot, Build, Pause, Push, Rpm, Test};
+use super::packages::Distribution;
 use super::search::{ExecutableSearch, Search};
 use super::tool::Tool;
-use Remedy::{Ownership, Package, Rustup, Setting};
+use Remedy::{Ownership, Packages, Rustup, Setting};
 
-/// One thing that commands need.
+/// One requirement of commands.
 #[derive(Debug)]
-pub struct Need {
+pub struct Requirement {
     /// Name in the list.
     pub name: &'static str,
     /// The commands that use it themselves; those that run such a command need it too.
@@ -22,8 +23,10 @@ pub struct Need {
 /// Remedy for a missing tool that we cannot fetch ourselves.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// The packages of [`super::packages`].
-    Package,
+    /// Packages, separated by blanks, for each of [`Distribution::ALL`]. There are none where no name is known for
+    /// sure, since one wrong name makes a package manager refuse the others with it. Debian 12, Debian 13 and Ubuntu
+    /// have the same names.
+    Packages([&'static str; Distribution::ALL.len()]),
     /// Rust's own installer, which has what few distributions have.
     Rustup,
     /// A setting of the kernel; see [`crate::userns::setting`] for those that a command can change.
@@ -32,122 +35,210 @@ pub enum Remedy {
     Ownership,
 }
 
-const fn program(name: &'static [&'static str]) -> Search {
-    Search::Executable(ExecutableSearch { names: name, asked: &["--version"], oldest: &[] })
+impl Requirement {
+    /// Returns the packages of a distribution that meet the requirement.
+    pub fn packages(&self, distribution: Distribution) -> impl Iterator<Item = &'static str> {
+        let names = match &self.remedy {
+            Packages(columns) => columns[distribution as usize],
+            Rustup | Setting | Ownership => "",
+        };
+        names.split_whitespace()
+    }
 }
 
-/// For programs with an argument of their own that makes them tell their version.
-const fn asked(name: &'static [&'static str], arguments: &'static [&'static str]) -> Search {
-    Search::Executable(ExecutableSearch { names: name, asked: arguments, oldest: &[] })
+const fn executable(names: &'static [&'static str]) -> Search {
+    asked(names, &["--version"])
 }
 
-const fn need(
+/// For executables that print their version with other arguments.
+const fn asked(names: &'static [&'static str], arguments: &'static [&'static str]) -> Search {
+    Search::Executable(ExecutableSearch { names, asked: arguments, oldest: &[] })
+}
+
+/// The package has one name in all distributions.
+const fn everywhere(name: &'static str) -> Remedy {
+    Packages([name; Distribution::ALL.len()])
+}
+
+const fn requirement(
     name: &'static str,
     purposes: &'static [Purpose],
     why: &'static str,
     search: Search,
     remedy: Remedy,
-) -> Need {
-    Need { name, purposes, why, search, remedy }
+) -> Requirement {
+    Requirement { name, purposes, why, search, remedy }
 }
 
-/// Every need, in the order of the commands.
+//                              Debian         Fedora         openEuler      Arch          Alpine     SUSE
 #[rustfmt::skip]
-pub static NEEDS: &[Need] = &[
-    need("target/ and the cache", &Purpose::ALL, "hold what is fetched and built", Search::Storage, Ownership),
+const GO: Remedy =  Packages(["golang-go",   "golang",      "golang",      "go",         "go",      "go"]);
+#[rustfmt::skip]
+const PIP: Remedy = Packages(["python3-pip", "python3-pip", "python3-pip", "python-pip", "py3-pip", "python3-pip"]);
+
+#[rustfmt::skip]
+pub static USER_NAMESPACES: Requirement = requirement("user namespaces", &[Build],
+    "give the emulated k3s root without privileges",
+    Search::Namespaces, Setting);
+#[rustfmt::skip]
+pub static RPMBUILD: Requirement = requirement("rpmbuild", &[Rpm], "builds the packages",
+    executable(&["rpmbuild"]),
+    Packages(["rpm", "rpm-build", "rpm-build", "rpm-tools", "rpm", "rpm-build"]));
+#[rustfmt::skip]
+pub static CREATEREPO_C: Requirement = requirement("createrepo_c", &[Rpm], "writes the repository's metadata",
+    executable(&["createrepo_c"]),
+    Packages(["createrepo-c", "createrepo_c", "createrepo_c", "createrepo_c", "", "createrepo_c"]));
+#[rustfmt::skip]
+pub static RPMSIGN: Requirement = requirement("rpmsign", &[Rpm], "signs the packages, with --sign",
+    executable(&["rpmsign"]),
+    Packages(["rpm", "rpm-sign", "rpm-sign", "rpm-tools", "rpm", ""]));
+#[rustfmt::skip]
+pub static GPG: Requirement = requirement("gpg", &[Rpm], "signs the packages, with --sign",
+    executable(&["gpg"]),
+    Packages(["gnupg", "gnupg2", "gnupg2", "gnupg", "gnupg", "gpg2"]));
+#[rustfmt::skip]
+pub static QEMU_SYSTEM: Requirement = requirement("qemu-system-riscv64", &[Boot], "emulates the machine",
+    executable(&["qemu-system-riscv64"]),
+    Packages(["qemu-system-misc", "qemu-system-riscv", "", "qemu-system-riscv", "qemu-system-riscv64", "qemu-extra"]));
+#[rustfmt::skip]
+pub static MKE2FS: Requirement = requirement("mke2fs", &[Boot], "formats its disks",
+    asked(&["mke2fs"], &["-V"]),
+    everywhere("e2fsprogs"));
+#[rustfmt::skip]
+pub static DEBUGFS: Requirement = requirement("debugfs", &[Boot], "reads a disk of the user's, with --rootfs",
+    asked(&["debugfs"], &["-V"]),
+    Packages(["e2fsprogs", "e2fsprogs", "e2fsprogs", "e2fsprogs", "e2fsprogs-extra", "e2fsprogs"]));
+#[rustfmt::skip]
+pub static DEPMOD: Requirement = requirement("depmod", &[Boot], "computes the dependencies of its kernel's modules",
+    executable(&["depmod"]),
+    everywhere("kmod"));
+/// It has packages only where apt is the distribution's own package manager.
+#[rustfmt::skip]
+pub static DEBIAN_GUEST: Requirement = requirement("Debian's packages", &[Boot], "form its root file system",
+    Search::Tool(Tool::Guest),
+    Packages(["apt debian-archive-keyring dpkg", "", "", "", "", ""]));
+
+/// Every requirement, in the order of the commands.
+#[rustfmt::skip]
+pub static REQUIREMENTS: &[&Requirement] = &[
+    &requirement("target/ and the cache", &Purpose::ALL, "hold downloads and results",
+        Search::Storage, Ownership),
 
     // Building k3s.
-    need("git", &[Build], "fetches k3s and its network plugins",
-        // The first that takes settings from GIT_CONFIG_COUNT (git's RelNotes/2.31.0).
-        Search::Executable(ExecutableSearch { names: &["git"], asked: &["--version"], oldest: &[2, 31] }), Package),
-    need("certificates", &[Build, Push], "tell which servers are to be trusted",
+    // The first that takes settings from GIT_CONFIG_COUNT (git's RelNotes/2.31.0).
+    &requirement("git", &[Build], "fetches k3s and its network plugins",
+        Search::Executable(ExecutableSearch { names: &["git"], asked: &["--version"], oldest: &[2, 31] }),
+        everywhere("git")),
+    &requirement("certificates", &[Build, Push], "say which servers are trusted",
         Search::File(&["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-            "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/ca-bundle.pem"]), Package),
-    need("bash", &[Build], "reads upstream's build scripts", program(&["bash"]), Package),
-    need("sandbox", &[Build], "confines upstream's build scripts (`--trust-scripts` does without)",
+            "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/ca-bundle.pem"]),
+        everywhere("ca-certificates")),
+    &requirement("bash", &[Build], "reads upstream's build scripts",
+        executable(&["bash"]), everywhere("bash")),
+    &requirement("sandbox", &[Build], "confines upstream's build scripts (`--trust-scripts` does without)",
         Search::Sandbox, Setting),
     // `mawk --version` is an error.
-    need("awk", &[Build], "is used by upstream's scripts", asked(&["awk"], &["1"]), Package),
-    need("sed", &[Build], "is used by upstream's scripts", program(&["sed"]), Package),
-    need("grep", &[Build], "is used by upstream's scripts", program(&["grep"]), Package),
-    need("tar", &[Build], "unpacks what is fetched", program(&["tar"]), Package),
-    need("gzip", &[Build], "unpacks what is fetched", program(&["gzip"]), Package),
-    need("Go", &[Build, Push], "compiles k3s, after fetching the Go that the release is built with",
-        Search::Tool(Tool::Go), Package),
-    need("zig", &[Build], "compiles and links C for any machine",
-        Search::Tool(Tool::Zig), Package),
-    need("qemu-riscv64", &[Build, Bench], "runs what was built; `build` leaves that unchecked without it",
-        program(&["qemu-riscv64-static", "qemu-riscv64"]), Package),
-    need("unshare", &[Build], "starts k3s for a check where it can touch nothing",
-        program(&["unshare"]), Package),
-    need("user namespaces", &[Build], "let the emulated k3s be root without being it",
-        Search::Namespaces, Setting),
+    &requirement("awk", &[Build], "is used by upstream's scripts",
+        asked(&["awk"], &["1"]), Packages(["mawk", "gawk", "gawk", "gawk", "gawk", "gawk"])),
+    &requirement("sed", &[Build], "is used by upstream's scripts", executable(&["sed"]), everywhere("sed")),
+    &requirement("grep", &[Build], "is used by upstream's scripts",
+        executable(&["grep"]), everywhere("grep")),
+    &requirement("tar", &[Build], "unpacks downloads", executable(&["tar"]), everywhere("tar")),
+    &requirement("gzip", &[Build], "unpacks downloads", executable(&["gzip"]), everywhere("gzip")),
+    &requirement("Go", &[Build, Push], "compiles k3s, after fetching the Go that the release is built with",
+        Search::Tool(Tool::Go), GO),
+    &requirement("zig", &[Build], "compiles and links C for any machine", Search::Tool(Tool::Zig), PIP),
+    &requirement("qemu-riscv64", &[Build, Bench], "runs the result; `build` leaves it unchecked without this",
+        executable(&["qemu-riscv64-static", "qemu-riscv64"]),
+        Packages(["qemu-user-static", "qemu-user-static-riscv", "", "qemu-user-static", "qemu-riscv64", "qemu-linux-user"])),
+    &requirement("unshare", &[Build], "starts k3s for a check, isolated from this machine",
+        executable(&["unshare"]), everywhere("util-linux")),
+    &USER_NAMESPACES,
 
     // The pause program and its image.
-    need("Rust for riscv64", &[Pause], "is the core of the pause program",
+    &requirement("Rust for riscv64", &[Pause], "compiles the pause program",
         Search::Tool(Tool::Core("riscv64")), Rustup),
-    need("Rust for arm64", &[Test, Bench], "is the core of the pause program",
+    &requirement("Rust for arm64", &[Test, Bench], "compiles the pause program",
         Search::Tool(Tool::Core("arm64")), Rustup),
-    need("Rust for amd64", &[Test, Bench], "is the core of the pause program",
+    &requirement("Rust for amd64", &[Test, Bench], "compiles the pause program",
         Search::Tool(Tool::Core("amd64")), Rustup),
-    need("crane", &[Push], "speaks with registries", Search::Tool(Tool::Crane), Package),
+    &requirement("crane", &[Push], "talks to registries", Search::Tool(Tool::Crane), GO),
 
     // Packages.
-    need("rpmbuild", &[Rpm], "makes the packages", program(&["rpmbuild"]), Package),
-    need("createrepo_c", &[Rpm], "makes the repository", program(&["createrepo_c"]), Package),
-    need("rpmsign", &[Rpm], "signs the packages, with --sign", program(&["rpmsign"]), Package),
-    need("gpg", &[Rpm], "signs the packages, with --sign", program(&["gpg"]), Package),
+    &RPMBUILD,
+    &CREATEREPO_C,
+    &RPMSIGN,
+    &GPG,
 
-    // The booted machine.
-    need("qemu-system-riscv64", &[Boot], "is the machine that is booted",
-        program(&["qemu-system-riscv64"]), Package),
-    need("mke2fs", &[Boot], "makes its disks", asked(&["mke2fs"], &["-V"]), Package),
-    need("debugfs", &[Boot], "reads a disk of the user's, with --rootfs", asked(&["debugfs"], &["-V"]), Package),
-    need("depmod", &[Boot], "tells how its kernel's modules depend on each other",
-        program(&["depmod"]), Package),
-    need("Debian's packages", &[Boot], "are what it is made of", Search::Tool(Tool::Guest), Package),
+    // The booted VM.
+    &QEMU_SYSTEM,
+    &MKE2FS,
+    &DEBUGFS,
+    &DEPMOD,
+    &DEBIAN_GUEST,
 
     // The tests.
-    need("rustfmt", &[Test], "holds the sources against their one form",
-        Search::Tool(Tool::Component("fmt")), Package),
-    need("clippy", &[Test], "reads the sources critically",
-        Search::Tool(Tool::Component("clippy")), Package),
+    &requirement("rustfmt", &[Test], "checks the formatting of the sources",
+        Search::Tool(Tool::Component("fmt")), Packages(["rustfmt", "rustfmt", "", "", "", ""])),
+    &requirement("clippy", &[Test], "lints the sources",
+        Search::Tool(Tool::Component("clippy")), Packages(["rust-clippy", "clippy", "", "", "", ""])),
     // That of busybox has no such option.
-    need("timeout", &[Test], "interrupts runs at random moments", asked(&["timeout"], &["--foreground", "9", "true"]), Package),
-    need("gcc", &[Test, Bench], "compiles Kubernetes' pause, which ours is compared with",
-        program(&["gcc"]), Package),
-    need("static C library", &[Test, Bench], "is linked into Kubernetes' pause",
-        Search::Library("libc.a"), Package),
-    need("readelf", &[Test], "reads the pause program", program(&["readelf"]), Package),
-    need("qemu-aarch64", &[Test, Bench], "runs what is built for arm64",
-        program(&["qemu-aarch64-static"]), Package),
-    need("containerd", &[Test], "takes the pause image in", program(&["containerd"]), Package),
-    need("runc", &[Test], "runs the pause image", program(&["runc"]), Package),
-    need("skopeo", &[Test], "reads the pause image", program(&["skopeo"]), Package),
-    need("oci-image-tool", &[Test], "is the OCI's own validator", program(&["oci-image-tool"]), Package),
-    need("docker-registry", &[Test], "receives what is pushed", program(&["docker-registry"]), Package),
-    need("openssl", &[Test], "makes a self-signed certificate", asked(&["openssl"], &["version"]), Package),
-    need("chromium", &[Test], "shows the reports",
-        program(&["chromium", "chromium-browser", "google-chrome"]), Package),
-    need("dnf", &[Test], "solves and installs the packages", program(&["dnf"]), Package),
-    need("rpmlint", &[Test], "reads the packages critically", program(&["rpmlint"]), Package),
-    need("shellcheck", &[Test], "reads their scripts critically", program(&["shellcheck"]), Package),
-    need("systemd-analyze", &[Test], "verifies their units", program(&["systemd-analyze"]), Package),
-    need("faketime", &[Test], "lets packages be made on another day", asked(&["faketime"], &["--version"]), Package),
-    need("busybox", &[Test], "runs their scripts in a root of its own", asked(&["busybox"], &["--help"]), Package),
+    &requirement("timeout", &[Test], "interrupts runs at random moments",
+        asked(&["timeout"], &["--foreground", "9", "true"]), everywhere("coreutils")),
+    &requirement("gcc", &[Test, Bench], "compiles Kubernetes' pause, which ours is compared with",
+        executable(&["gcc"]), everywhere("gcc")),
+    &requirement("static C library", &[Test, Bench], "is linked into Kubernetes' pause",
+        Search::Library("libc.a"),
+        Packages(["libc6-dev", "glibc-static", "glibc-static", "glibc", "musl-dev", "glibc-devel-static"])),
+    &requirement("readelf", &[Test], "reads the pause program",
+        executable(&["readelf"]), everywhere("binutils")),
+    &requirement("qemu-aarch64", &[Test, Bench], "runs what is built for arm64",
+        executable(&["qemu-aarch64-static"]),
+        Packages(["qemu-user-static", "qemu-user-static-aarch64", "", "qemu-user-static", "", ""])),
+    &requirement("containerd", &[Test], "imports the pause image",
+        executable(&["containerd"]), everywhere("containerd")),
+    &requirement("runc", &[Test], "runs the pause image", executable(&["runc"]), everywhere("runc")),
+    &requirement("skopeo", &[Test], "reads the pause image", executable(&["skopeo"]), everywhere("skopeo")),
+    &requirement("oci-image-tool", &[Test], "is the OCI's own validator",
+        executable(&["oci-image-tool"]), Packages(["oci-image-tool", "", "", "", "", ""])),
+    &requirement("docker-registry", &[Test], "receives pushed images",
+        executable(&["docker-registry"]), Packages(["docker-registry", "", "", "", "", ""])),
+    &requirement("openssl", &[Test], "makes a self-signed certificate",
+        asked(&["openssl"], &["version"]), everywhere("openssl")),
+    &requirement("chromium", &[Test], "renders the reports",
+        executable(&["chromium", "chromium-browser", "google-chrome"]),
+        Packages(["chromium", "chromium", "", "chromium", "chromium", "chromium"])),
+    &requirement("dnf", &[Test], "resolves and installs the packages",
+        executable(&["dnf"]), Packages(["dnf", "dnf", "dnf", "", "", "dnf"])),
+    &requirement("rpmlint", &[Test], "lints the packages",
+        executable(&["rpmlint"]), Packages(["rpmlint", "rpmlint", "", "", "", "rpmlint"])),
+    &requirement("shellcheck", &[Test], "lints their scripts",
+        executable(&["shellcheck"]),
+        Packages(["shellcheck", "ShellCheck", "", "shellcheck", "shellcheck", "ShellCheck"])),
+    &requirement("systemd-analyze", &[Test], "verifies their units",
+        executable(&["systemd-analyze"]),
+        Packages(["systemd", "systemd", "systemd", "systemd", "", "systemd"])),
+    &requirement("faketime", &[Test], "builds packages on another date",
+        asked(&["faketime"], &["--version"]),
+        Packages(["faketime", "libfaketime", "", "libfaketime", "libfaketime", "libfaketime"])),
+    &requirement("busybox", &[Test], "runs their scripts in a root of its own",
+        asked(&["busybox"], &["--help"]),
+        Packages(["busybox-static", "busybox", "", "busybox", "busybox-static", "busybox-static"])),
 
-    need("actionlint", &[Test], "reads the workflows critically",
-        Search::Tool(Tool::Actionlint), Package),
-    need("zizmor", &[Test], "looks for what could be abused in the workflows",
-        Search::Tool(Tool::Zizmor), Package),
+    &requirement("actionlint", &[Test], "lints the workflows", Search::Tool(Tool::Actionlint), GO),
+    &requirement("zizmor", &[Test], "looks for security problems in the workflows",
+        Search::Tool(Tool::Zizmor), PIP),
 
-    // The benchmark.
-    need("gcc for riscv64", &[Bench], "compiles the C that the pause program is measured against",
-        program(&["riscv64-linux-gnu-gcc"]), Package),
-    need("gcc for arm64", &[Bench], "compiles the C that the pause program is measured against",
-        program(&["aarch64-linux-gnu-gcc"]), Package),
-    need("qemu-x86_64", &[Bench], "counts the instructions of the pause program",
-        program(&["qemu-x86_64-static"]), Package),
+    // The benchmarks.
+    &requirement("gcc for riscv64", &[Bench], "compiles the C program that ours is measured against",
+        executable(&["riscv64-linux-gnu-gcc"]),
+        Packages(["gcc-riscv64-linux-gnu libc6-dev-riscv64-cross", "gcc-riscv64-linux-gnu", "", "riscv64-linux-gnu-gcc", "", ""])),
+    &requirement("gcc for arm64", &[Bench], "compiles the C program that ours is measured against",
+        executable(&["aarch64-linux-gnu-gcc"]),
+        Packages(["gcc-aarch64-linux-gnu libc6-dev-arm64-cross", "gcc-aarch64-linux-gnu", "", "aarch64-linux-gnu-gcc", "", ""])),
+    &requirement("qemu-x86_64", &[Bench], "counts the instructions of the pause program",
+        executable(&["qemu-x86_64-static"]),
+        Packages(["qemu-user-static", "qemu-user-static-x86", "", "qemu-user-static", "", ""])),
 ];
 
 #[cfg(test)]
@@ -156,41 +247,53 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn every_command_has_needs_of_its_own() {
+    fn every_command_has_requirements() {
         for purpose in Purpose::ALL {
-            assert!(NEEDS.iter().any(|need| need.purposes.contains(&purpose)), "{purpose:?}");
+            assert!(
+                REQUIREMENTS.iter().any(|requirement| requirement.purposes.contains(&purpose)),
+                "{purpose:?}"
+            );
             assert!(purpose.parts().contains(&purpose), "{purpose:?}");
         }
     }
 
     #[test]
-    fn every_need_has_a_name_of_its_own_and_a_use() {
-        let names: BTreeSet<_> = NEEDS.iter().map(|need| need.name).collect();
-        assert_eq!(names.len(), NEEDS.len());
-        for need in NEEDS {
-            assert!(!need.why.is_empty() && !need.purposes.is_empty(), "{}", need.name);
+    fn names_are_unique_and_uses_are_given() {
+        let names: BTreeSet<_> = REQUIREMENTS.iter().map(|requirement| requirement.name).collect();
+        assert_eq!(names.len(), REQUIREMENTS.len());
+        for Requirement { name, purposes, why, remedy, .. } in REQUIREMENTS {
+            assert!(!why.is_empty() && !purposes.is_empty(), "{name}");
+            if let Packages(columns) = remedy {
+                let is_plain = |c: char| c.is_ascii_alphanumeric() || "+-._ ".contains(c);
+                assert!(columns.iter().all(|names| names.chars().all(is_plain)), "{name}");
+                assert!(!columns[Distribution::Debian as usize].is_empty(), "{name}");
+            }
         }
     }
 
     #[test]
-    fn a_command_needs_what_the_commands_it_runs_need() {
-        let of = |purpose| super::super::needs(Some(purpose)).map(|need| need.name).collect::<BTreeSet<_>>();
+    fn requirements_of_parts_are_included() {
+        let of = |purpose| {
+            super::super::requirements(Some(purpose))
+                .map(|requirement| requirement.name)
+                .collect::<BTreeSet<_>>()
+        };
         assert!(of(Rpm).is_superset(&of(Build)) && of(Boot).is_superset(&of(Rpm)));
         assert!(of(Test).is_superset(&of(Push)) && !of(Build).contains("containerd"));
         assert!(of(Pause).contains("Rust for riscv64") && !of(Pause).contains("Go"));
     }
 
-    /// Programs that are started and no need names, each with the reason.
+    /// Executables that are started and are no requirement, each with the reason.
     const UNNAMED: &[(&str, &str)] = &[
         ("cp", "is POSIX"),
         ("modprobe", "comes with depmod, in kmod"),
-        ("cargo", "has compiled this program"),
+        ("cargo", "has compiled this executable"),
         ("apt-get", "belongs to Debian's packages"),
         ("dpkg-deb", "belongs to Debian's packages"),
         ("env", "comes with timeout, in coreutils"),
         ("setsid", "comes with unshare, in util-linux"),
-        ("sudo", "or doas stands in a printed line"),
-        ("doas", "or sudo stands in a printed line"),
+        ("sudo", "or doas, in a printed line"),
+        ("doas", "or sudo, in a printed line"),
         ("zig", "is one of our tools"),
         ("python3", "fetches zig and Go"),
         ("go", "is one of our tools"),
@@ -199,7 +302,7 @@ mod tests {
         ("gh", "publishes a release, which says itself that it is missing"),
     ];
 
-    /// The names of the programs that a source file starts: those that are written out in it.
+    /// Returns the executables that a source file starts by a name that is written out in it.
     fn started(text: &str) -> BTreeSet<String> {
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let calls = ["cmd!(", "as_root(", "process::find("];
@@ -214,11 +317,11 @@ mod tests {
     }
 
     #[test]
-    fn every_program_that_is_started_is_a_need() {
-        let named: BTreeSet<&str> = NEEDS
+    fn every_started_executable_is_required() {
+        let named: BTreeSet<&str> = REQUIREMENTS
             .iter()
-            .filter_map(|need| match &need.search {
-                Search::Executable(program) => Some(program.names),
+            .filter_map(|requirement| match &requirement.search {
+                Search::Executable(search) => Some(search.names),
                 _ => None,
             })
             .flatten()
@@ -235,7 +338,7 @@ mod tests {
             }
         }
         let unknown: Vec<_> = all.iter().filter(|name| !named.contains(name.as_str())).collect();
-        assert_eq!(unknown, [""; 0], "no need names what is started here");
+        assert_eq!(unknown, [""; 0], "these are started and not required");
         for (name, _) in UNNAMED {
             assert!(all.contains(*name), "{name} is not started any more");
         }

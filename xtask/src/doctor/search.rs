@@ -1,4 +1,4 @@
-//! Looking for one thing.
+//! Searches for one requirement.
 
 use super::tool::Tool;
 use crate::context::Context;
@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use std::path::Path;
 
-/// A way to look for a need.
+/// A rule by which a requirement is searched.
 #[derive(Debug)]
 pub enum Search {
     Executable(ExecutableSearch),
@@ -28,7 +28,11 @@ pub enum Search {
     Storage,
 }
 
-/// A program on the search path.
+/// Directory of executables for administrators, such as mke2fs and runc. Some distributions link it to
+/// /usr/bin.
+const ADMINISTRATORS: &str = "/usr/sbin";
+
+/// An executable on the search path.
 #[derive(Debug)]
 pub struct ExecutableSearch {
     /// Its names, best first.
@@ -39,7 +43,7 @@ pub struct ExecutableSearch {
     pub oldest: &'static [u32],
 }
 
-/// Result of the search for a need.
+/// Result of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// Found: version and path.
@@ -56,7 +60,7 @@ impl Search {
     /// Looks, given a context that is forbidden the network.
     pub fn look(&self, offline: &Context) -> Finding {
         let found = match self {
-            Search::Executable(program) => program.look(offline),
+            Search::Executable(search) => search.look(offline),
             Search::Tool(tool) => tool.get(offline),
             Search::File(paths) => first_file(paths),
             Search::Library(name) => library(offline, name),
@@ -73,7 +77,7 @@ impl Search {
             // Go may be too old, which its error reports.
             Search::Tool(Tool::Go) => None,
             Search::Tool(_) => Some(Finding::Missing("not found".to_owned())),
-            Search::Executable(program) => program.off_path().map(Finding::OffPath),
+            Search::Executable(search) => search.off_path().map(Finding::OffPath),
             _ => None,
         };
         instead.unwrap_or_else(|| Finding::Missing(first_line(&format!("{error:#}")).to_owned()))
@@ -84,8 +88,7 @@ impl ExecutableSearch {
     fn look(&self, context: &Context) -> Result<String> {
         let path = self.names.iter().find_map(|name| process::find(name)).context("not found")?;
         let asked = self.asked;
-        let program = cmd!(context, "{path} {asked...}");
-        let (status, stdout, stderr) = program.capture()?;
+        let (status, stdout, stderr) = cmd!(context, "{path} {asked...}").capture()?;
         let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
         ensure!(status.success(), "{} does not run: {}", path.display(), first_line(stderr.trim()));
         let version = version(&stdout).or_else(|| version(&stderr));
@@ -101,13 +104,7 @@ impl ExecutableSearch {
         }
         Ok([version.unwrap_or_default(), &path.display().to_string()].join(" ").trim_start().to_owned())
     }
-}
 
-/// Directory of executables for administrators, such as mke2fs and runc. Some distributions link it to
-/// /usr/bin.
-const ADMINISTRATORS: &str = "/usr/sbin";
-
-impl ExecutableSearch {
     /// Returns the directory of the executable, if it is one that not every user's search path contains.
     fn off_path(&self) -> Option<&'static str> {
         let directory = Path::new(ADMINISTRATORS);
@@ -135,7 +132,7 @@ fn namespaces(context: &Context) -> Result<String> {
         return Ok("allowed".to_owned());
     }
     match userns::setting() {
-        Some(_) => bail!("forbidden by a setting of the kernel's"),
+        Some(_) => bail!("forbidden by a kernel setting"),
         None => bail!("not allowed; a container needs --security-opt seccomp=unconfined"),
     }
 }
@@ -172,8 +169,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_version_is_found_in_what_each_program_says() {
-        let said = [
+    fn finds_version_in_output() {
+        let outputs = [
             ("git version 2.39.5\n", "2.39.5"),
             ("GNU bash, version 5.2.15(1)-release (x86_64-pc-linux-gnu)\nCopyright (C) 2022", "5.2.15"),
             ("gcc (Debian 12.2.0-14+deb12u1) 12.2.0\n", "12.2.0"),
@@ -187,7 +184,7 @@ mod tests {
             ("BusyBox v1.35.0 (Debian 1:1.35.0-4+deb12u1+b1) multi-call binary.\n", "1.35.0"),
             ("4.14.0\n  Installed: dpkg\n", "4.14.0"),
         ];
-        for (text, expected) in said {
+        for (text, expected) in outputs {
             assert_eq!(version(text), Some(expected), "{text}");
         }
         assert_eq!(version("no version at all\n"), None);

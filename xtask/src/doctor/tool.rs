@@ -2,14 +2,14 @@
 
 use crate::boot::guest::Guest;
 use crate::context::{Context, Network};
-use crate::image;
 use crate::pins::WheelPin;
 use crate::process::{self, cmd};
 use crate::target::Target;
 use crate::toolchain::rust::Rust;
 use crate::toolchain::zig::Zig;
-use crate::toolchain::{debian, go, workflow_lint};
-use anyhow::{Context as _, Result, bail, ensure};
+use crate::toolchain::{debian, go, go_tool, workflow_lint};
+use anyhow::{Context as _, Result, bail};
+use std::path::PathBuf;
 
 /// A tool, found by the same function that the command which needs it calls.
 #[derive(Clone, Copy, Debug)]
@@ -30,34 +30,28 @@ pub enum Tool {
 impl Tool {
     /// Finds the tool or, if the context allows it, fetches it; returns its version and path.
     pub fn get(self, context: &Context) -> Result<String> {
-        match self {
+        let pins = &context.pins;
+        let (version, path) = match self {
             Tool::Go => {
-                let program = go::program(context)?;
-                let version = go::version(context, &program)?;
-                Ok(format!("{} {}", version.trim_start_matches("go"), program.display()))
+                let go = go::program(context)?;
+                (go::version(context, &go)?.trim_start_matches("go").to_owned(), go)
             }
-            Tool::Zig => Ok(format!("{} {}", context.pins.zig.version, Zig::get(context)?.program.display())),
+            Tool::Zig => (pins.zig.version.clone(), Zig::get(context)?.program),
             Tool::Core(architecture) => {
                 let rust = Rust::for_target(context, Target::named(architecture)?)?;
                 let version = rust.version.split(' ').nth(1).unwrap_or_default();
-                Ok(format!("{version} {}", rust.triple))
+                (version.to_owned(), rust.triple.into())
             }
-            Tool::Component(name) => component(context, name),
+            Tool::Component(name) => component(context, name)?,
             Tool::Guest => {
                 let guest = Guest::get(context)?;
-                Ok(format!("{} {}", guest.about.distribution, guest.directory.display()))
+                (guest.about.distribution, guest.directory)
             }
-            Tool::Crane => {
-                Ok(format!("{} {}", context.pins.crane.version, image::crane::crane(context)?.display()))
-            }
-            Tool::Actionlint => {
-                let program = workflow_lint::actionlint(context)?;
-                Ok(format!("{} {}", context.pins.actionlint.version, program.display()))
-            }
-            Tool::Zizmor => {
-                Ok(format!("{} {}", context.pins.zizmor.version, workflow_lint::zizmor(context)?.display()))
-            }
-        }
+            Tool::Crane => (pins.crane.version.clone(), go_tool::crane(context)?),
+            Tool::Actionlint => (pins.actionlint.version.clone(), go_tool::actionlint(context)?),
+            Tool::Zizmor => (pins.zizmor.version.clone(), workflow_lint::zizmor(context)?),
+        };
+        Ok(format!("{version} {}", path.display()))
     }
 
     /// Checks that this machine has what fetching the tool needs, except the network.
@@ -85,25 +79,22 @@ fn has_pip(context: &Context) -> bool {
     cmd!(context, "python3 -m pip --version").succeeds()
 }
 
-/// Finds `cargo-fmt` or `cargo-clippy`; rustup installs proxies of these names even without the component.
-fn component(context: &Context, name: &str) -> Result<String> {
-    let program = format!("cargo-{name}");
-    let told = || -> Result<String> {
-        let path = process::find(&program).context("not found")?;
-        let told = cmd!(context, "{path} --version").read()?;
-        let version = told.split(' ').nth(1).unwrap_or_default();
-        Ok(format!("{version} {}", path.display()))
+/// Finds `cargo-fmt` or `cargo-clippy`, or adds the component; returns its version and path.
+fn component(context: &Context, name: &str) -> Result<(String, PathBuf)> {
+    let found = || -> Result<_> {
+        let path = process::find(&format!("cargo-{name}")).context("not found")?;
+        // rustup installs proxies of these names even without the component.
+        let printed = cmd!(context, "{path} --version").read()?;
+        Ok((printed.split(' ').nth(1).unwrap_or_default().to_owned(), path))
     };
-    let Err(missing) = told() else { return told() };
-    if context.network == Network::Forbidden {
-        return Err(missing);
-    }
+    let missing = match found() {
+        Err(missing) if context.network == Network::Allowed => missing,
+        other => return other,
+    };
     let Some(rustup) = process::find("rustup") else { bail!("{missing:#}, and there is no rustup") };
     let component = if name == "fmt" { "rustfmt" } else { name };
     let running = context.progress.step("rustup");
     cmd!(context, "{rustup} component add {component}").inherit("RUSTUP_", &[]).log("rustup").run()?;
     running.done(component);
-    let found = told();
-    ensure!(found.is_ok(), "rustup has added {component}, but {program} does not run");
-    found
+    found().with_context(|| format!("rustup has added {component}, but cargo-{name} does not run"))
 }

@@ -1,4 +1,4 @@
-//! Those who judge GitHub workflows: actionlint their form, zizmor their safety.
+//! Linters of GitHub workflows: actionlint for their syntax, zizmor for their security.
 
 use super::go_tool;
 use super::wheel::Wheel;
@@ -7,12 +7,7 @@ use crate::process::{Command, cmd};
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 
-/// The path of actionlint, which is compiled on first use.
-pub fn actionlint(context: &Context) -> Result<PathBuf> {
-    go_tool::program(context, "actionlint", &context.pins.actionlint)
-}
-
-/// The path of zizmor, which is fetched on first use.
+/// Returns the path of zizmor, which is fetched on first use.
 pub fn zizmor(context: &Context) -> Result<PathBuf> {
     let pin = &context.pins.zizmor;
     let program = format!("zizmor-{}.data/scripts/zizmor", pin.version);
@@ -20,16 +15,16 @@ pub fn zizmor(context: &Context) -> Result<PathBuf> {
     wheel.get(context).with_context(|| format!("cannot get zizmor {}", pin.version))
 }
 
-/// actionlint on these files. It hands their `run` lines to the shellcheck on the search path.
+/// Begins actionlint on these files. It passes their `run` lines to the shellcheck on the search path.
 pub fn by_actionlint<'a>(context: &'a Context, workflows: &[PathBuf]) -> Result<Command<'a>> {
-    let program = actionlint(context)?;
-    Ok(cmd!(context, "{program} -shellcheck=shellcheck -pyflakes= {workflows...}"))
+    let actionlint = go_tool::actionlint(context)?;
+    Ok(cmd!(context, "{actionlint} -shellcheck=shellcheck -pyflakes= {workflows...}"))
 }
 
-/// zizmor on these files, at its strictest and without asking GitHub.
+/// Begins zizmor on these files, at its strictest and without asking GitHub.
 pub fn by_zizmor<'a>(context: &'a Context, workflows: &[PathBuf]) -> Result<Command<'a>> {
-    let program = zizmor(context)?;
+    let zizmor = zizmor(context)?;
     let configuration = context.root.join(".github/zizmor.yml");
     let options = ["--offline", "--pedantic", "--no-progress", "--strict-collection", "--config"];
-    Ok(cmd!(context, "{program} {options...} {configuration} {workflows...}"))
+    Ok(cmd!(context, "{zizmor} {options...} {configuration} {workflows...}"))
 }

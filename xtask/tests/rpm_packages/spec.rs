@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use xtask::doctor::Purpose;
 use xtask::doctor::packages::Distribution;
-use xtask::doctor::requirements::{NEEDS, Remedy};
+use xtask::doctor::requirements::REQUIREMENTS;
 use xtask::rpm::contents::Relation;
 use xtask::rpm::spec::{self, Package};
 
@@ -111,9 +111,10 @@ fn a_rebuild_requires_what_a_build_needs() {
     let required = spec.lines().filter_map(|line| line.strip_prefix("BuildRequires:")).map(str::trim);
     let required: BTreeSet<&str> = required.collect();
     let is_for_build = |purposes: &[Purpose]| purposes.contains(&Purpose::Build);
-    for need in NEEDS.iter().filter(|need| is_for_build(need.purposes) && need.remedy == Remedy::Package) {
-        let packages = Distribution::OpenEuler.packages(need);
+    for requirement in REQUIREMENTS.iter().filter(|requirement| is_for_build(requirement.purposes)) {
+        let packages = requirement.packages(Distribution::OpenEuler);
         let missing: Vec<&str> = packages.filter(|package| !required.contains(package)).collect();
-        assert!(missing.is_empty() || left_out.contains(&need.name), "{}: {missing:?}", need.name);
+        let name = requirement.name;
+        assert!(missing.is_empty() || left_out.contains(&name), "{name}: {missing:?}");
     }
 }
