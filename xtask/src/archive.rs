@@ -1,5 +1,6 @@
 //! Reproducible archives of directories: the same files give the same bytes on any host and at any time.
 
+use crate::code;
 use crate::context::Context;
 use crate::process::cmd;
 use anyhow::{Context as _, Result, bail};
@@ -14,6 +15,14 @@ pub struct Effort {
     pub level: i32,
     /// Size of the match window, as a power of two.
     pub window: u32,
+}
+
+impl std::fmt::Display for Effort {
+    /// Names all that the bytes of an archive depend on, besides its content.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Effort { level, window } = self;
+        write!(f, "zstd -{level} --long={window}, tar sha256:{}", code::below(file!()))
+    }
 }
 
 /// The hidden first argument under which this program packs a directory: in a process of its own, since

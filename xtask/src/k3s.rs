@@ -1,4 +1,4 @@
-//! The parts of k3s and how they become one binary.
+//! The components of k3s, and the steps that build one binary of them.
 //!
 //! ```text
 //! source ─► patched ─► tree ─┬────────────► server ─┐
@@ -36,9 +36,11 @@ use crate::toolchain::{
 use crate::upstream::{probe::Facts, release::Source, transfer::GitSettings};
 use anyhow::Result;
 use patched::Patched;
+use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::path::PathBuf;
 
-/// One build, with everything known about it before its first step.
+/// A build, with everything that is known before its first step.
 pub struct Build<'a> {
     pub context: &'a Context,
     pub lock: &'a Lockfile,
@@ -53,37 +55,54 @@ pub struct Build<'a> {
     pub go: Go,
     pub zig: Zig,
     pub options: Options,
-    /// Where the CNI sources come from instead of their own hosts (the sample).
+    /// Settings of git for the CNI sources, which the sample has of its own.
     pub git: GitSettings,
 }
 
-/// What a person can choose about a build.
+/// Options of a build.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The image that takes the place of upstream's default pause image.
+    /// The image that replaces upstream's default pause image.
     pub pause_image: Reference,
-    /// Whether the pause image itself is carried inside k3s.
-    pub builtin_pause: Part,
-    /// The Helm charts that the server carries, traefik's above all.
-    pub charts: Part,
-    /// k3s-root, the user space that k3s brings along.
-    pub root: Part,
+    /// The pause image inside k3s.
+    pub builtin_pause: Presence,
+    /// The Helm charts inside the server, such as traefik's.
+    pub charts: Presence,
+    /// k3s-root, the user space inside k3s.
+    pub root: Presence,
     /// The level of the architecture, `rva22u64`; none means the oldest.
     pub level: Option<String>,
 }
 
-/// Whether a part is in the product.
+/// The presence of something in the product that can be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum Presence {
     Included,
     LeftOut,
 }
 
+/// Something that a complete k3s has and that a build can leave out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Optional {
+    K3sRoot,
+    Charts,
+}
+
+impl fmt::Display for Optional {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Optional::K3sRoot => "k3s-root",
+            Optional::Charts => "charts",
+        })
+    }
+}
+
 impl Build<'_> {
-    /// All steps, from the patched tree to the one binary.
+    /// Returns all steps, from the patched tree to the one binary.
     ///
     /// # Errors
-    /// Whatever cannot be had for any of them, all at once.
+    /// Everything that is missing for any of them, at once.
     pub fn steps(&self) -> Result<Vec<Step<'_>>> {
         crate::error::all([
             crate::pause::step(self.context, self.target),
@@ -96,7 +115,7 @@ impl Build<'_> {
             shim::step(self),
             cni::step(self),
             root::step(self),
-            binary::packages_step(self),
+            binary::wrapper_step(self),
             bundle::step(self),
             binary::step(self),
         ])
@@ -106,7 +125,7 @@ impl Build<'_> {
     pub fn module_inputs(&self, module: &Resolved) -> Vec<String> {
         let mut inputs = vec![format!("module {module}")];
         if let Resolved::Local(_) = module {
-            inputs.push(format!("patched tree sha256:{}", self.patched.key));
+            inputs.push(format!("patched tree sha256:{}", self.patched.digest));
         }
         inputs
     }
@@ -126,9 +145,9 @@ impl Build<'_> {
         self.target.level(self.options.level.as_deref())
     }
 
-    /// What the product lacks of a whole k3s.
-    pub fn incomplete(&self) -> Vec<&'static str> {
-        let parts = [("k3s-root", self.options.root), ("charts", self.options.charts)];
-        parts.into_iter().filter(|(_, part)| *part == Part::LeftOut).map(|(name, _)| name).collect()
+    /// Returns what a complete k3s has and this one has not.
+    pub fn incomplete(&self) -> Vec<Optional> {
+        let all = [(Optional::K3sRoot, self.options.root), (Optional::Charts, self.options.charts)];
+        all.into_iter().filter(|(_, it)| *it == Presence::LeftOut).map(|(name, _)| name).collect()
     }
 }

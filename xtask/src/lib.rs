@@ -6,6 +6,7 @@
 // Values: text, numbers and bytes, read and written without the rest of the machine.
 pub mod clock;
 pub mod digest;
+pub mod code;
 pub mod dir;
 pub mod elf;
 pub mod reference;

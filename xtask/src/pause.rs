@@ -11,6 +11,9 @@ use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 
+/// The step's name.
+pub const STEP: &str = "pause";
+
 /// The file name of the program in its step's directory.
 pub const PROGRAM: &str = "pause";
 
@@ -41,28 +44,24 @@ const LINK: &[&str] = &[
     "nosectionheader",
 ];
 
-/// The program for a target, compiled now or kept from an earlier run.
+/// Returns the program for a target, compiled now or by an earlier run.
 pub fn build(context: &Context, target: &'static Target) -> Result<PathBuf> {
     let _lock = FileLock::acquire(context, &context.work.join("locks").join(format!("pause-{}", target.go)))?;
     let plan = Plan::new(vec![step(context, target)?])?;
-    let (outputs, _) = plan.run(context, &context.work.join(target.go))?;
-    Ok(outputs.of("pause")?.join(PROGRAM))
+    let (results, _) = plan.run(context, &context.work.join(target.go))?;
+    Ok(results.directory(STEP)?.join(PROGRAM))
 }
 
 /// The step that compiles the program.
 pub fn step<'a>(context: &'a Context, target: &'static Target) -> Result<Step<'a>> {
     let rust = Rust::for_target(context, target).context("compiling the pause program")?;
     let package = context.root.join("pause");
-    Ok(Step {
-        name: "pause",
-        recipe: &[include_str!("pause.rs")],
-        needs: vec![],
-        inputs: vec![
-            format!("pause {} sha256:{}", env!("CARGO_PKG_VERSION"), dir::digest(&package)?),
-            format!("{} --target {}", rust.version, rust.triple),
-        ],
-        run: Box::new(move |directory, _| compile(context, target, &rust, &package, directory)),
-    })
+    let inputs = vec![
+        format!("pause {} sha256:{}", env!("CARGO_PKG_VERSION"), dir::digest(&package)?),
+        format!("{} --target {}", rust.version, rust.triple),
+    ];
+    Ok(Step::in_process(STEP, inputs)
+        .work(move |directory, _| compile(context, target, &rust, &package, directory)))
 }
 
 fn compile(context: &Context, target: &Target, rust: &Rust, package: &Path, directory: &Path) -> Result<()> {
@@ -74,18 +73,18 @@ fn compile(context: &Context, target: &Target, rust: &Rust, package: &Path, dire
     rust.rustc(context, &arguments)
         .dir(directory)
         .env("CARGO_PKG_VERSION", env!("CARGO_PKG_VERSION"))
-        .log("pause")
+        .log(STEP)
         .run()?;
     let mut arguments: Vec<String> = LINK.iter().map(|word| (*word).to_owned()).collect();
     arguments.extend(["-T".to_owned(), text(&package.join("pause.ld")), "-o".to_owned()]);
     arguments.extend([PROGRAM.to_owned(), object.to_owned()]);
-    rust.linker(context, &arguments)?.dir(directory).log("pause").run()?;
+    rust.linker(context, &arguments)?.dir(directory).log(STEP).run()?;
     fs::remove_file(directory.join(object))?;
     drop_tail(&program)?;
     elf::check(fs::read(&program)?.as_slice(), target.elf_machine).context("the pause program")
 }
 
-/// Cuts off the empty space that lld leaves for the section headers it was told to omit.
+/// Cuts off the padding that lld leaves in place of the section headers that it omits.
 fn drop_tail(program: &Path) -> Result<()> {
     let image = fs::read(program)?;
     let end = elf::end_of_last_segment(&image)?;

@@ -1,6 +1,7 @@
 //! The product: what a build leaves in `target/dist/<version>/<arch>/`, checked before it appears.
 
 pub mod check;
+pub mod component;
 pub mod go_buildinfo;
 pub mod licenses;
 pub mod load;
@@ -12,12 +13,13 @@ pub mod third_party;
 
 use crate::digest::Digest;
 use crate::error;
-use crate::k3s::{Build, binary, pause_image, source_tree};
-use crate::step::{Outputs, Plan, Step, Timing};
+use crate::k3s::{Build, source_tree};
+use crate::step::{Need, Plan, Results, Step, Timing};
 use anyhow::{Context as _, Result};
-use check::Check;
+use component::Component;
 use fs_err as fs;
 use manifest::Manifest;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A finished product.
@@ -26,71 +28,59 @@ pub struct Product {
     pub manifest: Manifest,
 }
 
-/// One part that was compiled, and where it lies.
-pub struct Part {
-    pub name: String,
-    pub path: PathBuf,
-}
+/// The files of all components.
+pub type Components = BTreeMap<Component, PathBuf>;
 
-/// Everything that leads to a product: the steps of k3s, and the one that checks what they have made.
+/// Returns the plan of a product: the steps of k3s, and the step that checks their results.
 pub fn plan<'a>(build: &'a Build<'a>) -> Result<Plan<'a>> {
     let (mut steps, product) = error::both(build.steps(), step(build))?;
     steps.push(product);
     Plan::new(steps)
 }
 
-/// The step that checks what the others have made and puts together what is shipped.
+/// The step's name.
+const STEP: &str = "product";
+
+/// The step that checks all components and collects what is shipped.
 fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let conditions = run::conditions(build.context, build.target)?;
-    Ok(Step {
-        name: "product",
-        recipe: &[
-            include_str!("product.rs"),
-            include_str!("product/check.rs"),
-            include_str!("product/load.rs"),
-            include_str!("product/licenses.rs"),
-            include_str!("product/manifest.rs"),
-            include_str!("product/go_buildinfo.rs"),
-            include_str!("product/run.rs"),
-            include_str!("product/third_party.rs"),
-            include_str!("k3s/format.rs"),
-        ],
-        needs: vec!["binary", "bundle", "server", "shim", "runc", "cni", "pause", "pause-image", "tree"],
-        inputs: vec![
+    let mut step = Step::in_process(
+        STEP,
+        vec![
             format!("origin {:?}", build.source.origin),
             format!("incomplete {:?}, {conditions}", build.incomplete()),
         ],
-        run: Box::new(move |directory, outputs| {
-            let parts = parts(build, outputs)?;
-            let checks =
-                checks(build, outputs, &parts, directory).context("the product is not what it should be")?;
-            let mut files = Vec::new();
-            for (part, name) in shipped(build, &parts) {
-                fs::copy(&part.path, directory.join(&name))?;
+    );
+    let built = Component::ALL.map(|component| (component, step.need(component.step())));
+    let tree = step.need(source_tree::STEP);
+    Ok(step.work(move |directory, results| {
+        let file = |(component, step): (Component, Need)| {
+            (component, results.of(step).join(component.file(build.target)))
+        };
+        let components = Components::from(built.map(file));
+        let mut checks = check::all(build, &components).context("checking the product")?;
+        checks.extend(run::all(build, &components, directory).context("running the product")?);
+        let mut files = Vec::new();
+        for (component, path) in &components {
+            if let Some(name) = component.shipped_as(build.target) {
+                fs::copy(path, directory.join(&name))?;
                 files.push(name);
             }
-            let (third_party, notices) = third_party::gather(build, &parts)
-                .context("gathering the licences of what is compiled in")?;
-            fs::write(directory.join(load::NOTICES), notices)?;
-            files.push(load::NOTICES.to_owned());
-            files.extend(beside(build, &source_tree::of(outputs)?, directory)?);
-            let manifest = Manifest::of(build, &parts, &checks, third_party, directory, &files)?;
-            fs::write(directory.join(MANIFEST), manifest.text()?)?;
-            files.push(MANIFEST.to_owned());
-            fs::write(directory.join(SUMS), sums(directory, &files)?)?;
-            Ok(())
-        }),
-    })
+        }
+        let (third_party, notices) = third_party::gather(build, &components)
+            .context("gathering the licences of what is compiled in")?;
+        fs::write(directory.join(load::NOTICES), notices)?;
+        files.push(load::NOTICES.to_owned());
+        files.extend(beside(build, &results.of(tree).join(source_tree::TREE), directory)?);
+        let manifest = Manifest::of(build, &components, checks, third_party, directory, &files)?;
+        fs::write(directory.join(MANIFEST), manifest.text()?)?;
+        files.push(MANIFEST.to_owned());
+        fs::write(directory.join(SUMS), sums(directory, &files)?)?;
+        Ok(())
+    }))
 }
 
-/// Looks at all parts, then runs them.
-fn checks(build: &Build, outputs: &Outputs, parts: &[Part], directory: &Path) -> Result<Vec<Check>> {
-    let mut checks = check::all(build, parts)?;
-    checks.extend(run::all(build, outputs, directory)?);
-    Ok(checks)
-}
-
-/// Puts k3s' own licence and its script that judges a kernel beside the binary.
+/// Copies k3s' own licence and its kernel check beside the binary.
 fn beside(build: &Build, tree: &Path, directory: &Path) -> Result<Vec<String>> {
     let license = Some(tree.join(load::LICENSE)).filter(|file| file.is_file());
     // The sample is under the licence of this repository.
@@ -102,26 +92,26 @@ fn beside(build: &Build, tree: &Path, directory: &Path) -> Result<Vec<String>> {
     Ok(vec![load::LICENSE.to_owned(), load::CHECK_CONFIG.to_owned()])
 }
 
-/// What a product tells of itself, in its directory.
+/// The file that describes a product, in its directory.
 pub const MANIFEST: &str = "manifest.json";
 pub(crate) const SUMS: &str = "SHA256SUMS";
 const REPORT: &str = "report.html";
 
 impl Product {
-    /// Lets the product appear whole in `target/dist`, with a report of how it was made.
+    /// Lets the product appear complete in `target/dist`, with a report of its build.
     ///
-    /// Where nothing has been made anew and the product is there already, it stays, with its report.
-    pub fn publish(build: &Build, outputs: &Outputs, timings: &[Timing]) -> Result<Product> {
-        let made = outputs.of("product")?;
+    /// Where no step ran and the product is there already, it stays, with its report.
+    pub fn publish(build: &Build, results: &Results, timings: &[Timing]) -> Result<Product> {
+        let result = results.directory(STEP)?;
         let directory = build.context.dist.join(build.source.version.to_string()).join(build.target.go);
-        let manifest = Manifest::read(&made.join(MANIFEST))?;
+        let manifest = Manifest::read(&result.join(MANIFEST))?;
         let parent = directory.parent().context("a product has a directory")?;
         fs::create_dir_all(parent)?;
         let making = making(parent, build.target.go)?;
-        if timings.iter().all(|timing| timing.kept) && is_there(made, &directory)? {
+        if timings.iter().all(|timing| timing.kept) && is_there(result, &directory)? {
             return Ok(Product { directory, manifest });
         }
-        crate::dir::copy(made, making.path())?;
+        crate::dir::copy(result, making.path())?;
         let page = report::page(build, &manifest, &build.patched.outcome.applied, timings);
         fs::write(making.path().join(REPORT), page.html())?;
         replace(making, &directory)?;
@@ -129,44 +119,15 @@ impl Product {
     }
 }
 
-/// Whether the published directory holds what the step has made, unharmed, and a report.
-fn is_there(made: &Path, directory: &Path) -> Result<bool> {
-    let sums = fs::read_to_string(made.join(SUMS))?;
+/// Returns whether the published directory contains the files of the result, undamaged, and a report.
+fn is_there(result: &Path, directory: &Path) -> Result<bool> {
+    let sums = fs::read_to_string(result.join(SUMS))?;
     let whole = |line: &str| {
         let (sum, name) = line.split_once("  ")?;
         (Digest::of_file(&directory.join(name)).ok()?.as_str() == sum).then_some(())
     };
     let same_sums = fs::read_to_string(directory.join(SUMS)).is_ok_and(|there| there == sums);
     Ok(same_sums && directory.join(REPORT).is_file() && sums.lines().all(|line| whole(line).is_some()))
-}
-
-/// The parts that are programs, and the image.
-fn parts(build: &Build, outputs: &Outputs) -> Result<Vec<Part>> {
-    let file = |step: &str, name: &str| -> Result<Part> {
-        Ok(Part { name: name.to_owned(), path: outputs.of(step)?.join(name) })
-    };
-    let bundle = binary::archive_in(outputs.of("bundle")?)?;
-    Ok(vec![
-        Part { name: "server".to_owned(), path: outputs.of("server")?.join("k3s") },
-        file("shim", "containerd-shim-runc-v2")?,
-        file("runc", "runc")?,
-        file("cni", "cni")?,
-        file("pause", crate::pause::PROGRAM)?,
-        Part { name: "pause image".to_owned(), path: outputs.of("pause-image")?.join(pause_image::ARCHIVE) },
-        Part { name: "bundle".to_owned(), path: bundle },
-        Part { name: "binary".to_owned(), path: outputs.of("binary")?.join(build.target.k3s_binary()) },
-    ])
-}
-
-/// Which parts are shipped as files of their own, and under which names.
-fn shipped<'a>(build: &'a Build, parts: &'a [Part]) -> Vec<(&'a Part, String)> {
-    let name = |part: &Part| match part.name.as_str() {
-        "binary" => Some(build.target.k3s_binary()),
-        "pause" => Some("pause".to_owned()),
-        "pause image" => Some(format!("pause-image-{}.tar", build.target.go)),
-        _ => None,
-    };
-    parts.iter().filter_map(|part| Some((part, name(part)?))).collect()
 }
 
 /// The text of `SHA256SUMS`, as sha256sum(1) checks it.
@@ -179,7 +140,7 @@ pub(crate) fn sums(directory: &Path, files: &[String]) -> Result<String> {
         .collect()
 }
 
-/// Creates a directory that is to take the place of `name`, once what killed runs have left of both is gone.
+/// Creates a directory that will replace `name`, and removes what killed runs have left of both.
 pub(crate) fn making(parent: &Path, name: &str) -> Result<tempfile::TempDir> {
     let prefix = format!(".making-{name}-");
     for entry in fs::read_dir(parent)? {
@@ -195,7 +156,7 @@ pub(crate) fn making(parent: &Path, name: &str) -> Result<tempfile::TempDir> {
     Ok(tempfile::Builder::new().prefix(&prefix).tempdir_in(parent)?)
 }
 
-/// Lets a finished directory take the place of an older one.
+/// Replaces a directory by a finished one.
 pub(crate) fn replace(making: tempfile::TempDir, directory: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(making.path(), std::fs::Permissions::from_mode(0o755))?;

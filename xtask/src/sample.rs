@@ -40,6 +40,9 @@ impl Layout {
     }
 }
 
+/// The name of the step that lays it out.
+const STEP: &str = "sample";
+
 /// The time of everything in the sample: 2025-01-01.
 const TIME: i64 = 1_735_689_600;
 
@@ -48,15 +51,10 @@ pub fn prepare(context: Context, layout: Layout) -> Result<Selection> {
     let sample = context.root.join("sample");
     // A module of the sample changes without a new version, which Go would take for an attack.
     let cache = context.cache.join("sample-modules").join(dir::digest(&sample.join("modules"))?.short());
-    let step = Step {
-        name: "sample",
-        recipe: &[include_str!("sample.rs")],
-        needs: vec![],
-        inputs: vec![format!("{} layout of {}", layout.directory(), dir::digest(&sample)?)],
-        run: Box::new(|directory, _| lay_out(&sample, layout, directory)),
-    };
-    let (outputs, _) = Plan::new(vec![step])?.run(&context, &context.work)?;
-    let directory = outputs.of("sample")?;
+    let inputs = vec![format!("{} layout of {}", layout.directory(), dir::digest(&sample)?)];
+    let step = Step::in_process(STEP, inputs).work(|directory, _| lay_out(&sample, layout, directory));
+    let (results, _) = Plan::new(vec![step])?.run(&context, &context.work)?;
+    let directory = results.directory(STEP)?;
     let k3s = directory.join("k3s");
     let settings = Settings::read(&k3s)?;
     let git = GitSettings {

@@ -3,6 +3,7 @@
 use super::scenario::Scenario;
 use crate::digest::Digest;
 use crate::elf;
+use crate::k3s::Optional;
 use crate::product::MANIFEST;
 use crate::product::manifest::Manifest;
 use crate::rpm::nevra::SOURCE_PACKAGE;
@@ -82,7 +83,7 @@ impl Artifacts {
             .with_context(|| format!("{} is not a k3s for riscv64", file.display()))?;
         let manifest = file.parent().map(manifest_in).transpose()?.flatten();
         let user_space = |manifest: &Manifest| {
-            if manifest.lacks("k3s-root") { UserSpace::Distribution } else { UserSpace::Bundled }
+            if manifest.contains(Optional::K3sRoot) { UserSpace::Bundled } else { UserSpace::Distribution }
         };
         Ok(Artifacts {
             version: manifest.as_ref().map_or("unknown".to_owned(), |manifest| manifest.k3s.clone()),

@@ -96,7 +96,7 @@ impl Args {
     pub fn run(self, context: Context) -> Result<()> {
         // All checks that need no build run before it.
         self.options.require_bootable(self.arch.arch, boot::target()?)?;
-        self.options.refuse_early(&context)?;
+        self.options.validate(&context)?;
         self.validate(&context)?;
         if self.shell {
             shell::require_terminal()?;
@@ -178,7 +178,7 @@ impl Args {
         }
         let target = boot::target()?;
         let selection = self.source.find(context)?;
-        let (build, product) = build::make(&selection, target, &self.options)?;
+        let (build, product) = build::run(&selection, target, &self.options)?;
         let rebuild = rpm::rebuild(&self.source, &self.options, &build)?;
         let context = selection.context;
         let product = Product::open(&product.directory, target)?;

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error;
 use crate::file_lock::FileLock;
 use crate::k3s::patched::Patched;
-use crate::k3s::{Build, Options, Part};
+use crate::k3s::{Build, Options, Presence};
 use crate::patch::{PatchSet, Values};
 use crate::product::{self, Product};
 use crate::reference::Reference;
@@ -45,7 +45,7 @@ pub struct Args {
     pub dry_run: bool,
 }
 
-/// The options that say of what and how a k3s is built: whoever brings what is finished has no use for them.
+/// The options that have no effect on a finished product.
 pub const NO_BUILD: [&str; 9] = [
     "source",
     "vendored",
@@ -58,7 +58,7 @@ pub const NO_BUILD: [&str; 9] = [
     "level",
 ];
 
-/// What a person can choose about a build
+/// Options of a build
 #[derive(Clone, Debug, clap::Args)]
 pub struct BuildOptions {
     /// The image that takes the place of upstream's default pause image [default: see xtask/pins.json]
@@ -86,25 +86,25 @@ pub struct BuildOptions {
     pub level: Option<String>,
 }
 
-/// Whether a part is fetched.
+/// The origin of optional content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Choose {
     Fetch,
     None,
 }
 
-impl From<Choose> for Part {
-    fn from(choose: Choose) -> Part {
+impl From<Choose> for Presence {
+    fn from(choose: Choose) -> Presence {
         match choose {
-            Choose::Fetch => Part::Included,
-            Choose::None => Part::LeftOut,
+            Choose::Fetch => Presence::Included,
+            Choose::None => Presence::LeftOut,
         }
     }
 }
 
 impl Args {
     pub fn run(self, context: Context) -> Result<()> {
-        self.options.refuse_early(&context)?;
+        self.options.validate(&context)?;
         if self.dry_run {
             let selection = self.source.find_for_plan(context)?;
             let build = prepare(&selection, self.arch.arch, &self.options)?;
@@ -114,22 +114,22 @@ impl Args {
             return Ok(());
         }
         let selection = self.source.find(context)?;
-        make(&selection, self.arch.arch, &self.options).map(drop)
+        run(&selection, self.arch.arch, &self.options).map(drop)
     }
 }
 
-/// Builds what was chosen, or finds it built, and gives it back with all that was known of it beforehand.
-pub fn make<'a>(
+/// Builds the selected source, or finds it built, and returns the product with its build.
+pub fn run<'a>(
     selection: &'a Selection,
     target: &'static Target,
     options: &BuildOptions,
 ) -> Result<(Build<'a>, Product)> {
     let _lock = FileLock::acquire(&selection.context, &selection.lock_path(target.go))?;
     let build = prepare(selection, target, options)?;
-    let (outputs, timings) = plan(&build)?
+    let (results, timings) = plan(&build)?
         .run(build.context, &build.directory())
         .with_context(|| format!("building k3s {} for {}", build.source.version, target.go))?;
-    let product = Product::publish(&build, &outputs, &timings)?;
+    let product = Product::publish(&build, &results, &timings)?;
     product::report::say(&build, &product);
     Ok((build, product))
 }
@@ -141,18 +141,13 @@ fn plan<'a>(build: &'a Build<'a>) -> Result<Plan<'a>> {
 
 impl BuildOptions {
     /// Validates what can be checked before anything is fetched.
-    pub fn refuse_early(&self, context: &Context) -> Result<()> {
+    pub fn validate(&self, context: &Context) -> Result<()> {
         self.patches(context).map(drop)
     }
 
-    /// Refuses what could not be booted on this machine with pods that run.
+    /// Refuses a product that a boot test could not run pods on.
     pub fn require_bootable(&self, target: &Target, machine: &Target) -> Result<()> {
-        ensure!(
-            target == machine,
-            "what is booted is a {} machine; --arch {} cannot run on it",
-            machine.go,
-            target.go
-        );
+        ensure!(target == machine, "boot tests run on {}; --arch {} cannot run there", machine.go, target.go);
         ensure!(
             !self.no_builtin_pause,
             "pods are to run on the pause inside k3s, and with --no-builtin-pause there is none"
@@ -162,7 +157,7 @@ impl BuildOptions {
 
     /// Returns the options of a build as words for a shell. The user's own patches are named by their path in a
     /// source package.
-    pub fn words(&self, build: &Build) -> String {
+    pub fn arguments(&self, build: &Build) -> String {
         let mut words = vec![format!("--arch {}", build.target.go)];
         words.push(format!("--pause-image {}", build.options.pause_image));
         words.extend(self.patches.iter().map(|_| format!("--patches {OWN_PATCHES}")));
@@ -182,13 +177,13 @@ impl BuildOptions {
         PatchSet::load(&context.root, self.patches.as_deref())
     }
 
-    /// Our patches that are not wanted.
+    /// Returns our patches that the options leave out.
     fn patches_left_out(&self) -> &'static [&'static str] {
         if self.no_builtin_pause { &["builtin-pause"] } else { &[] }
     }
 }
 
-/// Reads everything there is to know before the first step.
+/// Reads everything that is known before the first step.
 pub fn prepare<'a>(
     selection: &'a Selection,
     target: &'static Target,
@@ -204,7 +199,7 @@ pub fn prepare<'a>(
     }
     let options_of_build = Options {
         pause_image,
-        builtin_pause: if options.no_builtin_pause { Part::LeftOut } else { Part::Included },
+        builtin_pause: if options.no_builtin_pause { Presence::LeftOut } else { Presence::Included },
         charts: options.charts.into(),
         root: options.k3s_root.into(),
         level: options.level.clone(),
@@ -238,7 +233,7 @@ pub fn prepare<'a>(
     };
     match missing {
         None => Ok(build),
-        // What else the steps would miss is told with it.
+        // Reported with everything else that the steps do not find.
         Some(error) => Err(error::also(error, product::plan(&build).err())),
     }
 }

@@ -104,7 +104,7 @@ type Finished = (&'static Target, Product);
 impl MakeArgs {
     fn run(self, context: Context) -> Result<()> {
         ensure!(!self.rehearsal, "--rehearsal is now called --preview");
-        self.options.refuse_early(&context)?;
+        self.options.validate(&context)?;
         let packager = self.packages.prepare(&context)?;
         let finished = self.finished()?;
         let SourceArgs { k3s, source, vendored, sample, .. } = &self.source;
@@ -162,7 +162,7 @@ impl MakeArgs {
     fn build(&self, selection: &Selection) -> Result<Vec<Finished>> {
         rpm_version(&selection.source.version, &selection.source.commit.id, selection.source.time)?;
         let products = self.arch.targets().into_iter().map(|target| {
-            let (_, product) = build::make(selection, target, &self.options)?;
+            let (_, product) = build::run(selection, target, &self.options)?;
             // A file that was changed since is not published.
             Ok((target, Product::open(&product.directory, target)?))
         });

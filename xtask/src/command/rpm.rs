@@ -128,14 +128,14 @@ impl Args {
     pub fn run(self, context: Context) -> Result<()> {
         // Whatever can be found wrong is found before the build.
         let target = self.arch.arch;
-        self.options.refuse_early(&context)?;
+        self.options.validate(&context)?;
         let packager = self.packages.prepare(&context)?;
         let (context, product, rebuild) = match &self.product {
             Some(directory) => (context, self.finished(directory, target)?, None),
             None => {
                 let selection = self.source.find(context)?;
                 rpm_version(&selection.source.version, &selection.source.commit.id, selection.source.time)?;
-                let (build, product) = build::make(&selection, target, &self.options)?;
+                let (build, product) = build::run(&selection, target, &self.options)?;
                 let rebuild = rebuild(&self.source, &self.options, &build)?;
                 // Whoever may have changed a file since, it does not go into a package.
                 (selection.context, Product::open(&product.directory, target)?, Some(rebuild))
@@ -162,7 +162,7 @@ pub fn rebuild(source: &SourceArgs, options: &BuildOptions, build: &Build) -> Re
         Some(directory) => directory.clone(),
         None => vendoring::gather::run(build).context("gathering the sources of the source package")?,
     };
-    Ok(Rebuild { vendored, options: options.words(build), patches: options.patches.clone() })
+    Ok(Rebuild { vendored, options: options.arguments(build), patches: options.patches.clone() })
 }
 
 /// Prints the written files and their directory.

@@ -1,26 +1,31 @@
-//! The bundle: everything that k3s unpacks at its first start, as one compressed tarball.
+//! The bundle: everything that k3s unpacks at its first start, as one compressed archive.
 //!
-//! Layout and rules are those of scripts/package-cli, and what pkg/dataverify and pkg/untar demand of
-//! them: `.sha256sums` and `.links` must name every file and link, no entry may be a hard link (it
+//! Layout and rules are those of scripts/package-cli, and what pkg/dataverify and pkg/untar require: `.sha256sums` and `.links` must name every file and link, no entry may be a hard link (it
 //! would be unpacked empty), and zstd's window must not exceed 2^25.
 
-use super::Build;
+use super::{Build, cni, root, runc, server, shim, source_tree};
 use crate::archive::{self, Effort};
 use crate::digest::Digest;
 use crate::dir;
-use crate::step::{Outputs, Step};
+use crate::step::Step;
 use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The largest window that k3s' decoder accepts (pkg/untar: `WithDecoderMaxMemory(1 << 25)`).
 const LARGEST_WINDOW: u32 = 25;
 
-/// The step that makes `<sha256>.tar.zst`.
+/// The step's name.
+pub const STEP: &str = "bundle";
+
+/// The archive in the step's result.
+pub const ARCHIVE: &str = "bundle.tar.zst";
+
+/// The step that packs the bundle.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let (level, window) =
         build.facts.recipe.zstd.context("upstream's scripts/package-cli compresses nothing")?;
@@ -29,39 +34,46 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
             "upstream compresses with a window of 2^{window}, which k3s cannot unpack (2^{LARGEST_WINDOW} at most)"
         );
     }
-    let links = build.facts.recipe.links.iter().map(|(name, target)| format!("{name} -> {target}"));
-    Ok(Step {
-        name: "bundle",
-        recipe: &[include_str!("bundle.rs"), include_str!("../archive.rs")],
-        needs: vec!["server", "shim", "runc", "cni", "root", "tree"],
-        inputs: std::iter::once(format!("zstd -{level} --long={window}")).chain(links).collect(),
-        run: Box::new(move |directory, outputs| {
-            let content = tempfile::tempdir_in(directory)?;
-            gather(build, content.path(), outputs)?;
-            let archive = directory.join("data.tar.zst");
-            archive::write(build.context, content.path(), &archive, Effort { level, window }, "bundle")?;
-            fs::rename(&archive, directory.join(format!("{}.tar.zst", Digest::of_file(&archive)?)))?;
-            Ok(())
-        }),
-    })
+    let effort = Effort { level, window };
+    let mut inputs = vec![effort.to_string()];
+    inputs.extend(build.facts.recipe.links.iter().map(|(name, target)| format!("{name} -> {target}")));
+    let mut step = Step::of_commands(STEP, inputs);
+    let programs = [
+        (step.need(server::STEP), server::PROGRAM),
+        (step.need(shim::STEP), shim::PROGRAM),
+        (step.need(runc::STEP), runc::PROGRAM),
+        (step.need(cni::STEP), cni::PROGRAM),
+    ];
+    let (root, tree) = (step.need(root::STEP), step.need(source_tree::STEP));
+    Ok(step.work(move |directory, results| {
+        let content = tempfile::tempdir_in(directory)?;
+        let programs = programs.map(|(step, name)| (results.of(step).join(name), name));
+        let tree = results.of(tree).join(source_tree::TREE);
+        gather(build, content.path(), results.of(root), &tree, &programs)?;
+        archive::write(build.context, content.path(), &directory.join(ARCHIVE), effort, STEP)
+    }))
 }
 
 /// Lays out `bin/` and `etc/`.
-fn gather(build: &Build, content: &Path, outputs: &Outputs) -> Result<()> {
+fn gather(
+    build: &Build,
+    content: &Path,
+    root: &Path,
+    tree: &Path,
+    programs: &[(PathBuf, &str)],
+) -> Result<()> {
     let bin = content.join("bin");
     fs::create_dir_all(&bin)?;
     fs::create_dir_all(content.join("etc"))?;
-    for part in ["bin", "etc"] {
-        let from = outputs.of("root")?.join(part);
+    for directory in ["bin", "etc"] {
+        let from = root.join(directory);
         if from.is_dir() {
-            dir::copy(&from, &content.join(part))?;
+            dir::copy(&from, &content.join(directory))?;
         }
     }
-    let tree = super::source_tree::of(outputs)?;
-    put_program(&outputs.of("server")?.join("k3s"), &bin, "k3s")?;
-    put_program(&outputs.of("shim")?.join("containerd-shim-runc-v2"), &bin, "containerd-shim-runc-v2")?;
-    put_program(&outputs.of("runc")?.join("runc"), &bin, "runc")?;
-    put_program(&outputs.of("cni")?.join("cni"), &bin, "cni")?;
+    for (program, name) in programs {
+        put_program(program, &bin, name)?;
+    }
     put_program(&tree.join("contrib/util/check-config.sh"), &bin, "check-config")?;
     let wg_add = tree.join("scripts/wg-add.sh");
     if wg_add.is_file() {
@@ -77,7 +89,7 @@ fn gather(build: &Build, content: &Path, outputs: &Outputs) -> Result<()> {
     Ok(fs::write(of_links, links)?)
 }
 
-/// Puts a program where k3s-root may have a file or a link of the same name.
+/// Copies a program to a path at which k3s-root may have a file or a link.
 fn put_program(from: &Path, bin: &Path, name: &str) -> Result<()> {
     let place = TreePath::parse(name)?.room_below(bin)?;
     fs::copy(from, &place)?;
@@ -103,14 +115,14 @@ fn lists(bin: &Path) -> Result<(String, String)> {
     Ok((sums, links))
 }
 
-/// What a verified bundle holds below `bin/`.
+/// The files and links below `bin/` of a verified bundle.
 #[derive(Debug, Default)]
 pub struct Contents {
     pub files: BTreeMap<String, Digest>,
     pub links: BTreeMap<String, String>,
 }
 
-/// Unpacks a bundle by k3s' rules, keeping only sums, and holds it against its own lists.
+/// Reads a bundle by the rules of k3s, and checks its files and links against its own lists.
 pub fn verify(bundle: impl Read) -> Result<Contents> {
     let mut decoder = zstd::Decoder::new(bundle)?;
     decoder.window_log_max(LARGEST_WINDOW)?;
@@ -152,7 +164,7 @@ pub fn verify(bundle: impl Read) -> Result<Contents> {
     Ok(found)
 }
 
-/// Holds one of the bundle's lists against what was found: the same names with the same values.
+/// Checks one of the bundle's lists against what was found: the same names with the same values.
 fn agree<T: PartialEq + std::fmt::Debug>(
     lists: &BTreeMap<String, String>,
     list: &str,
@@ -269,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_k3s_would_unpack_empty_or_elsewhere_are_refused() {
+    fn entries_that_k3s_unpacks_wrongly_are_refused() {
         for kind in [tar::EntryType::Link, tar::EntryType::Fifo, tar::EntryType::Char] {
             Bundle { kind, ..intact() }.is_refused("an entry of type");
         }
@@ -280,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_window_that_k3s_has_no_memory_for_is_refused() {
-        // What is streamed gets the window that was asked for, however small it is.
+        // A stream gets the requested window, however small it is.
         Bundle { window: LARGEST_WINDOW + 1, ..intact() }.is_refused("memory");
     }
 }

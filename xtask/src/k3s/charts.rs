@@ -1,7 +1,7 @@
 //! The Helm charts that the server carries for the cluster to install: traefik's, and others in newer releases.
 
 use super::source_tree::COMMITTED_CHARTS;
-use super::{Build, Part, format};
+use super::{Build, Presence, format};
 use crate::error;
 use crate::fetch::{Download, FileName};
 use crate::step::Step;
@@ -11,55 +11,52 @@ use anyhow::{Result, anyhow};
 use fs_err as fs;
 use std::path::Path;
 
-/// The step that gathers the charts; empty where the tree carries them itself or they are left out.
+/// The step's name.
+pub const STEP: &str = "charts";
+
+/// The step that fetches the charts; its result is empty if the tree contains them or they are left out.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let downloads = downloads(build)?;
-    let mut inputs = vec![format!("{:?}", wanted(build)?)];
+    let mut inputs = vec![format!("{:?}", origin(build)?)];
     inputs.extend(downloads.iter().map(|download| format!("{} sha256:{}", download.name, download.sha256)));
-    Ok(Step {
-        name: "charts",
-        recipe: &[include_str!("charts.rs")],
-        needs: vec![],
-        inputs,
-        run: Box::new(move |directory, _| {
-            for download in &downloads {
-                fs::copy(download.get(build.context)?, directory.join(&download.name))?;
-            }
-            Ok(())
-        }),
-    })
+    Ok(Step::in_process(STEP, inputs).work(move |directory, _| {
+        for download in &downloads {
+            fs::copy(download.get(build.context)?, directory.join(&download.name))?;
+        }
+        Ok(())
+    }))
 }
 
-/// Where the charts come from.
+/// The origin of the charts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum Charts {
     Download,
     /// Under go-bindata the generated file that upstream commits holds them already.
     InTree,
     LeftOut,
 }
 
-/// Decides by what the tree carries.
-pub fn wanted(build: &Build) -> Result<Wanted> {
-    if build.options.charts == Part::LeftOut {
-        return Ok(Wanted::LeftOut);
+/// Decides by the files of the tree.
+pub fn origin(build: &Build) -> Result<Charts> {
+    if build.options.charts == Presence::LeftOut {
+        return Ok(Charts::LeftOut);
     }
     if build.facts.embed_method == EmbedMethod::GoBindata {
         let generated = fs::read_to_string(build.patched.tree.join(COMMITTED_CHARTS))?;
         if urls(build).all(|url| generated.contains(file_name(url))) {
-            return Ok(Wanted::InTree);
+            return Ok(Charts::InTree);
         }
     }
-    Ok(Wanted::Download)
+    Ok(Charts::Download)
 }
 
 fn urls<'a>(build: &'a Build) -> impl Iterator<Item = &'a str> {
     build.facts.recipe.fetches.iter().map(String::as_str).filter(|url| url.ends_with(".tgz"))
 }
 
-/// The charts that are fetched. They have no sums in any tree: the lock file keeps those of their first use.
+/// Returns the charts that are fetched. No tree has checksums of them: the lockfile has those of their first use.
 pub fn downloads(build: &Build) -> Result<Vec<Download>> {
-    if wanted(build)? != Wanted::Download {
+    if origin(build)? != Charts::Download {
         return Ok(Vec::new());
     }
     let hint = "\n  Without them: --charts none makes a k3s that does not install traefik.";

@@ -1,4 +1,4 @@
-//! The CNI plugins in one program, with flannel's plugin in the place of their own.
+//! The CNI plugins in one program, with flannel's plugin in place of their own.
 
 use super::Build;
 use super::go_build::{C, Compile, Modules};
@@ -13,13 +13,19 @@ use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
 use std::path::Path;
 
-/// Where the plugins expect to lie in a GOPATH, whatever repository they come from.
+/// The step's name.
+pub const STEP: &str = "cni";
+
+/// The program in the step's result.
+pub const PROGRAM: &str = "cni";
+
+/// The path of the plugins in a GOPATH, whatever repository they come from.
 const IMPORT_PATH: &str = "src/github.com/containernetworking/plugins";
 
 /// A repository that upstream's script clones, at the commit of its tag.
 #[derive(Clone, Debug)]
 pub struct Repository {
-    /// The last part of its address.
+    /// The last component of its URL.
     pub name: &'static str,
     pub url: String,
     pub tag: String,
@@ -39,30 +45,24 @@ pub fn repositories(build: &Build) -> Result<Vec<Repository>> {
 
 /// The step that compiles the plugins, in the GOPATH layout of upstream's script.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
-    let compile = Compile::like_upstream(build, "cni", build.facts.recipe.build("cni")?, C::None)?;
+    let compile = Compile::like_upstream(build, STEP, build.facts.recipe.build(PROGRAM)?, C::None)?;
     let repositories = repositories(build)?;
     let mut inputs: Vec<String> = repositories
         .iter()
         .map(|repository| format!("{} {}", repository.name, repository.commit.id))
         .collect();
     inputs.extend(compile.lines(build));
-    Ok(Step {
-        name: "cni",
-        recipe: &[include_str!("cni.rs"), include_str!("go_build.rs")],
-        needs: vec![],
-        inputs,
-        run: Box::new(move |directory, _| {
-            let scratch = tempfile::tempdir_in(directory)?;
-            let root = Alias::of(scratch.path())?;
-            let tree = root.path().join(IMPORT_PATH);
-            lay_out(&repositories, &tree)?;
-            let modules = Modules::GoPath(root.path().to_owned());
-            compile.run(build, &tree, &modules, &directory.join("cni"), None)
-        }),
-    })
+    Ok(Step::of_commands(STEP, inputs).work(move |directory, _| {
+        let scratch = tempfile::tempdir_in(directory)?;
+        let root = Alias::of(scratch.path())?;
+        let tree = root.path().join(IMPORT_PATH);
+        lay_out(&repositories, &tree)?;
+        let modules = Modules::GoPath(root.path().to_owned());
+        compile.run(build, &tree, &modules, &directory.join(PROGRAM), None)
+    }))
 }
 
-/// Puts the plugins into `tree`, and flannel's plugin, made a package, among them.
+/// Writes the plugins to `tree`, and among them flannel's plugin as a package.
 fn lay_out(repositories: &[Repository], tree: &Path) -> Result<()> {
     let [plugins, flannel] = repositories else { bail!("the plugins come from two repositories") };
     fs::create_dir_all(tree)?;

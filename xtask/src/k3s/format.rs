@@ -1,5 +1,5 @@
-//! Downloads of which no checksum is known, checked before they are locked: a login page, an empty answer or half
-//! a file must not become what every later build is held to.
+//! Format checks of downloads that have no known checksum, before they are locked: a login page, an empty response or
+//! half a file must not be locked for every later build.
 
 use crate::fetch::FileName;
 use anyhow::{Context as _, Result, bail, ensure};
@@ -29,7 +29,7 @@ pub const USER_SPACE: [&str; 13] = [
 /// The most that is unpacked of a chart, in bytes: real ones have a few MiB.
 const LARGEST_CHART: u64 = 256 << 20;
 
-/// Checks a file by what its name promises: a chart (`.tgz`) or k3s-root.
+/// Checks the format that the name stands for: a chart (`.tgz`) or k3s-root.
 pub fn check(name: &FileName, file: &Path) -> Result<()> {
     let name = name.to_string();
     match name.strip_suffix(".tgz") {

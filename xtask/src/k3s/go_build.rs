@@ -1,4 +1,4 @@
-//! One `go build` of ours: upstream's tags and flags, our environment.
+//! `go build` with upstream's tags and flags and our environment.
 
 use super::Build;
 use crate::alias::Alias;
@@ -11,16 +11,16 @@ use std::path::{Path, PathBuf};
 /// A `go build` for the target, composed before anything runs, so that it can be printed and hashed.
 #[derive(Clone, Debug)]
 pub struct Compile {
-    /// The step it is done for, which its log is called by.
+    /// The step that runs it, which names its log.
     step: &'static str,
     /// `-tags`, `-ldflags` and the package.
     arguments: Vec<String>,
-    /// Everything that decides the result, without paths of this machine.
+    /// Everything that the result depends on, without paths of this machine.
     environment: Vec<(&'static str, String)>,
     c: C,
 }
 
-/// What upstream decides about a build.
+/// The arguments of a build that upstream decides.
 #[derive(Clone, Copy, Debug)]
 pub struct Flags<'f> {
     pub tags: &'f [&'f str],
@@ -29,7 +29,7 @@ pub struct Flags<'f> {
     pub package: &'f str,
 }
 
-/// Whether C code takes part.
+/// The C code of a build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum C {
     /// `CGO_ENABLED=0`.
@@ -41,7 +41,7 @@ pub enum C {
 }
 
 impl Compile {
-    /// Takes over what upstream's script says of a build.
+    /// Composes a build with the arguments of upstream's script.
     pub fn like_upstream(build: &Build, step: &'static str, recipe: &GoBuild, c: C) -> Result<Compile> {
         // The bundled SQLite is compiled instead of linking one that is not there.
         let tags: Vec<&str> =
@@ -82,14 +82,14 @@ impl Compile {
             "-tags".to_owned(),
             flags.tags.join(","),
             "-ldflags".to_owned(),
-            // Go's own mark of a build would tell where the sysroot lay.
+            // Go's own build ID would depend on the path of the sysroot.
             format!("-buildid= {}", flags.ldflags),
             flags.package.to_owned(),
         ];
         Ok(Compile { step, arguments, environment, c })
     }
 
-    /// The build as lines: what decides its result.
+    /// Returns the build as lines: everything that its result depends on.
     pub fn lines(&self, build: &Build) -> Vec<String> {
         let mut lines: Vec<String> =
             self.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -100,7 +100,7 @@ impl Compile {
         lines
     }
 
-    /// Lists what the build in `dir` would compile, with modules from where these settings say.
+    /// Lists the packages that the build in `dir` would compile, with Go's settings for the origin of modules.
     pub fn packages(
         &self,
         build: &Build,
@@ -158,7 +158,7 @@ impl Compile {
     }
 }
 
-/// What a build would compile, as `go list` tells it.
+/// A package that a build would compile, as `go list` prints it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Package {
     pub directory: PathBuf,
@@ -166,12 +166,12 @@ pub struct Package {
     pub embedded: Vec<PathBuf>,
 }
 
-/// What [`Package`] is read from: a line for each package that is not Go's own.
+/// The template of `go list` that [`Package`] is parsed from: a line for each package outside the standard library.
 const PACKAGE_LINE: &str =
     "{{if not .Standard}}{{.Dir}}{{range .EmbedFiles}}{{printf \"\\t\"}}{{.}}{{end}}{{end}}";
 
 impl Package {
-    /// Lists what `go build` with these arguments would compile, with modules from where the settings say.
+    /// Lists the packages that `go build` would compile, with Go's settings for the origin of modules.
     pub fn list<'e>(
         build: &Build,
         dir: &Path,
@@ -198,12 +198,12 @@ impl Package {
     }
 }
 
-/// How a build finds its packages.
+/// The way in which a build finds its packages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Modules {
-    /// go.mod and go.sum say it all; nothing unverified is added.
+    /// As go.mod and go.sum require; nothing unverified is added.
     ReadOnly,
-    /// The GOPATH of old, which the CNI plugins are still built in.
+    /// Without modules, in a GOPATH, as the CNI plugins are still built.
     GoPath(PathBuf),
 }
 
@@ -211,16 +211,16 @@ pub enum Modules {
 /// be small, and nothing may be executed in it where it is mounted `noexec`.
 pub const GO_TEMPORARY: &str = "GOTMPDIR";
 
-/// What cgo passes to the C and C++ compilers.
+/// The variables with the flags that cgo passes to the C and C++ compilers.
 const COMPILER_FLAGS: [&str; 2] = ["CGO_CFLAGS", "CGO_CXXFLAGS"];
 
-/// A flag that changes nothing but what Go's build cache takes a build to be: it does not notice when
-/// pkg-config names another place, and would hand out the name of one that is gone.
+/// Returns a flag that only changes the key in Go's build cache, which otherwise does not notice that pkg-config names
+/// another directory, and would return the name of one that was removed.
 fn mark_of(sysroot: &Path) -> String {
     format!("-DSYSROOT_{}", Digest::of(sysroot.to_string_lossy().as_bytes()).short())
 }
 
-/// Upstream's linker flags without `-lz`: no package asks for zlib, and there is none for the target.
+/// Returns upstream's linker flags without `-lz`: no package asks for zlib, and there is none for the target.
 fn without_zlib(ldflags: &str) -> String {
     ldflags.replace(" -lz ", " ").replace(" -lz'", "'")
 }

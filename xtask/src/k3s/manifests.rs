@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn manifests_in_subdirectories_are_found_and_others_untouched() {
+    fn manifests_in_subdirectories_are_found() {
         let directory = tempfile::tempdir().unwrap();
         let place = |name: &str| directory.path().join(name);
         fs::create_dir(place("sub")).unwrap();

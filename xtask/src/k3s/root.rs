@@ -1,10 +1,13 @@
 //! k3s-root: the user space that k3s brings along (iptables, conntrack, busybox and others).
 
-use super::{Build, Part, format};
+use super::{Build, Presence, format};
 use crate::fetch::{Download, FileName};
 use crate::step::Step;
 use anyhow::{Context as _, Result, anyhow};
 use std::path::{Component, Path};
+
+/// The step's name.
+pub const STEP: &str = "root";
 
 /// The step that unpacks k3s-root's `bin/` and `etc/`; empty when it is left out.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
@@ -13,22 +16,16 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         None => "left out".to_owned(),
         Some(Download { name, sha256, .. }) => format!("{name} sha256:{sha256}"),
     };
-    Ok(Step {
-        name: "root",
-        recipe: &[include_str!("root.rs")],
-        needs: vec![],
-        inputs: vec![input],
-        run: Box::new(move |directory, _| match &download {
-            None => Ok(()),
-            Some(download) => unpack(&download.get(build.context)?, directory),
-        }),
-    })
+    Ok(Step::in_process(STEP, vec![input]).work(move |directory, _| match &download {
+        None => Ok(()),
+        Some(download) => unpack(&download.get(build.context)?, directory),
+    }))
 }
 
 /// The archive with the sum that the tree names, else the locked one, else the one it has now; none where
 /// it is left out.
 pub fn download(build: &Build) -> Result<Option<Download>> {
-    if build.options.root == Part::LeftOut {
+    if build.options.root == Presence::LeftOut {
         return Ok(None);
     }
     let url = build

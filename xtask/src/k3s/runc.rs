@@ -1,13 +1,19 @@
 //! runc, with seccomp, compiled in its own module.
 
-use super::Build;
 use super::go_build::{C, Compile, Flags, Modules};
+use super::{Build, seccomp};
 use crate::step::Step;
 use anyhow::Result;
 use fs_err as fs;
 use std::path::Path;
 
-/// How runc is compiled, but for the flag that tells it its version.
+/// The step's name.
+pub const STEP: &str = "runc";
+
+/// The program in the step's result.
+pub const PROGRAM: &str = "runc";
+
+/// Returns the build of runc, without the flag that sets its version.
 pub fn compile(build: &Build) -> Result<Compile> {
     composed(build, LDFLAGS)
 }
@@ -18,26 +24,16 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let compile = compile(build)?;
     let mut inputs = build.module_inputs(module);
     inputs.extend(compile.lines(build));
-    Ok(Step {
-        name: "runc",
-        recipe: &[include_str!("runc.rs"), include_str!("go_build.rs")],
-        needs: vec!["libseccomp"],
-        inputs,
-        run: Box::new(move |directory, outputs| {
-            let tree = build.module_directory(module)?;
-            let compile = match version_flag(&tree)? {
-                Some(flag) => composed(build, &format!("{flag} {LDFLAGS}"))?,
-                None => compile.clone(),
-            };
-            compile.run(
-                build,
-                &tree,
-                &Modules::ReadOnly,
-                &directory.join("runc"),
-                Some(outputs.of("libseccomp")?),
-            )
-        }),
-    })
+    let mut step = Step::of_commands(STEP, inputs);
+    let sysroot = step.need(seccomp::STEP);
+    Ok(step.work(move |directory, results| {
+        let tree = build.module_directory(module)?;
+        let compile = match version_flag(&tree)? {
+            Some(flag) => composed(build, &format!("{flag} {LDFLAGS}"))?,
+            None => compile.clone(),
+        };
+        compile.run(build, &tree, &Modules::ReadOnly, &directory.join(PROGRAM), Some(results.of(sysroot)))
+    }))
 }
 
 fn composed(build: &Build, ldflags: &str) -> Result<Compile> {
@@ -49,13 +45,13 @@ fn composed(build: &Build, ldflags: &str) -> Result<Compile> {
             tags.push(tag);
         }
     }
-    Compile::new(build, "runc", &Flags { tags: &tags, ldflags, cflags: "", package: "." }, C::ZigWithSeccomp)
+    Compile::new(build, STEP, &Flags { tags: &tags, ldflags, cflags: "", package: "." }, C::ZigWithSeccomp)
 }
 
 /// Stripped as upstream's EXTRA_LDFLAGS say, and static.
 const LDFLAGS: &str = "-w -s -extldflags '-static'";
 
-/// The flag that tells runc its version, where its Makefile passes one; newer runc embeds the file.
+/// Returns the linker flag that sets runc's version, if its Makefile has one; newer runc embeds the file.
 fn version_flag(tree: &Path) -> Result<Option<String>> {
     if !fs::read_to_string(tree.join("Makefile"))?.contains("-X main.version=") {
         return Ok(None);

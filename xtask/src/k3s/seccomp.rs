@@ -79,20 +79,18 @@ fn apt_source(context: &Context, download: &Download) -> Result<()> {
     bail!("Debian {suite} has another libseccomp than {}", download.name)
 }
 
+/// The step's name.
+pub const STEP: &str = "libseccomp";
+
 /// The step that fills a sysroot with `include/`, `lib/libseccomp.a` and a `pkg-config`.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let pin = &build.context.pins.libseccomp;
     download(build)?.require_offline(build.context)?;
-    Ok(Step {
-        name: "libseccomp",
-        recipe: &[include_str!("seccomp.rs")],
-        needs: vec![],
-        inputs: vec![
-            format!("libseccomp {} sha256:{}", pin.version, pin.sha256),
-            format!("zig {} cc -target {} {CFLAGS}", build.context.pins.zig.version, build.target.zig),
-        ],
-        run: Box::new(move |directory, _| compile(build, directory)),
-    })
+    let inputs = vec![
+        format!("libseccomp {} sha256:{}", pin.version, pin.sha256),
+        format!("zig {} cc -target {} {CFLAGS}", build.context.pins.zig.version, build.target.zig),
+    ];
+    Ok(Step::of_commands(STEP, inputs).work(move |directory, _| compile(build, directory)))
 }
 
 fn compile(build: &Build, directory: &Path) -> Result<()> {
@@ -102,9 +100,7 @@ fn compile(build: &Build, directory: &Path) -> Result<()> {
     let scratch = tempfile::tempdir_in(directory)?;
     let tree = scratch.path().join(format!("libseccomp-{}", pin.version));
     let into = scratch.path();
-    cmd!(context, "tar --extract --no-same-owner --file {archive} --directory {into}")
-        .log("libseccomp")
-        .run()?;
+    cmd!(context, "tar --extract --no-same-owner --file {archive} --directory {into}").log(STEP).run()?;
 
     let makefile = fs::read_to_string(tree.join("src/Makefile.am"))?;
     let sources = sources(&makefile)?;
@@ -114,9 +110,7 @@ fn compile(build: &Build, directory: &Path) -> Result<()> {
     let target = build.target.zig;
     let flags = CFLAGS.split(' ');
     let environment = build.zig.environment()?;
-    let zig = |command: Command<'_>| {
-        command.dir(tree.join("src")).envs(environment.clone()).log("libseccomp").run()
-    };
+    let zig = |command: Command<'_>| command.dir(tree.join("src")).envs(environment.clone()).log(STEP).run();
     let objects: Vec<String> = sources.iter().map(|source| source.replace(".c", ".o")).collect();
     // One at a time: of several files with -c, zig keeps the first object only.
     for source in &sources {

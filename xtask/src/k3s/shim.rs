@@ -6,11 +6,15 @@ use super::go_build::{C, Compile, Modules};
 use crate::step::Step;
 use anyhow::Result;
 
-const NAME: &str = "containerd-shim-runc-v2";
+/// The step's name.
+pub const STEP: &str = "shim";
 
-/// How the shim is compiled.
+/// The program in the step's result.
+pub const PROGRAM: &str = "containerd-shim-runc-v2";
+
+/// Returns the build of the shim.
 pub fn compile(build: &Build) -> Result<Compile> {
-    Compile::like_upstream(build, "shim", build.facts.recipe.build(NAME)?, C::Zig)
+    Compile::like_upstream(build, STEP, build.facts.recipe.build(PROGRAM)?, C::Zig)
 }
 
 /// The step that compiles it.
@@ -19,14 +23,8 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let module = &build.facts.containerd;
     let mut inputs = build.module_inputs(module);
     inputs.extend(compile.lines(build));
-    Ok(Step {
-        name: "shim",
-        recipe: &[include_str!("shim.rs"), include_str!("go_build.rs")],
-        needs: vec![],
-        inputs,
-        run: Box::new(move |directory, _| {
-            let tree = build.module_directory(module)?;
-            compile.run(build, &tree, &Modules::ReadOnly, &directory.join(NAME), None)
-        }),
-    })
+    Ok(Step::of_commands(STEP, inputs).work(move |directory, _| {
+        let tree = build.module_directory(module)?;
+        compile.run(build, &tree, &Modules::ReadOnly, &directory.join(PROGRAM), None)
+    }))
 }

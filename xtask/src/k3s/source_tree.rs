@@ -1,56 +1,52 @@
 //! The tree that is compiled: upstream's files, patched, with its assets in place.
 
 use super::go_build::{GO_TEMPORARY, Package};
-use super::{Build, Part, charts, manifests, pause_image};
+use super::{Build, Presence, charts, manifests, pause_image};
 use crate::dir;
 use crate::patch;
-use crate::step::{Outputs, Step};
+use crate::step::Step;
 use crate::tree_path::TreePath;
 use crate::upstream::probe::EmbedMethod;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// The directory of the step's result that holds the tree, and none of our files under a name that the tree
-/// could have, too.
-const TREE: &str = "tree";
+/// The step's name.
+pub const STEP: &str = "tree";
 
-/// The tree of the step's result.
-pub fn of(outputs: &Outputs) -> Result<PathBuf> {
-    Ok(outputs.of("tree")?.join(TREE))
-}
+/// The directory of the step's result that contains the tree, and none of our files under a name that the tree could
+/// have, too.
+pub const TREE: &str = "tree";
 
-/// The step that makes the tree.
+/// The step that completes the tree.
 pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
-    Step {
-        name: "tree",
-        recipe: &[include_str!("source_tree.rs"), include_str!("charts.rs"), include_str!("manifests.rs")],
-        needs: vec!["pause-image", "charts"],
-        inputs: vec![
+    let mut step = Step::in_process(
+        STEP,
+        vec![
             format!("k3s {} {}", build.source.version, build.source.commit.id),
-            format!("patched tree sha256:{}", build.patched.key),
+            format!("patched tree sha256:{}", build.patched.digest),
             format!(
                 "pause image {}, inside k3s: {:?}",
                 build.options.pause_image, build.options.builtin_pause
             ),
             format!("assets {:?}, charts {:?}", build.facts.embed_method, build.options.charts),
         ],
-        run: Box::new(move |directory, outputs| make(build, &directory.join(TREE), outputs)),
-    }
+    );
+    let (image, charts) = (step.need(pause_image::STEP), step.need(charts::STEP));
+    step.work(move |directory, results| {
+        let tree = directory.join(TREE);
+        dir::copy(&build.patched.tree, &tree)?;
+        for (file, part) in &build.patched.outcome.parts {
+            let built = match part {
+                patch::Part::PauseImage => results.of(image).join(pause_image::ARCHIVE),
+            };
+            fs::copy(built, TreePath::parse(file)?.room_below(&tree)?)?;
+        }
+        put_assets(build, &tree, results.of(charts))
+    })
 }
 
-fn make(build: &Build, place: &Path, outputs: &Outputs) -> Result<()> {
-    dir::copy(&build.patched.tree, place)?;
-    for (file, part) in &build.patched.outcome.parts {
-        let made = match part {
-            patch::Part::PauseImage => outputs.of("pause-image")?.join(pause_image::ARCHIVE),
-        };
-        fs::copy(made, TreePath::parse(file)?.room_below(place)?)?;
-    }
-    put_assets(build, place, outputs.of("charts")?)
-}
-
-/// Puts manifests and charts where the compiler finds them.
+/// Copies manifests and charts to where the compiler embeds them.
 fn put_assets(build: &Build, directory: &Path, charts: &Path) -> Result<()> {
     let below = |path: &str| TreePath::parse(path)?.directory_below(directory);
     let assets = below("build/static")?;
@@ -62,7 +58,7 @@ fn put_assets(build: &Build, directory: &Path, charts: &Path) -> Result<()> {
         let place = TreePath::parse(&name.to_string_lossy())?.room_below(directory)?;
         fs::copy(entry.path(), place)?;
     }
-    if build.options.charts == Part::LeftOut {
+    if build.options.charts == Presence::LeftOut {
         // Without its chart an object would ask for an installation that cannot succeed.
         manifests::leave_out_charts(&directory.join("manifests"))?;
     }
@@ -71,9 +67,9 @@ fn put_assets(build: &Build, directory: &Path, charts: &Path) -> Result<()> {
             dir::copy(&directory.join("manifests"), &below("pkg/deploy/embed")?)?;
             dir::copy(&assets, &below("pkg/static/embed")?)
         }
-        // The committed files are what upstream compiles; they are made anew only where they would
-        // no longer say what the directories hold.
-        EmbedMethod::GoBindata if charts::wanted(build)? != charts::Wanted::InTree => {
+        // Upstream compiles the committed files; they are generated again only if they would differ from the
+        // directories.
+        EmbedMethod::GoBindata if charts::origin(build)? != charts::Charts::InTree => {
             generate(build, directory)
         }
         EmbedMethod::GoBindata if build.patched.changes("manifests/") => generate_manifests(build, directory),
@@ -84,8 +80,8 @@ fn put_assets(build: &Build, directory: &Path, charts: &Path) -> Result<()> {
 /// The file in which upstream commits the charts, under go-bindata.
 pub const COMMITTED_CHARTS: &str = "pkg/static/zz_generated_bindata.go";
 
-/// Generates the manifests again and keeps the committed charts, which are nowhere else: from the empty
-/// `build/static`, the generator would write a file without them.
+/// Generates the manifests again and keeps the committed charts: from the empty `build/static`, the generator would
+/// write a file without them.
 fn generate_manifests(build: &Build, directory: &Path) -> Result<()> {
     let charts = TreePath::parse(COMMITTED_CHARTS)?;
     let committed = fs::read(charts.below(directory)?)?;
@@ -96,7 +92,7 @@ fn generate_manifests(build: &Build, directory: &Path) -> Result<()> {
 /// Upstream's generator of Go files, from the root of the tree.
 pub const GENERATOR: &str = "pkg/codegen/main.go";
 
-/// Lists what upstream's generator is compiled from, with modules from where these settings say.
+/// Lists the packages of upstream's generator, with Go's settings for the origin of modules.
 pub fn generator_packages(
     build: &Build,
     directory: &Path,
@@ -106,7 +102,7 @@ pub fn generator_packages(
         .context("listing the packages of upstream's generator")
 }
 
-/// Runs upstream's generator, a program of the host, which turns directories into Go files.
+/// Runs upstream's generator on the host, which writes directories as Go files.
 pub fn generate(build: &Build, directory: &Path) -> Result<()> {
     let arguments = ["run", "-mod=readonly", "-trimpath", GENERATOR].map(str::to_owned);
     let temporary = tempfile::tempdir_in(directory.parent().context("a tree is in a directory")?)?;

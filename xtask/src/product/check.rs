@@ -1,72 +1,97 @@
-//! The product is checked, not the exit code of what made it.
+//! Checks of the product itself, whatever the exit codes of the commands that built it.
 
-use super::{Part, names};
+use super::component::Component;
+use super::{Components, names};
 use crate::elf;
-use crate::k3s::{Build, Part as Presence, bundle, format};
+use crate::k3s::{Build, Optional, Presence, bundle, format};
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use indicatif::HumanBytes;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// One thing that was looked at and found right.
+/// A property of the product, and whether it was checked. A check that fails stops the build.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// What holds, as a sentence.
+    /// The property, as a sentence.
     pub what: String,
-    /// What was seen.
-    pub seen: String,
+    #[serde(flatten)]
+    pub result: CheckResult,
 }
 
-fn check(what: impl Into<String>, seen: impl Into<String>) -> Check {
-    Check { what: what.into(), seen: seen.into() }
+/// The result of a check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckResult {
+    /// The property holds; the text is the evidence.
+    Passed(String),
+    /// The check could not run on this machine, for this reason.
+    NotRun(String),
 }
 
-/// Looks at all parts; the first that is not right stops the build.
-pub fn all(build: &Build, parts: &[Part]) -> Result<Vec<Check>> {
+impl Check {
+    pub(super) fn passed(what: impl Into<String>, evidence: impl Into<String>) -> Check {
+        Check { what: what.into(), result: CheckResult::Passed(evidence.into()) }
+    }
+
+    pub(super) fn not_run(what: impl Into<String>, reason: impl Into<String>) -> Check {
+        Check { what: what.into(), result: CheckResult::NotRun(reason.into()) }
+    }
+
+    pub fn has_passed(&self) -> bool {
+        matches!(self.result, CheckResult::Passed(_))
+    }
+}
+
+/// Checks the files of all components. The first failure stops the build.
+pub fn all(build: &Build, components: &Components) -> Result<Vec<Check>> {
     let mut checks = Vec::new();
-    for part in parts {
-        checks.extend(match part.name.as_str() {
-            "pause image" => vec![],
-            "bundle" => vec![bundle_is_whole(build, part)?],
-            "server" => vec![program_is_ours(build, part)?, pause_image_is_patched(build, part)?],
-            "binary" => vec![program_is_ours(build, part)?, size_is_allowed(build, part)?],
-            _ => vec![program_is_ours(build, part)?],
+    for (component, path) in components {
+        checks.extend(match component {
+            Component::PauseImage => vec![],
+            Component::Bundle => vec![bundle_is_complete(build, path)?],
+            Component::Server => {
+                vec![program_is_ours(build, *component, path)?, pause_image_is_patched(build, path)?]
+            }
+            Component::Binary => {
+                vec![program_is_ours(build, *component, path)?, size_is_allowed(build, path)?]
+            }
+            Component::Shim | Component::Runc | Component::Cni | Component::Pause => {
+                vec![program_is_ours(build, *component, path)?]
+            }
         });
     }
     Ok(checks)
 }
 
-fn program_is_ours(build: &Build, part: &Part) -> Result<Check> {
-    let headers = object::ReadCache::new(fs::File::open(&part.path)?.into_file());
+fn program_is_ours(build: &Build, component: Component, program: &Path) -> Result<Check> {
+    let name = component.step();
+    let headers = object::ReadCache::new(fs::File::open(program)?.into_file());
     elf::check(&headers, build.target.elf_machine)
-        .with_context(|| format!("{} ({})", part.name, part.path.display()))?;
+        .with_context(|| format!("{name} ({})", program.display()))?;
     let paths = build_paths(build);
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-    if let Some(path) = names::found_in(&part.path, &paths)?.first() {
-        bail!("{} names a path of this machine: {path}", part.name);
+    if let Some(path) = names::found_in(program, &paths)?.first() {
+        bail!("{name} contains a path of this machine: {path}");
     }
-    Ok(check(
-        format!("{} is a static {} program that names no path of this machine", part.name, build.target.go),
-        format!("{} bytes", size(part)?),
+    let size = fs::metadata(program)?.len();
+    Ok(Check::passed(
+        format!("{name} is a static {} program and contains no path of this machine", build.target.go),
+        format!("{size} bytes"),
     ))
 }
 
-fn size(part: &Part) -> Result<u64> {
-    Ok(fs::metadata(&part.path)?.len())
-}
-
-/// The directories of this machine that must not be found in anything shipped.
+/// Returns the directories of this machine that no component may contain.
 fn build_paths(build: &Build) -> Vec<String> {
     let context = build.context;
     let home = std::env::var("HOME").unwrap_or_default();
-    // Directories in them, since a directory such as /src, /cache or /root stands in programs for reasons of their own.
+    // Not /src, /cache or /root themselves, which programs contain for reasons of their own.
     let below = [
         context.root.join("pause/src"),
         context.work.join(build.target.go),
         build.patched.tree.clone(),
         context.cache.join("go-build"),
-        context.cache.join("tools"),
+        context.tools(),
         context.cache.join("zig"),
         Path::new(&home).join(".cargo/registry"),
         build.any_go.module_cache().directory,
@@ -75,53 +100,55 @@ fn build_paths(build: &Build) -> Vec<String> {
     known.map(|path| path.display().to_string()).collect()
 }
 
-fn bundle_is_whole(build: &Build, part: &Part) -> Result<Check> {
-    let contents =
-        bundle::verify(fs::File::open(&part.path)?).context("the bundle would not be unpacked by k3s")?;
+fn bundle_is_complete(build: &Build, bundle: &Path) -> Result<Check> {
+    let contents = bundle::verify(fs::File::open(bundle)?).context("k3s would not unpack the bundle")?;
     for (name, _) in &build.facts.recipe.links {
-        ensure!(contents.links.contains_key(name), "the bundle lacks the link {name}");
+        ensure!(contents.links.contains_key(name), "the bundle has no link {name}");
     }
     for name in ["k3s", "containerd-shim-runc-v2", "runc", "cni", "check-config"] {
-        ensure!(contents.files.contains_key(name), "the bundle lacks {name}");
+        ensure!(contents.files.contains_key(name), "the bundle has no {name}");
     }
     if build.options.root == Presence::Included {
         let has = |name: &str| contents.files.contains_key(name) || contents.links.contains_key(name);
         let missing = format::missing(has);
         ensure!(missing.is_empty(), "k3s-root is included, and the bundle has no {}", missing.join(", "));
     }
-    Ok(check(
-        "every file and link of the bundle is as its lists say",
+    Ok(Check::passed(
+        "every file and link of the bundle matches its lists",
         format!("{} files, {} links", contents.files.len(), contents.links.len()),
     ))
 }
 
-/// The server asks for our image; upstream's name is gone.
-fn pause_image_is_patched(build: &Build, server: &Part) -> Result<Check> {
+/// Checks that the server asks for our image, and that upstream's name is gone.
+fn pause_image_is_patched(build: &Build, server: &Path) -> Result<Check> {
     let ours = build.options.pause_image.as_str();
-    let found = names::found_in(&server.path, &[ours, THEIRS, STAGED])?;
+    let found = names::found_in(server, &[ours, UPSTREAMS, STAGED])?;
     ensure!(found.contains(&ours), "the server does not name the pause image {ours}");
-    ensure!(ours.contains(THEIRS) || !found.contains(&THEIRS), "the server still names {THEIRS}");
+    ensure!(ours.contains(UPSTREAMS) || !found.contains(&UPSTREAMS), "the server still names {UPSTREAMS}");
     let inside = build.options.builtin_pause == Presence::Included;
     ensure!(
         inside == found.contains(&STAGED),
         "the server carries a pause image: {}, wanted: {inside}",
         !inside
     );
-    Ok(check("the server names our pause image and not upstream's", ours))
+    Ok(Check::passed("the server names our pause image and not upstream's", ours))
 }
 
 /// The repository of upstream's default pause image.
-const THEIRS: &str = "rancher/mirrored-pause";
+const UPSTREAMS: &str = "rancher/mirrored-pause";
 
 /// The file as which the patched server stages the image it carries (patches/builtin-pause).
 const STAGED: &str = "k3s-builtin-pause.tar";
 
-/// Holds the binary against upstream's own limit. What is not inside cannot be weighed, so the room
-/// that is left for it is stated instead.
-fn size_is_allowed(build: &Build, binary: &Part) -> Result<Check> {
-    let size = size(binary)?;
+/// Checks the size of the binary against upstream's own limit. For what is left out, the remaining bytes are
+/// stated.
+fn size_is_allowed(build: &Build, binary: &Path) -> Result<Check> {
+    let size = fs::metadata(binary)?.len();
     let Some(limit) = build.facts.max_binary_mib.map(|limit| limit << 20) else {
-        return Ok(check("upstream sets no limit to the size of the binary", format!("{size} bytes")));
+        return Ok(Check::passed(
+            "upstream sets no limit to the size of the binary",
+            format!("{size} bytes"),
+        ));
     };
     ensure!(
         size <= limit,
@@ -131,8 +158,11 @@ fn size_is_allowed(build: &Build, binary: &Part) -> Result<Check> {
     let seen = match build.incomplete().as_slice() {
         [] => format!("{size} bytes, {room} below the limit"),
         missing => {
-            format!("{size} bytes; {room} are left for {}, which are not inside", missing.join(" and "))
+            format!(
+                "{size} bytes; {room} are left for {}, which are not inside",
+                missing.iter().map(Optional::to_string).collect::<Vec<_>>().join(" and ")
+            )
         }
     };
-    Ok(check("the binary is within upstream's limit of size", seen))
+    Ok(Check::passed("the binary is within upstream's limit of size", seen))
 }

@@ -1,5 +1,5 @@
-//! The Go modules that a program was compiled from, as the program itself tells: Go's linker writes them
-//! down in it (pkg.go.dev/debug/buildinfo), `-trimpath` and stripping notwithstanding.
+//! The Go modules that a program was compiled from: Go's linker lists them in the program
+//! (pkg.go.dev/debug/buildinfo), even with `-trimpath` and if it is stripped.
 
 use crate::toolchain::gomod::Resolved;
 use crate::toolchain::local_module::is_directory;
@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-/// A module inside a program, written as go.mod writes it: `path version`, and behind `=>` what took its
-/// place.
+/// A module inside a program, written as go.mod writes it: `path version`, and after `=>` its
+/// replacement.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Compiled {
@@ -157,7 +157,7 @@ pub fn of_build_info(text: &str) -> BTreeSet<Compiled> {
     found.into_iter().collect()
 }
 
-/// Reads a `vendor/modules.txt`, for programs that are compiled without modules and tell none
+/// Reads a `vendor/modules.txt`, for programs that are compiled without modules and list none
 /// (go.dev/ref/mod#vendoring).
 pub fn of_vendor_list(text: &str) -> BTreeSet<Compiled> {
     let headings = text.lines().filter_map(|line| line.strip_prefix("# "));
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn modules_and_their_replacements_are_read_from_build_info() {
+    fn reads_modules_and_replacements() {
         let text = "/a/k3s: go1.25.5\n\tpath\tgithub.com/k3s-io/k3s/cmd/server\n\tmod\tgithub.com/k3s-io/k3s\t(devel)\t\n\tdep\tk8s.io/api\tv0.35.0\n\t=>\tgithub.com/k3s-io/kubernetes/staging/src/k8s.io/api\tv1.35.0-k3s1\th1:iq=\n\t\n\tdep\tgithub.com/a/b\tv1.0.0\th1:B5=\n\tbuild\t-tags=x\n";
         let found: Vec<String> = of_build_info(text).iter().map(Compiled::to_string).collect();
         let api = "k8s.io/api v0.35.0 => github.com/k3s-io/kubernetes/staging/src/k8s.io/api v1.35.0-k3s1";
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vendor_list_tells_modules_and_not_packages() {
+    fn reads_modules_of_a_vendor_list() {
         let text = "# github.com/a/b v1.2.3\n## explicit; go 1.20\ngithub.com/a/b/c\n# github.com/d v0.1.0 => github.com/e v0.2.0\n# github.com/d => github.com/e v0.2.0\n";
         let found: Vec<String> = of_vendor_list(text).iter().map(Compiled::to_string).collect();
         assert_eq!(found, ["github.com/a/b v1.2.3", "github.com/d v0.1.0 => github.com/e v0.2.0"]);

@@ -1,32 +1,32 @@
-//! Licence texts: which files hold them, which licences they are, and all of them in one document.
+//! Licence texts: the files that contain them, their SPDX identifiers, and one document of all.
 
 use anyhow::{Result, ensure};
 use fs_err as fs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// The identifier of a component whose licence is none of those known here: somebody has to look.
+/// The identifier of a package whose licence is not recognised, which a person has to read.
 pub const UNIDENTIFIED: &str = "LicenseRef-unidentified";
 
-/// Something inside the product that others wrote.
+/// A package in the product that others wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ThirdPartyPackage {
     /// Its name and version.
     pub name: String,
     /// SPDX identifiers (spdx.org/licenses).
     pub licenses: BTreeSet<String>,
-    /// The texts that have to travel along, each under its file's name.
+    /// The texts that have to be distributed with it, by file name.
     pub texts: Vec<(String, String)>,
-    /// Where the rest is to be found, if anywhere else.
+    /// The place of the sources or texts that are not included.
     pub remark: Option<String>,
 }
 
 impl ThirdPartyPackage {
-    /// Reads the licence files in a component's directory, which was there when the component was compiled.
+    /// Reads the licence files in a package's directory, which existed when the package was compiled.
     pub fn in_directory(name: &str, directory: &Path) -> Result<ThirdPartyPackage> {
         ensure!(
             directory.is_dir(),
-            "the licences of {name} cannot be read: {} is not there any more\n  \
+            "the licences of {name} cannot be read: {} was removed\n  \
              cargo xtask cache --prune, and the same build fetches it again",
             directory.display()
         );
@@ -34,7 +34,7 @@ impl ThirdPartyPackage {
         for entry in walkdir::WalkDir::new(directory).max_depth(1).sort_by_file_name() {
             let entry = entry?;
             let file = entry.file_name().to_string_lossy();
-            if entry.file_type().is_file() && holds_a_license(&file) {
+            if entry.file_type().is_file() && contains_a_license(&file) {
                 let text = String::from_utf8_lossy(&fs::read(entry.path())?).replace("\r\n", "\n");
                 texts.push((file.into_owned(), text));
             }
@@ -42,7 +42,7 @@ impl ThirdPartyPackage {
         Ok(ThirdPartyPackage::of(name, texts))
     }
 
-    /// A component with these texts.
+    /// Returns a package with these texts.
     pub fn of(name: &str, texts: Vec<(String, String)>) -> ThirdPartyPackage {
         let mut licenses: BTreeSet<String> = texts.iter().flat_map(|(_, text)| identify(text)).collect();
         if licenses.is_empty() {
@@ -51,15 +51,15 @@ impl ThirdPartyPackage {
         ThirdPartyPackage { name: name.to_owned(), licenses, texts, remark: None }
     }
 
-    /// A component whose licences are known and whose texts are somewhere else.
+    /// Returns a package of known licences whose texts are not included.
     pub fn elsewhere(name: &str, licenses: &[&str], remark: impl Into<String>) -> ThirdPartyPackage {
         let licenses = licenses.iter().map(|id| (*id).to_owned()).collect();
         ThirdPartyPackage { name: name.to_owned(), licenses, texts: vec![], remark: Some(remark.into()) }
     }
 }
 
-/// Whether a file of this name holds a licence, a copyright notice or a grant of patents.
-pub fn holds_a_license(file: &str) -> bool {
+/// Returns whether a file of this name contains a licence, a copyright notice or a grant of patents.
+pub fn contains_a_license(file: &str) -> bool {
     let upper = file.to_uppercase();
     let named = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "PATENTS", "UNLICENSE"];
     let source = [".GO", ".C", ".H", ".JSON", ".TMPL", ".YML", ".YAML"];
@@ -67,7 +67,7 @@ pub fn holds_a_license(file: &str) -> bool {
         && !source.iter().any(|extension| upper.ends_with(extension))
 }
 
-/// Words that only one licence has, and its SPDX identifier.
+/// Phrases that are unique to one licence, and its SPDX identifier.
 const PHRASES: [(&str, &str); 14] = [
     ("Apache License Version 2.0", "Apache-2.0"),
     ("Licensed under the Apache License, Version 2.0", "Apache-2.0"),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn licences_are_recognised_by_their_words_however_they_are_wrapped() {
+    fn recognises_licences_whatever_the_line_breaks() {
         let bsd = "Redistribution and use in source and binary forms, with or without\nmodification";
         assert_eq!(identified(bsd), ["BSD-2-Clause"]);
         assert_eq!(identified(&format!("{bsd} … may be used to\n   endorse or promote")), ["BSD-3-Clause"]);
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_bsd_and_mit_licences_from_their_variants() {
+    fn distinguishes_variants_of_bsd_and_mit() {
         let bsd = "Redistribution and use in source and binary forms … 3. All advertising materials mentioning\n\
                    features … 4. … used to endorse or promote";
         assert_eq!(identified(bsd), ["BSD-4-Clause"]);
@@ -176,13 +176,13 @@ mod tests {
     }
 
     #[test]
-    fn the_mozilla_licence_is_not_taken_for_those_it_mentions() {
+    fn mozilla_licence_is_not_one_that_it_mentions() {
         let text = "Mozilla Public License Version 2.0 … GNU General Public License, Version 2.0";
         assert_eq!(identified(text), ["MPL-2.0"]);
     }
 
     #[test]
-    fn a_text_that_many_share_stands_once_with_all_of_them() {
+    fn a_shared_text_is_printed_once() {
         let text = |file: &str| vec![(file.to_owned(), "Boost Software License - Version 1.0\n".to_owned())];
         let components = [
             ThirdPartyPackage::of("a v1", text("LICENSE")),
@@ -199,7 +199,7 @@ mod tests {
     fn a_component_without_a_known_licence_says_so() {
         let component = ThirdPartyPackage::of("a", vec![("NOTICE".into(), "Thanks.".into())]);
         assert!(component.licenses.contains(UNIDENTIFIED));
-        assert!(holds_a_license("License.txt") && holds_a_license("MIT-LICENSE"));
-        assert!(!holds_a_license("license.go") && !holds_a_license("README.md"));
+        assert!(contains_a_license("License.txt") && contains_a_license("MIT-LICENSE"));
+        assert!(!contains_a_license("license.go") && !contains_a_license("README.md"));
     }
 }

@@ -1,4 +1,4 @@
-//! A product that was finished some time ago, perhaps on another machine, taken up again.
+//! Loading of a product that was built earlier, perhaps on another machine.
 
 use super::manifest::Manifest;
 use super::{MANIFEST, Product, SUMS};
@@ -11,7 +11,7 @@ use memchr::memmem;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The script with which a node's kernel is judged (k3s, contrib/util).
+/// The script that checks a node's kernel (k3s, contrib/util).
 pub const CHECK_CONFIG: &str = "check-config.sh";
 /// k3s' own licence.
 pub const LICENSE: &str = "LICENSE";
@@ -19,24 +19,24 @@ pub const LICENSE: &str = "LICENSE";
 pub const NOTICES: &str = "THIRD-PARTY-NOTICES";
 
 impl Product {
-    /// Takes up a product, given that it is whole, for this architecture, and what its manifest says.
+    /// Loads a product, if it is complete, for this architecture, and as its manifest describes it.
     pub fn open(directory: &Path, target: &Target) -> Result<Product> {
-        let taken = take(directory, target);
-        taken.with_context(|| format!("{} holds no product that can be packaged", directory.display()))
+        load(directory, target)
+            .with_context(|| format!("{} contains no product that can be packaged", directory.display()))
     }
 
-    /// Takes up a product for whichever architecture its manifest names.
+    /// Loads a product of the architecture that its manifest names.
     pub fn open_any(directory: &Path) -> Result<Product> {
         let arch = Manifest::read(&directory.join(MANIFEST)).map(|manifest| manifest.arch);
-        // Of a directory without a manifest, the look for what is most often built tells what to do.
+        // Without a manifest, the error of the usual architecture names the remedy.
         Product::open(directory, Target::named(arch.as_deref().unwrap_or("riscv64"))?)
     }
 }
 
-fn take(directory: &Path, target: &Target) -> Result<Product> {
+fn load(directory: &Path, target: &Target) -> Result<Product> {
     ensure!(
         directory.join(MANIFEST).is_file(),
-        "there is no {MANIFEST}\n  cargo xtask build leaves one in target/dist/<version>/{}",
+        "there is no {MANIFEST}\n  cargo xtask build writes one to target/dist/<version>/{}",
         target.go
     );
     let manifest = Manifest::read(&directory.join(MANIFEST))?;
@@ -69,7 +69,7 @@ pub(crate) fn verified_sums(directory: &Path) -> Result<BTreeMap<String, Digest>
     for (name, sum) in &sums {
         let file = directory.join(name);
         ensure!(file.is_file(), "{name} is missing, which {SUMS} names");
-        ensure!(Digest::of_file(&file)? == *sum, "{name} has not the sum that {SUMS} names");
+        ensure!(Digest::of_file(&file)? == *sum, "checksum mismatch for {name} (listed in {SUMS})");
     }
     Ok(sums)
 }
@@ -77,8 +77,9 @@ pub(crate) fn verified_sums(directory: &Path) -> Result<BTreeMap<String, Digest>
 /// Reads `SHA256SUMS` (sha256sum(1)).
 fn sums(text: &str) -> Result<BTreeMap<String, Digest>> {
     let sum = |line: &str| {
-        let (sum, name) = line.split_once("  ").with_context(|| format!("{SUMS}: {line:?} is no sum"))?;
-        ensure!(!name.contains('/'), "{SUMS}: {name} lies elsewhere");
+        let (sum, name) =
+            line.split_once("  ").with_context(|| format!("{SUMS}: {line:?} has no checksum"))?;
+        ensure!(!name.contains('/'), "{SUMS}: {name} is not in this directory");
         Ok((name.to_owned(), sum.parse()?))
     };
     text.lines().map(sum).collect()

@@ -1,8 +1,12 @@
-//! `manifest.json`: what the product is and what it was made of, without times and without paths.
+//! `manifest.json`: a description of the product and of all that it was built from, without times and paths.
 
-use super::{Part, check::Check, go_buildinfo::Compiled, third_party::ThirdParty};
+use super::Components;
+use super::check::Check;
+use super::component::Component;
+use super::go_buildinfo::Compiled;
+use super::third_party::ThirdParty;
 use crate::digest::Digest;
-use crate::k3s::Build;
+use crate::k3s::{Build, Optional, Presence};
 use crate::patch::Applied;
 use crate::target::Target;
 use crate::toolchain::rust::Rust;
@@ -19,8 +23,7 @@ use std::path::Path;
 pub struct Manifest {
     pub k3s: String,
     pub commit: String,
-    /// `release`, `tree` or `sample`: only what was built from an upstream tag may be released.
-    pub origin: String,
+    pub origin: Origin,
     pub arch: String,
     /// The level of the architecture that it is compiled for, as GORISCV64, GOARM64 or GOAMD64 takes it.
     pub level: String,
@@ -30,16 +33,16 @@ pub struct Manifest {
     pub modified: bool,
     pub pause_image: String,
     pub builtin_pause: bool,
-    /// What a whole k3s has and this one has not.
-    pub incomplete: Vec<String>,
+    /// Optional content of k3s that is missing.
+    pub incomplete: Vec<Optional>,
     pub patches: Vec<PatchEntry>,
-    /// Everything inside that others wrote.
+    /// Everything in it that others wrote.
     pub third_party: ThirdParty,
-    /// Modules and repositories that parts were compiled from.
+    /// Modules and repositories that components were compiled from.
     pub sources: BTreeMap<String, String>,
     pub tools: BTreeMap<String, String>,
-    /// What was compiled, whether it is shipped by itself or inside the binary.
-    pub parts: BTreeMap<String, FileEntry>,
+    /// The components, shipped by themselves or inside the binary.
+    pub components: BTreeMap<Component, FileEntry>,
     /// The files beside this one.
     pub files: BTreeMap<String, FileEntry>,
     pub checks: Vec<Check>,
@@ -62,35 +65,35 @@ pub struct PatchEntry {
 }
 
 impl Manifest {
-    /// Whether this part of a whole k3s is missing.
-    pub fn lacks(&self, part: &str) -> bool {
-        self.incomplete.iter().any(|lacking| lacking == part)
+    /// Returns whether the product contains what a build can leave out.
+    pub fn contains(&self, what: Optional) -> bool {
+        !self.incomplete.contains(&what)
     }
 
-    /// The modules that are compiled from directories of the tree, in place of those that go.mod names.
+    /// Returns the modules that are compiled from directories of the tree, in place of those that go.mod names.
     pub fn local_modules(&self) -> impl Iterator<Item = &Compiled> {
         self.third_party.modules.iter().filter(|module| module.is_local())
     }
 
-    /// The oldest level of the architecture, where the product is compiled for another one, which machines of
-    /// the oldest do not run.
+    /// Returns the oldest level of the architecture, if the product is compiled for a newer one, which machines of
+    /// the oldest level cannot run.
     pub fn too_new_for(&self) -> Option<&'static str> {
         let (_, oldest) = Target::named(&self.arch).ok()?.go_level;
         (self.level != oldest).then_some(oldest)
     }
 
-    /// Writes down a build.
+    /// Describes a build.
     pub fn of(
         build: &Build,
-        parts: &[Part],
-        checks: &[Check],
+        components: &Components,
+        checks: Vec<Check>,
         third_party: ThirdParty,
         directory: &Path,
         files: &[String],
     ) -> Result<Manifest> {
-        let parts = parts
+        let components = components
             .iter()
-            .map(|part| Ok((part.name.clone(), FileEntry::of(&part.path)?)))
+            .map(|(component, path)| Ok((*component, FileEntry::of(path)?)))
             .collect::<Result<_>>()?;
         let files = files
             .iter()
@@ -110,26 +113,21 @@ impl Manifest {
         Ok(Manifest {
             k3s: build.source.version.to_string(),
             commit: build.source.commit.id.clone(),
-            origin: match build.source.origin {
-                Origin::Release => "release",
-                Origin::Tree => "tree",
-                Origin::Sample => "sample",
-            }
-            .to_owned(),
+            origin: build.source.origin,
             arch: build.target.go.to_owned(),
             level: build.level().to_owned(),
             source_date_epoch: build.source.time,
             modified: !applied.is_empty(),
             pause_image: build.options.pause_image.as_str().to_owned(),
-            builtin_pause: build.options.builtin_pause == crate::k3s::Part::Included,
-            incomplete: build.incomplete().into_iter().map(str::to_owned).collect(),
+            builtin_pause: build.options.builtin_pause == Presence::Included,
+            incomplete: build.incomplete(),
             patches: applied.iter().map(PatchEntry::of).collect(),
             third_party,
             sources,
             tools: tools(build)?,
-            parts,
+            components,
             files,
-            checks: checks.to_vec(),
+            checks,
         })
     }
 
@@ -160,7 +158,7 @@ impl PatchEntry {
     }
 }
 
-/// The tools whose versions decide the bytes.
+/// Returns the versions of the tools that the bytes of the product depend on.
 pub fn tools(build: &Build) -> Result<BTreeMap<String, String>> {
     let pins = &build.context.pins;
     Ok(BTreeMap::from([

@@ -1,4 +1,4 @@
-//! Names in programs: those that must be there and those that must not.
+//! Search for names in programs: those that must be there and those that must not.
 
 use anyhow::Result;
 use fs_err as fs;
@@ -6,10 +6,10 @@ use memchr::memmem;
 use std::io::Read;
 use std::path::Path;
 
-/// How much of a file is looked through at once; servers have 150 MiB.
+/// Number of bytes that are searched at once; servers have 150 MiB.
 const PIECE: usize = 1 << 20;
 
-/// Which of some names a file holds.
+/// Returns those of the names that a file contains.
 pub fn found_in<'n>(path: &Path, names: &[&'n str]) -> Result<Vec<&'n str>> {
     search(fs::File::open(path)?, names)
 }

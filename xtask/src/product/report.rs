@@ -1,22 +1,22 @@
 //! The report of a build: for the terminal, and as a page.
 //!
-//! Both are written from the manifest, so that neither can say of the product what it does not say of
-//! itself.
+//! Both are written from the manifest, so that neither can contradict it.
 
 mod caveat;
 mod path;
 pub mod terminal;
 
 use super::Product;
-use super::check::Check;
+use super::check::{Check, CheckResult};
+use super::component::Component;
 use super::manifest::Manifest;
 use crate::k3s::Build;
 use crate::page::{Bar, Mark, Page, Section, bars, code, diff, duration, facts, size};
 use crate::patch::Applied;
 use crate::step::Timing;
 use crate::target::Target;
+use crate::upstream::release::Origin;
 use crate::url::without_credentials;
-pub(crate) use caveat::unchecked;
 use caveat::{caveats, title};
 use maud::{Markup, html};
 use terminal::{Machine, Palette, Summary};
@@ -26,7 +26,7 @@ pub fn page(build: &Build, manifest: &Manifest, applied: &[Applied], timings: &[
     Report { manifest, location: &build.source.location, applied, timings }.page()
 }
 
-/// Prints what was built, what it is not, and what to do with it.
+/// Prints the summary of a product, with its restrictions and the next commands.
 pub fn say(build: &Build, product: &Product) {
     let machine = match Target::host() {
         Some(host) if host == build.target => Machine::This,
@@ -86,22 +86,22 @@ impl Report<'_> {
     fn origin(&self) -> String {
         let Manifest { origin, k3s, modified, .. } = self.manifest;
         let patched = if *modified { ", modified by the patches below" } else { "" };
-        match origin.as_str() {
-            "release" => format!("Built from the commit of upstream's tag {k3s}{patched}."),
-            _ => String::new(),
+        match origin {
+            Origin::Release => format!("Built from the commit of upstream's tag {k3s}{patched}."),
+            Origin::Tree | Origin::Sample => String::new(),
         }
     }
 
     fn figures(&self) -> Vec<(String, String)> {
-        let Manifest { parts, checks, patches, .. } = self.manifest;
+        let Manifest { components, checks, patches, .. } = self.manifest;
         let figure = |name: &str, value: String| (name.to_owned(), value);
         let kept = self.timings.iter().filter(|timing| timing.kept).count();
         let steps = match kept {
             0 => format!("{} steps", self.timings.len()),
             _ => format!("{} steps, {kept} of them kept", self.timings.len()),
         };
-        let passed = checks.iter().filter(|check| unchecked(check).is_none()).count();
-        let binary = parts.get("binary").map(|file| figure("the binary", size(file.size)));
+        let passed = checks.iter().filter(|check| check.has_passed()).count();
+        let binary = components.get(&Component::Binary).map(|file| figure("the binary", size(file.size)));
         let others = [
             (steps, duration(path::span(self.timings))),
             figure("patches applied", patches.len().to_string()),
@@ -151,19 +151,21 @@ impl Report<'_> {
 
     /// Renders the sizes of the components, the largest first.
     fn components(&self) -> Markup {
-        let note = |name: &str| match name {
-            "server" | "containerd-shim-runc-v2" | "runc" | "cni" => "compressed into the bundle",
-            "bundle" => "inside the binary",
-            "binary" => "contains the bundle",
-            "pause" => "inside the pause image",
-            "pause image" if self.manifest.builtin_pause => "inside the server",
-            _ => "",
+        let note = |component: Component| match component {
+            Component::Server | Component::Shim | Component::Runc | Component::Cni => {
+                "compressed into the bundle"
+            }
+            Component::Bundle => "inside the binary",
+            Component::Binary => "contains the bundle",
+            Component::Pause => "inside the pause image",
+            Component::PauseImage if self.manifest.builtin_pause => "inside the server",
+            Component::PauseImage => "",
         };
-        let mut parts: Vec<_> = self.manifest.parts.iter().collect();
-        parts.sort_by_key(|(_, file)| std::cmp::Reverse(file.size));
-        let rows = parts.into_iter().map(|(name, file)| Bar {
-            name: name.clone(),
-            note: note(name),
+        let mut components: Vec<_> = self.manifest.components.iter().collect();
+        components.sort_by_key(|(_, file)| std::cmp::Reverse(file.size));
+        let rows = components.into_iter().map(|(component, file)| Bar {
+            name: component.step().to_owned(),
+            note: note(*component),
             span: (0.0, file.size as f64),
             values: [size(file.size), indicatif::HumanCount(file.size).to_string()],
             mark: Mark::Critical,
@@ -186,9 +188,9 @@ fn applied(patch: &Applied) -> Markup {
 }
 
 fn check(check: &Check) -> Markup {
-    let (class, what, seen) = match unchecked(check) {
-        Some((what, seen)) => ("unchecked", format!("not checked: {what}"), seen),
-        None => ("passed", check.what.clone(), check.seen.as_str()),
+    let (class, prefix, text) = match &check.result {
+        CheckResult::Passed(evidence) => ("passed", "", evidence),
+        CheckResult::NotRun(reason) => ("unchecked", "not checked: ", reason),
     };
-    html! { li class=(class) { p { (what) } p.seen { (seen) } } }
+    html! { li class=(class) { p { (prefix) (check.what) } p.seen { (text) } } }
 }

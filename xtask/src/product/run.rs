@@ -1,10 +1,11 @@
-//! The parts are run, on this machine or under qemu's user emulation.
+//! Runs the programs of the product, on this machine or under qemu's user emulation.
 
+use super::Components;
 use super::check::Check;
+use super::component::Component;
 use crate::context::Context;
 use crate::k3s::Build;
 use crate::process::{Command, cmd};
-use crate::step::Outputs;
 use crate::target::Target;
 use crate::toolchain::qemu;
 use crate::userns;
@@ -12,62 +13,54 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long the emulated server may take to its first messages.
-const LIMIT: Duration = Duration::from_secs(180);
-
-/// The last of the checks, which tells that a product was run.
+/// The check that shows that a product was run.
 pub const SERVER_STARTS: &str = "k3s server passes the checks at its start";
 
-/// Runs a version flag of every part, unpacks the bundle with k3s' own code, and starts the server. Below the
-/// directory is room for what is unpacked.
-pub fn all(build: &Build, outputs: &Outputs, directory: &Path) -> Result<Vec<Check>> {
+/// Timeout of the emulated server until its first messages.
+const TIMEOUT: Duration = Duration::from_secs(180);
+
+/// Runs a version flag of each program, lets k3s unpack its bundle, and starts the server. Files are unpacked below the
+/// directory.
+pub fn all(build: &Build, components: &Components, directory: &Path) -> Result<Vec<Check>> {
     let Some(emulator) = Emulator::of(build.target) else {
         let name = format!("qemu-{}", build.target.qemu);
         build.context.progress.print(format!(
-            "warning: {name} is not here, so nothing of the product was run\n  cargo xtask doctor --fix --for build"
+            "warning: {name} was not found, so the product was not run\n  cargo xtask doctor --fix --for build"
         ));
-        return Ok(vec![Check {
-            what: "NOT CHECKED: whether the product runs".into(),
-            seen: format!("{name} is missing"),
-        }]);
+        let reason = format!("{name} was not found");
+        return Ok(vec![
+            Check::not_run("the programs run and print their versions", &reason),
+            Check::not_run(SERVER_STARTS, reason),
+        ]);
     };
+    let libseccomp = format!("libseccomp: {}", build.context.pins.libseccomp.version);
     let versions = [
-        (
-            outputs.of("binary")?.join(build.target.k3s_binary()),
-            "--version",
-            build.source.version.to_string(),
-        ),
-        (
-            outputs.of("runc")?.join("runc"),
-            "--version",
-            "libseccomp: ".to_owned() + &build.context.pins.libseccomp.version,
-        ),
-        (outputs.of("shim")?.join("containerd-shim-runc-v2"), "-v", format!("go{}", build.go.version)),
-        (outputs.of("pause")?.join("pause"), "-v", "pause".to_owned()),
+        (Component::Binary, "--version", build.source.version.to_string()),
+        (Component::Runc, "--version", libseccomp),
+        (Component::Shim, "-v", format!("go{}", build.go.version)),
+        (Component::Pause, "-v", "pause".to_owned()),
     ];
     let mut checks = Vec::new();
-    for (program, flag, expected) in versions {
-        let name = program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let said = emulator
-            .program(build.context, &program, &[flag])?
+    for (component, flag, expected) in versions {
+        let (name, program) = (component.file(build.target), &components[&component]);
+        let output = emulator
+            .program(build.context, program, &[flag])?
             .read()
             .with_context(|| format!("running {name} {flag}"))?;
-        ensure!(said.contains(&expected), "{name} {flag} does not say {expected:?} but:\n{said}");
-        checks.push(Check {
-            what: format!("{name} runs and tells its version"),
-            seen: said.lines().collect::<Vec<_>>().join("; "),
-        });
+        ensure!(output.contains(&expected), "{name} {flag} does not print {expected:?} but:\n{output}");
+        let evidence = output.lines().collect::<Vec<_>>().join("; ");
+        checks.push(Check::passed(format!("{name} runs and prints its version"), evidence));
     }
-    // What is unpacked is executed, which the system's directory for temporary files may forbid.
+    // Not in the system's directory for temporary files, which may be mounted `noexec`.
     let data = tempfile::tempdir_in(directory)?;
-    checks.push(unpacks_itself(build, &emulator, outputs, data.path())?);
+    checks.push(unpacks_itself(build, &emulator, &components[&Component::Binary], data.path())?);
     checks.push(server_starts(build, &emulator, data.path())?);
     data.close().context("removing what k3s has unpacked")?;
     Ok(checks)
 }
 
-/// What of the checks can be done here, which takes part in what their result depends on: the emulator, and
-/// whether the server can be started.
+/// Returns which of the checks this machine can run: the emulator, and whether it can start the server. The
+/// product's manifest depends on it.
 pub fn conditions(context: &Context, target: &Target) -> Result<String> {
     let emulator = match Emulator::of(target) {
         None => return Ok("not run".to_owned()),
@@ -79,7 +72,7 @@ pub fn conditions(context: &Context, target: &Target) -> Result<String> {
     Ok(if userns::are_allowed(context)? { emulator } else { emulator + ", but for the server" })
 }
 
-/// What runs a program of the target: nothing on its own kind of machine, qemu elsewhere.
+/// The emulator that runs programs of the target: none on a machine of that architecture, qemu elsewhere.
 struct Emulator(Option<PathBuf>);
 
 impl Emulator {
@@ -99,25 +92,23 @@ impl Emulator {
     }
 }
 
-/// k3s unpacks its bundle before it starts anything of it; its own code verifies every sum and link.
-fn unpacks_itself(build: &Build, emulator: &Emulator, outputs: &Outputs, data: &Path) -> Result<Check> {
-    let k3s = outputs.of("binary")?.join(build.target.k3s_binary());
+/// Lets k3s unpack its bundle, which it does before it starts anything: its own code verifies every file and link.
+fn unpacks_itself(build: &Build, emulator: &Emulator, k3s: &Path, data: &Path) -> Result<Check> {
     let directory = data.to_string_lossy();
-    // Under emulation the program that k3s then becomes cannot be started; that it was unpacked is
-    // what is asked here.
+    // Under emulation, k3s cannot start the program that it has unpacked, so its exit status does not count.
     let (_, stdout, stderr) = emulator
-        .program(build.context, &k3s, &["kubectl", "version", "--client"])?
+        .program(build.context, k3s, &["kubectl", "version", "--client"])?
         .env("K3S_DATA_DIR", &*directory)
         .env("HOME", &*directory)
         .capture()?;
     unpacked(data)
-        .map(|found| Check { what: "k3s unpacks and verifies its own bundle".into(), seen: found.1 })
+        .map(|(_, digest)| Check::passed("k3s unpacks and verifies its own bundle", digest))
         .with_context(|| {
-            format!("k3s said: {}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr))
+            format!("k3s printed: {}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr))
         })
 }
 
-/// The `bin/k3s` below a data directory of k3s, wherever the directory's rules put it, and the bundle's sum.
+/// Returns the `bin/k3s` below a data directory of k3s, and the digest of the bundle, which is in its path.
 fn unpacked(data: &Path) -> Result<(PathBuf, String)> {
     for entry in walkdir::WalkDir::new(data).max_depth(5) {
         let path = entry?.into_path();
@@ -134,8 +125,8 @@ fn unpacked(data: &Path) -> Result<(PathBuf, String)> {
     Err(anyhow!("nothing was unpacked below {}", data.display()))
 }
 
-/// `k3s server` gets past the checks at its start, which `--version` does not reach: between v1.30 and
-/// v1.35 it ends at once unless it was built with Kubernetes' own Go.
+/// Checks that `k3s server` passes its own checks at start, which `--version` does not reach: v1.30 to v1.35 exit at
+/// once unless they were built with the Go version of Kubernetes.
 fn server_starts(build: &Build, emulator: &Emulator, data: &Path) -> Result<Check> {
     if !userns::are_allowed(build.context)? {
         // In the chroot of a build service, for instance, and where a security module forbids them.
@@ -143,10 +134,7 @@ fn server_starts(build: &Build, emulator: &Emulator, data: &Path) -> Result<Chec
             .context
             .progress
             .print("warning: user namespaces are not allowed here, so the server was not started");
-        return Ok(Check {
-            what: "NOT CHECKED: whether k3s server passes the checks at its start".into(),
-            seen: "user namespaces are not allowed".into(),
-        });
+        return Ok(Check::not_run(SERVER_STARTS, "user namespaces are not allowed"));
     }
     let (server, _) = unpacked(data)?;
     // Its sockets are in there, whose paths must be short (unix(7)).
@@ -158,22 +146,22 @@ fn server_starts(build: &Build, emulator: &Emulator, data: &Path) -> Result<Chec
         "--data-dir".to_owned(),
         state.path().display().to_string(),
     ]);
-    // Root and a network of its own, so that nothing of this machine is listened on or changed; that
-    // network has no route, from which k3s would take its address.
+    // In a network namespace, so that nothing of this machine is changed. It has no route, from which k3s would
+    // take its address.
     words.extend(["--node-ip", "10.0.0.1"].map(str::to_owned));
     let program = cmd!(build.context, "unshare --map-root-user --net {words...}")
         .env("HOME", state.path())
         .log("server-start");
     let wanted = format!("Starting k3s {}", build.source.version);
-    let watched = program.watch(&wanted, LIMIT)?;
+    let watched = program.watch(&wanted, TIMEOUT)?;
     if !watched.found {
-        bail!("the server did not get to {wanted:?}; it said:\n{}", watched.text);
+        bail!("the server did not print {wanted:?} but:\n{}", watched.text);
     }
     let line = watched.text.lines().rfind(|line| line.contains(&wanted)).unwrap_or_default().to_owned();
-    Ok(Check { what: SERVER_STARTS.into(), seen: without_time(&line) })
+    Ok(Check::passed(SERVER_STARTS, without_time(&line)))
 }
 
-/// A log line without the time it begins with, since the manifest holds no times.
+/// Removes the time from a log line, since the manifest contains no times.
 fn without_time(line: &str) -> String {
     match line.split_once("\" ") {
         Some((time, rest)) if time.starts_with("time=") => rest.to_owned(),

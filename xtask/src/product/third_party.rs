@@ -1,10 +1,11 @@
-//! What others wrote and the product contains: read from what was really compiled, with the licence texts
-//! that have to travel along.
+//! Third-party packages in the product, read from what was really compiled, with the licence texts that have to be
+//! distributed with it.
 
-use super::Part;
+use super::Components;
+use super::component::Component;
 use super::go_buildinfo::{self, Compiled, Replacement};
 use super::licenses::{ThirdPartyPackage, document};
-use crate::k3s::{Build, Part as Presence, cni, seccomp};
+use crate::k3s::{Build, Presence, cni, seccomp};
 use crate::process::cmd;
 use crate::toolchain::gomod::{Module, Resolved};
 use crate::toolchain::local_module;
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// What the manifest says of it.
+/// The third-party packages, as the manifest lists them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ThirdParty {
@@ -32,27 +33,25 @@ pub struct ThirdParty {
     pub licenses: BTreeSet<String>,
 }
 
-/// What k3s-root brings (rancher's k3s-root, scripts/package): busybox, iptables, nftables, ethtool, ipset,
+/// The licences of the programs in k3s-root (rancher's k3s-root, scripts/package): busybox, iptables, nftables, ethtool, ipset,
 /// conntrack-tools, util-linux, socat, strongswan, slirp4netns, findutils, coreutils, pigz, fuse-overlayfs.
 const ROOT_LICENSES: [&str; 5] =
     ["GPL-2.0-only", "GPL-2.0-or-later", "GPL-3.0-or-later", "LGPL-2.1-or-later", "Zlib"];
 
 /// Gathers all of it, and the document with the licences.
-pub fn gather(build: &Build, parts: &[Part]) -> Result<(ThirdParty, String)> {
-    let path = |name: &str| parts.iter().find(|part| part.name == name).map(|part| part.path.as_path());
+pub fn gather(build: &Build, components: &Components) -> Result<(ThirdParty, String)> {
     let mut found = ThirdParty::default();
-    let mut components = Vec::new();
+    let mut packages = Vec::new();
 
     let (containerd, runc) = (&build.facts.containerd, &build.facts.runc);
     let programs = [
-        ("server", None),
-        ("containerd-shim-runc-v2", Some(containerd)),
-        ("runc", Some(runc)),
-        ("binary", None),
+        (Component::Server, None),
+        (Component::Shim, Some(containerd)),
+        (Component::Runc, Some(runc)),
+        (Component::Binary, None),
     ];
-    for (name, main) in programs {
-        let program = path(name).with_context(|| format!("the product has no {name}"))?;
-        found.modules.extend(modules_in(build, program, main)?);
+    for (component, main) in programs {
+        found.modules.extend(modules_in(build, &components[&component], main)?);
     }
     // The shim and runc are compiled as their own main modules, which they therefore do not name.
     for module in [containerd, runc].map(Compiled::from) {
@@ -64,31 +63,30 @@ pub fn gather(build: &Build, parts: &[Part]) -> Result<(ThirdParty, String)> {
     // Several may be compiled from one origin: a module, and that which it replaces.
     let origins: BTreeSet<_> = found.modules.iter().map(Compiled::origin).collect();
     for origin in origins {
-        components
-            .push(ThirdPartyPackage::in_directory(&origin.to_string(), &files(build, &cache, origin)?)?);
+        packages.push(ThirdPartyPackage::in_directory(&origin.to_string(), &files(build, &cache, origin)?)?);
     }
-    let plugins = plugins(build, &fs::read(path("cni").context("the product has no cni")?)?)?;
-    for (module, component) in plugins {
+    let plugins = plugins(build, &fs::read(&components[&Component::Cni])?)?;
+    for (module, package) in plugins {
         if found.modules.insert(module) {
-            components.push(component);
+            packages.push(package);
         }
     }
     if build.source.origin == Origin::Sample {
-        components.iter_mut().filter(|component| component.texts.is_empty()).for_each(stand_in);
+        packages.iter_mut().filter(|package| package.texts.is_empty()).for_each(stand_in);
     }
-    for (library, component) in libraries(build, &found.modules, &cache)? {
+    for (library, package) in libraries(build, &found.modules, &cache)? {
         found.libraries.extend(library);
-        components.push(component);
+        packages.push(package);
     }
     found.licenses.insert("Apache-2.0".to_owned());
-    found.licenses.extend(components.iter().flat_map(|component| component.licenses.iter().cloned()));
-    Ok((found, document(&format!("k3s {}", build.source.version), &components)))
+    found.licenses.extend(packages.iter().flat_map(|package| package.licenses.iter().cloned()));
+    Ok((found, document(&format!("k3s {}", build.source.version), &packages)))
 }
 
 /// A module of the sample has no licence file, since it was written in this repository.
-fn stand_in(component: &mut ThirdPartyPackage) {
-    component.licenses = BTreeSet::from(["Apache-2.0".to_owned()]);
-    component.remark = Some("a stand-in of the sample, written for it".to_owned());
+fn stand_in(package: &mut ThirdPartyPackage) {
+    package.licenses = BTreeSet::from(["Apache-2.0".to_owned()]);
+    package.remark = Some("a stand-in of the sample, written for it".to_owned());
 }
 
 /// The directory of the files that were compiled. An earlier run may have compiled them, and the module cache may have
@@ -125,8 +123,8 @@ fn modules_in(build: &Build, program: &Path, main: Option<&Resolved>) -> Result<
     go_buildinfo::of_build_info(&text).into_iter().map(from_root).collect()
 }
 
-/// The CNI plugins' repositories and, of what they have vendored, that which the linker kept: programs
-/// compiled in a GOPATH tell no modules, but the names of their functions.
+/// Returns the CNI plugins' repositories and those of their vendored modules that the linker kept: programs compiled in
+/// a GOPATH do not list their modules, but contain the names of their functions.
 fn plugins(build: &Build, program: &[u8]) -> Result<Vec<(Compiled, ThirdPartyPackage)>> {
     let mut found = Vec::new();
     for repository in cni::repositories(build)? {
@@ -134,15 +132,15 @@ fn plugins(build: &Build, program: &[u8]) -> Result<Vec<(Compiled, ThirdPartyPac
         checkout::export(&repository.commit, tree.path())?;
         let url = without_credentials(&repository.url);
         let module = Compiled::plain(url.trim_start_matches("https://"), &repository.tag);
-        let component = ThirdPartyPackage::in_directory(&module.to_string(), tree.path())?;
-        found.push((module, component));
+        let package = ThirdPartyPackage::in_directory(&module.to_string(), tree.path())?;
+        found.push((module, package));
         let vendor = tree.path().join("vendor");
         let list = fs::read_to_string(vendor.join("modules.txt")).unwrap_or_default();
         for module in go_buildinfo::of_vendor_list(&list) {
             if memmem::find(program, format!("/vendor/{}", module.path).as_bytes()).is_some() {
-                let component =
+                let package =
                     ThirdPartyPackage::in_directory(&module.to_string(), &vendor.join(&module.path))?;
-                found.push((module, component));
+                found.push((module, package));
             }
         }
     }
@@ -151,10 +149,10 @@ fn plugins(build: &Build, program: &[u8]) -> Result<Vec<(Compiled, ThirdPartyPac
 
 type Library = (Option<(String, String)>, ThirdPartyPackage);
 
-/// What is no Go module.
+/// Returns the third-party packages that are no Go modules.
 fn libraries(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -> Result<Vec<Library>> {
     let go_root = build.go.program.ancestors().nth(2).map(PathBuf::from).unwrap_or_default();
-    // What is found on the search path may be a link to where zig and its libraries lie.
+    // The executable on the search path may be a link to the one beside zig's libraries.
     let zig = fs::canonicalize(&build.zig.program)?.parent().map(PathBuf::from).unwrap_or_default();
     let go = &build.go.version;
     let mut found = vec![
@@ -172,8 +170,8 @@ fn libraries(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -
         let url = without_credentials(url);
         let remark =
             format!("programs under licences of their own, from {url}; their sources are named there");
-        let component = ThirdPartyPackage::elsewhere(&format!("k3s-root {version}"), &ROOT_LICENSES, remark);
-        found.push((Some(("k3s-root".to_owned(), version)), component));
+        let package = ThirdPartyPackage::elsewhere(&format!("k3s-root {version}"), &ROOT_LICENSES, remark);
+        found.push((Some(("k3s-root".to_owned(), version)), package));
     }
     if build.options.charts == Presence::Included {
         for url in build.facts.recipe.fetches.iter().filter(|url| url.ends_with(".tgz")) {
@@ -195,8 +193,8 @@ fn libseccomp(build: &Build) -> Result<Library> {
         .read()
         .context("reading libseccomp's licence")?;
     let name = format!("libseccomp {}", pin.version);
-    let component = ThirdPartyPackage::of(&name, vec![("LICENSE".to_owned(), text)]);
-    Ok((Some(("libseccomp".to_owned(), pin.version.clone())), component))
+    let package = ThirdPartyPackage::of(&name, vec![("LICENSE".to_owned(), text)]);
+    Ok((Some(("libseccomp".to_owned(), pin.version.clone())), package))
 }
 
 /// SQLite, which go-sqlite3 carries in one file.
@@ -208,9 +206,9 @@ fn sqlite(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -> R
     let Some(version) = fs::read_to_string(header).ok().as_deref().and_then(sqlite_version) else {
         return Ok(None);
     };
-    let component =
+    let package =
         ThirdPartyPackage::elsewhere(&format!("SQLite {version}"), &["blessing"], "in the public domain");
-    Ok(Some((Some(("sqlite".to_owned(), version)), component)))
+    Ok(Some((Some(("sqlite".to_owned(), version)), package)))
 }
 
 /// The value of `#define SQLITE_VERSION "3.50.4"`.

@@ -2,7 +2,7 @@
 //! beside the sources from which users are to build it again.
 
 use super::problems::Problem;
-use crate::k3s::{Build, Part};
+use crate::k3s::{Build, Optional, Presence};
 use crate::product::manifest::{Manifest, PatchEntry, tools};
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ pub fn between(manifests: &[&Manifest]) -> Vec<Problem> {
     let Some((first, others)) = manifests.split_first() else { return Vec::new() };
     let inputs = |manifest: &Manifest| {
         let mut inputs = of_manifest(manifest);
-        inputs.insert("origin".to_owned(), manifest.origin.clone());
+        inputs.insert("origin".to_owned(), format!("{:?}", manifest.origin));
         inputs.extend(manifest.sources.iter().map(|(name, value)| (format!("source {name}"), value.clone())));
         inputs
     };
@@ -60,7 +60,10 @@ fn of_build(build: &Build) -> Result<BuildInputs> {
     let fixed = [
         ("k3s version", build.source.version.to_string()),
         ("commit", build.source.commit.id.clone()),
-        ("pause image", pause_image(options.pause_image.as_str(), options.builtin_pause == Part::Included)),
+        (
+            "pause image",
+            pause_image(options.pause_image.as_str(), options.builtin_pause == Presence::Included),
+        ),
         ("list of missing components", listed(&build.incomplete())),
     ];
     let patches: Vec<PatchEntry> = build.patched.outcome.applied.iter().map(PatchEntry::of).collect();
@@ -83,10 +86,10 @@ fn pause_image(reference: &str, is_builtin: bool) -> String {
     format!("{reference}, {}", if is_builtin { "inside" } else { "not inside" })
 }
 
-fn listed<T: ToString>(names: &[T]) -> String {
+fn listed(names: &[Optional]) -> String {
     match names {
         [] => "none".to_owned(),
-        names => names.iter().map(T::to_string).collect::<Vec<_>>().join(" and "),
+        names => names.iter().map(Optional::to_string).collect::<Vec<_>>().join(" and "),
     }
 }
 

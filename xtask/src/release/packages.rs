@@ -142,7 +142,7 @@ mod tests {
             "k3s": "v1.33.0-rc1+k3s1", "commit": "dc03cb4b", "origin": "release", "arch": arch, "level": "",
             "source_date_epoch": 0, "modified": true, "pause_image": "", "builtin_pause": true,
             "incomplete": [], "patches": [], "third_party": { "modules": [], "libraries": {}, "licenses": [] },
-            "sources": {}, "tools": {}, "parts": {}, "files": {}, "checks": [],
+            "sources": {}, "tools": {}, "components": {}, "files": {}, "checks": [],
         });
         serde_json::from_value(manifest).unwrap()
     }

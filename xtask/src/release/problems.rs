@@ -2,10 +2,12 @@
 //! also sees the next.
 
 use super::{Mode, consistency};
+use crate::k3s::Optional;
 use crate::lockfile::Lockfile;
+use crate::product::check::CheckResult;
 use crate::product::manifest::Manifest;
-use crate::product::{report, run};
-use crate::upstream::release::UPSTREAM;
+use crate::product::run::SERVER_STARTS;
+use crate::upstream::release::{Origin, UPSTREAM};
 use anyhow::{Result, bail};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -70,10 +72,10 @@ pub fn of_products(manifests: &[&Manifest], lock: &Lockfile) -> Vec<Problem> {
 /// Returns the problems that a manifest by itself shows.
 fn of_one(manifest: &Manifest) -> Vec<String> {
     let mut found = Vec::new();
-    match manifest.origin.as_str() {
-        "release" => {}
-        "sample" => found.push("it is the sample, which is no k3s".to_owned()),
-        _ => found.push(format!(
+    match manifest.origin {
+        Origin::Release => {}
+        Origin::Sample => found.push("it is the sample, which is no k3s".to_owned()),
+        Origin::Tree => found.push(format!(
             "it was built from a tree, and not from an upstream tag's own commit ({})",
             manifest.commit
         )),
@@ -84,26 +86,31 @@ fn of_one(manifest: &Manifest) -> Vec<String> {
             .push(format!("it is compiled from directories of its tree in place of {}", local.join(" and ")));
     }
     if !manifest.incomplete.is_empty() {
-        found.push(format!("it is incomplete, without {}", manifest.incomplete.join(" and ")));
+        found.push(format!("it is incomplete, without {}", without(manifest).join(" and ")));
     }
     if let Some(oldest) = manifest.too_new_for() {
         // Nothing in the names of the files, nor in what packages ask for, would keep it from such a machine.
         found.push(format!("it is built for {}, and machines of {oldest} cannot run it", manifest.level));
     }
-    let unchecked: Vec<_> = manifest.checks.iter().filter_map(report::unchecked).collect();
-    if unchecked.is_empty() && !manifest.checks.iter().any(|check| check.what == run::SERVER_STARTS) {
-        found.push(format!(
-            "its manifest does not say that it was run: it lacks the check {:?}",
-            run::SERVER_STARTS
-        ));
+    if !manifest.checks.iter().any(|check| check.what == SERVER_STARTS) {
+        found.push(format!("its manifest does not list the check {SERVER_STARTS:?}"));
     }
-    found.extend(unchecked.into_iter().map(|(what, why)| format!("nobody has checked {what}: {why}")));
+    for check in &manifest.checks {
+        if let CheckResult::NotRun(reason) = &check.result {
+            found.push(format!("not checked: {}, since {reason}", check.what));
+        }
+    }
     found
+}
+
+/// Returns the names of what is left out.
+fn without(manifest: &Manifest) -> Vec<String> {
+    manifest.incomplete.iter().map(Optional::to_string).collect()
 }
 
 /// Returns a problem for each source that `k3s.lock.json` does not lock, or locks to another commit.
 fn unlocked(manifest: &Manifest, lock: &Lockfile) -> Vec<String> {
-    if manifest.origin != "release" {
+    if manifest.origin != Origin::Release {
         return Vec::new();
     }
     let k3s = (UPSTREAM, manifest.k3s.as_str(), manifest.commit.as_str());
@@ -152,7 +159,7 @@ mod tests {
         Manifest {
             k3s: "v1.33.0+k3s1".into(),
             commit: COMMIT.into(),
-            origin: "release".into(),
+            origin: Origin::Release,
             arch: arch.into(),
             level: crate::target::Target::named(arch).unwrap().go_level.1.into(),
             source_date_epoch: 0,
@@ -169,9 +176,12 @@ mod tests {
             third_party: ThirdParty::default(),
             sources: pair(PLUGINS, format!("v1.6.0-k3s1 {COMMIT}")),
             tools: pair("go", "1.24.2".into()),
-            parts: BTreeMap::new(),
+            components: BTreeMap::new(),
             files: BTreeMap::new(),
-            checks: vec![Check { what: run::SERVER_STARTS.into(), seen: "Starting k3s".into() }],
+            checks: vec![Check {
+                what: SERVER_STARTS.into(),
+                result: CheckResult::Passed("Starting k3s".into()),
+            }],
         }
     }
 
@@ -188,10 +198,10 @@ mod tests {
     #[test]
     fn one_error_names_every_problem() {
         let mut tree = manifest("riscv64");
-        tree.origin = "tree".into();
-        tree.incomplete = vec!["charts".into(), "k3s-root".into()];
-        let what = "NOT CHECKED: whether the product runs".into();
-        tree.checks.push(Check { what, seen: "qemu-riscv64 is missing".into() });
+        tree.origin = Origin::Tree;
+        tree.incomplete = vec![Optional::Charts, Optional::K3sRoot];
+        let result = CheckResult::NotRun("qemu-riscv64 was not found".into());
+        tree.checks.push(Check { what: "the programs run".into(), result });
         let problems = of_products(&[&tree], &lock("{}"));
         assert_eq!(check(problems.clone(), Mode::Preview).unwrap(), problems);
         let error = check(problems, Mode::Release).unwrap_err().to_string();
@@ -200,7 +210,7 @@ mod tests {
                 "\n- riscv64: it was built from a tree, and not from an upstream tag's own commit ({COMMIT})"
             ),
             "\n- riscv64: it is incomplete, without charts and k3s-root",
-            "\n- riscv64: nobody has checked whether the product runs: qemu-riscv64 is missing",
+            "\n- riscv64: not checked: the programs run, since qemu-riscv64 was not found",
         ] {
             assert!(error.contains(reason), "{reason}: {error}");
         }
@@ -212,7 +222,7 @@ mod tests {
             ["riscv64: it is compiled from directories of its tree in place of b"]
         );
         let mut sample = manifest("riscv64");
-        sample.origin = "sample".into();
+        sample.origin = Origin::Sample;
         assert_eq!(
             texts(&of_products(&[&sample], &lock("{}"))),
             ["riscv64: it is the sample, which is no k3s"]
@@ -231,7 +241,7 @@ mod tests {
             ["riscv64: it is built for rva22u64, and machines of rva20u64 cannot run it"]
         );
         let never = problems(|manifest| manifest.checks.clear());
-        assert!(never.len() == 1 && never[0].contains("does not say that it was run"), "{never:?}");
+        assert!(never.len() == 1 && never[0].contains("does not list the check"), "{never:?}");
     }
 
     #[test]

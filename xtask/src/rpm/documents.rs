@@ -1,9 +1,11 @@
 //! Documents about the build in the packages, written from its manifest: `PATCHES`, the description's
 //! note, and the list of what is compiled in.
 
+use crate::k3s::Optional;
 use crate::product::go_buildinfo::{Compiled, Replacement};
 use crate::product::manifest::Manifest;
 use crate::toolchain::local_module::labelled;
+use crate::upstream::release::Origin;
 
 /// `/usr/share/doc/k3s/PATCHES`: every change to k3s, and what is missing of a complete one.
 pub fn patches(manifest: &Manifest) -> String {
@@ -48,10 +50,10 @@ fn indented(paragraph: &str) -> String {
 /// Returns a note on a build that is no complete k3s of a release; for one that is, an empty text.
 pub fn note(manifest: &Manifest) -> String {
     let mut sentences: Vec<String> = Vec::new();
-    match manifest.origin.as_str() {
-        "release" => {}
-        "sample" => sentences.push("It is a sample in the place of k3s, and starts no pod.".into()),
-        _ => sentences.push(format!(
+    match manifest.origin {
+        Origin::Release => {}
+        Origin::Sample => sentences.push("It is a sample in the place of k3s, and starts no pod.".into()),
+        Origin::Tree => sentences.push(format!(
             "It was built from a tree that is no release of k3s, commit\n{}.",
             manifest.commit
         )),
@@ -62,19 +64,21 @@ pub fn note(manifest: &Manifest) -> String {
     sentences.join("\n")
 }
 
-fn listed(names: &[String]) -> String {
+fn listed(names: &[Optional]) -> String {
     match names {
         [one] => format!("{one} is"),
-        several => format!("{} are", several.join(" and ")),
+        several => {
+            format!("{} are", several.iter().map(Optional::to_string).collect::<Vec<_>>().join(" and "))
+        }
     }
 }
 
 /// Returns the vendor of the packages, which must not pass for a release of the k3s project.
 pub fn vendor(manifest: &Manifest) -> &'static str {
-    match manifest.origin.as_str() {
-        "release" => "k3s-riscv64, a modified build of k3s",
-        "sample" => "k3s-riscv64, a sample in the place of k3s",
-        _ => "k3s-riscv64, a modified build of a k3s tree",
+    match manifest.origin {
+        Origin::Release => "k3s-riscv64, a modified build of k3s",
+        Origin::Sample => "k3s-riscv64, a sample in the place of k3s",
+        Origin::Tree => "k3s-riscv64, a modified build of a k3s tree",
     }
 }
 

@@ -14,7 +14,7 @@ use crate::archive::{self, Effort};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::dir;
-use crate::step::{Outputs, Plan, Step};
+use crate::step::{Plan, Results, Step};
 use crate::vendoring;
 use crate::workspace;
 use anyhow::{Context as _, Result, ensure};
@@ -46,7 +46,7 @@ pub fn make(packaging: &Packaging, topdir: &Topdir, rebuild: &Rebuild) -> Result
         ("workspace", format!("k3s-riscv64-{builder}.tar.zst")),
         ("crates", format!("k3s-riscv64-{builder}-vendor.tar.zst")),
     ] {
-        fs::copy(packed.of(step)?.join(ARCHIVE), topdir.sources().join(source))?;
+        fs::copy(packed.directory(step)?.join(ARCHIVE), topdir.sources().join(source))?;
     }
     dir::settle(&topdir.sources(), packaging.time())?;
     let running = packaging.context.progress.step("source package");
@@ -61,7 +61,7 @@ pub fn make(packaging: &Packaging, topdir: &Topdir, rebuild: &Rebuild) -> Result
 const ARCHIVE: &str = "archive.tar.zst";
 
 /// The four archives, packed or found packed.
-fn pack(packaging: &Packaging, rebuild: &Rebuild) -> Result<Outputs> {
+fn pack(packaging: &Packaging, rebuild: &Rebuild) -> Result<Results> {
     let context = packaging.context;
     let vendored = &rebuild.vendored;
     let index = Digest::of_file(&vendored.join(vendoring::INDEX))?;
@@ -89,21 +89,11 @@ fn pack(packaging: &Packaging, rebuild: &Rebuild) -> Result<Outputs> {
 
 /// The step that packs what `fill` puts into a directory, and that does it again whenever the checksum is another.
 fn step<'a>(context: &'a Context, name: &'static str, sum: &Digest, fill: Box<Fill<'a>>) -> Step<'a> {
-    Step {
-        name,
-        recipe: &[
-            include_str!("source_package.rs"),
-            include_str!("../archive.rs"),
-            include_str!("../workspace.rs"),
-        ],
-        needs: vec![],
-        inputs: vec![format!("sha256:{sum}")],
-        run: Box::new(move |directory, _| {
-            let content = tempfile::tempdir_in(directory)?;
-            fill(content.path())?;
-            archive::write(context, content.path(), &directory.join(ARCHIVE), EFFORT, name)
-        }),
-    }
+    Step::of_commands(name, vec![format!("sha256:{sum}"), EFFORT.to_string()]).work(move |directory, _| {
+        let content = tempfile::tempdir_in(directory)?;
+        fill(content.path())?;
+        archive::write(context, content.path(), &directory.join(ARCHIVE), EFFORT, name)
+    })
 }
 
 type Fill<'a> = dyn Fn(&Path) -> Result<()> + Send + Sync + 'a;

@@ -7,6 +7,7 @@ use super::template::{self, Form, Value};
 use crate::alias::Alias;
 use crate::dir;
 use crate::image::{Compression, PauseImage, docker_archive, installed};
+use crate::k3s::Optional;
 use crate::product::load::{CHECK_CONFIG, LICENSE, NOTICES};
 use anyhow::{Context as _, Result};
 use fs_err as fs;
@@ -113,7 +114,7 @@ fn pause_image(packaging: &Packaging) -> Result<Vec<u8>> {
 /// Returns the values of the spec's marked places.
 fn values(packaging: &Packaging) -> BTreeMap<&'static str, Value> {
     let manifest = &packaging.product.manifest;
-    let has = |part: &str| if manifest.lacks(part) { "0" } else { "1" };
+    let has = |optional| if manifest.contains(optional) { "1" } else { "0" };
     let tool = |name: &str| manifest.tools.get(name).map_or("0", String::as_str).to_owned();
     let rust = tool("rustc").split(' ').nth(1).unwrap_or("0").to_owned();
     let licenses: Vec<&str> = manifest.third_party.licenses.iter().map(String::as_str).collect();
@@ -127,8 +128,8 @@ fn values(packaging: &Packaging) -> BTreeMap<&'static str, Value> {
         ("k3s_vendor", documents::vendor(manifest).into()),
         ("k3s_license", licenses.join(" AND ").into()),
         ("k3s_note", documents::note(manifest).into()),
-        ("k3s_with_root", has("k3s-root").into()),
-        ("k3s_with_charts", has("charts").into()),
+        ("k3s_with_root", has(Optional::K3sRoot).into()),
+        ("k3s_with_charts", has(Optional::Charts).into()),
         ("pause_version", env!("CARGO_PKG_VERSION").into()),
         ("builder_version", env!("CARGO_PKG_VERSION").into()),
         ("builder_arch", packaging.target.go.into()),

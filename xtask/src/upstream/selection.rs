@@ -31,19 +31,14 @@ pub struct Selection {
 impl Selection {
     /// The untouched files of the commit.
     pub fn checkout(&self) -> Result<PathBuf> {
-        let (outputs, _) = Plan::new(vec![self.step()])?.run(&self.context, &self.context.work)?;
-        Ok(outputs.of(SOURCE)?.to_owned())
+        let (results, _) = Plan::new(vec![self.step()])?.run(&self.context, &self.context.work)?;
+        Ok(results.directory(SOURCE)?.to_owned())
     }
 
     /// The step that writes the files of the commit.
     pub fn step(&self) -> Step<'_> {
-        Step {
-            name: SOURCE,
-            recipe: &[include_str!("checkout.rs")],
-            needs: vec![],
-            inputs: vec![self.source.commit.id.clone()],
-            run: Box::new(|directory, _| checkout::export(&self.source.commit, directory)),
-        }
+        Step::in_process(SOURCE, vec![self.source.commit.id.clone()])
+            .work(|directory, _| checkout::export(&self.source.commit, directory))
     }
 
     /// Returns the lock file that keeps this commit and architecture to one process at a time.

@@ -4,24 +4,21 @@ use super::{DOWNLOADS, INDEX, K3S, MODULES, Repository, Vendored, go_modules, re
 use crate::dir::digest;
 use crate::error;
 use crate::fetch::Download;
-use crate::k3s::{Build, binary, charts, cni, pause_image, root, runc, seccomp, server, shim, source_tree};
-use crate::pause;
+use crate::k3s::{Build, binary, charts, cni, root, runc, seccomp, server, shim, source_tree};
 use crate::step::{Plan, Step};
 use anyhow::Result;
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 
+/// The step's name.
+const STEP: &str = "vendor";
+
 /// Gathers it, or finds it gathered, and returns the directory.
 pub fn run(build: &Build) -> Result<PathBuf> {
-    let steps = [
-        pause::step(build.context, build.target),
-        Ok(pause_image::step(build)),
-        charts::step(build),
-        Ok(source_tree::step(build)),
-        step(build),
-    ];
-    let (outputs, _) = Plan::new(error::all(steps)?)?.run(build.context, &build.directory())?;
-    Ok(outputs.of("vendor")?.to_owned())
+    let (mut steps, vendor) = error::both(build.steps(), step(build))?;
+    steps.push(vendor);
+    let (results, _) = Plan::new(steps)?.up_to(STEP).run(build.context, &build.directory())?;
+    Ok(results.directory(STEP)?.to_owned())
 }
 
 fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
@@ -35,38 +32,32 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     inputs.extend([shim, runc].into_iter().flat_map(|module| build.module_inputs(module)));
     inputs.extend(repositories.iter().map(|one| format!("{} {}", one.name, one.commit.id)));
     inputs.extend(downloads.iter().map(|one| format!("{} sha256:{}", one.name, one.sha256)));
-    for compile in [
-        server::compile(build)?,
-        binary::compile(build, "vendor")?,
-        shim::compile(build)?,
-        runc::compile(build)?,
-    ] {
+    for compile in
+        [server::compile(build)?, binary::compile(build, STEP)?, shim::compile(build)?, runc::compile(build)?]
+    {
         inputs.extend(compile.lines(build));
     }
-    Ok(Step {
-        name: "vendor",
-        recipe: &[include_str!("gather.rs"), include_str!("go_modules.rs"), include_str!("repository.rs")],
-        needs: vec!["tree"],
-        inputs,
-        run: Box::new(move |directory, outputs| {
-            repository::export(&build.source.commit, K3S, directory)?;
-            for one in &repositories {
-                repository::export(&one.commit, one.name, directory)?;
-            }
-            copy_downloads(build, &downloads, &directory.join(DOWNLOADS))?;
-            go_modules::gather(build, &source_tree::of(outputs)?, &directory.join(MODULES))?;
-            let vendored = Vendored {
-                k3s: build.source.version.to_string(),
-                origin: build.source.origin,
-                commit: build.source.commit.id.clone(),
-                repositories: repositories.iter().map(named).collect(),
-                downloads: downloads.clone(),
-                modules: digest(&directory.join(MODULES))?,
-            };
-            fs::write(directory.join(INDEX), serde_json::to_string_pretty(&vendored)? + "\n")?;
-            Ok(())
-        }),
-    })
+    let mut step = Step::in_process(STEP, inputs);
+    let tree = step.need(source_tree::STEP);
+    Ok(step.work(move |directory, results| {
+        repository::export(&build.source.commit, K3S, directory)?;
+        for one in &repositories {
+            repository::export(&one.commit, one.name, directory)?;
+        }
+        copy_downloads(build, &downloads, &directory.join(DOWNLOADS))?;
+        let tree = results.of(tree).join(source_tree::TREE);
+        go_modules::gather(build, &tree, &directory.join(MODULES))?;
+        let vendored = Vendored {
+            k3s: build.source.version.to_string(),
+            origin: build.source.origin,
+            commit: build.source.commit.id.clone(),
+            repositories: repositories.iter().map(named).collect(),
+            downloads: downloads.clone(),
+            modules: digest(&directory.join(MODULES))?,
+        };
+        fs::write(directory.join(INDEX), serde_json::to_string_pretty(&vendored)? + "\n")?;
+        Ok(())
+    }))
 }
 
 fn named(repository: &cni::Repository) -> Repository {

@@ -6,7 +6,7 @@
 
 use crate::k3s::go_build::Package;
 use crate::k3s::{Build, binary, runc, server, shim, source_tree};
-use crate::product::licenses::holds_a_license;
+use crate::product::licenses::contains_a_license;
 use crate::toolchain::gomod::{Module, Resolved};
 use crate::toolchain::module_cache::{ModuleCache, unescaped};
 use crate::upstream::probe::{EmbedMethod, GO_VERSION_FILES};
@@ -37,13 +37,13 @@ pub fn gather(build: &Build, tree: &Path, directory: &Path) -> Result<()> {
     for package in packages(build, tree, &settings)? {
         let below =
             |cache: &ModuleCache| Some(package.directory.strip_prefix(&cache.directory).ok()?.to_owned());
-        // What is in neither cache is in the tree.
+        // Other packages are in the tree.
         if let Some(relative) = below(&asked).or_else(|| below(&theirs)) {
             copy_package(&package, &directory.join(relative))?;
         }
     }
     copy_records(&asked, &into)?;
-    copy_modules_of_ours(build, &theirs, &into)
+    copy_main_modules(build, &theirs, &into)
 }
 
 /// Every package that is compiled, whichever program it is for.
@@ -109,7 +109,7 @@ fn recorded(path: &Path) -> Option<(Module, String)> {
 
 /// The modules that we ask for ourselves: the shim's and runc's, which are compiled in their own directories, and
 /// Kubernetes', in which stands what Go compiles it.
-fn copy_modules_of_ours(build: &Build, theirs: &ModuleCache, into: &ModuleCache) -> Result<()> {
+fn copy_main_modules(build: &Build, theirs: &ModuleCache, into: &ModuleCache) -> Result<()> {
     let go_sum = fs::read_to_string(build.patched.tree.join("go.sum"))?;
     let kubernetes = build.facts.gomod.kubernetes()?;
     for module in [&build.facts.containerd, &build.facts.runc, &kubernetes] {
@@ -118,12 +118,12 @@ fn copy_modules_of_ours(build: &Build, theirs: &ModuleCache, into: &ModuleCache)
         for kind in ["info", "mod", "ziphash"] {
             copy_record(theirs, into, module, kind)?;
         }
-        // What go.sum does not know, Go only takes from a zip.
+        // A module without an entry in go.sum is only read from a zip.
         if theirs.verified(module, &go_sum).is_none() {
             copy_record(theirs, into, module, "zip")?;
         }
         copy_licenses(theirs, into, module)?;
-        // By the first two, Go knows the directory it stands in for a module's.
+        // By these two, Go recognises the root of a module.
         copy_existing(theirs, into, module, &["go.mod", "go.sum"])?;
     }
     match &kubernetes {
@@ -134,20 +134,20 @@ fn copy_modules_of_ours(build: &Build, theirs: &ModuleCache, into: &ModuleCache)
 
 fn copy_record(from: &ModuleCache, into: &ModuleCache, module: &Module, kind: &str) -> Result<()> {
     let to = into.record(&module.path, &module.version, kind);
-    fs::create_dir_all(to.parent().context("a record lies in a directory")?)?;
+    fs::create_dir_all(to.parent().context("a record is in a directory")?)?;
     fs::copy(from.record(&module.path, &module.version, kind), to)?;
     Ok(())
 }
 
-/// The files of a module that have to travel with it. A module without any still has a directory: Go looks into all
-/// that might hold a package.
+/// Copies the licence files of a module. A module without any still gets a directory: Go reads all that might contain
+/// a package.
 fn copy_licenses(from: &ModuleCache, into: &ModuleCache, module: &Module) -> Result<()> {
     let (files, to) = (from.files(&module.path, &module.version), into.files(&module.path, &module.version));
     fs::create_dir_all(&to)?;
     for entry in fs::read_dir(files)? {
         let entry = entry?;
         let name = entry.file_name();
-        if entry.file_type()?.is_file() && holds_a_license(&name.to_string_lossy()) {
+        if entry.file_type()?.is_file() && contains_a_license(&name.to_string_lossy()) {
             fs::copy(entry.path(), to.join(name))?;
         }
     }
@@ -159,7 +159,7 @@ fn copy_existing(from: &ModuleCache, into: &ModuleCache, module: &Module, names:
     for name in names {
         let (file, place): (PathBuf, PathBuf) = (files.join(name), to.join(name));
         if file.is_file() {
-            fs::create_dir_all(place.parent().context("a file lies in a directory")?)?;
+            fs::create_dir_all(place.parent().context("a file is in a directory")?)?;
             fs::copy(file, place)?;
         }
     }
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_tells_its_module() {
+    fn reads_the_module_of_a_record() {
         let (module, kind) = recorded(Path::new("github.com/!a/b/@v/v1.0.0-rc.1+incompatible.mod")).unwrap();
         assert_eq!((module.path.as_str(), kind.as_str()), ("github.com/A/b", "mod"));
         assert_eq!(module.version, "v1.0.0-rc.1+incompatible");

@@ -18,6 +18,9 @@ use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 
+/// The name of the step that imports the repositories.
+const STEP: &str = "vendored";
+
 /// Opens a directory that [`super::gather`] has made. Nothing of the network or of the user's own caches is used;
 /// everything is checked against its checksum.
 pub fn open(context: Context, directory: &Path, scripts: Trust) -> Result<Selection> {
@@ -34,16 +37,11 @@ pub fn open(context: Context, directory: &Path, scripts: Trust) -> Result<Select
     }
     let modules = take_modules(&context, &vendored, &directory.join(MODULES))?;
 
-    let step = Step {
-        name: "vendored",
-        recipe: &[include_str!("open.rs"), include_str!("repository.rs")],
-        needs: vec![],
-        inputs: vec![format!("vendor.json sha256:{}", Digest::of(&index))],
-        run: Box::new(|made, _| take_repositories(&vendored, &directory, made)),
-    };
-    let (outputs, _) = Plan::new(vec![step])?.run(&context, &context.work)?;
-    let made = outputs.of("vendored")?;
-    let commit = Commit { repository: made.join(K3S), id: vendored.commit.clone() };
+    let step = Step::in_process(STEP, vec![format!("vendor.json sha256:{}", Digest::of(&index))])
+        .work(|imported, _| take_repositories(&vendored, &directory, imported));
+    let (results, _) = Plan::new(vec![step])?.run(&context, &context.work)?;
+    let imported = results.directory(STEP)?;
+    let commit = Commit { repository: imported.join(K3S), id: vendored.commit.clone() };
     let source = Source {
         version: vendored.k3s.parse()?,
         origin: vendored.origin,
@@ -56,7 +54,7 @@ pub fn open(context: Context, directory: &Path, scripts: Trust) -> Result<Select
     let files = vendored.downloads.iter().map(|one| (one.url.as_str(), &one.sha256));
     Ok(Selection {
         lock: Lockfile::holding(directory.join(INDEX), tags, files),
-        git: git_settings(made),
+        git: git_settings(imported),
         stand_ins: Some(StandIns { proxy: "off".to_owned(), cache: modules }),
         source,
         context,

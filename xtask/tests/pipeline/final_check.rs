@@ -3,8 +3,9 @@
 use super::place::Place;
 use super::{shop, wrapper};
 use std::path::{Path, PathBuf};
-use xtask::k3s::Build;
-use xtask::product::{Part, check};
+use xtask::k3s::{Build, bundle};
+use xtask::product::check;
+use xtask::product::component::Component;
 use xtask::sample::{self, Layout};
 
 const ARCH: &str = "riscv64";
@@ -20,9 +21,8 @@ fn with_text(place: &Place, component: &Path, text: &[u8]) -> PathBuf {
 }
 
 /// Returns the error of the check, or an empty text if it finds nothing.
-pub fn verdict(build: &Build, name: &str, path: PathBuf) -> String {
-    let component = Part { name: name.to_owned(), path };
-    check::all(build, &[component]).err().map_or(String::new(), |error| format!("{error:#}"))
+pub fn verdict(build: &Build, component: Component, path: PathBuf) -> String {
+    check::all(build, &[(component, path)].into()).err().map_or(String::new(), |error| format!("{error:#}"))
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn paths_of_the_build_machine_are_refused() {
     let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
     let build = shop::prepare(&selection, ARCH, None);
     let pause = shop::product("embed", ARCH).directory.join("pause");
-    assert_eq!(verdict(&build, "pause", pause.clone()), "");
+    assert_eq!(verdict(&build, Component::Pause, pause.clone()), "");
 
     let context = build.context;
     let home = PathBuf::from(std::env::var_os("HOME").unwrap());
@@ -39,15 +39,15 @@ fn paths_of_the_build_machine_are_refused() {
         context.root.join("pause/src/main.rs"),
         context.work.join(ARCH).join("tree/main.go"),
         context.cache.join("go-build/00"),
-        context.cache.join("tools/x86_64/go"),
+        context.tools().join("go/bin"),
         context.cache.join("zig/lib"),
         home.join(".cargo/registry/src"),
         build.any_go.module_cache().directory.join("k8s.io"),
     ];
     for leak in leaks {
         let text = leak.to_str().unwrap();
-        let told = verdict(&build, "pause", with_text(&place, &pause, text.as_bytes()));
-        let path = told.strip_prefix("pause names a path of this machine: ").unwrap_or_default();
+        let told = verdict(&build, Component::Pause, with_text(&place, &pause, text.as_bytes()));
+        let path = told.strip_prefix("pause contains a path of this machine: ").unwrap_or_default();
         assert!(!path.is_empty() && text.starts_with(path), "{text}: {told}");
     }
 }
@@ -59,17 +59,20 @@ fn server_must_name_our_pause_image_alone() {
     let mut build = shop::prepare(&selection, ARCH, None);
     shop::product("embed", ARCH);
     let server = shop::result(ARCH, "server", "k3s").join("k3s");
-    assert_eq!(verdict(&build, "server", server.clone()), "");
+    assert_eq!(verdict(&build, Component::Server, server.clone()), "");
 
     let both = with_text(&place, &server, b"rancher/mirrored-pause:3.6");
-    assert_eq!(verdict(&build, "server", both), "the server still names rancher/mirrored-pause");
+    assert_eq!(verdict(&build, Component::Server, both), "the server still names rancher/mirrored-pause");
 
-    build.options.builtin_pause = xtask::k3s::Part::LeftOut;
-    let told = verdict(&build, "server", server.clone());
+    build.options.builtin_pause = xtask::k3s::Presence::LeftOut;
+    let told = verdict(&build, Component::Server, server.clone());
     assert_eq!(told, "the server carries a pause image: true, wanted: false");
 
     build.options.pause_image = xtask::reference::Reference::parse("me/pause:1").unwrap();
-    assert_eq!(verdict(&build, "server", server), "the server does not name the pause image me/pause:1");
+    assert_eq!(
+        verdict(&build, Component::Server, server),
+        "the server does not name the pause image me/pause:1"
+    );
 }
 
 #[test]
@@ -77,7 +80,7 @@ fn component_for_another_machine_is_refused() {
     let place = Place::new();
     let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
     let build = shop::prepare(&selection, ARCH, None);
-    let told = verdict(&build, "pause", env!("CARGO_BIN_EXE_xtask").into());
+    let told = verdict(&build, Component::Pause, env!("CARGO_BIN_EXE_xtask").into());
     assert!(told.starts_with("pause (") && told.contains("it is for ELF machine"), "{told}");
 }
 
@@ -86,10 +89,9 @@ fn bundle_must_be_complete() {
     let place = Place::new();
     let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
     let mut build = shop::prepare(&selection, ARCH, None);
-    let product = shop::product("embed", ARCH);
-    let name = format!("{}.tar.zst", product.manifest.parts["bundle"].sha256);
-    let bundle = shop::result(ARCH, "bundle", &name).join(&name);
-    assert_eq!(verdict(&build, "bundle", bundle.clone()), "");
+    shop::product("embed", ARCH);
+    let bundle = shop::result(ARCH, "bundle", bundle::ARCHIVE).join(bundle::ARCHIVE);
+    assert_eq!(verdict(&build, Component::Bundle, bundle.clone()), "");
 
     let entries = wrapper::unpack(&std::fs::read(&bundle).unwrap());
     for program in ["k3s", "containerd-shim-runc-v2", "runc", "cni", "check-config"] {
@@ -101,17 +103,17 @@ fn bundle_must_be_complete() {
         sums.extend(others.flat_map(|line| [line, "\n"]).flat_map(str::bytes));
         let file = place.path("bundle");
         std::fs::write(&file, wrapper::pack(&entries, 25)).unwrap();
-        assert_eq!(verdict(&build, "bundle", file), format!("the bundle lacks {program}"));
+        assert_eq!(verdict(&build, Component::Bundle, file), format!("the bundle has no {program}"));
     }
 
     build.facts.recipe.links.push(("k3s-new".to_owned(), "k3s".to_owned()));
-    assert_eq!(verdict(&build, "bundle", bundle.clone()), "the bundle lacks the link k3s-new");
+    assert_eq!(verdict(&build, Component::Bundle, bundle.clone()), "the bundle has no link k3s-new");
 
     let half = place.path("half");
     let bytes = std::fs::read(&bundle).unwrap();
     std::fs::write(&half, &bytes[..bytes.len() / 2]).unwrap();
-    let told = verdict(&build, "bundle", half);
-    assert!(told.starts_with("the bundle would not be unpacked by k3s"), "{told}");
+    let told = verdict(&build, Component::Bundle, half);
+    assert!(told.starts_with("k3s would not unpack the bundle"), "{told}");
 }
 
 #[test]
@@ -120,9 +122,9 @@ fn binary_above_upstreams_limit_is_refused() {
     let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
     let mut build = shop::prepare(&selection, ARCH, None);
     let binary = shop::product("embed", ARCH).directory.join(build.target.k3s_binary());
-    assert_eq!(verdict(&build, "binary", binary.clone()), "");
+    assert_eq!(verdict(&build, Component::Binary, binary.clone()), "");
     build.facts.max_binary_mib = Some(1);
-    let told = verdict(&build, "binary", binary);
+    let told = verdict(&build, Component::Binary, binary);
     assert!(told.contains("upstream allows 1048576 (scripts/binary_size_check.sh)"), "{told}");
 }
 

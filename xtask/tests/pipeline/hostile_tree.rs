@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use xtask::k3s::{Build, bundle};
 use xtask::sample::{self, Layout};
-use xtask::step::{Plan, Step};
+use xtask::step::{Plan, Results, Step};
 
 const ARCH: &str = "riscv64";
 
@@ -144,14 +144,11 @@ fn replace(place: &Path, target: &Path) {
 
 /// Builds the bundle of small files and of this k3s-root.
 fn bundle_with(build: &Build, root: impl Fn(&Path) + Send + Sync) -> anyhow::Result<PathBuf> {
-    let step = |name, run| Step { name, recipe: &[], needs: vec![], inputs: vec![], run };
-    let program = |step_name, file: &'static str| {
-        step(
-            step_name,
-            Box::new(move |directory: &Path, _: &_| Ok(std::fs::write(directory.join(file), file)?)),
-        )
+    let program = |step, file: &'static str| {
+        Step::in_process(step, vec![])
+            .work(move |directory, _| Ok(std::fs::write(directory.join(file), file)?))
     };
-    let tree = |directory: &Path, _: &_| -> anyhow::Result<()> {
+    let tree = |directory: &Path, _: &Results| -> anyhow::Result<()> {
         for file in ["contrib/util/check-config.sh", "scripts/wg-add.sh"] {
             let file = directory.join("tree").join(file);
             std::fs::create_dir_all(file.parent().unwrap())?;
@@ -164,19 +161,16 @@ fn bundle_with(build: &Build, root: impl Fn(&Path) + Send + Sync) -> anyhow::Res
         program("shim", "containerd-shim-runc-v2"),
         program("runc", "runc"),
         program("cni", "cni"),
-        step(
-            "root",
-            Box::new(move |directory: &Path, _: &_| {
-                std::fs::create_dir(directory.join("bin"))?;
-                root(&directory.join("bin"));
-                Ok(())
-            }),
-        ),
-        step("tree", Box::new(tree)),
+        Step::in_process("root", vec![]).work(move |directory, _| {
+            std::fs::create_dir(directory.join("bin"))?;
+            root(&directory.join("bin"));
+            Ok(())
+        }),
+        Step::in_process("tree", vec![]).work(tree),
         bundle::step(build)?,
     ])?;
-    let (outputs, _) = plan.run(build.context, &build.context.work.join("bundles"))?;
-    Ok(outputs.of("bundle")?.to_owned())
+    let (results, _) = plan.run(build.context, &build.context.work.join("bundles"))?;
+    Ok(results.directory(bundle::STEP)?.join(bundle::ARCHIVE))
 }
 
 #[test]
@@ -190,8 +184,7 @@ fn bundle_is_not_written_through_links_of_k3s_root() {
             symlink(&victim, bin.join(name)).unwrap();
         }
     });
-    let archive = xtask::k3s::binary::archive_in(&made.unwrap()).unwrap();
-    let contents = bundle::verify(std::fs::File::open(archive).unwrap()).unwrap();
+    let contents = bundle::verify(std::fs::File::open(made.unwrap()).unwrap()).unwrap();
     assert!(contents.files.contains_key("k3s") && contents.links["kubectl"] == "k3s", "{contents:?}");
     assert_intact(&victim);
 }

@@ -4,7 +4,7 @@ use super::place::Place;
 use super::shop;
 use std::path::{Path, PathBuf};
 use xtask::k3s::Build;
-use xtask::k3s::charts::{self, Wanted};
+use xtask::k3s::charts::{self, Charts};
 use xtask::k3s::source_tree::COMMITTED_CHARTS;
 use xtask::sample::{self, Layout};
 use xtask::upstream::recipe::file_name;
@@ -60,7 +60,7 @@ fn patched_manifest_is_generated_beside_committed_charts() {
     let selection = sample::prepare(place.context(), Layout::Bindata).unwrap();
     let build = shop::prepare(&selection, ARCH, Some(&patch_of_manifest(&place)));
     let build = with_committed_charts(&place, build, 2);
-    assert_eq!(charts::wanted(&build).unwrap(), Wanted::InTree);
+    assert_eq!(charts::origin(&build).unwrap(), Charts::InTree);
 
     let tree = shop::make_tree(&build).unwrap();
     assert_patched(&tree.join("pkg/deploy/zz_generated_bindata.go"));
@@ -73,7 +73,7 @@ fn charts_are_downloaded_where_one_is_not_committed() {
     let place = Place::new();
     let selection = sample::prepare(place.context(), Layout::Bindata).unwrap();
     let build = with_committed_charts(&place, shop::prepare(&selection, ARCH, None), 1);
-    assert_eq!(charts::wanted(&build).unwrap(), Wanted::Download);
+    assert_eq!(charts::origin(&build).unwrap(), Charts::Download);
 }
 
 /// Writes a directory with one patch of go.mod and of a script: another fork of containerd, and one more build

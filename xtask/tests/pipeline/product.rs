@@ -5,24 +5,28 @@ use super::shop::{self, LAYOUTS, Product};
 use super::{final_check, needs, server};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use xtask::k3s::Optional;
+use xtask::product::check::Check;
+use xtask::product::component::Component;
 use xtask::sample::{self, Layout};
 use xtask::target::TARGETS;
+use xtask::upstream::release::Origin;
 
 /// Checks of the product, in order, with `{arch}` and `{binary}` for what differs.
 const CHECKS: [&str; 15] = [
-    "server is a static {arch} program that names no path of this machine",
+    "server is a static {arch} program that contains no path of this machine",
     "the server names our pause image and not upstream's",
-    "containerd-shim-runc-v2 is a static {arch} program that names no path of this machine",
-    "runc is a static {arch} program that names no path of this machine",
-    "cni is a static {arch} program that names no path of this machine",
-    "pause is a static {arch} program that names no path of this machine",
-    "every file and link of the bundle is as its lists say",
-    "binary is a static {arch} program that names no path of this machine",
+    "shim is a static {arch} program that contains no path of this machine",
+    "runc is a static {arch} program that contains no path of this machine",
+    "cni is a static {arch} program that contains no path of this machine",
+    "pause is a static {arch} program that contains no path of this machine",
+    "every file and link of the bundle matches its lists",
+    "binary is a static {arch} program that contains no path of this machine",
     "the binary is within upstream's limit of size",
-    "{binary} runs and tells its version",
-    "runc runs and tells its version",
-    "containerd-shim-runc-v2 runs and tells its version",
-    "pause runs and tells its version",
+    "{binary} runs and prints its version",
+    "runc runs and prints its version",
+    "containerd-shim-runc-v2 runs and prints its version",
+    "pause runs and prints its version",
     "k3s unpacks and verifies its own bundle",
     "k3s server passes the checks at its start",
 ];
@@ -34,24 +38,27 @@ fn every_product_is_whole_run_and_checked_for_everything() {
             let product = shop::product(layout, target.go);
             let (manifest, what) = (&product.manifest, format!("{layout} {}", target.go));
             assert_eq!((manifest.k3s.as_str(), manifest.arch.as_str()), (version, target.go));
-            assert_eq!(manifest.incomplete, [""; 0], "{what}");
+            assert!(manifest.incomplete.is_empty(), "{what}");
             assert!(manifest.modified && manifest.builtin_pause, "{what}");
             let patches: Vec<_> = manifest.patches.iter().map(|patch| patch.name.as_str()).collect();
             assert_eq!(patches, ["builtin-pause", "pause-image"], "{what}");
             let made: Vec<_> = manifest.checks.iter().map(|check| check.what.as_str()).collect();
-            if made.iter().any(|check| check.starts_with("NOT CHECKED")) {
+            if !manifest.checks.iter().all(Check::has_passed) {
                 needs::lacks(&what, &format!("qemu-{} (apt-get install qemu-user-static)", target.qemu));
                 continue;
             }
             let filled =
                 |text: &str| text.replace("{arch}", target.go).replace("{binary}", &target.k3s_binary());
             assert_eq!(made, CHECKS.map(filled), "{what}");
-            let runs = manifest.checks.iter().filter(|check| check.what.contains("tells its version"));
+            let runs = manifest.checks.iter().filter(|check| check.what.contains("prints its version"));
             let runc = if layout == "embed" { "1.4.0" } else { "1.1.14" };
             for (check, tells) in runs.zip([version, "libseccomp: 2.6.0", "Go version: go1.2", "pause.c"]) {
-                assert!(check.seen.contains(tells), "{what}: {} {}", check.what, check.seen);
+                assert!(format!("{check:?}").contains(tells), "{what}: {check:?}");
                 let of_runc = check.what.starts_with("runc");
-                assert!(!of_runc || check.seen.contains(&format!("runc version {runc}")), "{}", check.seen);
+                assert!(
+                    !of_runc || format!("{check:?}").contains(&format!("runc version {runc}")),
+                    "{check:?}"
+                );
             }
         }
     }
@@ -89,12 +96,12 @@ fn the_sample_is_called_a_sample_wherever_it_shows_itself() {
     for (layout, version) in LAYOUTS {
         let Product { directory, manifest, said } = shop::product(layout, "riscv64");
         assert!(version.ends_with(".sample"));
-        assert_eq!(manifest.origin, "sample");
+        assert_eq!(manifest.origin, Origin::Sample);
         assert!(said.contains("sample, not k3s"), "{said}");
         let report = std::fs::read_to_string(directory.join("report.html")).unwrap();
         assert!(report.contains("sample, not k3s") && report.contains(version), "{layout}");
         let runs = manifest.checks.iter().find(|check| check.what.contains("k3s-riscv64 runs")).unwrap();
-        assert!(runs.seen.contains(version), "{}", runs.seen);
+        assert!(format!("{runs:?}").contains(version), "{runs:?}");
     }
 }
 
@@ -103,9 +110,9 @@ fn what_is_left_out_is_called_missing_and_not_asked_for_at_the_start() {
     let place = Place::new();
     let host = shop::host().go;
     let product = shop::build(&place, &["--arch", host, "--charts", "none", "--k3s-root", "none"]);
-    assert_eq!(product.manifest.incomplete, ["k3s-root", "charts"]);
+    assert_eq!(product.manifest.incomplete, [Optional::K3sRoot, Optional::Charts]);
     let whole = shop::product("embed", host);
-    let size = |product: &Product| product.manifest.parts["bundle"].size;
+    let size = |product: &Product| product.manifest.components[&Component::Bundle].size;
     assert!(size(&product) < size(whole));
     let started = |product, data: &str| server::start(product, &place.path(data), &[]);
     let (told, told_by_whole) = (started(&product, "data"), started(whole, "data-of-whole"));
@@ -123,7 +130,8 @@ fn what_is_left_out_is_called_missing_and_not_asked_for_at_the_start() {
         walkdir::WalkDir::new(place.work().join(host).join("bundle")).into_iter().map(Result::unwrap);
     let bundle =
         results.map(walkdir::DirEntry::into_path).find(|path| path.to_string_lossy().ends_with(".tar.zst"));
-    let told = final_check::verdict(&shop::prepare(&selection, host, None), "bundle", bundle.unwrap());
+    let told =
+        final_check::verdict(&shop::prepare(&selection, host, None), Component::Bundle, bundle.unwrap());
     assert!(told.starts_with("k3s-root is included, and the bundle has no aux/ip6tables, "), "{told}");
 }
 

@@ -3,11 +3,10 @@
 use super::place::{self, Place};
 use super::shop;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use xtask::k3s::Build;
+use xtask::product::component::Component;
 use xtask::product::run;
 use xtask::sample::{self, Layout};
-use xtask::step::{Plan, Step};
 
 /// A k3s that prints this version, unpacks itself into a directory of this name, and starts with these messages.
 #[derive(Clone, Copy)]
@@ -27,35 +26,27 @@ impl K3s<'_> {
     }
 }
 
-/// Returns the executables that are run: the step that builds each, its name, and its script.
-fn programs(build: &Build, k3s: K3s) -> [(&'static str, String, String); 4] {
+/// Returns the components that are run, each with the script that stands for it.
+fn programs(build: &Build, k3s: K3s) -> [(Component, String); 4] {
     let runc = format!("echo libseccomp: {}", build.context.pins.libseccomp.version);
     [
-        ("binary", build.target.k3s_binary(), k3s.script()),
-        ("runc", "runc".to_owned(), runc),
-        ("shim", "containerd-shim-runc-v2".to_owned(), format!("echo go{}", build.go.version)),
-        ("pause", "pause".to_owned(), "echo pause.c".to_owned()),
+        (Component::Binary, k3s.script()),
+        (Component::Runc, runc),
+        (Component::Shim, format!("echo go{}", build.go.version)),
+        (Component::Pause, "echo pause.c".to_owned()),
     ]
 }
 
 /// Returns the findings of the check, or its error.
-fn verdict(build: &Build, programs: &[(&'static str, String, String); 4]) -> Result<Vec<String>, String> {
-    let write = |(step, name, script): &(&'static str, String, String)| {
-        let (name, script) = (name.clone(), format!("#!/bin/sh\n{script}\n"));
-        Step {
-            name: step,
-            recipe: &[],
-            needs: vec![],
-            inputs: vec![script.clone()],
-            run: Box::new(move |directory: &Path, _| {
-                std::fs::write(directory.join(&name), &script)?;
-                Ok(std::fs::set_permissions(directory.join(&name), PermissionsExt::from_mode(0o755))?)
-            }),
-        }
+fn verdict(build: &Build, programs: &[(Component, String); 4]) -> Result<Vec<String>, String> {
+    let directory = tempfile::tempdir_in(&build.context.work).unwrap();
+    let write = |(component, script): &(Component, String)| {
+        let path = directory.path().join(component.file(build.target));
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        (*component, path)
     };
-    let plan = Plan::new(programs.iter().map(write).collect()).unwrap();
-    let (outputs, _) = plan.run(build.context, &build.context.work.join("scripts")).unwrap();
-    match run::all(build, &outputs, &build.context.work) {
+    match run::all(build, &programs.iter().map(write).collect(), &build.context.work) {
         Ok(checks) => Ok(checks.into_iter().map(|check| check.what).collect()),
         Err(error) => Err(format!("{error:#}")),
     }
@@ -74,14 +65,14 @@ fn programs_must_run_and_start_a_server() {
 
     for index in 0..4 {
         let mut programs = programs(&build, right);
-        let name = programs[index].1.clone();
-        programs[index].2 = "echo another".to_owned();
+        let name = programs[index].0.file(build.target);
+        programs[index].1 = "echo another".to_owned();
         let told = verdict(&build, &programs).unwrap_err();
         assert!(
-            told.starts_with(&name) && told.contains("does not say") && told.ends_with("another"),
+            told.starts_with(&name) && told.contains("does not print") && told.ends_with("another"),
             "{told}"
         );
-        programs[index].2 = "exit 3".to_owned();
+        programs[index].1 = "exit 3".to_owned();
         let told = verdict(&build, &programs).unwrap_err();
         assert!(told.contains(&format!("running {name}")) && told.contains("status 3"), "{told}");
     }
@@ -93,6 +84,6 @@ fn programs_must_run_and_start_a_server() {
     if xtask::userns::are_allowed(&place::context()).unwrap() {
         let other = K3s { start: "Stopping k3s", ..right };
         let told = verdict(&build, &programs(&build, other)).unwrap_err();
-        assert!(told.contains("the server did not get to") && told.ends_with("Stopping k3s\n"), "{told}");
+        assert!(told.contains("the server did not print") && told.ends_with("Stopping k3s\n"), "{told}");
     }
 }

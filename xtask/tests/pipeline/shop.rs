@@ -1,7 +1,6 @@
 //! Products of the sample that tests share, each built once.
 
 use super::place::{self, Place};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use xtask::command::build::{BuildOptions, Choose};
@@ -98,18 +97,9 @@ pub fn result(arch: &str, step: &str, file: impl AsRef<Path>) -> PathBuf {
 
 /// Makes the tree that a build compiles, with the steps that it needs.
 pub fn make_tree(build: &Build) -> anyhow::Result<PathBuf> {
-    let mut needed = BTreeSet::from(["tree"]);
-    let mut steps = build.steps().unwrap();
-    steps.reverse();
-    steps.retain(|step| {
-        needed.contains(step.name) && {
-            needed.extend(&step.needs);
-            true
-        }
-    });
-    steps.reverse();
-    let (outputs, _) = Plan::new(steps)?.run(build.context, &build.directory())?;
-    source_tree::of(&outputs)
+    let plan = Plan::new(build.steps()?)?.up_to(source_tree::STEP);
+    let (results, _) = plan.run(build.context, &build.directory())?;
+    Ok(results.directory(source_tree::STEP)?.join(source_tree::TREE))
 }
 
 /// Returns the architecture of this machine, whose products run without emulation.

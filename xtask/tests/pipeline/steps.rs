@@ -7,38 +7,31 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use xtask::step::{Plan, Step};
 
 fn step<'a>(name: &'static str, needs: &[&'static str], input: &str) -> Step<'a> {
-    Step {
-        name,
-        recipe: &["code"],
-        needs: needs.to_vec(),
-        inputs: vec![input.to_owned()],
-        run: Box::new(|_, _| Ok(())),
+    let mut step = Step::in_process(name, vec![input.to_owned()]);
+    for need in needs {
+        step.need(need);
     }
-}
-
-/// Returns the key of the second of two steps, after a change.
-fn key(change: impl FnOnce(&mut Step, &mut Step)) -> String {
-    let mut first = step("first", &[], "1");
-    let mut second = step("second", &["first"], "2");
-    change(&mut first, &mut second);
-    let name = second.name;
-    Plan::new(vec![first, second]).unwrap().key(name).unwrap().to_string()
+    step
 }
 
 #[test]
-fn key_depends_on_code_inputs_and_needs() {
-    let keys = [
-        key(|_, _| {}),
-        key(|_, second| second.recipe = &["newer code"]),
-        key(|_, second| second.inputs = vec!["3".to_owned()]),
-        key(|_, second| second.name = "other"),
-        key(|first, _| first.inputs = vec!["3".to_owned()]),
-        key(|first, _| first.recipe = &["newer code"]),
-    ];
-    for (index, one) in keys.iter().enumerate() {
-        assert!(!keys[..index].contains(one), "the change number {index} is not in the key");
-    }
-    assert_eq!(keys[0], key(|_, _| {}));
+fn same_result_does_not_run_the_next_step() {
+    let place = Place::new();
+    let times = AtomicUsize::new(0);
+    let run = |input, content: &str| {
+        let content = content.to_owned();
+        let first = step("first", &[], input)
+            .work(move |directory, _| Ok(std::fs::write(directory.join("file"), &content)?));
+        let second = step("second", &["first"], "").work(|_, _| {
+            times.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        });
+        Plan::new(vec![first, second]).unwrap().run(&place.context(), &place.work()).unwrap();
+        times.swap(0, Ordering::Relaxed)
+    };
+    assert_eq!(run("1", "content"), 1);
+    assert_eq!(run("2", "content"), 0, "another input, the same result");
+    assert_eq!(run("3", "other content"), 1);
 }
 
 #[test]
@@ -52,16 +45,15 @@ fn plan_refuses_two_steps_of_one_name_and_unknown_needs() {
 
 /// Runs a step that writes a file, a directory and a link, and returns its result.
 fn run(place: &Place, times: &AtomicUsize) -> PathBuf {
-    let mut step = step("written", &[], "");
-    step.run = Box::new(|directory, _| {
+    let step = step("written", &[], "").work(|directory, _| {
         times.fetch_add(1, Ordering::Relaxed);
         std::fs::create_dir(directory.join("directory"))?;
         std::fs::write(directory.join("directory/file"), "text")?;
         Ok(symlink("directory", directory.join("link"))?)
     });
     let plan = Plan::new(vec![step]).unwrap();
-    let (outputs, _) = plan.run(&place.context(), &place.work()).unwrap();
-    outputs.of("written").unwrap().to_owned()
+    let (results, _) = plan.run(&place.context(), &place.work()).unwrap();
+    results.directory("written").unwrap().to_owned()
 }
 
 #[test]
@@ -99,8 +91,7 @@ fn failed_step_leaves_nothing_for_the_next_run() {
     let place = Place::new();
     let fail = AtomicBool::new(true);
     let step = || {
-        let mut step = step("written", &[], "");
-        step.run = Box::new(|directory, _| {
+        let step = step("written", &[], "").work(|directory, _| {
             if fail.swap(false, Ordering::Relaxed) {
                 std::fs::write(directory.join("half"), "")?;
                 anyhow::bail!("as asked");
@@ -111,10 +102,10 @@ fn failed_step_leaves_nothing_for_the_next_run() {
     };
     let error = step().run(&place.context(), &place.work()).unwrap_err();
     assert_eq!(format!("{error:#}"), "step \"written\": as asked");
-    let (outputs, _) = step().run(&place.context(), &place.work()).unwrap();
-    let result = outputs.of("written").unwrap();
+    let (results, _) = step().run(&place.context(), &place.work()).unwrap();
+    let result = results.directory("written").unwrap();
     assert!(result.join("whole").exists() && !result.join("half").exists());
     let left = std::fs::read_dir(place.work().join("written")).unwrap();
     let left: Vec<_> = left.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    assert!(left.iter().all(|name| !name.ends_with(".making")), "{left:?}");
+    assert!(left.iter().all(|name| !name.ends_with(".building")), "{left:?}");
 }

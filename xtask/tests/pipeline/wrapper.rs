@@ -108,20 +108,16 @@ pub fn pack(entries: &[Entry], window: u32) -> Vec<u8> {
 
 /// Runs the step that builds the binary, as in the pipeline, with another bundle.
 fn wrap(build: &Build, tree: &Path, name: &str, bundle: &[u8]) -> std::path::PathBuf {
-    let step = |name, inputs, run| Step { name, recipe: &[], needs: vec![], inputs, run };
-    let sum = xtask::digest::Digest::of(bundle);
+    let digest = xtask::digest::Digest::of(bundle);
     let plan = Plan::new(vec![
-        step("tree", vec![], Box::new(|directory, _| xtask::dir::copy(tree, directory))),
-        step(
-            "bundle",
-            vec![sum.to_string()],
-            Box::new(|directory, _| Ok(std::fs::write(directory.join(format!("{sum}.tar.zst")), bundle)?)),
-        ),
-        step("wrapper", vec![], Box::new(|_, _| Ok(()))),
+        Step::in_process("tree", vec![]).work(|directory, _| xtask::dir::copy(tree, directory)),
+        Step::in_process("bundle", vec![digest.to_string()])
+            .work(|directory, _| Ok(std::fs::write(directory.join(bundle::ARCHIVE), bundle)?)),
+        Step::in_process("wrapper", vec![]),
         binary::step(build).unwrap(),
     ]);
-    let (outputs, _) = plan.unwrap().run(build.context, &build.context.work.join("wrapped")).unwrap();
-    let binary = outputs.of("binary").unwrap().join(build.target.k3s_binary());
+    let (results, _) = plan.unwrap().run(build.context, &build.context.work.join("wrapped")).unwrap();
+    let binary = results.directory("binary").unwrap().join(build.target.k3s_binary());
     assert!(binary.is_file(), "{name}");
     binary
 }
@@ -143,9 +139,9 @@ fn unpacks(binary: &Path) -> (bool, String, Vec<String>) {
 fn the_wrapper_and_our_own_check_refuse_the_same_bundles() {
     let place = Place::new();
     let host = shop::host();
-    let product = shop::product("embed", host.go);
-    let name = format!("{}.tar.zst", product.manifest.parts["bundle"].sha256);
-    let intact = std::fs::read(shop::result(host.go, "bundle", &name).join(&name)).unwrap();
+    shop::product("embed", host.go);
+    let intact = shop::result(host.go, "bundle", bundle::ARCHIVE).join(bundle::ARCHIVE);
+    let intact = std::fs::read(intact).unwrap();
     let tree = shop::result(host.go, "tree", "tree/pkg/data/embed");
     let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
     let build = shop::prepare(&selection, host.go, None);

@@ -7,12 +7,15 @@ use xtask::boot::results::Results;
 use xtask::boot::scenario::Scenario;
 use xtask::boot::watch::{Failure, Outcome, Reached};
 use xtask::digest::Digest;
+use xtask::k3s::Optional;
 use xtask::patch::Applied;
-use xtask::product::check::Check;
+use xtask::product::check::{Check, CheckResult};
+use xtask::product::component::Component;
 use xtask::product::manifest::{FileEntry, Manifest, PatchEntry};
 use xtask::product::report::Report;
 use xtask::product::report::terminal::{Machine, Palette, Summary};
 use xtask::step::Timing;
+use xtask::upstream::release::Origin;
 
 /// All data that a report is made from.
 #[derive(Clone, Debug)]
@@ -64,13 +67,19 @@ const PROGRAM: &str = include_str!("../../../patches/builtin-pause/builtin_pause
 /// Returns a complete and checked release.
 pub fn release() -> Example {
     let entry = |size| FileEntry { size, sha256: Digest::of(u64::to_string(&size)) };
-    let entries = |entries: &[(&str, u64)]| -> BTreeMap<String, FileEntry> {
-        entries.iter().map(|(name, size)| ((*name).to_owned(), entry(*size))).collect()
+    let files = |files: &[(&str, u64)]| -> BTreeMap<String, FileEntry> {
+        files.iter().map(|(name, size)| ((*name).to_owned(), entry(*size))).collect()
+    };
+    let components = |components: &[(Component, u64)]| -> BTreeMap<Component, FileEntry> {
+        components.iter().map(|(component, size)| (*component, entry(*size))).collect()
     };
     let texts = |texts: &[(&str, &str)]| -> BTreeMap<String, String> {
         texts.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
     };
-    let check = |what: &str, seen: &str| Check { what: what.to_owned(), seen: seen.to_owned() };
+    let check = |what: &str, evidence: &str| Check {
+        what: what.to_owned(),
+        result: CheckResult::Passed(evidence.to_owned()),
+    };
     let program: String = PROGRAM.lines().map(|line| format!("+{line}\n")).collect();
     let path = "pkg/agent/containerd/builtin_pause.go";
     let length = PROGRAM.lines().count();
@@ -94,7 +103,7 @@ pub fn release() -> Example {
     let manifest = Manifest {
         k3s: "v1.33.0+k3s1".into(),
         commit: "dc03cb4b3f0f3ab1b5d5f5c2a1a1a1a1a1a1a1a1".into(),
-        origin: "release".into(),
+        origin: Origin::Release,
         arch: "riscv64".into(),
         level: "rva20u64".into(),
         source_date_epoch: 1_745_000_000,
@@ -109,20 +118,23 @@ pub fn release() -> Example {
             ("runc", "github.com/opencontainers/runc v1.2.5"),
         ]),
         tools: texts(&[("go", "1.24.2"), ("zig", "0.17.1"), ("libseccomp", "2.6.0")]),
-        parts: entries(&[
-            ("server", 152_435_888),
-            ("containerd-shim-runc-v2", 10_289_312),
-            ("runc", 12_713_984),
-            ("cni", 5_505_024),
-            ("pause", 1_152),
-            ("pause image", 12_288),
-            ("bundle", 52_801_536),
-            ("binary", 64_028_672),
+        components: components(&[
+            (Component::Server, 152_435_888),
+            (Component::Shim, 10_289_312),
+            (Component::Runc, 12_713_984),
+            (Component::Cni, 5_505_024),
+            (Component::Pause, 1_152),
+            (Component::PauseImage, 12_288),
+            (Component::Bundle, 52_801_536),
+            (Component::Binary, 64_028_672),
         ]),
-        files: entries(&[("k3s-riscv64", 64_028_672), ("pause", 1_152), ("pause-image-riscv64.tar", 12_288)]),
+        files: files(&[("k3s-riscv64", 64_028_672), ("pause", 1_152), ("pause-image-riscv64.tar", 12_288)]),
         checks: vec![
-            check("server is a static riscv64 program that names no path of this machine", "152435888 bytes"),
-            check("k3s-riscv64 runs and tells its version", "k3s version v1.33.0+k3s1; go version go1.24.2"),
+            check(
+                "server is a static riscv64 program that contains no path of this machine",
+                "152435888 bytes",
+            ),
+            check("k3s-riscv64 runs and prints its version", "k3s version v1.33.0+k3s1; go version go1.24.2"),
         ],
     };
     Example { manifest, location: "https://github.com/k3s-io/k3s".into(), applied, timings: timings() }
@@ -171,16 +183,18 @@ pub fn hostile() -> Example {
         })
         .into();
     let manifest = &mut example.manifest;
-    manifest.origin = "tree".into();
+    manifest.origin = Origin::Tree;
     manifest.k3s = format!("v1.33.0+{word}");
     manifest.builtin_pause = false;
     manifest.pause_image = word.clone();
-    manifest.incomplete = vec!["k3s-root".into(), "charts".into(), word.clone()];
+    manifest.incomplete = vec![Optional::K3sRoot, Optional::Charts];
     manifest.tools.insert(word.clone(), word.clone());
     let entry = FileEntry { size: 999_999_999_999, sha256: Digest::of("") };
-    manifest.parts.insert(word.clone(), entry.clone());
+    manifest.components.insert(Component::Server, entry.clone());
     manifest.files.insert(word.clone(), entry);
-    manifest.checks.push(Check { what: word.clone(), seen: format!("{word}\u{1b}[31m{markup}") });
+    manifest
+        .checks
+        .push(Check { what: word.clone(), result: CheckResult::Passed(format!("{word}\u{1b}[31m{markup}")) });
     example
 }
 
@@ -233,4 +247,10 @@ pub fn failed_boot() -> Results {
     };
     results.add(Scenario::Alone, outcome);
     results
+}
+
+/// Makes a check one that could not run.
+pub fn not_run(check: &mut Check) {
+    let reason = "qemu-riscv64 was not found".to_owned();
+    *check = Check { what: "the programs run".to_owned(), result: CheckResult::NotRun(reason) };
 }

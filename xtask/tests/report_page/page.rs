@@ -1,9 +1,11 @@
 //! Tests of the page, in a browser and as markup.
 
 use crate::browser::{Look, look};
-use crate::example::{failed_boot, hostile, release};
+use crate::example::{failed_boot, hostile, not_run, release};
 use std::path::Path;
 use xtask::boot::page;
+use xtask::k3s::Optional;
+use xtask::upstream::release::Origin;
 
 /// Widths of a window: the supported one, and a small one.
 const WIDTHS: [u32; 2] = [1280, 640];
@@ -111,7 +113,7 @@ fn markup(html: &str) -> String {
 #[test]
 fn a_password_in_the_address_of_a_source_is_not_told() {
     let mut example = release();
-    example.manifest.origin = "tree".into();
+    example.manifest.origin = Origin::Tree;
     example.location = "https://me:secret@host.example/k3s".into();
     let html = example.html();
     assert!(html.contains("https://host.example/k3s") && !html.contains("secret"), "{html}");
@@ -132,14 +134,14 @@ fn kept_steps_show_no_time_and_are_no_critical_path() {
 fn what_a_product_is_not_stands_at_the_head_of_its_page() {
     let mut example = release();
     assert!(!example.html().contains("<ul class=\"cautions\">"));
-    example.manifest.origin = "sample".into();
-    example.manifest.incomplete = vec!["k3s-root".into()];
-    example.manifest.checks[0].what = "NOT CHECKED: whether the product runs".into();
+    example.manifest.origin = Origin::Sample;
+    example.manifest.incomplete = vec![Optional::K3sRoot];
+    not_run(&mut example.manifest.checks[0]);
     let html = example.html();
     let (head, rest) = html.split_once("</header>").unwrap();
     for label in ["sample, not k3s", "without k3s-root", "not fully checked"] {
         assert!(head.contains(&format!("<li>{label}</li>")), "{label} in {head}");
     }
     assert!(head.contains("<dt>checks passed</dt><dd>1</dd>"), "{head}");
-    assert!(rest.contains("not checked: whether the product runs"));
+    assert!(rest.contains("not checked: the programs run"));
 }

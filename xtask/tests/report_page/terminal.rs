@@ -1,7 +1,9 @@
 //! Tests of the text that is printed at the terminal.
 
-use crate::example::release;
+use crate::example::{not_run, release};
+use xtask::k3s::Optional;
 use xtask::product::report::terminal::{Machine, Palette};
+use xtask::upstream::release::Origin;
 
 #[test]
 fn a_release_is_told_in_a_few_lines_that_end_with_the_next_command() {
@@ -28,12 +30,11 @@ k3s v1.33.0+k3s1 for riscv64
 #[test]
 fn what_a_product_is_not_is_said_before_all_else() {
     let mut example = release();
-    example.manifest.origin = "tree".into();
+    example.manifest.origin = Origin::Tree;
     example.location = "../my k3s".into();
-    example.manifest.incomplete = vec!["k3s-root".into(), "charts".into()];
+    example.manifest.incomplete = vec![Optional::K3sRoot, Optional::Charts];
     example.manifest.level = "rva22u64".into();
-    example.manifest.checks[0].what = "NOT CHECKED: whether the product runs".into();
-    example.manifest.checks[0].seen = "qemu-riscv64 is missing".into();
+    not_run(&mut example.manifest.checks[0]);
     let told = example.summary(Machine::This, Palette::default());
     let expected = "
 k3s v1.33.0+k3s1 for riscv64
@@ -41,7 +42,7 @@ k3s v1.33.0+k3s1 for riscv64
   ! without k3s-root         It relies on the host's own iptables, conntrack and mount.
   ! without charts           It does not install traefik.
   ! for rva22u64 only        Machines that know no more than rva20u64 cannot run it.
-  ! not fully checked        Nobody has checked whether the product runs: qemu-riscv64 is missing.
+  ! not fully checked        Not checked: the programs run, since qemu-riscv64 was not found.
   ✓ patched                  pause-image
   ✓ 1 check passed           report.html tells what was seen
 ";
@@ -56,7 +57,7 @@ k3s v1.33.0+k3s1 for riscv64
 #[test]
 fn a_sample_is_never_sent_to_a_board() {
     let mut example = release();
-    example.manifest.origin = "sample".into();
+    example.manifest.origin = Origin::Sample;
     let told = example.summary(Machine::Another, Palette::default());
     assert!(told.starts_with("\nk3s sample v1.33.0+k3s1 for riscv64\n  ! sample, not k3s"), "{told}");
     assert!(told.ends_with("Next, k3s v1.35.0+k3s1 itself:\n    cargo xtask build"), "{told}");

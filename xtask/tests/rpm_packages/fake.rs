@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 use xtask::digest::Digest;
-use xtask::product::check::Check;
+use xtask::product::check::{Check, CheckResult};
 use xtask::product::manifest::{FileEntry, Manifest, PatchEntry};
 use xtask::product::run::SERVER_STARTS;
 use xtask::product::third_party::ThirdParty;
 use xtask::target::Target;
+use xtask::upstream::release::Origin;
 
 /// Time of all fake products: 2025-04-18.
 pub const TIME: i64 = 1_745_000_000;
@@ -34,7 +35,7 @@ pub fn manifest(version: &str) -> Manifest {
     Manifest {
         k3s: version.to_owned(),
         commit: "dc03cb4b3f0f3ab1b5d5f5c2a1a1a1a1a1a1a1a1".into(),
-        origin: "release".into(),
+        origin: Origin::Release,
         arch: "riscv64".into(),
         level: "rva20u64".into(),
         source_date_epoch: TIME,
@@ -65,9 +66,12 @@ pub fn manifest(version: &str) -> Manifest {
             ("rustc", "rustc 1.95.0 (59807616e 2026-04-14)"),
             ("zig", "0.17.1"),
         ]),
-        parts: BTreeMap::new(),
+        components: BTreeMap::new(),
         files: BTreeMap::new(),
-        checks: vec![Check { what: SERVER_STARTS.into(), seen: format!("Starting k3s {version}") }],
+        checks: vec![Check {
+            what: SERVER_STARTS.into(),
+            result: CheckResult::Passed(format!("Starting k3s {version}")),
+        }],
     }
 }
 

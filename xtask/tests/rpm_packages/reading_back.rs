@@ -3,11 +3,13 @@
 use crate::fake;
 use crate::packages::{can_build, packaging, scratch};
 use fs_err as fs;
+use xtask::k3s::Optional;
 use xtask::product::Product;
 use xtask::product::manifest::Manifest;
 use xtask::rpm::contents::{Contents, Relation};
 use xtask::rpm::sources::{self, Topdir};
 use xtask::rpm::{build, verify};
+use xtask::upstream::release::Origin;
 
 /// Packages a product, changed between staging and building, and reads the packages back.
 fn read_back(name: &str, manifest: Manifest, change: impl FnOnce(&Topdir)) -> anyhow::Result<Vec<Contents>> {
@@ -75,13 +77,13 @@ fn a_candidate_a_tree_and_an_incomplete_sample_say_what_they_are() {
     let candidate = read_back("candidate", fake::manifest("v1.33.0-rc1+k3s1"), |_| {}).unwrap();
     assert_eq!(candidate[1].nevra.version, "1.33.0~rc1+k3s1");
 
-    let tree = Manifest { origin: "tree".into(), ..fake::manifest("v1.33.0+k3s-dc03cb4b") };
+    let tree = Manifest { origin: Origin::Tree, ..fake::manifest("v1.33.0+k3s-dc03cb4b") };
     let tree = read_back("tree", tree, |_| {}).unwrap();
     assert_eq!(tree[1].nevra.version, "1.33.0+k3s0^git20250418.dc03cb4");
     assert_eq!(tree[1].tags["Vendor"], "k3s-riscv64, a modified build of a k3s tree");
 
-    let incomplete = ["k3s-root", "charts"].map(str::to_owned).to_vec();
-    let sample = Manifest { origin: "sample".into(), incomplete, ..fake::manifest("v0.35.0+k3s1.sample") };
+    let incomplete = vec![Optional::K3sRoot, Optional::Charts];
+    let sample = Manifest { origin: Origin::Sample, incomplete, ..fake::manifest("v0.35.0+k3s1.sample") };
     let sample = read_back("sample", sample, |_| {}).unwrap();
     assert_eq!(sample[1].tags["Vendor"], "k3s-riscv64, a sample in the place of k3s");
     assert!(sample[1].relations[&Relation::Requires].contains("conntrack-tools"));

@@ -11,10 +11,12 @@ use std::process::Command;
 use std::sync::OnceLock;
 use xtask::context::Context;
 use xtask::digest::Digest;
+use xtask::k3s::Optional;
 use xtask::product::Product;
 use xtask::product::manifest::Manifest;
 use xtask::release::{Mode, PackagedProduct, Release};
 use xtask::rpm::Packaging;
+use xtask::upstream::release::Origin;
 
 pub const VERSION: &str = "v1.33.0+k3s1";
 
@@ -295,8 +297,8 @@ fn everything_that_speaks_against_a_release_is_told_at_once_and_nothing_is_made(
         return;
     }
     let place = place_with_product(|manifest| {
-        manifest.origin = "tree".into();
-        manifest.incomplete = vec!["charts".into()];
+        manifest.origin = Origin::Tree;
+        manifest.incomplete = vec![Optional::Charts];
         manifest.level = "rva22u64".into();
     });
     let said = place.fails(["release", "--product", place.path("product").to_str().unwrap()]);

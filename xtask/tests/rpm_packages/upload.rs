@@ -4,6 +4,7 @@ use crate::place::{self, Place, failed, succeeded};
 use crate::release::{VERSION, can_release, place_with_product, released};
 use fs_err as fs;
 use std::path::PathBuf;
+use xtask::k3s::Optional;
 use xtask::release::Mode;
 
 #[test]
@@ -11,7 +12,7 @@ fn a_preview_says_what_it_is_and_is_not_uploaded() {
     if !can_release("a preview") {
         return;
     }
-    let mut place = place_with_product(|manifest| manifest.incomplete = vec!["k3s-root".into()]);
+    let mut place = place_with_product(|manifest| manifest.incomplete = vec![Optional::K3sRoot]);
     let record = gh(&mut place, "");
     let product = place.path("product").display().to_string();
     place.succeeds(["release", "--preview", "--product", &product]);

@@ -1,10 +1,12 @@
-//! What a product is not, said wherever it is told of.
+//! Caveats of a product, which every report of it contains.
 
-use crate::product::check::Check;
+use crate::k3s::Optional;
+use crate::product::check::CheckResult;
 use crate::product::manifest::Manifest;
+use crate::upstream::release::Origin;
 use crate::url::without_credentials;
 
-/// One thing that must not be overlooked.
+/// A restriction that a user must not overlook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Caveat {
     /// A few words.
@@ -12,24 +14,24 @@ pub(super) struct Caveat {
     pub sentence: String,
 }
 
-/// What a product is called where it is told of.
+/// Returns the title of reports.
 pub(super) fn title(manifest: &Manifest) -> String {
     let Manifest { k3s, arch, origin, .. } = manifest;
-    let what = if origin == "sample" { "k3s sample" } else { "k3s" };
+    let what = if *origin == Origin::Sample { "k3s sample" } else { "k3s" };
     format!("{what} {k3s} for {arch}")
 }
 
-/// Everything that a product is not, lacks, or was not asked.
+/// Returns all restrictions of a product.
 pub(super) fn caveats(manifest: &Manifest, location: &str) -> Vec<Caveat> {
     let caveat = |label: &str, sentence: String| Caveat { label: label.to_owned(), sentence };
     let mut found = Vec::new();
-    match manifest.origin.as_str() {
-        "release" => {}
-        "sample" => found.push(caveat(
+    match manifest.origin {
+        Origin::Release => {}
+        Origin::Sample => found.push(caveat(
             "sample, not k3s",
             "A small stand-in for k3s, on which the pipeline is tried: no pod runs on it.".to_owned(),
         )),
-        _ => found.push(caveat(
+        Origin::Tree => found.push(caveat(
             "not an upstream release",
             format!("Built from the tree {}.", without_credentials(location)),
         )),
@@ -39,13 +41,12 @@ pub(super) fn caveats(manifest: &Manifest, location: &str) -> Vec<Caveat> {
         let sentence = format!("Compiled from directories of the tree: {}.", local.join(", "));
         found.push(caveat("modules that are not upstream's", sentence));
     }
-    for lacking in &manifest.incomplete {
-        let sentence = match lacking.as_str() {
-            "k3s-root" => "It relies on the host's own iptables, conntrack and mount.".to_owned(),
-            "charts" => "It does not install traefik.".to_owned(),
-            other => format!("It lacks {other}."),
+    for missing in &manifest.incomplete {
+        let sentence = match missing {
+            Optional::K3sRoot => "It relies on the host's own iptables, conntrack and mount.",
+            Optional::Charts => "It does not install traefik.",
         };
-        found.push(caveat(&format!("without {lacking}"), sentence));
+        found.push(caveat(&format!("without {missing}"), sentence.to_owned()));
     }
     if let Some(oldest) = manifest.too_new_for() {
         let level = &manifest.level;
@@ -58,13 +59,10 @@ pub(super) fn caveats(manifest: &Manifest, location: &str) -> Vec<Caveat> {
             format!("Pods start only where {} can be pulled or was imported.", manifest.pause_image),
         ));
     }
-    for (what, seen) in manifest.checks.iter().filter_map(unchecked) {
-        found.push(caveat("not fully checked", format!("Nobody has checked {what}: {seen}.")));
+    for check in &manifest.checks {
+        if let CheckResult::NotRun(reason) = &check.result {
+            found.push(caveat("not fully checked", format!("Not checked: {}, since {reason}.", check.what)));
+        }
     }
     found
-}
-
-/// What was not looked at and why, if the manifest says so in place of a check.
-pub(crate) fn unchecked(check: &Check) -> Option<(&str, &str)> {
-    Some((check.what.strip_prefix("NOT CHECKED: ")?, &check.seen))
 }

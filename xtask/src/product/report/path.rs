@@ -2,16 +2,15 @@
 
 use crate::step::Timing;
 
-/// Seconds from the first step's beginning to the last one's end.
+/// Returns the seconds from the start of the first step to the end of the last one.
 pub(super) fn span(timings: &[Timing]) -> f64 {
     timings.iter().map(|timing| timing.end).fold(0.0, f64::max)
 }
 
-/// The steps that made the run as long as it was, first to last.
+/// Returns the steps that determined the duration of the run, first to last.
 ///
-/// A step begins as soon as another's end lets it: one that it needs, or one that it had to wait for
-/// a free place for. So the step that ended last before it began is the one it waited for, and the
-/// times alone tell the path.
+/// A step begins as soon as a step ends that it needs, or that occupied a worker. So it waited for the step that ended
+/// last before it began, and the times suffice to find the path.
 pub(super) fn critical(timings: &[Timing]) -> Vec<&'static str> {
     let mut path = Vec::new();
     let mut before = f64::INFINITY;
@@ -36,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn the_path_leads_back_through_the_steps_that_were_waited_for() {
+    fn path_follows_the_steps_that_were_waited_for() {
         let timings = [
             timing("pause", 0.0, 0.2),
             timing("libseccomp", 0.0, 38.0),

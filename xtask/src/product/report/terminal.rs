@@ -1,8 +1,9 @@
-//! What a build says at the terminal when it is done.
+//! The summary that a build prints at its end.
 
-use super::caveat::{caveats, title, unchecked};
+use super::caveat::{caveats, title};
 use crate::page::size;
 use crate::product::manifest::Manifest;
+use crate::upstream::release::Origin;
 use clap::builder::styling::{AnsiColor, Style};
 use std::fmt::{self, Display, Formatter};
 use std::io::IsTerminal;
@@ -12,9 +13,9 @@ use std::path::Path;
 #[derive(Clone, Debug)]
 pub struct Summary<'a> {
     pub manifest: &'a Manifest,
-    /// Where the source came from, as the person gave it.
+    /// The source as the user gave it.
     pub location: &'a str,
-    /// Where the product lies, as it is to be shown.
+    /// The directory of the product, as it is printed.
     pub directory: &'a Path,
     pub machine: Machine,
     /// The version that a build without options builds.
@@ -22,10 +23,10 @@ pub struct Summary<'a> {
     pub palette: Palette,
 }
 
-/// Where the product can be started.
+/// The machine that the product can be started on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Machine {
-    /// It is made for this kind of machine.
+    /// This one.
     This,
     Another,
 }
@@ -40,7 +41,7 @@ pub struct Palette {
 }
 
 impl Palette {
-    /// Colours, where standard error goes to somebody who sees them (no-color.org).
+    /// Returns colours if standard error is a terminal that shows them (no-color.org).
     pub fn of_standard_error() -> Palette {
         let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -72,18 +73,18 @@ impl Display for Summary<'_> {
         if !names.is_empty() {
             writeln!(f, "  {good}✓{good:#} {:<24} {}", "patched", names.join(", "))?;
         }
-        let made = checks.iter().filter(|check| unchecked(check).is_none()).count();
+        let made = checks.iter().filter(|check| check.has_passed()).count();
         let passed = format!("{made} {} passed", if made == 1 { "check" } else { "checks" });
-        writeln!(f, "  {good}✓{good:#} {passed:<24} report.html tells what was seen")?;
+        writeln!(f, "  {good}✓{good:#} {passed:<24} evidence in report.html")?;
 
         writeln!(f, "\n  {}/", self.directory.display())?;
         for (name, entry) in files {
             writeln!(f, "    {name:<24} {:>10}", size(entry.size))?;
         }
         for (name, what) in [
-            ("manifest.json", "versions, sums, patches, checks"),
+            ("manifest.json", "versions, checksums, patches, checks"),
             ("SHA256SUMS", "for sha256sum --check"),
-            ("report.html", "steps, sizes and patches, to be looked at"),
+            ("report.html", "steps, sizes, patches, checks"),
         ] {
             writeln!(f, "    {name:<24} {soft}{what}{soft:#}")?;
         }
@@ -95,10 +96,10 @@ impl Display for Summary<'_> {
 }
 
 impl Summary<'_> {
-    /// What is worth trying now, and how.
+    /// Returns the next commands for the user to try.
     fn next(&self) -> (String, Vec<String>) {
         let Manifest { origin, arch, files, .. } = self.manifest;
-        if origin == "sample" {
+        if *origin == Origin::Sample {
             let option = if arch == "riscv64" { String::new() } else { format!(" --arch {arch}") };
             return (format!("k3s {} itself", self.default_k3s), vec![format!("cargo xtask build{option}")]);
         }
@@ -114,7 +115,7 @@ impl Summary<'_> {
     }
 }
 
-/// A path as a shell takes it for one word.
+/// Quotes a path for a shell.
 fn quoted(path: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._+-".contains(c);
     if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
