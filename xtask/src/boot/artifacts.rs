@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 pub struct Artifacts {
     /// Version, and directory below `target/dist` that the results are written to.
     pub version: String,
-    packages: Vec<PathBuf>,
-    binary: Option<PathBuf>,
+    pub packages: Vec<PathBuf>,
+    pub binary: Option<PathBuf>,
     /// User space of the binary, according to the manifest beside it.
     user_space: Option<UserSpace>,
     /// Patched name of the pause image, according to the same manifest.
@@ -94,11 +94,6 @@ impl Artifacts {
         })
     }
 
-    /// Adds packages and keeps the binary's version.
-    pub fn with_packages(self, other: Artifacts) -> Artifacts {
-        Artifacts { packages: other.packages, ..self }
-    }
-
     /// Copies the files to a new directory, since a later build may replace the originals.
     pub fn copy_to(self, directory: &Path) -> Result<Artifacts> {
         fs::create_dir(directory)?;
@@ -147,15 +142,6 @@ impl Artifacts {
             Scenario::Bundled => self.user_space == Some(UserSpace::Bundled) && is_real,
         };
         Scenario::value_variants().iter().copied().filter(applies).collect()
-    }
-
-    pub fn packages(&self) -> Result<&[PathBuf]> {
-        ensure!(!self.packages.is_empty(), "there are no packages of k3s {}", self.version);
-        Ok(&self.packages)
-    }
-
-    pub fn binary(&self) -> Result<&Path> {
-        self.binary.as_deref().with_context(|| format!("there is no binary of k3s {}", self.version))
     }
 }
 

@@ -18,38 +18,8 @@ const COMMON: &str = include_str!("scenario/common.sh");
 /// Shell functions for the scenarios of a real k3s.
 const CLUSTER: &str = include_str!("scenario/cluster.sh");
 
-/// State of the VM after the scenario.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AfterScenario {
-    Stop,
-    /// It keeps running, with a shell on its console.
-    Keep,
-}
-
-/// Writes the payload's disk into a directory.
-pub fn write(
-    context: &Context,
-    guest: &Guest,
-    artifacts: &Artifacts,
-    scenario: Scenario,
-    after: AfterScenario,
-    directory: &Path,
-) -> Result<PathBuf> {
-    let content = directory.join("payload");
-    gather(context, guest, artifacts, scenario, &content)?;
-    if after == AfterScenario::Keep {
-        fs::write(content.join("keep-running"), "")?;
-    }
-    pack(context, &content)
-}
-
-/// Replaces a directory by a disk with its files, which it returns.
-pub fn pack(context: &Context, content: &Path) -> Result<PathBuf> {
-    let disk = content.with_extension("ext4");
-    disk::write(context, content, "payload", disk::size_for(content)?, &disk)?;
-    fs::remove_dir_all(content)?;
-    Ok(disk)
-}
+/// Name of a file on the payload by which the guest keeps running after the scenario, with a shell on its console.
+pub const KEEP_RUNNING: &str = "keep-running";
 
 /// Gathers all files of a scenario in a new directory.
 pub fn gather(
@@ -73,12 +43,13 @@ pub fn gather(
     }
     match scenario {
         Scenario::Alone | Scenario::Bundled => {
-            fs::copy(artifacts.binary()?, content.join("k3s"))?;
+            let binary = artifacts.binary.as_ref().context("the scenario needs a binary")?;
+            fs::copy(binary, content.join("k3s"))?;
         }
         Scenario::Sample | Scenario::Packages | Scenario::PauseImageFix => {
             let packages = content.join("packages");
             fs::create_dir(&packages)?;
-            for package in artifacts.packages()? {
+            for package in &artifacts.packages {
                 let name = package.file_name().context("a package is a file")?;
                 fs::copy(package, packages.join(name))?;
             }
@@ -89,4 +60,12 @@ pub fn gather(
         }
     }
     Ok(())
+}
+
+/// Replaces a directory by a disk with its files, which it returns.
+pub fn pack(context: &Context, content: &Path) -> Result<PathBuf> {
+    let disk = content.with_extension("ext4");
+    disk::write(context, content, "payload", disk::size_for(content)?, &disk)?;
+    fs::remove_dir_all(content)?;
+    Ok(disk)
 }

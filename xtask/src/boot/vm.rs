@@ -34,12 +34,6 @@ impl FromStr for Memory {
     }
 }
 
-impl std::fmt::Display for Memory {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} MiB", self.0)
-    }
-}
-
 /// The console's log and its socket, in the VM's directory.
 const CONSOLE: &str = "console.log";
 pub const SOCKET: &str = "console.sock";

@@ -6,7 +6,7 @@ use super::rpm::{self, Packager};
 use super::source_args::SourceArgs;
 use crate::boot::artifacts::Artifacts;
 use crate::boot::guest::{Guest, rootfs};
-use crate::boot::payload::{self, AfterScenario};
+use crate::boot::payload::{self, KEEP_RUNNING};
 use crate::boot::results::{Results, console_log};
 use crate::boot::scenario::Scenario;
 use crate::boot::vm::{Memory, SOCKET, Size, Vm};
@@ -109,13 +109,18 @@ impl Args {
         let artifacts = artifacts.copy_to(&run_directory.path().join("artifacts"))?;
         let guest = self.guest(&context, run_directory.path())?;
         let size = Size { memory: self.memory, cpus: self.cpus };
-        let after = if self.keep || self.shell { AfterScenario::Keep } else { AfterScenario::Stop };
+        let keep = self.keep || self.shell;
         let mut results = Results::new(&artifacts, &guest.about, &size)?;
         let consoles = tempfile::tempdir_in(run_directory.path())?;
         let directory = context.dist.join(&artifacts.version).join("boot");
         for scenario in scenarios {
             let scratch = tempfile::tempdir_in(run_directory.path())?;
-            let payload = payload::write(&context, &guest, &artifacts, scenario, after, scratch.path())?;
+            let payload = scratch.path().join("payload");
+            payload::gather(&context, &guest, &artifacts, scenario, &payload)?;
+            if keep {
+                fs::write(payload.join(KEEP_RUNNING), "")?;
+            }
+            let payload = payload::pack(&context, &payload)?;
             let vm = Vm::start(&context, &guest, &payload, &size, scratch.path())?;
             results.add(scenario, watch(&vm.process, &scenario.milestones(), &context.progress));
             // A VM that could not be started has no console.
@@ -124,8 +129,8 @@ impl Args {
             }
             // Published now, so that results can be read while the VM is kept, and even if the run fails later.
             publish(&context, &results, run_directory.path(), consoles.path(), &directory)?;
-            if after == AfterScenario::Keep {
-                self.keep(&vm, &results, &context.progress);
+            if keep {
+                self.keep_running(&vm, &results, &context.progress);
             }
             if results.failure().is_some() {
                 break;
@@ -189,9 +194,9 @@ impl Args {
             url: "file:///srv/k3s-riscv64".to_owned(),
         };
         let published = packager.publish(&context, &product, target, Some(rebuild))?;
-        let packages = Artifacts::from_packages(&context.dist, &published.directory)?;
-        let binary = Artifacts::from_binary(&product.directory.join(target.k3s_binary()))?;
-        Ok((context, binary.with_packages(packages)))
+        let mut artifacts = Artifacts::from_binary(&product.directory.join(target.k3s_binary()))?;
+        artifacts.packages = Artifacts::from_packages(&context.dist, &published.directory)?.packages;
+        Ok((context, artifacts))
     }
 
     /// Returns the scenarios to run, in order, and reports one that cannot run.
@@ -216,7 +221,7 @@ impl Args {
     }
 
     /// Keeps a VM running until it is switched off or the terminal is detached.
-    fn keep(&self, vm: &Vm, results: &Results, progress: &Progress) {
+    fn keep_running(&self, vm: &Vm, results: &Results, progress: &Progress) {
         if let Some((_, failure)) = results.failure() {
             progress.print(page::failure_text(failure));
         }
