@@ -1,14 +1,14 @@
-//! `cargo xtask test`: all checks, one part after another, each with its time.
+//! `cargo xtask test`: all checks in sequence, each with its time.
 
 pub mod interruptions;
 
-use crate::command::test::interruptions::{Cache, Campaign};
 use crate::context::Context;
 use crate::process::{Command, cmd};
 use crate::target::{TARGETS, Target};
 use crate::toolchain::{go, rust::Rust};
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
+use interruptions::{Cache, Campaign};
 use std::ffi::OsString;
 use std::fmt::{Display, Formatter};
 use std::path::Path;
@@ -17,20 +17,20 @@ use std::time::Duration;
 /// Run all tests: formatting, lints, and every test program; what is skipped counts as failed
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Instead: interrupt this many runs on the sample at random moments, and compare what the next runs leave
+    /// Instead of the tests: interrupt this many runs on the sample at random times, and compare the next runs' results
     #[arg(long, value_name = "N")]
     interruptions: Option<u32>,
 
-    /// Repeat the moments, signals and conditions of an earlier --interruptions
+    /// Repeat the times, signals and conditions of an earlier --interruptions
     #[arg(long, value_name = "SEED", requires = "interruptions")]
     seed: Option<u64>,
 }
 
-/// The interruptions among the other tests: few, always the same, and with the cache that is there.
-const FEW: u32 = 6;
-const FIXED_SEED: u64 = 1;
+/// Interruptions among the tests: few, always the same ones, and with the user's cache.
+const INTERRUPTIONS: u32 = 6;
+const SEED: u64 = 1;
 
-/// Timeout of a part, longer than any takes on a busy machine. Tests have no timeouts of their own.
+/// Timeout of a check, longer than any takes on a busy machine. The tests have no timeouts of their own.
 const TIMEOUT: Duration = Duration::from_secs(4 * 60 * 60);
 
 impl Args {
@@ -40,32 +40,32 @@ impl Args {
             return Campaign { context, interruptions, seed, cache: Cache::Own }.run()?.sum_up();
         }
         let mut run = Run { context, path: search_path(context)?, counts: Counts::default() };
-        run.part("rustfmt", Part::Lint, run.cargo("fmt --all --check")?)?;
-        let clippy = run.cargo("clippy --locked --workspace --all-targets -- -D warnings")?;
-        run.part("clippy", Part::Lint, clippy)?;
+        run.check("rustfmt", Kind::Lint, run.cargo("fmt --all --check"))?;
+        let clippy = run.cargo("clippy --locked --workspace --all-targets -- -D warnings");
+        run.check("clippy", Kind::Lint, clippy)?;
         for target in &TARGETS {
-            run.part(&format!("clippy pause {}", target.go), Part::Lint, lint_of_pause(context, target)?)?;
+            run.check(&format!("clippy pause {}", target.go), Kind::Lint, lint_pause(context, target)?)?;
         }
-        run.part("unit tests", Part::Tests, run.cargo("test --locked --workspace --lib --bins")?)?;
+        run.check("unit tests", Kind::Tests, run.cargo("test --locked --workspace --lib --bins"))?;
         for name in test_programs(&context.root.join("xtask/tests"))? {
-            let tests = run.cargo(&format!("test --locked --package xtask --test {name}"))?;
-            run.part(&name, Part::Tests, tests)?;
+            let tests = run.cargo(&format!("test --locked --package xtask --test {name}"));
+            run.check(&name, Kind::Tests, tests)?;
         }
         run.interrupt();
         run.counts.sum_up()
     }
 }
 
-/// The kinds of parts.
+/// Kind of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+enum Kind {
     /// Counts as one test.
     Lint,
     /// Reports how many tests passed and failed.
     Tests,
 }
 
-/// The parts so far.
+/// The checks so far.
 struct Run<'a> {
     context: &'a Context,
     path: OsString,
@@ -73,37 +73,37 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// A cargo command in the user's own environment, in which a missing tool is a failure.
-    fn cargo(&self, arguments: &str) -> Result<Command<'a>> {
+    /// Returns a cargo command with the user's environment, in which a missing tool is a failure.
+    fn cargo(&self, arguments: &str) -> Command<'a> {
         let arguments = arguments.split(' ');
-        // `cargo xtask` has set variables of our own package; a build script that took them for its own
-        // would run again, with all that depends on it.
+        // `cargo xtask` has set variables of our own package. Build scripts that depend on them would run again, and
+        // everything that depends on these.
         let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         let ours = names.filter(|name| {
             name == "CARGO" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
         });
         let ours: Vec<String> = ours.collect();
         let ours: Vec<&str> = ours.iter().map(String::as_str).collect();
-        Ok(cmd!(self.context, "cargo {arguments...}")
+        cmd!(self.context, "cargo {arguments...}")
             .inherit("", &ours)
             .env("PATH", &self.path)
             .env("CI", "true")
-            .env("CARGO_TERM_COLOR", "never"))
+            .env("CARGO_TERM_COLOR", "never")
     }
 
-    /// Runs one part, and prints the reason of a failure.
-    fn part(&mut self, name: &str, part: Part, program: Command) -> Result<()> {
+    /// Runs a check, and prints the output of a failure.
+    fn check(&mut self, name: &str, kind: Kind, command: Command) -> Result<()> {
         let log = format!("test-{}", name.replace(' ', "-"));
         let file = self.context.logs.join(format!("{log}.log"));
         if file.exists() {
             fs::remove_file(&file)?;
         }
         let running = self.context.progress.step(name);
-        running.doing(format!("into {}", file.display()));
-        let ended = program.log(&log).run_within(TIMEOUT);
+        running.doing(format!("log: {}", file.display()));
+        let ended = command.log(&log).run_within(TIMEOUT);
         let output = fs::read(&file)?;
         let output = String::from_utf8_lossy(&output);
-        let counts = Counts::of(part, &output, ended.is_ok());
+        let counts = Counts::of(kind, &output, ended.is_ok());
         match ended {
             Ok(_) => running.done(counts),
             Err(error) => {
@@ -115,10 +115,14 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// A short campaign of interruptions.
+    /// Runs a short campaign of interruptions.
     fn interrupt(&mut self) {
-        let campaign =
-            Campaign { context: self.context, interruptions: FEW, seed: FIXED_SEED, cache: Cache::Shared };
+        let campaign = Campaign {
+            context: self.context,
+            interruptions: INTERRUPTIONS,
+            seed: SEED,
+            cache: Cache::Shared,
+        };
         match campaign.run() {
             Ok(results) => {
                 self.counts.passed += results.survived as usize;
@@ -137,19 +141,19 @@ impl<'a> Run<'a> {
 struct Counts {
     passed: usize,
     failed: usize,
-    /// Ignored by the harness. A test whose tool is missing fails, since CI is set.
+    /// Ignored by the harness. A test whose tool is missing fails instead, since CI is set.
     skipped: usize,
 }
 
 impl Counts {
-    /// Sums what a part reports. Tests that report nothing, and a failure that no test reports, such as a crash, are
-    /// one failure.
-    fn of(part: Part, output: &str, succeeded: bool) -> Counts {
+    /// Adds up the results of a check. Tests without any result, and a failure without a failed test, such as a crash,
+    /// count as one failure.
+    fn of(kind: Kind, output: &str, succeeded: bool) -> Counts {
         let mut counts = Counts::default();
-        match part {
-            Part::Lint if succeeded => counts.passed = 1,
-            Part::Lint => {}
-            Part::Tests => output.lines().filter_map(result).for_each(|result| counts.add(result)),
+        match kind {
+            Kind::Lint if succeeded => counts.passed = 1,
+            Kind::Lint => {}
+            Kind::Tests => output.lines().filter_map(result).for_each(|result| counts.add(result)),
         }
         if counts == Counts::default() || !succeeded && counts.failed == 0 {
             counts.failed = 1;
@@ -166,7 +170,7 @@ impl Counts {
     /// Prints the totals as the last line of output.
     fn sum_up(self) -> Result<()> {
         if self.failed + self.skipped > 0 {
-            bail!("not everything has passed, and what is skipped counts as failed\n{self}");
+            bail!("some tests have failed; skipped tests count as failed\n{self}");
         }
         println!("{self}");
         Ok(())
@@ -197,7 +201,7 @@ fn failures(output: &str) -> String {
     lines.collect()
 }
 
-/// Returns the search path of the tests, which contains Go even if it is in our cache.
+/// Returns the names of the test programs, which are files or directories.
 fn test_programs(directory: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(directory)? {
@@ -211,16 +215,16 @@ fn test_programs(directory: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The search path of the tests, with Go on it also where it comes from our cache.
+/// Returns the search path of the tests, which contains Go even if it is in our cache.
 fn search_path(context: &Context) -> Result<OsString> {
     let go = go::program(context)?;
-    let directory = go.parent().context("a program lies in a directory")?.to_owned();
+    let directory = go.parent().context("an executable is in a directory")?.to_owned();
     let path = std::env::var_os("PATH").unwrap_or_default();
     Ok(std::env::join_paths(std::iter::once(directory).chain(std::env::split_paths(&path)))?)
 }
 
-/// Returns the clippy command for the pause program, with the toolchain that compiles it for this target.
-fn lint_of_pause<'a>(context: &'a Context, target: &Target) -> Result<Command<'a>> {
+/// Returns the clippy command for pause, with the toolchain that compiles it for this target.
+fn lint_pause<'a>(context: &'a Context, target: &Target) -> Result<Command<'a>> {
     let rust = Rust::for_target(context, target)?;
     let source = context.root.join("pause/src/main.rs").display().to_string();
     let words = "--edition=2024 --crate-name=pause --crate-type=bin --emit=metadata -Cpanic=abort -Dwarnings";
@@ -266,14 +270,14 @@ error: test failed, to rerun pass `-p xtask --test x`
 ";
 
     #[test]
-    fn results_are_added_and_ignored_tests_skipped() {
-        let counts = Counts::of(Part::Tests, &format!("{PASSING}{PASSING}"), true);
+    fn adds_results_and_counts_ignored_as_skipped() {
+        let counts = Counts::of(Kind::Tests, &format!("{PASSING}{PASSING}"), true);
         assert_eq!(counts, Counts { passed: 4, failed: 0, skipped: 2 });
         assert_eq!(counts.to_string(), "4 passed, 0 failed, 2 skipped");
     }
 
     #[test]
-    fn skipped_counts_as_failed_in_the_last_line() {
+    fn skipped_tests_count_as_failed() {
         assert!(Counts { passed: 3, failed: 0, skipped: 0 }.sum_up().is_ok());
         let error = Counts { passed: 3, failed: 0, skipped: 1 }.sum_up().unwrap_err();
         assert_eq!(error.to_string().lines().last(), Some("3 passed, 0 failed, 1 skipped"));
@@ -281,40 +285,40 @@ error: test failed, to rerun pass `-p xtask --test x`
     }
 
     #[test]
-    fn a_failure_is_counted_once_and_shown_in_full() {
+    fn counts_a_failure_once_and_prints_its_output() {
         let output = format!("{PASSING}{FAILING}{PASSING}");
-        assert_eq!(Counts::of(Part::Tests, &output, false), Counts { passed: 5, failed: 1, skipped: 2 });
+        assert_eq!(Counts::of(Kind::Tests, &output, false), Counts { passed: 5, failed: 1, skipped: 2 });
         let printed = failures(&output);
         assert!(printed.contains("panicked at tests/x.rs:3:5"), "{printed}");
         assert!(!printed.contains("good") && !printed.contains("three"), "{printed}");
     }
 
     #[test]
-    fn a_crash_before_the_result_is_a_failure() {
+    fn crash_is_a_failure() {
         let crashed = "running 2 tests\ntest a ... ok\nerror: test failed\n  (signal: 11, SIGSEGV)\n";
-        assert_eq!(Counts::of(Part::Tests, crashed, false), Counts { passed: 0, failed: 1, skipped: 0 });
-        let both = Counts::of(Part::Tests, &format!("{crashed}{PASSING}"), false);
+        assert_eq!(Counts::of(Kind::Tests, crashed, false), Counts { passed: 0, failed: 1, skipped: 0 });
+        let both = Counts::of(Kind::Tests, &format!("{crashed}{PASSING}"), false);
         assert_eq!(both, Counts { passed: 2, failed: 1, skipped: 1 });
     }
 
     #[test]
-    fn lint_counts_as_one() {
+    fn lint_counts_as_one_test() {
         let passed = Counts { passed: 1, failed: 0, skipped: 0 };
-        assert_eq!(Counts::of(Part::Lint, PASSING, true), passed);
-        assert_eq!(Counts::of(Part::Lint, "", false), Counts { passed: 0, failed: 1, skipped: 0 });
+        assert_eq!(Counts::of(Kind::Lint, PASSING, true), passed);
+        assert_eq!(Counts::of(Kind::Lint, "", false), Counts { passed: 0, failed: 1, skipped: 0 });
     }
 
     #[test]
-    fn tests_that_report_nothing_are_a_failure() {
+    fn tests_without_results_are_a_failure() {
         let resembling =
             "running late tests\ntest result: unknown\ntest result: ok. many passed; 0 failed; 0 ignored\n";
-        assert_eq!(Counts::of(Part::Tests, resembling, true), Counts { passed: 0, failed: 1, skipped: 0 });
+        assert_eq!(Counts::of(Kind::Tests, resembling, true), Counts { passed: 0, failed: 1, skipped: 0 });
     }
 
     #[test]
-    fn programs_are_files_and_directories_of_tests() {
+    fn finds_files_and_directories_of_tests() {
         let names = test_programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")).unwrap();
         assert!(["doctor", "pipeline"].iter().all(|name| names.contains(&(*name).to_owned())), "{names:?}");
-        assert!(!names.contains(&"support".to_owned()), "no program: {names:?}");
+        assert!(!names.contains(&"support".to_owned()), "not a test program: {names:?}");
     }
 }

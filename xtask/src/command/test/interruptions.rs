@@ -1,52 +1,50 @@
-//! Interruptions: the sample is built and packaged, ended by a signal at a random moment, and run again. What the
-//! next run leaves must have the checksums of a run that was not interrupted.
+//! Interrupts runs: the sample is built and packaged, interrupted by a signal at a random time, and run again. The
+//! checksums after the next run must equal those of a run that was not interrupted.
 //!
-//! Each round removes some of what the round before has left, so that its signal arrives at another stage. It
-//! depends on its own seed only, with which `--interruptions 1 --seed` repeats it; the moment is a share of the
-//! time that such runs have taken so far.
+//! Each round removes some results of the round before, so that its signal arrives in another stage. It depends only on
+//! its own seed, with which `--interruptions 1 --seed` repeats it, and on the duration of such runs so far, of which the
+//! time of the signal is a fraction.
 
 use crate::command::cache::remove;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::process::{Command, cmd};
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use fastrand::Rng;
 use fs_err as fs;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The cache that the interrupted runs use.
+/// The cache of the interrupted runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cache {
-    /// One of their own, which is empty at first, and is emptied again in some rounds.
+    /// Their own, which is empty at first and in some rounds.
     Own,
-    /// The caller's, of which nothing is removed.
+    /// The user's, of which nothing is removed.
     Shared,
 }
 
-/// The rounds that are to be run.
+/// A number of rounds.
 pub struct Campaign<'a> {
     pub context: &'a Context,
     pub interruptions: u32,
-    /// The first round's; each further round has the next number.
+    /// Seed of the first round. Each further round has the next number.
     pub seed: u64,
     pub cache: Cache,
 }
 
-/// The results of all rounds.
+/// Results of all rounds.
 #[derive(Debug, Default)]
 pub struct Results {
     pub survived: u32,
-    /// A report of each round whose next run failed or left other checksums.
+    /// A report of each round whose next run failed or produced other checksums.
     pub lost: Vec<String>,
-    /// The number of interruptions by the condition that the run had begun in.
-    conditions: BTreeMap<Condition, u32>,
-    /// The number of interruptions by the step that had been completed last.
-    stages: BTreeMap<String, u32>,
+    /// Number of rounds by the condition at the beginning, and by the last step that had finished.
+    counts: BTreeMap<String, u32>,
 }
 
-/// The condition that a run begins in.
+/// Condition at the beginning of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Condition {
     EmptyCache,
@@ -58,65 +56,52 @@ impl std::fmt::Display for Condition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Condition::EmptyCache => "a first build with an empty cache",
-            Condition::MissingCacheDirectory => "in its cache a directory is missing, of",
-            Condition::MissingResults => "results are missing, of",
+            Condition::MissingCacheDirectory => "with a directory of the cache removed",
+            Condition::MissingResults => "with results removed",
         })
     }
 }
 
-/// One round begins with an empty cache, and one in so many lacks a directory of it.
+/// One round in so many begins with an empty cache, or with a directory of the cache removed.
 const EMPTY_CACHE_IN: u32 = 20;
 const MISSING_DIRECTORY_IN: u32 = 8;
 
-/// The duration of the first run that lacks only results, before there is a measured one.
+/// Assumed duration of a run before one under the same condition was measured.
 const FIRST_GUESS: Duration = Duration::from_secs(5);
 
-/// Statuses of timeout(1) after it has sent its signal: 124, or 128 and the number of SIGKILL.
+/// Exit statuses of timeout(1) after its signal: 124, or 128 plus the number of SIGKILL.
 const TIMED_OUT: [i32; 2] = [124, 137];
 
 impl Campaign<'_> {
-    /// Runs all rounds, and prints one line of each.
+    /// Runs all rounds, and prints a line for each.
     pub fn run(&self) -> Result<Results> {
         let Campaign { interruptions, seed, cache, .. } = self;
-        println!(
-            "{interruptions} interruptions, seed {seed}, {cache:?} cache, in {}",
-            self.directory().display()
-        );
-        remove(&self.directory())?;
-        let begun = Instant::now();
+        let directory = self.directory();
+        println!("{interruptions} interruptions, seed {seed}, {cache:?} cache, in {}", directory.display());
+        remove(&directory)?;
+        let begin = Instant::now();
         let mut reference = self.complete()?;
-        let mut expected = BTreeMap::from([(Condition::EmptyCache, begun.elapsed())]);
+        let mut durations = BTreeMap::from([(Condition::EmptyCache, begin.elapsed())]);
         let mut results = Results::default();
         for seed in *seed..seed + u64::from(*interruptions) {
-            let round = self.round(seed, &reference, &mut expected)?;
-            *results.conditions.entry(round.condition).or_default() += 1;
-            *results.stages.entry(round.stage.clone()).or_default() += 1;
-            let report = format!(
-                "seed {seed}: SIG{} at {:.3} s, after {}: {} {}",
-                round.signal,
-                round.moment.as_secs_f64(),
-                round.stage,
-                round.condition,
-                round.removed.join(", "),
-            );
-            match round.failure {
-                None => {
-                    results.survived += 1;
-                    println!("survived  {report}");
-                }
-                Some(failure) => {
-                    let kept = self.directory().with_file_name(format!("interruption-{seed}"));
-                    remove(&kept)?;
-                    fs::rename(self.directory(), &kept)?;
-                    let report = format!("{report}\n  kept in {}\n  {failure:#}", kept.display());
-                    println!("lost      {report}");
-                    results.lost.push(report);
-                    reference = self.complete()?;
-                }
-            }
+            let Round { condition, stage, report, failure } = self.round(seed, &reference, &mut durations)?;
+            *results.counts.entry(condition.to_string()).or_default() += 1;
+            *results.counts.entry(format!("interrupted after {stage}")).or_default() += 1;
+            let Some(failure) = failure else {
+                results.survived += 1;
+                println!("survived  {report}");
+                continue;
+            };
+            let kept = directory.with_file_name(format!("interruption-{seed}"));
+            remove(&kept)?;
+            fs::rename(&directory, &kept)?;
+            let report = format!("{report}\n  kept in {}\n  {failure:#}", kept.display());
+            println!("lost      {report}");
+            results.lost.push(report);
+            reference = self.complete()?;
         }
         if results.lost.is_empty() {
-            remove(&self.directory())?;
+            remove(&directory)?;
         }
         Ok(results)
     }
@@ -136,37 +121,38 @@ impl Campaign<'_> {
         }
     }
 
-    /// Interrupts one run, lets the next one run to its end, and compares its result with the reference.
+    /// Interrupts one run, completes the next one, and compares its results with the reference.
     fn round(
         &self,
         seed: u64,
         reference: &BTreeMap<String, Digest>,
-        expected: &mut BTreeMap<Condition, Duration>,
+        durations: &mut BTreeMap<Condition, Duration>,
     ) -> Result<Round> {
         let (mut rng, mut removed) = (Rng::with_seed(seed), Vec::new());
         loop {
             let (condition, more) = self.remove_some(&mut rng)?;
             removed.extend(more);
             let signal = rng.choice(["INT", "TERM", "KILL"]).context("there are signals")?;
-            let likely = expected.entry(condition).or_insert(FIRST_GUESS);
-            let moment = likely.mul_f64(rng.f64());
-            let run = self.interrupted(signal, moment)?;
-            if run.ended_early {
-                // It was faster than those before, and nothing was interrupted.
-                *likely = moment;
+            let duration = durations.entry(condition).or_insert(FIRST_GUESS);
+            let time = duration.mul_f64(rng.f64());
+            let Some((stage, interrupted)) = self.interrupt(signal, time)? else {
+                // This run was faster than those before.
+                *duration = time;
                 continue;
-            }
-            let resumed = Instant::now();
-            let failure = match run.failure {
-                Some(failure) => Some(failure),
-                None => self.complete().and_then(|found| compare(&found, reference)).err(),
             };
-            *likely = moment + resumed.elapsed();
-            return Ok(Round { condition, removed, signal, moment, stage: run.stage, failure });
+            let resumed = Instant::now();
+            let failure = interrupted.and_then(|()| compare(&self.complete()?, reference)).err();
+            *duration = time + resumed.elapsed();
+            let report = format!(
+                "seed {seed}: SIG{signal} at {:.3} s, after {stage}, {condition}: {}",
+                time.as_secs_f64(),
+                removed.join(", "),
+            );
+            return Ok(Round { condition, stage, report, failure });
         }
     }
 
-    /// Removes what the next run has to create again.
+    /// Removes files that the next run has to create again.
     fn remove_some(&self, rng: &mut Rng) -> Result<(Condition, Vec<String>)> {
         let chance = |rng: &mut Rng, one_in: u32| self.cache == Cache::Own && rng.u32(..one_in) == 0;
         if chance(rng, EMPTY_CACHE_IN) {
@@ -192,25 +178,28 @@ impl Campaign<'_> {
         Ok((condition, removed.iter().map(name).collect()))
     }
 
-    /// Starts a run and sends it a signal after a while.
-    fn interrupted(&self, signal: &str, moment: Duration) -> Result<Interrupted> {
-        let seconds = format!("{:.3}", moment.as_secs_f64().max(0.001));
+    /// Starts a run and sends it a signal after some time. Returns the last step that had finished, with an error if
+    /// the run failed before the signal, or `None` if it succeeded before.
+    fn interrupt(&self, signal: &str, time: Duration) -> Result<Option<(String, Result<()>)>> {
+        let seconds = format!("{:.3}", time.as_secs_f64().max(0.001));
         let words = ["--default-signal", "timeout", "--foreground", "--signal", signal, &seconds];
-        let (status, _, messages) = self.sample(&words)?.capture()?;
+        let (status, _, messages) = self.sample(&words).capture()?;
+        if status.success() {
+            return Ok(None);
+        }
         let messages = String::from_utf8_lossy(&messages);
         let mut steps = messages.lines().filter_map(|line| line.strip_prefix("✓ ")?.split("  ").next());
-        let interrupted = status.code().is_some_and(|code| TIMED_OUT.contains(&code));
-        Ok(Interrupted {
-            ended_early: status.success(),
-            stage: steps.next_back().unwrap_or("its start").to_owned(),
-            failure: (!status.success() && !interrupted)
-                .then(|| anyhow::anyhow!("the run failed before its signal: {status}\n{messages}")),
-        })
+        let stage = steps.next_back().unwrap_or("its start").to_owned();
+        let interrupted = match status.code() {
+            Some(code) if TIMED_OUT.contains(&code) => Ok(()),
+            _ => Err(anyhow!("the run failed before its signal: {status}\n{messages}")),
+        };
+        Ok(Some((stage, interrupted)))
     }
 
-    /// Runs to the end and returns the checksums of what it leaves.
+    /// Completes a run, and returns the checksums of its results.
     fn complete(&self) -> Result<BTreeMap<String, Digest>> {
-        let (status, _, messages) = self.sample(&[])?.capture()?;
+        let (status, _, messages) = self.sample(&[]).capture()?;
         ensure!(
             status.success(),
             "a run that was not interrupted failed\n{}",
@@ -219,52 +208,41 @@ impl Campaign<'_> {
         checksums(&self.target().join("dist"))
     }
 
-    /// This executable on the sample, up to its packages, started by env(1) with these words.
-    fn sample(&self, words: &[&str]) -> Result<Command<'_>> {
-        let this = &self.context.guard;
-        Ok(cmd!(self.context, "env {words...} {this} rpm --sample")
+    /// Returns a command that builds and packages the sample, started by env(1) with these words.
+    fn sample(&self, words: &[&str]) -> Command<'_> {
+        let xtask = &self.context.guard;
+        cmd!(self.context, "env {words...} {xtask} rpm --sample")
             .inherit("", &["GITHUB_ACTIONS"])
             .env("CARGO_TARGET_DIR", self.target())
-            .env("K3S_XTASK_CACHE", self.cache()))
+            .env("K3S_XTASK_CACHE", self.cache())
     }
 }
 
-/// One interruption and what came after it.
+/// One interruption and its result.
 struct Round {
     condition: Condition,
-    removed: Vec<String>,
-    signal: &'static str,
-    moment: Duration,
+    /// The last step that had finished.
     stage: String,
-    failure: Option<anyhow::Error>,
-}
-
-/// A run that was sent a signal, unless it had ended before.
-struct Interrupted {
-    ended_early: bool,
-    stage: String,
+    report: String,
     failure: Option<anyhow::Error>,
 }
 
 impl Results {
     /// Prints the numbers, and fails if a run was lost.
     pub fn sum_up(self) -> Result<()> {
-        for (condition, count) in &self.conditions {
-            println!("{count:>5}  {condition} …");
+        for (label, count) in &self.counts {
+            println!("{count:>5}  {label}");
         }
-        for (stage, count) in &self.stages {
-            println!("{count:>5}  interrupted after {stage}");
-        }
-        let tried = self.survived as usize + self.lost.len();
-        println!("{tried} tried, {} survived, {} lost", self.survived, self.lost.len());
+        let rounds = self.survived as usize + self.lost.len();
+        println!("{rounds} interruptions, {} survived, {} lost", self.survived, self.lost.len());
         if !self.lost.is_empty() {
-            bail!("not every run went on after an interruption\n{}", self.lost.join("\n"));
+            bail!("some runs did not continue correctly after an interruption\n{}", self.lost.join("\n"));
         }
         Ok(())
     }
 }
 
-/// The directories in a directory, in order.
+/// Returns the directories in a directory, sorted by name.
 fn directories(of: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in walkdir::WalkDir::new(of).min_depth(1).max_depth(1).sort_by_file_name() {
@@ -274,7 +252,7 @@ fn directories(of: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The checksum of every file below a directory, but of the report, which names the time that each step took.
+/// Returns the checksum of every file below a directory, except the report, which contains the durations of steps.
 fn checksums(directory: &Path) -> Result<BTreeMap<String, Digest>> {
     let mut found = BTreeMap::new();
     for entry in walkdir::WalkDir::new(directory) {
@@ -287,6 +265,7 @@ fn checksums(directory: &Path) -> Result<BTreeMap<String, Digest>> {
     Ok(found)
 }
 
+/// Compares checksums with those of an uninterrupted run.
 fn compare(found: &BTreeMap<String, Digest>, expected: &BTreeMap<String, Digest>) -> Result<()> {
     let names = found.keys().chain(expected.keys());
     let different: Vec<&String> = names.filter(|name| found.get(*name) != expected.get(*name)).collect();
@@ -299,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_changed_missing_or_new_file_is_a_difference() {
+    fn compare_reports_changed_missing_and_new_files() {
         let files = |names: &[(&str, &str)]| -> BTreeMap<String, Digest> {
             names.iter().map(|(name, text)| ((*name).to_owned(), Digest::of(text))).collect()
         };
