@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: measurements, always of two things in one run, printed as a ratio.
+//! `cargo xtask bench`: measurements in pairs, with the ratio.
 
 mod build;
 mod pause;
@@ -6,20 +6,20 @@ mod pause;
 use crate::context::Context;
 use anyhow::Result;
 
-/// Measure this project against what people would do by hand (docs/performance.md has figures)
+/// Compare this project with the usual tools and commands (docs/performance.md has figures)
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
-    what: What,
+    benchmark: Benchmark,
 }
 
 #[derive(Clone, Debug, clap::Subcommand)]
-enum What {
-    /// The pause program beside the same in C: size, image, instructions
+enum Benchmark {
+    /// Compare pause with the same program in C: size, image, instructions
     Pause,
-    /// A cold build beside its Go commands alone; takes two builds' time
+    /// Compare a cold build with its Go commands alone; takes as long as two builds
     Build {
-        /// What to build: the options of cargo xtask build
+        /// Options of cargo xtask build
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -27,36 +27,31 @@ enum What {
 
 impl Args {
     pub fn run(self, context: &Context) -> Result<()> {
-        match self.what {
-            What::Pause => pause::run(context),
-            What::Build { arguments } => build::run(context, &arguments),
+        match self.benchmark {
+            Benchmark::Pause => pause::run(context),
+            Benchmark::Build { arguments } => build::run(context, &arguments),
         }
     }
 }
 
 /// One comparison.
 struct Row {
-    what: String,
+    name: String,
     ours: f64,
     theirs: f64,
     unit: &'static str,
 }
 
-/// Prints comparisons as a table: what, ours, what it is compared with, and the ratio.
+/// Prints comparisons as a table, with the ratios.
 fn print(ours: &str, theirs: &str, rows: &[Row]) {
     println!("{:<44} {ours:>16} {theirs:>16} {:>8}", "", "ratio");
-    for row in rows {
-        let ratio = row.ours / row.theirs;
-        println!(
-            "{:<44} {:>16} {:>16} {ratio:>8.3}",
-            row.what,
-            figure(row.ours, row.unit),
-            figure(row.theirs, row.unit)
-        );
+    // Whole numbers as such, others with two decimal places.
+    let figure = |value: f64, unit: &str| match value.fract() {
+        0.0 => format!("{value} {unit}"),
+        _ => format!("{value:.2} {unit}"),
+    };
+    for Row { name, ours, theirs, unit } in rows {
+        let ratio = ours / theirs;
+        println!("{name:<44} {:>16} {:>16} {ratio:>8.3}", figure(*ours, unit), figure(*theirs, unit));
     }
-}
-
-/// Formats whole numbers as such, others with two decimal places.
-fn figure(value: f64, unit: &str) -> String {
-    if value.fract() == 0.0 { format!("{value} {unit}") } else { format!("{value:.2} {unit}") }
 }

@@ -1,5 +1,4 @@
-//! The pause program beside the one in C that people compile by hand: static, against glibc, for size,
-//! stripped.
+//! Compares pause with the same program in C, static against glibc, optimized for size and stripped.
 
 use super::Row;
 use crate::context::Context;
@@ -13,30 +12,32 @@ use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Longer than any of these programs takes to its waiting call, many times over.
-const SETTLED: Duration = Duration::from_secs(3);
+/// Many times longer than any of these programs takes until it waits for signals.
+const STARTUP: Duration = Duration::from_secs(3);
 
-/// Compiles both for every architecture and compares files, images and instructions.
+/// Compiles both for every architecture, and compares files, images and instructions.
 pub fn run(context: &Context) -> Result<()> {
     let scratch = tempfile::tempdir()?;
     let mut rows = Vec::new();
     for target in &TARGETS {
         let compiler = format!("{}-gcc", target.gnu);
         if process::find(&compiler).is_none() {
-            context.progress.print(format!("not measured: {}, for want of {compiler}", target.go));
+            context.progress.print(format!("not measured: {}, since {compiler} is missing", target.go));
             continue;
         }
         let ours = crate::pause::build(context, target)?;
         let theirs = compile_c(context, target, scratch.path())?;
-        rows.push(row(format!("{}: program", target.go), size(&ours)?, size(&theirs)?, "bytes"));
-        rows.push(row(
-            format!("{}: image archive", target.go),
-            archive(target, &ours)?,
-            archive(target, &theirs)?,
-            "bytes",
-        ));
-        let (ours, theirs) = (instructions(context, target, &ours)?, instructions(context, target, &theirs)?);
-        rows.push(row(format!("{}: instructions until it waits", target.go), ours, theirs, ""));
+        let mut row = |name: &str, unit, measure: &dyn Fn(&Path) -> Result<usize>| -> Result<()> {
+            let name = format!("{}: {name}", target.go);
+            let figures = [measure(&ours)?, measure(&theirs)?];
+            #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+            let [ours, theirs] = figures.map(|figure| figure as f64);
+            rows.push(Row { name, ours, theirs, unit });
+            Ok(())
+        };
+        row("executable", "bytes", &|executable| Ok(fs::read(executable)?.len()))?;
+        row("image archive", "bytes", &|executable| archive_size(target, executable))?;
+        row("instructions until it waits", "", &|executable| instructions(context, target, executable))?;
     }
     ensure!(
         !rows.is_empty(),
@@ -44,10 +45,6 @@ pub fn run(context: &Context) -> Result<()> {
     );
     super::print("Rust", "C", &rows);
     Ok(())
-}
-
-fn row(what: String, ours: f64, theirs: f64, unit: &'static str) -> Row {
-    Row { what, ours, theirs, unit }
 }
 
 fn compile_c(context: &Context, target: &Target, directory: &Path) -> Result<PathBuf> {
@@ -58,32 +55,25 @@ fn compile_c(context: &Context, target: &Target, directory: &Path) -> Result<Pat
     Ok(output)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "sizes of small files")]
-fn size(file: &Path) -> Result<f64> {
-    Ok(fs::metadata(file)?.len() as f64)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "sizes of small files")]
-fn archive(target: &'static Target, program: &Path) -> Result<f64> {
-    let image = PauseImage::new(target, fs::read(program)?, "bench")?;
+fn archive_size(target: &'static Target, executable: &Path) -> Result<usize> {
+    let image = PauseImage::new(target, fs::read(executable)?, "bench")?;
     let name = Reference::parse("bench/pause:1")?;
-    Ok(docker_archive::archive(&image, &[name], Compression::None)?.len() as f64)
+    Ok(docker_archive::archive(&image, &[name], Compression::None)?.len())
 }
 
-/// Instructions of the emulated program up to its waiting system call: qemu's user emulation logs each
-/// one when it neither joins nor chains them.
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn instructions(context: &Context, target: &Target, program: &Path) -> Result<f64> {
+/// Returns the number of instructions until the program waits for signals. qemu's user emulation logs each one if it
+/// neither joins nor chains them.
+fn instructions(context: &Context, target: &Target, executable: &Path) -> Result<usize> {
     let emulator = qemu::require(target)?;
     let log = tempfile::NamedTempFile::new()?;
     let path = log.path();
     // Newer qemu has renamed -singlestep.
     let help = cmd!(context, "{emulator} -h").read().unwrap_or_default();
     let one = if help.contains("one-insn-per-tb") { "-one-insn-per-tb" } else { "-singlestep" };
-    let traced = cmd!(context, "{emulator} {one} -d exec,nochain,strace -D {path} {program}");
-    // By then it has long been waiting, and nothing more is logged.
-    traced.watch("a line that never comes", SETTLED)?;
+    let traced = cmd!(context, "{emulator} {one} -d exec,nochain,strace -D {path} {executable}");
+    // The program logs nothing while it waits.
+    traced.watch("a line that never comes", STARTUP)?;
     let text = fs::read_to_string(path)?;
     let count = text.lines().filter(|line| line.starts_with("Trace ")).count();
-    (count > 0).then_some(count as f64).context("qemu logged no instruction")
+    (count > 0).then_some(count).context("qemu logged no instruction")
 }
