@@ -1,7 +1,7 @@
-//! Reports as one HTML page that needs nothing but itself.
+//! Reports as self-contained HTML pages.
 //!
-//! A page loads nothing, runs no script, follows the reader's dark or light setting and can be printed.
-//! Sections are templates, in which maud escapes everything that was not written in this repository.
+//! A page loads nothing, runs no script, follows the reader's dark or light setting and can be printed. Sections are maud
+//! templates, which escape all texts that are inserted.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -13,14 +13,14 @@ pub struct Page {
     pub title: String,
     /// One or two sentences below the title.
     pub lead: String,
-    /// Labels that must not be overlooked.
+    /// Labels of warnings.
     pub cautions: Vec<String>,
-    /// The few numbers that are looked for first, each with its name.
+    /// The most important numbers, with their names.
     pub figures: Vec<(String, String)>,
     pub sections: Vec<Section>,
 }
 
-/// A heading and what is below it.
+/// A heading and the content below it.
 #[derive(Debug)]
 pub struct Section {
     heading: String,
@@ -33,7 +33,7 @@ impl Section {
     }
 }
 
-/// The page loads nothing, and a browser is told to refuse if it ever tried.
+/// Policy by which a browser refuses to load anything, which a page does not do anyway.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 const STYLE: &str = include_str!("page/style.css");
@@ -83,16 +83,16 @@ impl Page {
     }
 }
 
-/// Returns a text in which characters that a reader could not see are made visible.
+/// Returns a text in which invisible characters are replaced by visible ones.
 ///
-/// These are control characters, with which escape sequences of terminals begin, and those that change the
-/// direction of writing, with which one change can be made to look like another (CVE-2021-42574).
+/// These are control characters, which begin escape sequences of terminals, and characters that change the writing
+/// direction, by which one change can be made to look like another (CVE-2021-42574).
 fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '\n' | '\t' => shown.push(c),
-            // Unicode's pictures of these characters are in the same order from U+2400 on.
+            // Unicode has symbols for these characters in the same order, beginning at U+2400.
             '\0'..='\x1f' => shown.extend(char::from_u32(0x2400 + u32::from(c))),
             '\x7f'..='\u{9f}'
             | '\u{200e}'
@@ -110,7 +110,7 @@ pub fn facts<N: AsRef<str>>(facts: impl IntoIterator<Item = (N, Markup)>) -> Mar
     html! { dl.facts { @for (name, value) in facts { dt { (name.as_ref()) } dd { (value) } } } }
 }
 
-/// Renders what is read letter by letter: a digest, a reference, a path.
+/// Renders a digest, a reference or a path, in a monospaced font.
 pub fn code(text: impl AsRef<str>) -> Markup {
     html! { code { (text.as_ref()) } }
 }
@@ -119,20 +119,20 @@ pub fn code(text: impl AsRef<str>) -> Markup {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bar {
     pub name: String,
-    /// A few words on it; may be empty.
+    /// A short note, or an empty string.
     pub note: &'static str,
     /// Beginning and end of the bar, in the unit of the table.
     pub span: (f64, f64),
-    /// The same in words, one for each column.
+    /// The texts of the columns.
     pub values: [String; 2],
     pub mark: Mark,
 }
 
-/// The way in which a bar stands out.
+/// Highlighting of a bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
     Plain,
-    /// The whole would have been over sooner if this had been.
+    /// On the critical path.
     Critical,
     /// An earlier result was used.
     Kept,
@@ -179,12 +179,12 @@ pub fn diff(text: &str) -> Markup {
     html! { pre.diff { code { @for line in text.lines() { span class=(class(line)) { (line) "\n" } } } } }
 }
 
-/// Returns bytes as people read them: `67.15 MiB`.
+/// Formats a size: `67.15 MiB`.
 pub fn size(bytes: u64) -> String {
     indicatif::HumanBytes(bytes).to_string()
 }
 
-/// Returns seconds as people read them: `0.04 s`, `4.2 s`, `7 min 37 s`, `1 h 2 min`.
+/// Formats a duration: `0.04 s`, `4.2 s`, `7 min 37 s`, `1 h 2 min`.
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
@@ -220,7 +220,7 @@ mod tests {
         .html();
         assert!(!html.contains("<script"), "{html}");
         assert_eq!(html.matches("</style>").count(), 1);
-        // Nothing is lost: twice in titles, four times at the head, twice for each section, and in the bodies.
+        // All texts are there: two in titles, four in the header, two for each section, and the bodies.
         assert_eq!(
             html.matches("&lt;script src='//x'&gt;&amp;&quot;").count(),
             2 + 4 + 6 + 4 + 3 + 6,
@@ -256,7 +256,7 @@ mod tests {
         for place in ["left:0.000%;width:75.000%", "left:50.000%;width:50.000%"] {
             assert_eq!(html.matches(place).count(), 1, "{place} in {html}");
         }
-        // Where everything was kept, nothing may have taken any time.
+        // If all results were reused, no step took any time.
         let html = bars([""; 3], &[bar(0.0, 0.0)]).into_string();
         assert!(html.contains("left:0.000%;width:0.000%"), "{html}");
     }

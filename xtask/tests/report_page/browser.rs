@@ -1,25 +1,25 @@
-//! Pages as Chromium lays them out.
+//! Measures pages in Chromium.
 
 use crate::needs;
 use std::process::Command;
 
-/// Measurements of a page that a browser showed in a frame of some width.
+/// Measurements of a page in a frame.
 #[derive(Debug, serde::Deserialize)]
-pub struct Look {
-    /// Width that the page is given and width that it takes, in CSS pixels.
-    pub given: u32,
-    pub taken: u32,
-    /// Boxes whose content is wider than they are and cannot be scrolled to.
-    pub bursting: Vec<String>,
-    /// Every resource that was loaded or requested.
+pub struct Layout {
+    /// Width of the frame and of the page, in CSS pixels.
+    pub frame: u32,
+    pub page: u32,
+    /// Boxes whose content overflows and cannot be scrolled.
+    pub overflowing: Vec<String>,
+    /// Every resource that was requested.
     pub loads: Vec<String>,
     /// Visible text of the page.
     pub text: String,
 }
 
-/// Shows each page in a frame of its own, since the pages themselves run no script, and looks at it
-/// from outside. A frame made from text has the origin of the page around it, so that this is allowed.
-const LOOK: &str = r#"<!DOCTYPE html><meta charset="utf-8"><body><script>
+/// Page whose script measures each page in a frame, since the pages themselves run no script. A frame with `srcdoc` has
+/// the origin of the page around it, so the script may read it.
+const MEASURE: &str = r#"<!DOCTYPE html><meta charset="utf-8"><body><script>
 for (const [width, text] of PAGES) {
   const frame = document.createElement("iframe");
   frame.style.cssText = `border: 0; width: ${width}px; height: 900px`;
@@ -27,20 +27,20 @@ for (const [width, text] of PAGES) {
   document.body.append(frame);
 }
 const scrolls = box => ["auto", "scroll"].includes(getComputedStyle(box).overflowX);
-const bursts = box => box.clientWidth > 0 && box.scrollWidth > box.clientWidth + 1 && !scrolls(box);
-const look = frame => {
+const overflows = box => box.clientWidth > 0 && box.scrollWidth > box.clientWidth + 1 && !scrolls(box);
+const measure = frame => {
   const page = frame.contentDocument, root = page.documentElement;
   return {
-    given: root.clientWidth,
-    taken: root.scrollWidth,
-    bursting: [...page.body.querySelectorAll("*")].filter(bursts).map(box => box.outerHTML.slice(0, 80)),
+    frame: root.clientWidth,
+    page: root.scrollWidth,
+    overflowing: [...page.body.querySelectorAll("*")].filter(overflows).map(box => box.outerHTML.slice(0, 80)),
     loads: frame.contentWindow.performance.getEntriesByType("resource").map(entry => entry.name),
     text: page.body.innerText,
   };
 };
-// The load event waits for all frames. What is read back must not need unescaping.
+// The load event waits for all frames. The result must not need unescaping.
 onload = () => {
-  const found = JSON.stringify([...document.querySelectorAll("iframe")].map(look));
+  const found = JSON.stringify([...document.querySelectorAll("iframe")].map(measure));
   const plain = found.replace(/[<>&\u0080-\uffff]/g, c => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
   document.body.textContent = "FOUND" + plain + "END";
 };
@@ -49,19 +49,19 @@ onload = () => {
 /// Names under which distributions ship Chromium.
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
-/// Measures pages in windows of the given widths, or reports that no browser is installed.
-pub fn look(what: &str, pages: &[(u32, &str)]) -> Option<Vec<Look>> {
+/// Measures pages in frames of the given widths, or reports that no browser is installed.
+pub fn measure(what: &str, pages: &[(u32, &str)]) -> Option<Vec<Layout>> {
     let Some(browser) = BROWSERS.iter().find_map(|name| xtask::process::find(name)) else {
         needs::lacks(what, "chromium (apt-get install chromium)");
         return None;
     };
     let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("look.html");
-    // `</script>` within a page must not end the script that contains it.
+    let file = directory.path().join("measure.html");
+    // A `</script>` in a page would end the script around it.
     let pages = serde_json::to_string(pages).unwrap().replace('<', "\\u003c");
-    std::fs::write(&file, LOOK.replace("PAGES", &pages)).unwrap();
+    std::fs::write(&file, MEASURE.replace("PAGES", &pages)).unwrap();
     let output = Command::new(browser)
-        // Root, which CI often is, gets no sandbox; the pages are our own.
+        // Chromium's sandbox does not support root, which CI often is. The pages are our own.
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
         .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
         .arg(format!("--user-data-dir={}", directory.path().join("profile").display()))

@@ -1,4 +1,4 @@
-//! Example builds and boots, in the form that reports are given.
+//! Examples of builds and boots, as input of reports.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +17,7 @@ use xtask::product::report::terminal::{Machine, Palette, Summary};
 use xtask::step::Timing;
 use xtask::upstream::release::Origin;
 
-/// All data that a report is made from.
+/// Input of a report.
 #[derive(Clone, Debug)]
 pub struct Example {
     pub manifest: Manifest,
@@ -62,9 +62,9 @@ Binary files /dev/null and b/pkg/agent/containerd/k3s-builtin-pause.tar differ
 "#;
 
 /// A complete file that a patch adds.
-const PROGRAM: &str = include_str!("../../../patches/builtin-pause/builtin_pause.go");
+const ADDED_FILE: &str = include_str!("../../../patches/builtin-pause/builtin_pause.go");
 
-/// Returns a complete and checked release.
+/// Returns a complete release with all checks.
 pub fn release() -> Example {
     let entry = |size| FileEntry { size, sha256: Digest::of(u64::to_string(&size)) };
     let files = |files: &[(&str, u64)]| -> BTreeMap<String, FileEntry> {
@@ -80,11 +80,11 @@ pub fn release() -> Example {
         what: what.to_owned(),
         result: CheckResult::Passed(evidence.to_owned()),
     };
-    let program: String = PROGRAM.lines().map(|line| format!("+{line}\n")).collect();
+    let lines: String = ADDED_FILE.lines().map(|line| format!("+{line}\n")).collect();
     let path = "pkg/agent/containerd/builtin_pause.go";
-    let length = PROGRAM.lines().count();
+    let length = ADDED_FILE.lines().count();
     let added = format!(
-        "diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ b/{path}\n@@ -0,0 +1,{length} @@\n{program}"
+        "diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ b/{path}\n@@ -0,0 +1,{length} @@\n{lines}"
     );
     let applied = vec![Applied {
         name: "pause-image".into(),
@@ -159,8 +159,7 @@ fn timings() -> Vec<Timing> {
     ]
 }
 
-/// Returns a build that is hard to display: many steps, words and lines without an end, and text that looks like
-/// markup.
+/// Returns a build that is hard to display: many steps, very long words and lines, and texts with markup.
 pub fn hostile() -> Example {
     let word = "supercalifragilistic".repeat(30);
     let markup =
@@ -198,13 +197,9 @@ pub fn hostile() -> Example {
     example
 }
 
-/// Returns one of many steps, two of which always run in parallel.
+/// Returns one of many steps, of which two run in parallel at any time.
 fn step(number: u32) -> Timing {
-    let name = if number == 7 {
-        "a-step-with-a-name-as-long-as-its-work".repeat(4)
-    } else {
-        format!("step-{number}")
-    };
+    let name = if number == 7 { "a-step-with-a-very-long-name".repeat(4) } else { format!("step-{number}") };
     let begin = f64::from(number / 2 * 200);
     let end = begin + if number.is_multiple_of(2) { 200.0 } else { 50.0 };
     Timing { step: name.leak(), begin, end, kept: number % 10 == 3 }

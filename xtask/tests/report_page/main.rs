@@ -1,4 +1,4 @@
-//! Tests of the report of a build: its page, measured in a browser, and its text at the terminal.
+//! Tests of reports: the page, measured in a browser, and the text at the terminal.
 
 mod browser;
 mod example;

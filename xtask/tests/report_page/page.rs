@@ -1,57 +1,58 @@
-//! Tests of the page, in a browser and as markup.
+//! Tests of pages, in a browser and as markup.
 
-use crate::browser::{Look, look};
+use crate::browser::{Layout, measure};
 use crate::example::{failed_boot, hostile, not_run, release};
 use std::path::Path;
 use xtask::boot::page;
 use xtask::k3s::Optional;
 use xtask::upstream::release::Origin;
 
-/// Widths of a window: the supported one, and a small one.
+/// Widths: the one that is supported, and a small one.
 const WIDTHS: [u32; 2] = [1280, 640];
 
-/// Keeps a page for developers to look at.
-fn keep(name: &str, html: &str) {
+/// Saves a page, so that a developer can open it.
+fn save(name: &str, html: &str) {
     std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("report-{name}.html")), html).unwrap();
 }
 
 #[track_caller]
-fn assert_fits(look: &Look) {
-    assert_eq!(look.bursting, [""; 0], "boxes that are too small at {} pixels", look.given);
-    assert!(look.given <= 1280 && look.taken <= look.given, "{} of {} pixels", look.taken, look.given);
-    assert_eq!(look.loads, [""; 0]);
+fn assert_fits(layout: &Layout) {
+    let Layout { frame, page, .. } = *layout;
+    assert_eq!(layout.overflowing, [""; 0], "overflow at {frame} pixels");
+    assert!(frame <= 1280 && page <= frame, "{page} of {frame} pixels");
+    assert_eq!(layout.loads, [""; 0]);
 }
 
 #[test]
-fn the_page_fits_its_window_and_asks_for_nothing() {
+fn page_fits_its_window_and_loads_nothing() {
     let (release, hostile) = (release().html(), hostile().html());
-    keep("release", &release);
-    keep("hostile", &hostile);
+    save("release", &release);
+    save("hostile", &hostile);
     let pages: Vec<_> = WIDTHS.iter().flat_map(|width| [(*width, &*release), (*width, &*hostile)]).collect();
-    let Some(looks) = look("the width of the build report", &pages) else { return };
-    assert_eq!(looks.len(), 4);
-    looks.iter().for_each(assert_fits);
+    let Some(layouts) = measure("the width of the build report", &pages) else { return };
+    assert_eq!(layouts.len(), 4);
+    layouts.iter().for_each(assert_fits);
     for text in ["Critical path", "k3s v1.33.0+k3s1 for riscv64", "carvicsforth/pause:v3.10-v1.31.1"] {
-        assert!(looks[0].text.contains(text), "{text} in {}", looks[0].text);
+        assert!(layouts[0].text.contains(text), "{text} in {}", layouts[0].text);
     }
-    // Text that looks like markup is visible as text, in the patches and in the check.
+    // Text that layouts like markup is visible as text, in the patches and in the check.
     let evil = "<script src=\"https://evil.example/x.js\"></script><img src=x>";
-    assert!(looks[1].text.matches(evil).count() > 600, "{}", looks[1].text.len());
+    assert!(layouts[1].text.matches(evil).count() > 600, "{}", layouts[1].text.len());
 }
 
 #[test]
-fn a_failed_boot_fits_and_links_its_console() {
+fn page_of_failed_boot_links_its_console() {
     let directory = tempfile::tempdir().unwrap();
     let html = page::page(&failed_boot(), directory.path()).html();
-    assert!(!html.contains("console-alone.log"), "a link to nothing: {html}");
+    assert!(!html.contains("console-alone.log"), "a link to a missing file: {html}");
     std::fs::write(directory.path().join("console-alone.log"), "Linux version").unwrap();
     let html = page::page(&failed_boot(), directory.path()).html();
     assert!(html.contains("<a href=\"console-alone.log\">console-alone.log</a>"), "{html}");
-    keep("boot", &html);
-    let Some(looks) = look("the width of the boot report", &WIDTHS.map(|width| (width, &*html))) else {
+    save("boot", &html);
+    let Some(layouts) = measure("the width of the boot report", &WIDTHS.map(|width| (width, &*html))) else {
         return;
     };
-    looks.iter().for_each(assert_fits);
+    layouts.iter().for_each(assert_fits);
     for text in [
         "failed: alone, pod",
         "the node is Ready",
@@ -60,29 +61,34 @@ fn a_failed_boot_fits_and_links_its_console() {
         "memory in use, alone",
         "long\n  ␛[31m",
     ] {
-        assert!(looks[0].text.contains(text), "{text} in {}", looks[0].text);
+        assert!(layouts[0].text.contains(text), "{text} in {}", layouts[0].text);
     }
 }
 
 #[test]
-fn the_browser_finds_a_page_that_is_too_wide_or_loads_something() {
+fn browser_detects_overflow_and_requests() {
     let html = release().html();
     let with = |markup: &str| html.replace("</main>", &format!("{markup}</main>"));
     let wide = with("<div style=\"width: 1500px\">wide</div>");
     let clipped =
         with("<div style=\"overflow: hidden; width: 90px\"><p style=\"width: 99px\">clipped</p></div>");
     let loading = with("<img src=\"http://127.0.0.1:9/picture.png\">");
-    let Some(looks) = look("the measuring itself", &[(1280, &wide), (1280, &clipped), (1280, &loading)])
+    let Some(layouts) =
+        measure("the measurement itself", &[(1280, &wide), (1280, &clipped), (1280, &loading)])
     else {
         return;
     };
-    assert!(looks[0].taken >= 1500, "{}", looks[0].taken);
-    assert!(looks[1].bursting.iter().any(|html| html.contains("clipped")), "{:?}", looks[1].bursting);
-    assert_eq!(looks[2].loads, ["http://127.0.0.1:9/picture.png"]);
+    assert!(layouts[0].page >= 1500, "{}", layouts[0].page);
+    assert!(
+        layouts[1].overflowing.iter().any(|html| html.contains("clipped")),
+        "{:?}",
+        layouts[1].overflowing
+    );
+    assert_eq!(layouts[2].loads, ["http://127.0.0.1:9/picture.png"]);
 }
 
 #[test]
-fn the_markup_names_nothing_outside_of_itself() {
+fn markup_has_no_external_references() {
     for html in [release().html(), hostile().html()] {
         for word in [
             "<script",
@@ -111,7 +117,7 @@ fn markup(html: &str) -> String {
 }
 
 #[test]
-fn a_password_in_the_address_of_a_source_is_not_told() {
+fn omits_password_of_a_source_url() {
     let mut example = release();
     example.manifest.origin = Origin::Tree;
     example.location = "https://me:secret@host.example/k3s".into();
@@ -120,7 +126,7 @@ fn a_password_in_the_address_of_a_source_is_not_told() {
 }
 
 #[test]
-fn kept_steps_show_no_time_and_are_no_critical_path() {
+fn reused_steps_are_not_on_the_critical_path() {
     let mut example = release();
     let html = example.html();
     assert!(html.contains("</b> pause → pause-image → tree → server → bundle → binary</p>"), "{html}");
@@ -131,7 +137,7 @@ fn kept_steps_show_no_time_and_are_no_critical_path() {
 }
 
 #[test]
-fn what_a_product_is_not_stands_at_the_head_of_its_page() {
+fn warnings_are_in_the_header() {
     let mut example = release();
     assert!(!example.html().contains("<ul class=\"cautions\">"));
     example.manifest.origin = Origin::Sample;

@@ -1,4 +1,4 @@
-//! Tests of the text that is printed at the terminal.
+//! Tests of the summary at the terminal.
 
 use crate::example::{not_run, release};
 use xtask::k3s::Optional;
@@ -6,8 +6,8 @@ use xtask::product::report::terminal::{Machine, Palette};
 use xtask::upstream::release::Origin;
 
 #[test]
-fn a_release_is_told_in_a_few_lines_that_end_with_the_next_command() {
-    let told = release().summary(Machine::Another, Palette::default());
+fn release_ends_with_the_next_command() {
+    let text = release().summary(Machine::Another, Palette::default());
     let expected = "
 k3s v1.33.0+k3s1 for riscv64
   ✓ patched                  pause-image
@@ -24,18 +24,18 @@ k3s v1.33.0+k3s1 for riscv64
   Next, with the address of your board for BOARD:
     scp target/dist/v1.33.0+k3s1/riscv64/k3s-riscv64 BOARD:
     ssh -t BOARD sudo ./k3s-riscv64 server";
-    assert_eq!(told, expected);
+    assert_eq!(text, expected);
 }
 
 #[test]
-fn what_a_product_is_not_is_said_before_all_else() {
+fn warnings_are_first() {
     let mut example = release();
     example.manifest.origin = Origin::Tree;
     example.location = "../my k3s".into();
     example.manifest.incomplete = vec![Optional::K3sRoot, Optional::Charts];
     example.manifest.level = "rva22u64".into();
     not_run(&mut example.manifest.checks[0]);
-    let told = example.summary(Machine::This, Palette::default());
+    let text = example.summary(Machine::This, Palette::default());
     let expected = "
 k3s v1.33.0+k3s1 for riscv64
   ! not an upstream release  Built from the tree ../my k3s.
@@ -46,22 +46,22 @@ k3s v1.33.0+k3s1 for riscv64
   ✓ patched                  pause-image
   ✓ 1 check passed           report.html tells what was seen
 ";
-    assert!(told.starts_with(expected), "{told}");
+    assert!(text.starts_with(expected), "{text}");
     assert!(
-        told.ends_with(
+        text.ends_with(
             "Next, on this machine:\n    sudo target/dist/v1.33.0+k3s1/riscv64/k3s-riscv64 server"
         )
     );
 }
 
 #[test]
-fn a_sample_is_never_sent_to_a_board() {
+fn sample_is_not_sent_to_a_board() {
     let mut example = release();
     example.manifest.origin = Origin::Sample;
-    let told = example.summary(Machine::Another, Palette::default());
-    assert!(told.starts_with("\nk3s sample v1.33.0+k3s1 for riscv64\n  ! sample, not k3s"), "{told}");
-    assert!(told.ends_with("Next, k3s v1.35.0+k3s1 itself:\n    cargo xtask build"), "{told}");
-    assert!(!told.contains("scp") && !told.contains("sudo"), "{told}");
+    let text = example.summary(Machine::Another, Palette::default());
+    assert!(text.starts_with("\nk3s sample v1.33.0+k3s1 for riscv64\n  ! sample, not k3s"), "{text}");
+    assert!(text.ends_with("Next, k3s v1.35.0+k3s1 itself:\n    cargo xtask build"), "{text}");
+    assert!(!text.contains("scp") && !text.contains("sudo"), "{text}");
     example.manifest.arch = "arm64".into();
     assert!(
         example.summary(Machine::Another, Palette::default()).ends_with("cargo xtask build --arch arm64")
@@ -69,11 +69,11 @@ fn a_sample_is_never_sent_to_a_board() {
 }
 
 #[test]
-fn colours_change_nothing_but_the_colours() {
-    let told = release().summary(Machine::Another, Palette::coloured());
-    assert!(told.contains("\x1b[1mk3s v1.33.0+k3s1 for riscv64\x1b[0m"), "{told:?}");
+fn colours_do_not_change_the_text() {
+    let text = release().summary(Machine::Another, Palette::coloured());
+    assert!(text.contains("\x1b[1mk3s v1.33.0+k3s1 for riscv64\x1b[0m"), "{text:?}");
     let mut plain = String::new();
-    for (number, piece) in told.split('\x1b').enumerate() {
+    for (number, piece) in text.split('\x1b').enumerate() {
         plain += if number == 0 { piece } else { piece.split_once('m').unwrap().1 };
     }
     assert_eq!(plain, release().summary(Machine::Another, Palette::default()));
