@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_git_would_keep_changes_the_sum_and_nothing_else_does() {
+    fn digest_covers_what_git_tracks_and_nothing_else() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("file");
         let permit = |mode| fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();

@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mirror_keeps_files_under_the_names_of_their_hosts() {
+    fn mirror_has_files_below_the_names_of_their_hosts() {
         let url = "https://host.example/a/b.tar";
         assert_eq!(mirrored(url, "https://m.example/x/"), "https://m.example/x/host.example/a/b.tar");
         assert_eq!(mirrored(url, "file:///srv/m"), "file:///srv/m/host.example/a/b.tar");

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_told_apart_even_where_it_is_the_default_one() {
+    fn default_host_counts_as_a_host() {
         assert_eq!(Reference::parse("docker.io/rancher/pause:3.6").unwrap().host(), Some("docker.io"));
         assert_eq!(Reference::parse("rancher/pause:3.6").unwrap().host(), None);
         assert_eq!(Reference::parse("host:5000/pause:3.6").unwrap().host(), Some("host:5000"));

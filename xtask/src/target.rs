@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_architecture_answers_to_the_names_of_go_rpm_and_debian() {
+    fn names_of_go_rpm_and_debian_are_understood() {
         for name in ["arm64", "aarch64"] {
             assert_eq!(Target::named(name).unwrap().go, "arm64");
         }
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_architecture_is_refused_with_the_known_ones_named() {
+    fn unknown_architecture_names_the_known_ones() {
         let error = Target::named("sparc").unwrap_err().to_string();
         assert_eq!(error, "unknown architecture \"sparc\"; known are riscv64, arm64, amd64");
     }

@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_resolved_for_a_platform_is_compiled_there() {
+    fn only_crates_of_a_platform_are_compiled_there() {
         let json = r#"{
             "packages": [
                 { "id": "a", "name": "libc", "version": "0.2.1", "dependencies": [] },

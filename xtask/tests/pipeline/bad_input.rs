@@ -13,7 +13,7 @@ fn patch(find: &str) -> String {
 }
 
 #[test]
-fn what_is_wrong_with_the_command_line_is_said_before_anything_is_done() {
+fn wrong_command_lines_are_refused_first() {
     let place = Place::new();
     let nowhere = place.path("nowhere").display().to_string();
     let digest = format!("me/pause@sha256:{}", "0".repeat(64));
@@ -26,16 +26,16 @@ fn what_is_wrong_with_the_command_line_is_said_before_anything_is_done() {
     ];
     for (options, why) in cases {
         // No server answers at this port, so that continuing would fail in another way.
-        let told = place.usage_error(["--offline", "build", "--k3s", "v0.0.1+k3s1"].iter().chain(options));
-        assert!(told.contains(why), "{options:?}: {why:?} is missing: {told}");
+        let message = place.usage_error(["--offline", "build", "--k3s", "v0.0.1+k3s1"].iter().chain(options));
+        assert!(message.contains(why), "{options:?}: {why:?} is missing: {message}");
     }
-    let told = place.fails(["--offline", "build", "--k3s", "v0.0.1+k3s1", "--patches", &nowhere]);
-    assert!(told.contains(&nowhere), "{told}");
+    let message = place.fails(["--offline", "build", "--k3s", "v0.0.1+k3s1", "--patches", &nowhere]);
+    assert!(message.contains(&nowhere), "{message}");
     assert!(!place.work().exists());
 }
 
 #[test]
-fn a_malformed_patch_is_refused_with_its_file_and_place() {
+fn malformed_patch_is_named_with_its_line() {
     let place = Place::new();
     let directory = place.path("patches");
     std::fs::create_dir(&directory).unwrap();
@@ -47,14 +47,14 @@ fn a_malformed_patch_is_refused_with_its_file_and_place() {
         ("own.patch", "no diff at all\n", "own.patch"),
     ] {
         std::fs::write(directory.join(file), text).unwrap();
-        let told = place.fails(["build", "--sample", "--patches", directory.to_str().unwrap()]);
-        assert!(told.contains(file) && told.contains(why), "{why:?} is missing: {told}");
+        let message = place.fails(["build", "--sample", "--patches", directory.to_str().unwrap()]);
+        assert!(message.contains(file) && message.contains(why), "{why:?} is missing: {message}");
         std::fs::remove_file(directory.join(file)).unwrap();
     }
 }
 
 #[test]
-fn a_patch_that_bites_never_or_twice_stops_the_build_and_counts() {
+fn patch_with_another_count_stops_the_build() {
     let place = Place::new();
     let directory = place.path("patches");
     std::fs::create_dir(&directory).unwrap();
@@ -63,15 +63,15 @@ fn a_patch_that_bites_never_or_twice_stops_the_build_and_counts() {
         ("main", "should stand there once and"),
     ] {
         std::fs::write(directory.join("own.json"), patch(find)).unwrap();
-        let told = place.fails(["build", "--sample", "--patches", directory.to_str().unwrap()]);
-        assert!(told.contains("own.json") && told.contains(why), "{why:?} is missing: {told}");
-        assert!(told.contains("main.go"), "{told}");
+        let message = place.fails(["build", "--sample", "--patches", directory.to_str().unwrap()]);
+        assert!(message.contains("own.json") && message.contains(why), "{why:?} is missing: {message}");
+        assert!(message.contains("main.go"), "{message}");
         assert!(!place.work().join("riscv64/server").exists(), "compiling was begun");
     }
 }
 
 #[test]
-fn a_directory_of_patches_that_may_not_be_read_is_named() {
+fn unreadable_patch_directory_is_named() {
     let place = Place::new();
     let directory = place.path("patches");
     std::fs::create_dir(&directory).unwrap();
@@ -88,23 +88,26 @@ fn a_directory_of_patches_that_may_not_be_read_is_named() {
         false => &[],
     };
     let arguments = ["build", "--sample", "--patches", directory.to_str().unwrap()];
-    let told = failed(&place.under(words, arguments).output().unwrap());
+    let message = failed(&place.under(words, arguments).output().unwrap());
     permit(0o755);
-    assert!(told.contains(directory.to_str().unwrap()) && told.contains("Permission denied"), "{told}");
+    assert!(
+        message.contains(directory.to_str().unwrap()) && message.contains("Permission denied"),
+        "{message}"
+    );
 }
 
 #[test]
-fn a_go_that_is_too_old_or_broken_is_named_with_what_to_do() {
+fn old_or_broken_go_is_named_with_the_remedy() {
     for (script, found) in
         [("echo go1.19.8", "is go1.19.8, which cannot fetch"), ("exit 3", "ended with status 3")]
     {
         let mut place = Place::new();
         place.set("K3S_XTASK_CACHE", place.path("cache"));
         place.put_program("go", script);
-        let told = place.fails(["--offline", "build", "--sample"]);
+        let message = place.fails(["--offline", "build", "--sample"]);
         let go = place.program("go").display().to_string();
-        for said in [&go, found, "Any Go of 1.21 or newer will do", "cargo xtask doctor --fix"] {
-            assert!(told.contains(said), "{said:?} is missing: {told}");
+        for printed in [&go, found, "Any Go of 1.21 or newer will do", "cargo xtask doctor --fix"] {
+            assert!(message.contains(printed), "{printed:?} is missing: {message}");
         }
     }
 }
@@ -112,27 +115,27 @@ fn a_go_that_is_too_old_or_broken_is_named_with_what_to_do() {
 #[test]
 fn a_level_that_go_does_not_know_is_named() {
     let place = Place::new();
-    let told = place.fails(["build", "--sample", "--level", "rva99"]);
-    assert!(told.contains("invalid GORISCV64: must be rva20u64, rva22u64, rva23u64"), "{told}");
+    let message = place.fails(["build", "--sample", "--level", "rva99"]);
+    assert!(message.contains("invalid GORISCV64: must be rva20u64, rva22u64, rva23u64"), "{message}");
 }
 
 #[test]
-fn without_a_network_everything_that_is_missing_is_named_at_once() {
+fn offline_names_everything_that_is_missing() {
     let mut place = Place::new();
     place.set("K3S_XTASK_CACHE", place.path("cache"));
     // A zig of another version than the pinned one counts as missing.
     place.put_program("zig", "echo 0.1.0");
-    let told = place.fails(["--offline", "build", "--sample"]);
-    for said in ["zig 0.17.1 is not in the cache", "libseccomp-2.6.0.tar.gz is not in the cache"] {
-        assert!(told.contains(said), "{said:?} is missing: {told}");
+    let message = place.fails(["--offline", "build", "--sample"]);
+    for printed in ["zig 0.17.1 is not in the cache", "libseccomp-2.6.0.tar.gz is not in the cache"] {
+        assert!(message.contains(printed), "{printed:?} is missing: {message}");
     }
 }
 
 #[test]
-fn a_repository_whose_parts_are_missing_is_an_error_and_no_panic() {
+fn incomplete_repository_is_an_error() {
     let place = Place::new();
     let context = xtask::context::Context { root: place.path("nothing"), ..place.context() };
     let error = xtask::sample::prepare(context, xtask::sample::Layout::Embed).err().unwrap();
-    let told = xtask::error::chain(&error);
-    assert!(told.contains(Path::new(&place.path("nothing/sample")).to_str().unwrap()), "{told}");
+    let message = xtask::error::chain(&error);
+    assert!(message.contains(Path::new(&place.path("nothing/sample")).to_str().unwrap()), "{message}");
 }

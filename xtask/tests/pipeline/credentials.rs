@@ -49,12 +49,12 @@ fn a_mirrors_password_is_hidden() {
     place.set("K3S_XTASK_CACHE", place.path("cache"));
     // The host of the file itself, which has a password too.
     let file = with_password(&format!("{}/traefik/traefik-1.tgz", missing.url));
-    for (mirror, said) in [(&missing, "404"), (&page, "It is a web page")] {
+    for (mirror, printed) in [(&missing, "404"), (&page, "It is a web page")] {
         place.set("K3S_XTASK_MIRROR", with_password(&mirror.url));
         let output = place.xtask(["bump", "--file", &file]).output().unwrap();
         let text = says_nothing(&output);
         assert!(!output.status.success(), "{text}");
-        assert!(text.contains(said) && text.contains(&mirror.url), "{said}: {text}");
+        assert!(text.contains(printed) && text.contains(&mirror.url), "{printed}: {text}");
         assert!(!place.path("k3s.lock.json").exists(), "{text}");
     }
     keeps_nothing(&place);

@@ -1,8 +1,8 @@
 //! Tests of variables and settings in a user's environment that must not change the product.
 
+use super::fixtures;
 use super::needs;
 use super::place::{Place, failed, succeeded};
-use super::shop;
 use std::path::PathBuf;
 use std::process::Command;
 use xtask::context::{Context, Network};
@@ -90,9 +90,9 @@ fn hostile_settings_do_not_reach_the_product() {
         // The shell must not read the settings either.
         let mut command = place.under(words, arguments);
         super::place::succeeded(command.output().unwrap());
-        let version = shop::LAYOUTS.iter().find(|(name, _)| *name == layout).unwrap().1;
-        let product = shop::Product::read(place.dist().join(version).join("riscv64"), String::new());
-        assert_eq!(product.sums(), shop::product(layout, "riscv64").sums(), "{layout}");
+        let version = fixtures::LAYOUTS.iter().find(|(name, _)| *name == layout).unwrap().1;
+        let product = fixtures::Product::read(place.dist().join(version).join("riscv64"), String::new());
+        assert_eq!(product.sums(), fixtures::product(layout, "riscv64").sums(), "{layout}");
     }
 }
 
@@ -109,20 +109,21 @@ fn builds_where_temporary_files_cannot_be_executed() {
     let script = "mount -t tmpfs -o noexec tmpfs \"$TMPDIR\" && cp /bin/true \"$TMPDIR\" && \
                   ! \"$TMPDIR/true\" 2>/dev/null && exec \"$@\"";
     let words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"];
-    let arguments = ["build", "--sample", "--sample-layout", "bindata", "--arch", shop::host().go];
+    let arguments = ["build", "--sample", "--sample-layout", "bindata", "--arch", fixtures::host().go];
     super::place::succeeded(place.under(words, arguments).output().unwrap());
-    let version = shop::LAYOUTS.iter().find(|(name, _)| *name == "bindata").unwrap().1;
-    let product = shop::Product::read(place.dist().join(version).join(shop::host().go), String::new());
+    let version = fixtures::LAYOUTS.iter().find(|(name, _)| *name == "bindata").unwrap().1;
+    let product =
+        fixtures::Product::read(place.dist().join(version).join(fixtures::host().go), String::new());
     let checks: Vec<&str> = product.manifest.checks.iter().map(|check| check.what.as_str()).collect();
     assert_eq!(checks.last(), Some(&SERVER_STARTS), "{checks:?}");
 }
 
 #[test]
-fn the_hostile_settings_are_such_that_a_plain_go_would_follow_them() {
+fn plain_go_follows_the_hostile_settings() {
     let mut go = Command::new("go");
     go.args(["env", "GOARCH", "CC"]).env("GOARCH", "386").env("CC", "/bin/false");
-    let (told, _) = super::place::succeeded(go.output().unwrap());
-    assert_eq!(told, "386\n/bin/false\n");
+    let (message, _) = super::place::succeeded(go.output().unwrap());
+    assert_eq!(message, "386\n/bin/false\n");
 }
 
 #[test]
@@ -189,8 +190,8 @@ fn settings_in_the_way_are_named() {
         (vec!["PIP_REQUIRE_VIRTUALENV=1", &empty_cache], &PLAN, "PIP_REQUIRE_VIRTUALENV=0"),
     ] {
         let words = ["env"].into_iter().chain(settings);
-        let told = failed(&place.under(words, arguments).output().unwrap());
-        assert!(told.contains(named), "{named}\n{told}");
+        let message = failed(&place.under(words, arguments).output().unwrap());
+        assert!(message.contains(named), "{named}\n{message}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tests of the last check of a product, with components that are wrong in one detail each.
 
 use super::place::Place;
-use super::{shop, wrapper};
+use super::{fixtures, wrapper};
 use std::path::{Path, PathBuf};
 use xtask::k3s::{Build, bundle};
 use xtask::product::check;
@@ -29,8 +29,8 @@ pub fn verdict(build: &Build, component: Component, path: PathBuf) -> String {
 fn paths_of_the_build_machine_are_refused() {
     let place = Place::new();
     let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let build = shop::prepare(&selection, ARCH, None);
-    let pause = shop::product("embed", ARCH).directory.join("pause");
+    let build = fixtures::prepare(&selection, ARCH, None);
+    let pause = fixtures::product("embed", ARCH).directory.join("pause");
     assert_eq!(verdict(&build, Component::Pause, pause.clone()), "");
 
     let context = build.context;
@@ -46,9 +46,9 @@ fn paths_of_the_build_machine_are_refused() {
     ];
     for leak in leaks {
         let text = leak.to_str().unwrap();
-        let told = verdict(&build, Component::Pause, with_text(&place, &pause, text.as_bytes()));
-        let path = told.strip_prefix("pause contains a path of this machine: ").unwrap_or_default();
-        assert!(!path.is_empty() && text.starts_with(path), "{text}: {told}");
+        let message = verdict(&build, Component::Pause, with_text(&place, &pause, text.as_bytes()));
+        let path = message.strip_prefix("pause contains a path of this machine: ").unwrap_or_default();
+        assert!(!path.is_empty() && text.starts_with(path), "{text}: {message}");
     }
 }
 
@@ -56,17 +56,17 @@ fn paths_of_the_build_machine_are_refused() {
 fn server_must_name_our_pause_image_alone() {
     let place = Place::new();
     let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let mut build = shop::prepare(&selection, ARCH, None);
-    shop::product("embed", ARCH);
-    let server = shop::result(ARCH, "server", "k3s").join("k3s");
+    let mut build = fixtures::prepare(&selection, ARCH, None);
+    fixtures::product("embed", ARCH);
+    let server = fixtures::result(ARCH, "server", "k3s").join("k3s");
     assert_eq!(verdict(&build, Component::Server, server.clone()), "");
 
     let both = with_text(&place, &server, b"rancher/mirrored-pause:3.6");
     assert_eq!(verdict(&build, Component::Server, both), "the server still names rancher/mirrored-pause");
 
     build.options.builtin_pause = xtask::k3s::Presence::LeftOut;
-    let told = verdict(&build, Component::Server, server.clone());
-    assert_eq!(told, "the server carries a pause image: true, wanted: false");
+    let message = verdict(&build, Component::Server, server.clone());
+    assert_eq!(message, "the server carries a pause image: true, wanted: false");
 
     build.options.pause_image = xtask::reference::Reference::parse("me/pause:1").unwrap();
     assert_eq!(
@@ -79,18 +79,18 @@ fn server_must_name_our_pause_image_alone() {
 fn component_for_another_machine_is_refused() {
     let place = Place::new();
     let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let build = shop::prepare(&selection, ARCH, None);
-    let told = verdict(&build, Component::Pause, env!("CARGO_BIN_EXE_xtask").into());
-    assert!(told.starts_with("pause (") && told.contains("it is for ELF machine"), "{told}");
+    let build = fixtures::prepare(&selection, ARCH, None);
+    let message = verdict(&build, Component::Pause, env!("CARGO_BIN_EXE_xtask").into());
+    assert!(message.starts_with("pause (") && message.contains("it is for ELF machine"), "{message}");
 }
 
 #[test]
 fn bundle_must_be_complete() {
     let place = Place::new();
     let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let mut build = shop::prepare(&selection, ARCH, None);
-    shop::product("embed", ARCH);
-    let bundle = shop::result(ARCH, "bundle", bundle::ARCHIVE).join(bundle::ARCHIVE);
+    let mut build = fixtures::prepare(&selection, ARCH, None);
+    fixtures::product("embed", ARCH);
+    let bundle = fixtures::result(ARCH, "bundle", bundle::ARCHIVE).join(bundle::ARCHIVE);
     assert_eq!(verdict(&build, Component::Bundle, bundle.clone()), "");
 
     let entries = wrapper::unpack(&std::fs::read(&bundle).unwrap());
@@ -112,28 +112,28 @@ fn bundle_must_be_complete() {
     let half = place.path("half");
     let bytes = std::fs::read(&bundle).unwrap();
     std::fs::write(&half, &bytes[..bytes.len() / 2]).unwrap();
-    let told = verdict(&build, Component::Bundle, half);
-    assert!(told.starts_with("k3s would not unpack the bundle"), "{told}");
+    let message = verdict(&build, Component::Bundle, half);
+    assert!(message.starts_with("k3s would not unpack the bundle"), "{message}");
 }
 
 #[test]
 fn binary_above_upstreams_limit_is_refused() {
     let place = Place::new();
     let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let mut build = shop::prepare(&selection, ARCH, None);
-    let binary = shop::product("embed", ARCH).directory.join(build.target.k3s_binary());
+    let mut build = fixtures::prepare(&selection, ARCH, None);
+    let binary = fixtures::product("embed", ARCH).directory.join(build.target.k3s_binary());
     assert_eq!(verdict(&build, Component::Binary, binary.clone()), "");
     build.facts.max_binary_mib = Some(1);
-    let told = verdict(&build, Component::Binary, binary);
-    assert!(told.contains("upstream allows 1048576 (scripts/binary_size_check.sh)"), "{told}");
+    let message = verdict(&build, Component::Binary, binary);
+    assert!(message.contains("upstream allows 1048576 (scripts/binary_size_check.sh)"), "{message}");
 }
 
 #[test]
 fn window_that_k3s_cannot_unpack_is_refused() {
     let place = Place::new();
     let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let mut build = shop::prepare(&selection, ARCH, None);
+    let mut build = fixtures::prepare(&selection, ARCH, None);
     build.facts.recipe.zstd = Some((16, 26));
-    let told = xtask::k3s::bundle::step(&build).err().unwrap().to_string();
-    assert!(told.contains("a window of 2^26, which k3s cannot unpack"), "{told}");
+    let message = xtask::k3s::bundle::step(&build).err().unwrap().to_string();
+    assert!(message.contains("a window of 2^26, which k3s cannot unpack"), "{message}");
 }

@@ -1,16 +1,16 @@
 //! Test of a release from upstream's repository, with all that belongs to it, with and without a network.
 
 use super::credentials::{SECRET, keeps_nothing, with_password};
+use super::fixtures::Product;
 use super::http::{self, Server};
 use super::place::{self, Place, succeeded};
-use super::shop::Product;
-use super::upstream::{TAG, Upstream, make_repository, said};
+use super::upstream::{TAG, Upstream, make_repository, printed};
 use std::path::{Path, PathBuf};
 use xtask::upstream::release::Origin;
 use xtask::upstream::release::UPSTREAM;
 
 #[test]
-fn a_release_is_built_over_http_then_locked_then_without_a_network() {
+fn release_is_built_over_http_then_offline() {
     let upstream = Upstream::new();
     let mut place = upstream.place();
     // The stand-ins for remote servers are written as the sample writes them.
@@ -30,7 +30,7 @@ fn a_release_is_built_over_http_then_locked_then_without_a_network() {
     place.set("K3S_XTASK_MIRROR", with_password(&files.url));
     borrow_toolchains(&mut place, &laid_out);
 
-    let planned = said(&place, &["build", "--k3s", TAG, "--dry-run"]);
+    let planned = printed(&place, &["build", "--k3s", TAG, "--dry-run"]);
     for unlocked in [TAG, "v1.9.0-k3s1-sample", "k3s-root-riscv64.tar", "traefik-crd"] {
         let mut lines = planned.lines().filter(|line| line.starts_with("not locked yet: "));
         assert!(lines.any(|line| line.contains(unlocked)), "{unlocked}\n{planned}");
@@ -38,7 +38,7 @@ fn a_release_is_built_over_http_then_locked_then_without_a_network() {
     assert!(!place.path("k3s.lock.json").exists());
 
     let build = ["build", "--k3s", TAG];
-    let first = said(&place, &build);
+    let first = printed(&place, &build);
     for locked in [TAG, "v1.9.0-k3s1-sample", "v1.9.0-flannel1-sample", "k3s-root-riscv64.tar", "traefik-crd"]
     {
         assert!(
@@ -47,27 +47,27 @@ fn a_release_is_built_over_http_then_locked_then_without_a_network() {
         );
     }
     assert!(!first.contains(SECRET), "{first}");
-    let product = |told: String| Product::read(place.dist().join(TAG).join("riscv64"), told);
+    let product = |message: String| Product::read(place.dist().join(TAG).join("riscv64"), message);
     let (manifest, sums) = (product(first).manifest, product(String::new()).sums());
     assert_eq!((manifest.origin, manifest.commit), (Origin::Release, upstream.commit(TAG)));
     assert!(manifest.incomplete.is_empty());
 
     std::fs::remove_dir_all(place.path("target")).unwrap();
     let asked = files.requests().len() + upstream.server.requests().len();
-    let second = said(&place, &["build", "--k3s", TAG, "--locked"]);
+    let second = printed(&place, &["build", "--k3s", TAG, "--locked"]);
     assert!(!second.contains("locked "), "{second}");
     std::fs::remove_dir_all(place.path("target")).unwrap();
     // Without a network, a release line means the newest of its tags that are locked.
-    said(&place, &["--offline", "build", "--k3s", "v0.35"]);
+    printed(&place, &["--offline", "build", "--k3s", "v0.35"]);
     assert_eq!(product(String::new()).sums(), sums);
     assert_eq!(files.requests().len() + upstream.server.requests().len(), asked);
 
-    all_that_is_missing_is_told_at_once(&place);
+    everything_missing_is_named(&place);
 
     // The same commit in a tree has the same version, but that does not make it a release.
     let source = upstream.directory.path().join("k3s");
     let of_tree = ["build", "--source", source.to_str().unwrap(), "--ref", TAG];
-    said(&place, &of_tree);
+    printed(&place, &of_tree);
     let manifest = product(String::new()).manifest;
     assert_eq!((manifest.origin, manifest.commit), (Origin::Tree, upstream.commit(TAG)));
 
@@ -79,15 +79,15 @@ fn a_release_is_built_over_http_then_locked_then_without_a_network() {
 
     // The password in a tree's URL must appear nowhere, like the mirror's.
     let source = with_password(&format!("{}/k3s/.git", upstream.server.url));
-    let told = said(&place, &["build", "--source", &source, "--ref", TAG]);
-    assert!(!told.contains(SECRET), "{told}");
+    let message = printed(&place, &["build", "--source", &source, "--ref", TAG]);
+    assert!(!message.contains(SECRET), "{message}");
     assert!(files.requests().iter().all(|request| request.headers.contains_key("authorization")));
     keeps_nothing(&place);
 }
 
 /// Checks that a build without the fetched files reports all missing ones at once, and restores the files.
 #[track_caller]
-fn all_that_is_missing_is_told_at_once(place: &Place) {
+fn everything_missing_is_named(place: &Place) {
     let git = place.path("cache/git");
     std::fs::rename(place.path("cache/downloads"), place.path("downloads")).unwrap();
     std::fs::rename(&git, place.path("git")).unwrap();
@@ -98,7 +98,7 @@ fn all_that_is_missing_is_told_at_once(place: &Place) {
         }
     }
     std::fs::remove_dir_all(place.path("target")).unwrap();
-    let told = place.fails(["--offline", "build", "--k3s", TAG]);
+    let message = place.fails(["--offline", "build", "--k3s", TAG]);
     for missing in [
         "refs/tags/v1.9.0-k3s1-sample of https://github.com/rancher/plugins",
         "refs/tags/v1.9.0-flannel1-sample of https://github.com/flannel-io/cni-plugin",
@@ -107,7 +107,7 @@ fn all_that_is_missing_is_told_at_once(place: &Place) {
         "traefik-0.35.0+up0.35.0.tgz is not in the cache",
         "traefik-crd-0.35.0+up0.35.0.tgz is not in the cache",
     ] {
-        assert!(told.contains(missing), "{missing:?} is missing: {told}");
+        assert!(message.contains(missing), "{missing:?} is missing: {message}");
     }
     std::fs::rename(place.path("downloads"), place.path("cache/downloads")).unwrap();
     std::fs::remove_dir_all(&git).unwrap();

@@ -1,7 +1,7 @@
 //! Tests of fetched repositories with parallel builds, killed ones, settings of the user's and a lost network.
 
 use super::place::{Place, succeeded};
-use super::upstream::{TAG, Upstream, said};
+use super::upstream::{TAG, Upstream, printed};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader, Read};
@@ -52,13 +52,13 @@ fn repository_appears_complete_and_is_fetched_once() {
     assert_eq!(cached(&place, ".git"), Vec::<PathBuf>::new(), "a repository is seen before it is complete");
     let mut second = start();
     let mut messages = BufReader::new(second.stderr.take().unwrap());
-    let mut heard = String::new();
-    while !heard.contains(&format!("waiting for process {}", first.id())) {
-        assert!(messages.read_line(&mut heard).unwrap() > 0, "the second command did not wait:\n{heard}");
+    let mut output = String::new();
+    while !output.contains(&format!("waiting for process {}", first.id())) {
+        assert!(messages.read_line(&mut output).unwrap() > 0, "the second command did not wait:\n{output}");
     }
     std::fs::write(&go_on, "").unwrap();
-    messages.read_to_string(&mut heard).unwrap();
-    assert!(second.wait().unwrap().success(), "{heard}");
+    messages.read_to_string(&mut output).unwrap();
+    assert!(second.wait().unwrap().success(), "{output}");
     succeeded(first.wait_with_output().unwrap());
     assert_eq!(std::fs::read_to_string(fetches).unwrap().lines().count(), 1);
 }
@@ -88,7 +88,7 @@ fn killed_fetch_is_not_in_the_way_of_the_next() {
         assert_eq!(cached(&place, "/shallow.lock").len(), 1, "{signal}: git has no lock file");
         kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
         assert!(!child.wait().unwrap().success());
-        said(&place, &images);
+        printed(&place, &images);
     }
 }
 
@@ -96,14 +96,14 @@ fn killed_fetch_is_not_in_the_way_of_the_next() {
 fn leftovers_and_broken_repositories_are_replaced() {
     let upstream = Upstream::new();
     let place = upstream.place();
-    said(&place, &["images", "--k3s", TAG]);
+    printed(&place, &["images", "--k3s", TAG]);
     let [repository] = cached(&place, ".git").try_into().unwrap();
     let leftover = repository.parent().unwrap().join("fetching-killed");
     std::fs::create_dir(&leftover).unwrap();
     for half_made in [repository.join("objects"), repository.join("HEAD")] {
         let _ = std::fs::remove_dir_all(&half_made);
         let _ = std::fs::remove_file(&half_made);
-        said(&place, &["images", "--k3s", TAG]);
+        printed(&place, &["images", "--k3s", TAG]);
         assert!(half_made.exists(), "{}", half_made.display());
     }
     assert!(!leftover.exists());
@@ -142,8 +142,8 @@ fn short_commit_id_is_looked_up_or_explained() {
     let message = place.fails(["images", "--source", &url, "--ref", short]);
     assert!(message.contains(&format!("{url} has no branch or tag {short}")), "{message}");
     assert!(message.contains("whole commit ids only (40 hexadecimal digits)"), "{message}");
-    said(&place, &["images", "--source", &url]);
-    said(&place, &["images", "--source", &url, "--ref", short]);
+    printed(&place, &["images", "--source", &url]);
+    printed(&place, &["images", "--source", &url, "--ref", short]);
     let message = place.fails(["images", "--source", &url, "--ref", "elsewhere"]);
     assert!(message.contains("has no branch or tag elsewhere") && !message.contains("whole"), "{message}");
 }

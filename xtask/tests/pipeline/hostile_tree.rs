@@ -1,8 +1,8 @@
 //! Tests of malicious trees and archives: their files stay apart from ours, and nothing outside of our directories
 //! is written or read.
 
+use super::fixtures;
 use super::place::{Place, failed};
-use super::shop;
 use super::upstream::make_repository;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -67,7 +67,7 @@ fn patches_may_add_files_named_as_our_state_files() {
     });
     std::fs::write(patches.join("own.patch"), added.concat()).unwrap();
     let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let tree = shop::make_tree(&shop::prepare(&selection, ARCH, Some(&patches))).unwrap();
+    let tree = fixtures::make_tree(&fixtures::prepare(&selection, ARCH, Some(&patches))).unwrap();
     for name in OURS {
         assert_eq!(std::fs::read_to_string(tree.join(name)).unwrap(), "theirs\n", "{name}");
     }
@@ -84,10 +84,11 @@ fn links_that_lead_out_of_a_tree_are_refused() {
             symlink(&target, source.join(name)).unwrap();
         });
         for command in [&["images"][..], &["patch", "--check"], &["build", "--dry-run"]] {
-            let told = failed(&place.xtask(command.iter().chain(&["--source", &source])).output().unwrap());
-            let said =
+            let message =
+                failed(&place.xtask(command.iter().chain(&["--source", &source])).output().unwrap());
+            let printed =
                 format!("{name} is a symbolic link to {}, which leads out of its tree", target.display());
-            assert!(told.contains(&said), "{command:?}: {told}");
+            assert!(message.contains(&printed), "{command:?}: {message}");
         }
         assert_intact(&victim);
     }
@@ -118,7 +119,7 @@ fn assets_are_not_written_through_links() {
     ];
     let place = Place::new();
     let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let mut build = shop::prepare(&selection, ARCH, None);
+    let mut build = fixtures::prepare(&selection, ARCH, None);
     let intact = build.patched.tree.clone();
     for (index, (link, target)) in links.into_iter().enumerate() {
         let checkout = place.path(format!("checkout-{index}"));
@@ -127,7 +128,7 @@ fn assets_are_not_written_through_links() {
         std::fs::write(checkout.join("docs/file"), "theirs").unwrap();
         replace(&checkout.join(link), Path::new(target));
         build.patched.tree = checkout;
-        let error = format!("{:#}", shop::make_tree(&build).expect_err(link));
+        let error = format!("{:#}", fixtures::make_tree(&build).expect_err(link));
         assert!(error.contains(link) && error.contains("is a symbolic link"), "{link}: {error}");
     }
 }
@@ -178,7 +179,7 @@ fn bundle_is_not_written_through_links_of_k3s_root() {
     let place = Place::new();
     let victim = victim(&place);
     let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let build = shop::prepare(&selection, ARCH, None);
+    let build = fixtures::prepare(&selection, ARCH, None);
     let made = bundle_with(&build, |bin| {
         for name in ["k3s", "cni", "check-config", "kubectl", ".sha256sums", ".links"] {
             symlink(&victim, bin.join(name)).unwrap();
@@ -190,11 +191,11 @@ fn bundle_is_not_written_through_links_of_k3s_root() {
 }
 
 #[test]
-fn bundle_is_not_written_through_a_directory_of_k3s_root() {
+fn bundle_is_not_written_through_directories() {
     let place = Place::new();
     let victim = victim(&place);
     let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let build = shop::prepare(&selection, ARCH, None);
+    let build = fixtures::prepare(&selection, ARCH, None);
     let outside = victim.parent().unwrap();
     let error = bundle_with(&build, |bin| symlink(outside, bin.join("aux")).unwrap()).unwrap_err();
     assert!(format!("{error:#}").contains("bin/aux is a symbolic link"), "{error:#}");

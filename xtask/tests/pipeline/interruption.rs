@@ -1,7 +1,7 @@
 //! Tests of builds that are interrupted: no process of them continues, and the next run succeeds.
 
 use super::place::{Place, failed};
-use super::{needs, shop, wait};
+use super::{fixtures, needs, wait};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::{BufRead, BufReader};
@@ -84,7 +84,7 @@ fn no_child_outlives_a_build_however_it_is_ended() {
 }
 
 #[test]
-fn a_build_that_is_killed_after_every_step_ends_with_the_same_bytes() {
+fn killed_after_every_step_gives_the_same_bytes() {
     let mut place = Place::new();
     let elsewhere = place.path("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();
@@ -105,15 +105,15 @@ fn a_build_that_is_killed_after_every_step_ends_with_the_same_bytes() {
             }
             None => {
                 assert!(build.0.wait().unwrap().success());
-                break shop::build(&place, &[]);
+                break fixtures::build(&place, &[]);
             }
         }
     };
     assert!(killed_after.len() >= 10, "{killed_after:?}");
-    let sums = shop::product("embed", "riscv64").sums();
+    let sums = fixtures::product("embed", "riscv64").sums();
     assert_eq!(product.sums(), sums);
     // The moment at which a product appears is too short to hit: the build is ended before it and after it.
-    let version = place.dist().join(shop::LAYOUTS[0].1);
+    let version = place.dist().join(fixtures::LAYOUTS[0].1);
     for product_is_there in [false, true] {
         if !product_is_there {
             std::fs::remove_dir_all(version.join("riscv64")).unwrap();
@@ -122,7 +122,7 @@ fn a_build_that_is_killed_after_every_step_ends_with_the_same_bytes() {
             std::fs::create_dir_all(version.join(stale)).unwrap();
             std::fs::write(version.join(stale).join("k3s-riscv64"), "half").unwrap();
         }
-        assert_eq!(shop::build(&place, &[]).sums(), sums);
+        assert_eq!(fixtures::build(&place, &[]).sums(), sums);
         let left = place.files().into_keys().filter(|name| !name.contains("/riscv64/"));
         assert_eq!(left.collect::<Vec<_>>(), [""; 0], "{product_is_there}");
     }
@@ -133,39 +133,39 @@ fn a_build_that_is_killed_after_every_step_ends_with_the_same_bytes() {
 }
 
 #[test]
-fn a_full_disk_is_one_clear_error_and_with_room_the_build_goes_on() {
+fn full_disk_is_an_error_and_the_build_resumes() {
     if !needs::namespaces("builds on a full disk") {
         return;
     }
     let place = Place::new();
-    let told = place.path("told");
-    std::fs::create_dir_all(&told).unwrap();
+    let message = place.path("message");
+    std::fs::create_dir_all(&message).unwrap();
     std::fs::create_dir_all(place.path("target")).unwrap();
     let sizes = ["1m", "4m", "8m", "12m", "16m", "20m", "24m", "28m", "32m", "500m"];
     let script = "mount -t tmpfs -o size=1m tmpfs \"$CARGO_TARGET_DIR\" || exit 99
         for size in $SIZES; do
             mount -o remount,size=$size \"$CARGO_TARGET_DIR\" || exit 98
-            \"$@\" >/dev/null 2>\"$TOLD/$size\" && break
-            echo $? >\"$TOLD/$size.status\"
-            find \"$CARGO_TARGET_DIR/dist\" -type f >\"$TOLD/$size.left\" 2>/dev/null
+            \"$@\" >/dev/null 2>\"$MESSAGES/$size\" && break
+            echo $? >\"$MESSAGES/$size.status\"
+            find \"$CARGO_TARGET_DIR/dist\" -type f >\"$MESSAGES/$size.left\" 2>/dev/null
         done
-        cp \"$CARGO_TARGET_DIR\"/dist/*/riscv64/SHA256SUMS \"$TOLD\"";
+        cp \"$CARGO_TARGET_DIR\"/dist/*/riscv64/SHA256SUMS \"$MESSAGES\"";
     let words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"];
     let mut command = place.under(words, ["build", "--sample"]);
-    let output = command.env("TOLD", &told).env("SIZES", sizes.join(" ")).output().unwrap();
+    let output = command.env("MESSAGES", &message).env("SIZES", sizes.join(" ")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let read = |name: &str| std::fs::read_to_string(told.join(name)).unwrap_or_default();
+    let read = |name: &str| std::fs::read_to_string(message.join(name)).unwrap_or_default();
     let failures: Vec<_> = sizes.iter().filter(|size| !read(&format!("{size}.status")).is_empty()).collect();
     assert!(failures.len() >= 4, "the sizes are too large: {failures:?}");
     for size in failures {
-        let said = read(size);
-        assert_eq!(read(&format!("{size}.status")).trim(), "1", "{size}: {said}");
-        let errors = said.lines().filter(|line| line.starts_with("error: ")).count();
-        assert_eq!(errors, 1, "{size}: {said}");
-        assert!(said.to_lowercase().contains("no space left on device"), "{size}: {said}");
+        let printed = read(size);
+        assert_eq!(read(&format!("{size}.status")).trim(), "1", "{size}: {printed}");
+        let errors = printed.lines().filter(|line| line.starts_with("error: ")).count();
+        assert_eq!(errors, 1, "{size}: {printed}");
+        assert!(printed.to_lowercase().contains("no space left on device"), "{size}: {printed}");
         assert_eq!(read(&format!("{size}.left")), "", "{size}");
     }
-    assert_eq!(read("SHA256SUMS"), shop::product("embed", "riscv64").sums());
+    assert_eq!(read("SHA256SUMS"), fixtures::product("embed", "riscv64").sums());
 }
 
 #[test]
@@ -174,6 +174,6 @@ fn a_directory_that_cannot_be_written_to_is_named() {
     std::fs::write(place.path("file"), "").unwrap();
     place.set("CARGO_TARGET_DIR", place.path("file"));
     let output = place.xtask(["build", "--sample"]).output().unwrap();
-    let told = failed(&output);
-    assert!(told.contains(place.path("file").to_str().unwrap()), "{told}");
+    let message = failed(&output);
+    assert!(message.contains(place.path("file").to_str().unwrap()), "{message}");
 }

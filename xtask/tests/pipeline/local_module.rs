@@ -1,7 +1,7 @@
 //! Modules that go.mod replaces by directories of the tree.
 
+use super::fixtures::{self, Product};
 use super::place::Place;
-use super::shop::{self, Product};
 use super::upstream::sample;
 use std::path::{Path, PathBuf};
 use xtask::product::load::NOTICES;
@@ -89,7 +89,7 @@ fn local_modules_are_compiled_labelled_and_vendored() {
         _ => text,
     };
     let patches = patches(&place, &[CONTAINERD, RUNC, LOGRUS], changed);
-    let product = shop::build(&place, &["--patches", patches.to_str().unwrap()]);
+    let product = fixtures::build(&place, &["--patches", patches.to_str().unwrap()]);
 
     let manifest = &product.manifest;
     let local: Vec<String> = manifest.local_modules().map(ToString::to_string).collect();
@@ -115,7 +115,7 @@ fn local_modules_are_compiled_labelled_and_vendored() {
     assert!(report.contains("modules that are not upstream"), "the report does not say so");
 
     let selection = xtask::sample::prepare(place.context(), Layout::Embed).unwrap();
-    let build = shop::prepare(&selection, "riscv64", Some(&patches));
+    let build = fixtures::prepare(&selection, "riscv64", Some(&patches));
     let vendored = xtask::vendoring::gather::run(&build).unwrap();
     let again = Place::new();
     let options = [vendored.as_os_str(), "--patches".as_ref(), patches.as_os_str()];
@@ -136,8 +136,8 @@ fn directories_outside_of_the_tree_are_refused() {
     ] {
         let replace = format!("\nreplace github.com/sirupsen/logrus => {directory}\n\nreplace (\n");
         write_patch(&patches, &[go_mod("\nreplace (\n", &replace)]);
-        let told = place.fails(options);
+        let message = place.fails(options);
         let what = format!("go.mod replaces github.com/sirupsen/logrus by the directory {directory}");
-        assert!(told.contains(&what) && told.contains(why), "{told}");
+        assert!(message.contains(&what) && message.contains(why), "{message}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::needs;
 use super::place::{Place, succeeded};
-use super::upstream::{make_repository, said};
+use super::upstream::{make_repository, printed};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -48,13 +48,13 @@ fn uncommitted_changes_stop_the_build() {
         for part in [&path, change, "git stash --include-untracked", "--ref HEAD"] {
             assert!(message.contains(part), "{part:?} is missing: {message}");
         }
-        let message = said(&place, &["images", "--source", &path, "--ref", "HEAD"]);
+        let message = printed(&place, &["images", "--source", &path, "--ref", "HEAD"]);
         assert!(message.contains("--ref HEAD is built without") && message.contains(change), "{message}");
     }
 }
 
 #[test]
-fn changes_of_other_commits_and_ignored_files_are_no_matter() {
+fn other_commits_and_ignored_files_do_not_matter() {
     let place = Place::new();
     let source = source(&place);
     // Line ends that git converts are not changes.
@@ -66,9 +66,9 @@ fn changes_of_other_commits_and_ignored_files_are_no_matter() {
     std::fs::create_dir(source.join("bin")).unwrap();
     std::fs::write(source.join("bin/k3s"), "").unwrap();
     let path = source.to_str().unwrap();
-    said(&place, &["images", "--source", path]);
+    printed(&place, &["images", "--source", path]);
     std::fs::write(source.join("go.mod"), "module x").unwrap();
-    let message = said(&place, &["images", "--source", path, "--ref", "HEAD~"]);
+    let message = printed(&place, &["images", "--source", path, "--ref", "HEAD~"]);
     assert!(!message.contains("is built without"), "{message}");
 }
 
@@ -79,7 +79,7 @@ fn bare_and_shallow_repositories_are_built() {
     let url = format!("file://{}", source.display());
     for (name, options) in [("bare", "--bare"), ("shallow", "--depth=1")] {
         git(&place.path(""), &["clone", "--quiet", options, &url, name]);
-        said(&place, &["images", "--source", place.path(name).to_str().unwrap()]);
+        printed(&place, &["images", "--source", place.path(name).to_str().unwrap()]);
     }
 }
 
@@ -140,7 +140,7 @@ fn repository_of_another_user_is_trusted_on_request() {
     assert!(message.contains(&format!("uid {OTHER}")) && message.contains(&remedy), "{message}");
     assert!(!message.contains("git init"), "{message}");
     std::fs::write(place.path(".gitconfig"), format!("[safe]\n directory = {}\n", source.display())).unwrap();
-    said(&place, &["images", "--source", source.to_str().unwrap()]);
+    printed(&place, &["images", "--source", source.to_str().unwrap()]);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn releases_before_v1_30_are_refused() {
         );
     };
     builds("v0.30.0-k3s");
-    said(&place, &["patch", "--check", "--source", path]);
+    printed(&place, &["patch", "--check", "--source", path]);
     builds("v0.29.15-k3s");
     for arguments in [&["patch", "--check", "--source", path], &["build", "--dry-run", "--source", path]] {
         let message = place.fails(arguments);

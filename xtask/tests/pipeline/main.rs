@@ -10,7 +10,7 @@ mod http;
 mod needs;
 #[path = "../support/place.rs"]
 mod place;
-mod shop;
+mod fixtures;
 mod upstream;
 #[path = "../support/wait.rs"]
 mod wait;
@@ -32,7 +32,7 @@ mod programs;
 mod reproducibility;
 mod run_check;
 mod server;
-mod side_by_side;
+mod parallel;
 mod sources;
 mod steps;
 mod wrapper;

@@ -1,7 +1,7 @@
 //! Tests of the tree that is compiled: a patch reaches what the compiler reads.
 
+use super::fixtures;
 use super::place::Place;
-use super::shop;
 use std::path::{Path, PathBuf};
 use xtask::k3s::Build;
 use xtask::k3s::charts::{self, Charts};
@@ -37,7 +37,8 @@ fn assert_patched(file: &Path) {
 fn patched_manifest_is_embedded() {
     let place = Place::new();
     let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let tree = shop::make_tree(&shop::prepare(&selection, ARCH, Some(&patch_of_manifest(&place)))).unwrap();
+    let tree =
+        fixtures::make_tree(&fixtures::prepare(&selection, ARCH, Some(&patch_of_manifest(&place)))).unwrap();
     assert_patched(&tree.join("pkg/deploy/embed/coredns.yaml"));
 }
 
@@ -55,14 +56,14 @@ fn with_committed_charts<'a>(place: &Place, mut build: Build<'a>, count: usize) 
 }
 
 #[test]
-fn patched_manifest_is_generated_beside_committed_charts() {
+fn patched_manifest_keeps_committed_charts() {
     let place = Place::new();
     let selection = sample::prepare(place.context(), Layout::Bindata).unwrap();
-    let build = shop::prepare(&selection, ARCH, Some(&patch_of_manifest(&place)));
+    let build = fixtures::prepare(&selection, ARCH, Some(&patch_of_manifest(&place)));
     let build = with_committed_charts(&place, build, 2);
     assert_eq!(charts::origin(&build).unwrap(), Charts::InTree);
 
-    let tree = shop::make_tree(&build).unwrap();
+    let tree = fixtures::make_tree(&build).unwrap();
     assert_patched(&tree.join("pkg/deploy/zz_generated_bindata.go"));
     let committed = |tree: &Path| std::fs::read_to_string(tree.join(COMMITTED_CHARTS)).unwrap();
     assert_eq!(committed(&tree), committed(&build.patched.tree));
@@ -72,7 +73,7 @@ fn patched_manifest_is_generated_beside_committed_charts() {
 fn charts_are_downloaded_where_one_is_not_committed() {
     let place = Place::new();
     let selection = sample::prepare(place.context(), Layout::Bindata).unwrap();
-    let build = with_committed_charts(&place, shop::prepare(&selection, ARCH, None), 1);
+    let build = with_committed_charts(&place, fixtures::prepare(&selection, ARCH, None), 1);
     assert_eq!(charts::origin(&build).unwrap(), Charts::Download);
 }
 

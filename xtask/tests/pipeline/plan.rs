@@ -5,20 +5,20 @@ use std::path::PathBuf;
 use xtask::pins::Pins;
 
 #[test]
-fn the_plan_of_the_layout_with_go_embed_is_the_agreed_one() {
-    hold_against_snapshot("embed");
+fn plan_with_go_embed_is_the_snapshot() {
+    assert_snapshot("embed");
 }
 
 #[test]
-fn the_plan_of_the_layout_with_go_bindata_is_the_agreed_one() {
-    hold_against_snapshot("bindata");
+fn plan_with_go_bindata_is_the_snapshot() {
+    assert_snapshot("bindata");
 }
 
 /// Environment variable that, with any value, makes the tests rewrite the snapshots.
 const UPDATE: &str = "UPDATE_SNAPSHOTS";
 
 #[track_caller]
-fn hold_against_snapshot(layout: &str) {
+fn assert_snapshot(layout: &str) {
     let place = Place::new();
     let plan = place.succeeds(["build", "--sample", "--sample-layout", layout, "--dry-run"]);
     let found = without_what_may_change(&plan);
@@ -49,13 +49,13 @@ fn without_what_may_change(plan: &str) -> String {
             (_, Some((before, _))) => before.to_owned() + "], run",
             _ => line.replace(&pins.zig.version, "<zig>").replace(&pins.libseccomp.version, "<libseccomp>"),
         };
-        without_sums(&line) + "\n"
+        without_digests(&line) + "\n"
     });
     lines.collect()
 }
 
 /// Replaces the runs of hexadecimal digits in a line that can only be checksums or commits by a placeholder.
-fn without_sums(line: &str) -> String {
+fn without_digests(line: &str) -> String {
     let mut text = String::new();
     let mut rest = line;
     while let Some(begin) = rest.find(|c: char| c.is_ascii_hexdigit()) {
@@ -75,11 +75,11 @@ fn without_sums(line: &str) -> String {
 }
 
 #[test]
-fn sums_and_commits_are_told_from_other_words() {
+fn digests_and_commits_are_replaced() {
     let sum = "0123456789abcdef".repeat(4);
     let line = format!("a{sum} sha256:{sum} {} GitCommit=b8c30609 decade12", &sum[..40]);
     assert_eq!(
-        without_sums(&line),
+        without_digests(&line),
         format!("a{sum} sha256:<sum> <commit> GitCommit=<short commit> decade12")
     );
 }

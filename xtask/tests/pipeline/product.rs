@@ -1,7 +1,7 @@
 //! Tests of the files that a build leaves, in both layouts and for every architecture.
 
+use super::fixtures::{self, LAYOUTS, Product};
 use super::place::{Place, succeeded};
-use super::shop::{self, LAYOUTS, Product};
 use super::{final_check, needs, server};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -32,10 +32,10 @@ const CHECKS: [&str; 15] = [
 ];
 
 #[test]
-fn every_product_is_whole_run_and_checked_for_everything() {
+fn every_product_is_complete_run_and_checked() {
     for (layout, version) in LAYOUTS {
         for target in &TARGETS {
-            let product = shop::product(layout, target.go);
+            let product = fixtures::product(layout, target.go);
             let (manifest, what) = (&product.manifest, format!("{layout} {}", target.go));
             assert_eq!((manifest.k3s.as_str(), manifest.arch.as_str()), (version, target.go));
             assert!(manifest.incomplete.is_empty(), "{what}");
@@ -52,8 +52,9 @@ fn every_product_is_whole_run_and_checked_for_everything() {
             assert_eq!(made, CHECKS.map(filled), "{what}");
             let runs = manifest.checks.iter().filter(|check| check.what.contains("prints its version"));
             let runc = if layout == "embed" { "1.4.0" } else { "1.1.14" };
-            for (check, tells) in runs.zip([version, "libseccomp: 2.6.0", "Go version: go1.2", "pause.c"]) {
-                assert!(format!("{check:?}").contains(tells), "{what}: {check:?}");
+            for (check, expected) in runs.zip([version, "libseccomp: 2.6.0", "Go version: go1.2", "pause.c"])
+            {
+                assert!(format!("{check:?}").contains(expected), "{what}: {check:?}");
                 let of_runc = check.what.starts_with("runc");
                 assert!(
                     !of_runc || format!("{check:?}").contains(&format!("runc version {runc}")),
@@ -67,7 +68,7 @@ fn every_product_is_whole_run_and_checked_for_everything() {
 #[test]
 fn a_product_is_these_files_and_their_sums_are_right() {
     for (layout, arch) in [("embed", "riscv64"), ("bindata", "amd64")] {
-        let Product { directory, manifest, .. } = shop::product(layout, arch);
+        let Product { directory, manifest, .. } = fixtures::product(layout, arch);
         let mut names: Vec<_> =
             std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
@@ -82,22 +83,22 @@ fn a_product_is_these_files_and_their_sums_are_right() {
             ["check-config.sh", &binary, "pause", "LICENSE"].into_iter().filter(executable).collect();
         assert_eq!(executables, ["check-config.sh", &binary, "pause"]);
         let check = Command::new("sha256sum").args(["--check", "SHA256SUMS"]).current_dir(directory).output();
-        let (told, _) = succeeded(check.unwrap());
+        let (message, _) = succeeded(check.unwrap());
         let legal = ["LICENSE", "THIRD-PARTY-NOTICES", "check-config.sh"];
         let summed = legal.into_iter().chain([&*binary, "manifest.json", "pause", &image]);
-        assert_eq!(told, summed.map(|name| format!("{name}: OK\n")).collect::<String>());
+        assert_eq!(message, summed.map(|name| format!("{name}: OK\n")).collect::<String>());
         let listed: Vec<_> = manifest.files.keys().map(String::as_str).collect();
         assert_eq!(listed, [&legal[..], &[binary.as_str(), "pause", &image]].concat());
     }
 }
 
 #[test]
-fn the_sample_is_called_a_sample_wherever_it_shows_itself() {
+fn sample_is_labelled_everywhere() {
     for (layout, version) in LAYOUTS {
-        let Product { directory, manifest, said } = shop::product(layout, "riscv64");
+        let Product { directory, manifest, printed } = fixtures::product(layout, "riscv64");
         assert!(version.ends_with(".sample"));
         assert_eq!(manifest.origin, Origin::Sample);
-        assert!(said.contains("sample, not k3s"), "{said}");
+        assert!(printed.contains("sample, not k3s"), "{printed}");
         let report = std::fs::read_to_string(directory.join("report.html")).unwrap();
         assert!(report.contains("sample, not k3s") && report.contains(version), "{layout}");
         let runs = manifest.checks.iter().find(|check| check.what.contains("k3s-riscv64 runs")).unwrap();
@@ -106,66 +107,66 @@ fn the_sample_is_called_a_sample_wherever_it_shows_itself() {
 }
 
 #[test]
-fn what_is_left_out_is_called_missing_and_not_asked_for_at_the_start() {
+fn left_out_content_is_named_and_not_deployed() {
     let place = Place::new();
-    let host = shop::host().go;
-    let product = shop::build(&place, &["--arch", host, "--charts", "none", "--k3s-root", "none"]);
+    let host = fixtures::host().go;
+    let product = fixtures::build(&place, &["--arch", host, "--charts", "none", "--k3s-root", "none"]);
     assert_eq!(product.manifest.incomplete, [Optional::K3sRoot, Optional::Charts]);
-    let whole = shop::product("embed", host);
+    let whole = fixtures::product("embed", host);
     let size = |product: &Product| product.manifest.components[&Component::Bundle].size;
     assert!(size(&product) < size(whole));
     let started = |product, data: &str| server::start(product, &place.path(data), &[]);
-    let (told, told_by_whole) = (started(&product, "data"), started(whole, "data-of-whole"));
+    let (message, message_of_complete) = (started(&product, "data"), started(whole, "data-of-whole"));
     // Of the two manifests that need charts, one contains another object, too.
-    assert!(told_by_whole.contains("Carrying 6 manifests and 3 charts"), "{told_by_whole}");
-    assert!(told.contains("Carrying 5 manifests and 0 charts"), "{told}");
+    assert!(message_of_complete.contains("Carrying 6 manifests and 3 charts"), "{message_of_complete}");
+    assert!(message.contains("Carrying 5 manifests and 0 charts"), "{message}");
     let kept = std::fs::read_to_string(place.path("data/server/manifests/gateway-api-crd.yaml")).unwrap();
     assert!(kept.contains("name: sample-gateway") && !kept.contains("HelmChart"), "{kept}");
     let report = std::fs::read_to_string(product.directory.join("report.html")).unwrap();
     assert!(report.contains("without k3s-root") && report.contains("without charts"));
 
-    // Where the bundle must contain k3s-root, the same bundle is refused.
+    // The same bundle is refused if it must contain k3s-root.
     let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
     let results =
         walkdir::WalkDir::new(place.work().join(host).join("bundle")).into_iter().map(Result::unwrap);
     let bundle =
         results.map(walkdir::DirEntry::into_path).find(|path| path.to_string_lossy().ends_with(".tar.zst"));
-    let told =
-        final_check::verdict(&shop::prepare(&selection, host, None), Component::Bundle, bundle.unwrap());
-    assert!(told.starts_with("k3s-root is included, and the bundle has no aux/ip6tables, "), "{told}");
+    let message =
+        final_check::verdict(&fixtures::prepare(&selection, host, None), Component::Bundle, bundle.unwrap());
+    assert!(message.starts_with("k3s-root is included, and the bundle has no aux/ip6tables, "), "{message}");
 }
 
 #[test]
-fn a_level_of_the_architecture_is_used_where_go_knows_it_and_refused_where_not() {
+fn level_is_used_or_refused_as_go_supports_it() {
     let place = Place::new();
     let plan = place.succeeds(["build", "--sample", "--level", "rva22u64", "--dry-run"]);
     assert_eq!(plan.matches("GORISCV64=rva22u64").count(), 6, "{plan}");
     assert!(!plan.contains("rva20u64"));
     let arguments = ["build", "--sample", "--sample-layout", "bindata", "--level", "rva22u64"];
-    let told = place.fails(arguments);
-    assert!(told.contains("Go 1.22.6, which does not know GORISCV64; leave --level out"), "{told}");
+    let message = place.fails(arguments);
+    assert!(message.contains("Go 1.22.6, which does not know GORISCV64; leave --level out"), "{message}");
 }
 
 #[test]
 fn what_nothing_has_changed_is_not_made_again() {
     let place = Place::new();
-    let first = shop::build(&place, &[]);
+    let first = fixtures::build(&place, &[]);
     let report = |product: &Product| std::fs::metadata(product.directory.join("report.html")).unwrap();
     let modified = report(&first).modified().unwrap();
-    let second = shop::build(&place, &[]);
-    let made = |said: &str| said.matches("✓ server ").count() + said.matches("✓ product ").count();
-    assert_eq!((made(&first.said), made(&second.said)), (2, 0), "{}", second.said);
+    let second = fixtures::build(&place, &[]);
+    let made = |printed: &str| printed.matches("✓ server ").count() + printed.matches("✓ product ").count();
+    assert_eq!((made(&first.printed), made(&second.printed)), (2, 0), "{}", second.printed);
     assert_eq!(report(&second).modified().unwrap(), modified);
 
     // Only what depends on the pause image's name is built again.
-    let third = shop::build(&place, &["--pause-image", "me/pause:1"]);
+    let third = fixtures::build(&place, &["--pause-image", "me/pause:1"]);
     let again: Vec<_> =
-        third.said.lines().filter_map(|line| line.strip_prefix("✓ ")?.split(' ').next()).collect();
+        third.printed.lines().filter_map(|line| line.strip_prefix("✓ ")?.split(' ').next()).collect();
     for kept in ["pause", "charts", "libseccomp", "runc", "shim", "cni", "root"] {
-        assert!(!again.contains(&kept), "{kept} was made again\n{}", third.said);
+        assert!(!again.contains(&kept), "{kept} was made again\n{}", third.printed);
     }
     for changed in ["pause-image", "tree", "server", "bundle", "binary", "product"] {
-        assert!(again.contains(&changed), "{changed} was kept\n{}", third.said);
+        assert!(again.contains(&changed), "{changed} was kept\n{}", third.printed);
     }
 
     // A damaged result is built again, and nothing else with it.
@@ -174,8 +175,8 @@ fn what_nothing_has_changed_is_not_made_again() {
     for file in shim.filter(|file| file.exists()) {
         std::fs::write(file, "damaged").unwrap();
     }
-    let fourth = shop::build(&place, &[]);
-    assert!(fourth.said.contains("✓ shim"), "{}", fourth.said);
+    let fourth = fixtures::build(&place, &[]);
+    assert!(fourth.printed.contains("✓ shim"), "{}", fourth.printed);
     assert_eq!(fourth.sums(), first.sums());
 }
 
@@ -191,8 +192,8 @@ fn modules_gone_since_the_compile_are_fetched() {
         }
     }
     place.set("K3S_XTASK_CACHE", &cache);
-    let first = shop::build(&place, &[]);
+    let first = fixtures::build(&place, &[]);
     xtask::command::cache::remove(&cache.join("sample-modules")).unwrap();
     std::fs::remove_dir_all(place.work().join("riscv64/product")).unwrap();
-    assert_eq!(shop::build(&place, &[]).sums(), first.sums());
+    assert_eq!(fixtures::build(&place, &[]).sums(), first.sums());
 }

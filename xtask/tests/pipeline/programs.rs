@@ -10,17 +10,17 @@ fn context(place: &Place) -> Context {
 }
 
 #[test]
-fn a_failure_is_told_with_its_own_last_lines_and_the_log_has_all() {
+fn failure_prints_the_tail_of_the_log() {
     let place = Place::new();
     let context = context(&place);
     let run = |script: &str| cmd!(&context, "sh -c {script}").log("tests").run();
     run("echo of an earlier one").unwrap();
-    let told = format!("{:#}", run("seq 1 100; echo to both >&2; exit 3").unwrap_err());
-    assert!(told.contains("ended with status 3"), "{told}");
-    assert!(told.contains("\n    77\n") && told.contains("\n    to both"), "{told}");
-    assert!(!told.contains("\n    76\n") && !told.contains("\n    of an earlier one"), "{told}");
+    let message = format!("{:#}", run("seq 1 100; echo to both >&2; exit 3").unwrap_err());
+    assert!(message.contains("ended with status 3"), "{message}");
+    assert!(message.contains("\n    77\n") && message.contains("\n    to both"), "{message}");
+    assert!(!message.contains("\n    76\n") && !message.contains("\n    of an earlier one"), "{message}");
     let log = std::fs::read_to_string(place.path("logs/tests.log")).unwrap();
-    assert!(told.contains(&place.path("logs/tests.log").display().to_string()), "{told}");
+    assert!(message.contains(&place.path("logs/tests.log").display().to_string()), "{message}");
     assert!(
         log.contains("\nof an earlier one\n") && log.contains("\n1\n") && log.contains("$ sh -c"),
         "{log}"
@@ -28,23 +28,23 @@ fn a_failure_is_told_with_its_own_last_lines_and_the_log_has_all() {
 }
 
 #[test]
-fn an_argument_as_long_as_a_page_is_whole_in_the_log_only() {
+fn long_argument_is_complete_in_the_log_only() {
     let place = Place::new();
     let context = context(&place);
     let page = "x".repeat(5000) + "end";
-    let told = format!("{:#}", cmd!(&context, "false {page}").log("tests").run().unwrap_err());
-    assert!(told.contains("xxx…") && told.len() < 1000, "{told}");
+    let message = format!("{:#}", cmd!(&context, "false {page}").log("tests").run().unwrap_err());
+    assert!(message.contains("xxx…") && message.len() < 1000, "{message}");
     assert!(std::fs::read_to_string(place.path("logs/tests.log")).unwrap().contains(&page));
 }
 
 #[test]
-fn a_program_that_is_killed_or_cannot_be_started_is_told_so() {
+fn killed_or_missing_program_is_named() {
     let place = Place::new();
     let context = context(&place);
-    let told = format!("{:#}", cmd!(&context, "sh -c 'kill -9 $$'").run().unwrap_err());
-    assert!(told.contains("was ended by signal 9"), "{told}");
-    let told = format!("{:#}", cmd!(&context, "/nonexistent/program").run().unwrap_err());
-    assert!(told.contains("cannot start /nonexistent/program: No such file"), "{told}");
+    let message = format!("{:#}", cmd!(&context, "sh -c 'kill -9 $$'").run().unwrap_err());
+    assert!(message.contains("was ended by signal 9"), "{message}");
+    let message = format!("{:#}", cmd!(&context, "/nonexistent/program").run().unwrap_err());
+    assert!(message.contains("cannot start /nonexistent/program: No such file"), "{message}");
 }
 
 #[test]
@@ -61,9 +61,9 @@ fn credentials_in_arguments_are_not_printed() {
     let place = Place::new();
     let context = context(&place);
     let program = cmd!(&context, "false https://me:secret@host/path").log("tests");
-    let told = format!("{:#}", program.run().unwrap_err());
+    let message = format!("{:#}", program.run().unwrap_err());
     let log = std::fs::read_to_string(place.path("logs/tests.log")).unwrap();
-    for text in [told, log] {
+    for text in [message, log] {
         assert!(text.contains("host/path") && !text.contains("secret"), "{text}");
     }
 }
@@ -72,13 +72,13 @@ fn credentials_in_arguments_are_not_printed() {
 fn a_program_gets_an_environment_of_our_making() {
     let place = Place::new();
     let context = context(&place);
-    let told = cmd!(&context, "env").env("OURS", "1").read().unwrap();
-    let names: BTreeSet<&str> = told.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+    let message = cmd!(&context, "env").env("OURS", "1").read().unwrap();
+    let names: BTreeSet<&str> = message.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
     for name in ["OURS", "PATH", "LC_ALL", "TZ"] {
         assert!(names.contains(name), "{name} is missing: {names:?}");
     }
     // cargo sets this variable for every test.
     assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
     assert!(!names.contains("CARGO_MANIFEST_DIR") && !names.contains("CARGO_PKG_NAME"), "{names:?}");
-    assert!(told.contains("LC_ALL=C.UTF-8\n") || told.ends_with("LC_ALL=C.UTF-8"), "{told}");
+    assert!(message.contains("LC_ALL=C.UTF-8\n") || message.ends_with("LC_ALL=C.UTF-8"), "{message}");
 }

@@ -1,8 +1,8 @@
 //! Tests that the same inputs give the same bytes, whatever the user, directory, time and existing files.
 
+use super::fixtures::{self, LAYOUTS, Product};
 use super::needs;
 use super::place::{self, ODD_NAME, Place, succeeded};
-use super::shop::{self, LAYOUTS, Product};
 use clap::Parser;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use xtask::context::Context;
 fn is_the_shared_one(place: &Place, layout: &str) {
     let (_, version) = LAYOUTS.iter().find(|(name, _)| *name == layout).unwrap();
     let product = Product::read(place.dist().join(version).join("riscv64"), String::new());
-    let shared = shop::product(layout, "riscv64");
+    let shared = fixtures::product(layout, "riscv64");
     assert_eq!(product.manifest, shared.manifest);
     assert_eq!(product.sums(), shared.sums());
 }
@@ -45,7 +45,7 @@ fn a_clone_elsewhere_builds_the_same_bytes() {
 }
 
 #[test]
-fn another_user_in_another_year_with_cold_caches_builds_the_same_bytes() {
+fn another_user_year_and_cache_give_the_same_bytes() {
     let what = "builds by another user at another time";
     if !needs::namespaces(what) || !needs::programs(what, &[("faketime", "faketime")]) {
         return;
@@ -54,7 +54,7 @@ fn another_user_in_another_year_with_cold_caches_builds_the_same_bytes() {
     // Fetched files are shared; compiled ones are not.
     place.set("K3S_XTASK_CACHE", place.path("cache"));
     std::fs::create_dir_all(place.path("cache")).unwrap();
-    shop::product("embed", "riscv64");
+    fixtures::product("embed", "riscv64");
     for fetched in ["downloads", "tools", "sample-modules"] {
         symlink(place::cache().join(fetched), place.path("cache").join(fetched)).unwrap();
     }

@@ -1,7 +1,7 @@
 //! Tests of the check that runs a product, with executables that misbehave.
 
+use super::fixtures;
 use super::place::{self, Place};
-use super::shop;
 use std::os::unix::fs::PermissionsExt;
 use xtask::k3s::Build;
 use xtask::product::component::Component;
@@ -56,7 +56,7 @@ fn verdict(build: &Build, programs: &[(Component, String); 4]) -> Result<Vec<Str
 fn programs_must_run_and_start_a_server() {
     let place = Place::new();
     let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let build = shop::prepare(&selection, shop::host().go, None);
+    let build = fixtures::prepare(&selection, fixtures::host().go, None);
     let version = build.source.version.to_string();
     let start = format!("Starting k3s {version}");
     let right = K3s { version: &version, directory: "sum", start: &start };
@@ -67,23 +67,26 @@ fn programs_must_run_and_start_a_server() {
         let mut programs = programs(&build, right);
         let name = programs[index].0.file(build.target);
         programs[index].1 = "echo another".to_owned();
-        let told = verdict(&build, &programs).unwrap_err();
+        let message = verdict(&build, &programs).unwrap_err();
         assert!(
-            told.starts_with(&name) && told.contains("does not print") && told.ends_with("another"),
-            "{told}"
+            message.starts_with(&name) && message.contains("does not print") && message.ends_with("another"),
+            "{message}"
         );
         programs[index].1 = "exit 3".to_owned();
-        let told = verdict(&build, &programs).unwrap_err();
-        assert!(told.contains(&format!("running {name}")) && told.contains("status 3"), "{told}");
+        let message = verdict(&build, &programs).unwrap_err();
+        assert!(message.contains(&format!("running {name}")) && message.contains("status 3"), "{message}");
     }
 
     let unfinished = K3s { directory: "sum-tmp", ..right };
-    let told = verdict(&build, &programs(&build, unfinished)).unwrap_err();
-    assert!(told.contains("nothing was unpacked"), "{told}");
+    let message = verdict(&build, &programs(&build, unfinished)).unwrap_err();
+    assert!(message.contains("nothing was unpacked"), "{message}");
 
     if xtask::userns::are_allowed(&place::context()).unwrap() {
         let other = K3s { start: "Stopping k3s", ..right };
-        let told = verdict(&build, &programs(&build, other)).unwrap_err();
-        assert!(told.contains("the server did not print") && told.ends_with("Stopping k3s\n"), "{told}");
+        let message = verdict(&build, &programs(&build, other)).unwrap_err();
+        assert!(
+            message.contains("the server did not print") && message.ends_with("Stopping k3s\n"),
+            "{message}"
+        );
     }
 }

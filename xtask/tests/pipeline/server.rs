@@ -1,7 +1,7 @@
 //! Tests of a product's server, run on this machine: the pause image that it reports it will use.
 
+use super::fixtures::{self, LAYOUTS, Product};
 use super::place::Place;
-use super::shop::{self, LAYOUTS, Product};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,28 +18,28 @@ fn ours() -> String {
 
 /// Starts the binary as a user would, ends it once it is up, and returns its log until then.
 pub fn start(product: &Product, data: &Path, options: &[&str]) -> String {
-    let binary = product.directory.join(shop::host().k3s_binary());
+    let binary = product.directory.join(fixtures::host().k3s_binary());
     let mut command = Command::new(binary);
     command.arg("server").arg("--data-dir").arg(data).args(options);
     command.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
     let mut server = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut told = String::new();
+    let mut message = String::new();
     for line in BufReader::new(server.stderr.take().unwrap()).lines() {
-        told += &(line.unwrap() + "\n");
-        if told.contains("is up and running") {
+        message += &(line.unwrap() + "\n");
+        if message.contains("is up and running") {
             break;
         }
     }
     let _ = server.kill();
     server.wait().unwrap();
-    assert!(told.contains("k3s is up and running"), "{told}");
-    told
+    assert!(message.contains("k3s is up and running"), "{message}");
+    message
 }
 
 /// Writes an archive with an image of this name, as a user would put it into agent/images.
 fn put_image(data: &Path, file: &str, name: &str) {
-    let program = shop::product("embed", shop::host().go).directory.join("pause");
-    let image = PauseImage::new(shop::host(), std::fs::read(program).unwrap(), "1").unwrap();
+    let program = fixtures::product("embed", fixtures::host().go).directory.join("pause");
+    let image = PauseImage::new(fixtures::host(), std::fs::read(program).unwrap(), "1").unwrap();
     let archive = docker_archive::archive(&image, &[Reference::parse(name).unwrap()], Compression::None);
     std::fs::create_dir_all(data.join(IMAGES)).unwrap();
     std::fs::write(data.join(IMAGES).join(file), archive.unwrap()).unwrap();
@@ -57,77 +57,81 @@ fn images(data: &Path) -> Vec<String> {
 fn the_binary_alone_has_its_pause_image_at_hand() {
     for (layout, _) in LAYOUTS {
         let directory = tempfile::tempdir().unwrap();
-        let told = start(shop::product(layout, shop::host().go), directory.path(), &[]);
+        let message = start(fixtures::product(layout, fixtures::host().go), directory.path(), &[]);
         let staged = directory.path().join(IMAGES).join("k3s-builtin-pause.tar");
-        for said in [
+        for printed in [
             format!("Using sandbox image {} with", ours()),
             format!("Importing images from {}", staged.display()),
             format!("Imported docker.io/{}", ours()),
             format!("Sandbox image {} is at hand: no registry is needed", ours()),
         ] {
-            assert!(told.contains(&said), "{layout}: {said:?} is missing\n{told}");
+            assert!(message.contains(&printed), "{layout}: {printed:?} is missing\n{message}");
         }
         assert_eq!(images(directory.path()), ["k3s-builtin-pause.tar"]);
     }
 }
 
 #[test]
-fn images_of_the_users_own_stay_and_are_imported_and_may_be_the_pause_image() {
+fn images_of_the_user_are_kept_and_imported() {
     let directory = tempfile::tempdir().unwrap();
     put_image(directory.path(), "mine.tar", "me/other:1");
     let before = std::fs::read(directory.path().join(IMAGES).join("mine.tar")).unwrap();
-    let product = shop::product("embed", shop::host().go);
-    let told = start(product, directory.path(), &["--pause-image", "me/other:1"]);
-    for said in [
+    let product = fixtures::product("embed", fixtures::host().go);
+    let message = start(product, directory.path(), &["--pause-image", "me/other:1"]);
+    for printed in [
         "Using sandbox image me/other:1 with",
         "Imported docker.io/me/other:1",
         "Sandbox image me/other:1 is at hand",
     ] {
-        assert!(told.contains(said), "{said:?} is missing\n{told}");
+        assert!(message.contains(printed), "{printed:?} is missing\n{message}");
     }
-    assert!(told.contains(&format!("Imported docker.io/{}", ours())), "{told}");
+    assert!(message.contains(&format!("Imported docker.io/{}", ours())), "{message}");
     assert_eq!(images(directory.path()), ["k3s-builtin-pause.tar", "mine.tar"]);
     assert_eq!(std::fs::read(directory.path().join(IMAGES).join("mine.tar")).unwrap(), before);
 }
 
 #[test]
-fn a_pause_image_chosen_at_the_start_only_is_not_what_is_carried() {
+fn pause_image_of_the_command_line_is_not_bundled() {
     let directory = tempfile::tempdir().unwrap();
-    let product = shop::product("embed", shop::host().go);
-    let told = start(product, directory.path(), &["--pause-image", "me/elsewhere:1"]);
-    assert!(told.contains("Sandbox image me/elsewhere:1 is not at hand"), "{told}");
+    let product = fixtures::product("embed", fixtures::host().go);
+    let message = start(product, directory.path(), &["--pause-image", "me/elsewhere:1"]);
+    assert!(message.contains("Sandbox image me/elsewhere:1 is not at hand"), "{message}");
 }
 
 #[test]
-fn a_system_default_registry_finds_the_carried_image_too() {
+fn system_default_registry_finds_the_bundled_image() {
     let directory = tempfile::tempdir().unwrap();
-    let product = shop::product("embed", shop::host().go);
-    let told = start(product, directory.path(), &["--system-default-registry", "registry.example"]);
-    assert!(told.contains(&format!("Sandbox image registry.example/{} is at hand", ours())), "{told}");
+    let product = fixtures::product("embed", fixtures::host().go);
+    let message = start(product, directory.path(), &["--system-default-registry", "registry.example"]);
+    assert!(message.contains(&format!("Sandbox image registry.example/{} is at hand", ours())), "{message}");
 }
 
 #[test]
-fn a_build_without_the_carried_image_asks_a_registry_for_it() {
+fn without_bundled_image_a_registry_is_asked() {
     let place = Place::new();
-    let product = shop::build(&place, &["--arch", shop::host().go, "--no-builtin-pause"]);
+    let product = fixtures::build(&place, &["--arch", fixtures::host().go, "--no-builtin-pause"]);
     assert!(!product.manifest.builtin_pause);
     let patches: Vec<_> = product.manifest.patches.iter().map(|patch| patch.name.as_str()).collect();
     assert_eq!(patches, ["pause-image"]);
     let data = place.path("data");
-    let told = start(&product, &data, &[]);
-    let said = format!("Sandbox image {} is not at hand: a registry would be asked for it", ours());
-    assert!(told.contains(&said), "{told}");
+    let message = start(&product, &data, &[]);
+    let printed = format!("Sandbox image {} is not at hand: a registry would be asked for it", ours());
+    assert!(message.contains(&printed), "{message}");
     assert!(!data.join(IMAGES).exists());
 }
 
 #[test]
-fn a_build_with_another_pause_image_uses_and_carries_that_one() {
+fn another_pause_image_is_used_and_bundled() {
     let place = Place::new();
     let name = "registry.example/me/pause:7";
-    let product = shop::build(&place, &["--arch", shop::host().go, "--pause-image", name]);
+    let product = fixtures::build(&place, &["--arch", fixtures::host().go, "--pause-image", name]);
     assert_eq!(product.manifest.pause_image, name);
-    assert!(product.said.contains("warning: registry.example/me/pause:7 names a host"), "{}", product.said);
-    let told = start(&product, &place.path("data"), &[]);
-    assert!(told.contains(&format!("Using sandbox image {name} with")), "{told}");
-    assert!(told.contains(&format!("Sandbox image {name} is at hand")), "{told}");
+    assert!(
+        product.printed.contains("warning: registry.example/me/pause:7 names a host"),
+        "{}",
+        product.printed
+    );
+    let message = start(&product, &place.path("data"), &[]);
+    assert!(message.contains(&format!("Using sandbox image {name} with")), "{message}");
+    assert!(message.contains(&format!("Sandbox image {name} is at hand")), "{message}");
 }

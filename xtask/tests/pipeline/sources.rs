@@ -1,7 +1,7 @@
 //! Tests of k3s' sources: upstream's tags by smart HTTP, and trees of the user's own.
 
 use super::place::{Place, succeeded};
-use super::upstream::{TAG, Upstream, make_repository, said};
+use super::upstream::{TAG, Upstream, make_repository, printed};
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -12,17 +12,17 @@ fn lock(place: &Place) -> serde_json::Value {
 }
 
 #[test]
-fn the_first_use_of_a_tag_is_locked_and_said_and_the_next_needs_no_server() {
+fn first_use_of_a_tag_is_locked() {
     let upstream = Upstream::new();
     let place = upstream.place();
-    let told = said(&place, &["images", "--k3s", TAG]);
+    let message = printed(&place, &["images", "--k3s", TAG]);
     let commit = upstream.commit(TAG);
-    assert!(told.contains(&format!("locked {TAG} of {UPSTREAM} at {commit}")), "{told}");
+    assert!(message.contains(&format!("locked {TAG} of {UPSTREAM} at {commit}")), "{message}");
     assert_eq!(lock(&place), serde_json::json!({"tags": {UPSTREAM: {TAG: commit}}, "files": {}}));
     let asked = upstream.server.requests().len();
-    let told = said(&place, &["images", "--k3s", TAG, "--locked"]);
-    assert!(!told.contains("locked"), "{told}");
-    said(&place, &["--offline", "images", "--k3s", TAG]);
+    let message = printed(&place, &["images", "--k3s", TAG, "--locked"]);
+    assert!(!message.contains("locked"), "{message}");
+    printed(&place, &["--offline", "images", "--k3s", TAG]);
     assert_eq!(upstream.server.requests().len(), asked);
 }
 
@@ -31,7 +31,7 @@ fn only_the_commit_is_fetched_and_none_before_it() {
     let upstream = Upstream::new();
     upstream.move_tag(TAG);
     let place = upstream.place();
-    said(&place, &["images", "--k3s", TAG]);
+    printed(&place, &["images", "--k3s", TAG]);
     let cached =
         walkdir::WalkDir::new(place.path("cache/git")).into_iter().map(|entry| entry.unwrap().into_path());
     let mut cached = cached.filter(|path| path.extension().is_some_and(|extension| extension == "git"));
@@ -42,49 +42,49 @@ fn only_the_commit_is_fetched_and_none_before_it() {
 }
 
 #[test]
-fn a_tag_that_moved_stops_the_build_until_the_lock_is_told_to_forget_it() {
+fn moved_tag_stops_the_build_until_bump() {
     let upstream = Upstream::new();
     let mut place = upstream.place();
-    said(&place, &["images", "--k3s", TAG]);
+    printed(&place, &["images", "--k3s", TAG]);
     let (locked, before) = (upstream.commit(TAG), lock(&place));
     upstream.move_tag(TAG);
     let moved = upstream.commit(TAG);
 
     // With the locked commit in the cache nothing has to be queried.
-    said(&place, &["images", "--k3s", TAG]);
+    printed(&place, &["images", "--k3s", TAG]);
     place.set("K3S_XTASK_CACHE", place.path("empty"));
-    let told = place.fails(["build", "--k3s", TAG]);
-    for said in [TAG, "has moved", &locked, &moved, &format!("cargo xtask bump --k3s {TAG}")] {
-        assert!(told.contains(said), "{said:?} is missing: {told}");
+    let message = place.fails(["build", "--k3s", TAG]);
+    for printed in [TAG, "has moved", &locked, &moved, &format!("cargo xtask bump --k3s {TAG}")] {
+        assert!(message.contains(printed), "{printed:?} is missing: {message}");
     }
     assert_eq!(lock(&place), before);
 
-    let told = place.succeeds(["bump", "--k3s", TAG]);
-    for said in [&format!("changed {TAG} of {UPSTREAM}"), &locked, &moved] {
-        assert!(told.contains(said), "{said:?} is missing: {told}");
+    let message = place.succeeds(["bump", "--k3s", TAG]);
+    for printed in [&format!("changed {TAG} of {UPSTREAM}"), &locked, &moved] {
+        assert!(message.contains(printed), "{printed:?} is missing: {message}");
     }
-    said(&place, &["images", "--k3s", TAG, "--locked"]);
+    printed(&place, &["images", "--k3s", TAG, "--locked"]);
     assert_eq!(lock(&place), serde_json::json!({"tags": {UPSTREAM: {TAG: moved}}, "files": {}}));
     let before = lock(&place);
-    let told = place.fails(["bump", "--k3s", "v9.9.9+k3s1"]);
-    assert!(told.contains(&format!("{UPSTREAM} has no tag v9.9.9+k3s1")), "{told}");
-    let told = place.fails(["bump", "--k3s", "nightly"]);
-    assert!(told.contains("locks no tag nightly"), "{told}");
+    let message = place.fails(["bump", "--k3s", "v9.9.9+k3s1"]);
+    assert!(message.contains(&format!("{UPSTREAM} has no tag v9.9.9+k3s1")), "{message}");
+    let message = place.fails(["bump", "--k3s", "nightly"]);
+    assert!(message.contains("locks no tag nightly"), "{message}");
     assert_eq!(lock(&place), before);
 }
 
 #[test]
-fn what_is_not_locked_is_refused_where_nothing_may_be_added() {
+fn locked_refuses_an_unlocked_tag() {
     let upstream = Upstream::new();
     let place = upstream.place();
-    let told = place.fails(["build", "--k3s", TAG, "--locked"]);
-    assert!(told.contains(&format!("does not lock {TAG} of {UPSTREAM}")), "{told}");
+    let message = place.fails(["build", "--k3s", TAG, "--locked"]);
+    assert!(message.contains(&format!("does not lock {TAG} of {UPSTREAM}")), "{message}");
     let bump = format!("cargo xtask bump --k3s {TAG}");
-    assert!(told.contains(&bump), "{told}");
+    assert!(message.contains(&bump), "{message}");
     assert!(!place.path("k3s.lock.json").exists());
     let locked = place.succeeds(["bump", "--k3s", TAG]);
     assert!(locked.contains(&format!("locked {TAG} of {UPSTREAM}")), "{locked}");
-    said(&place, &["images", "--k3s", TAG, "--locked"]);
+    printed(&place, &["images", "--k3s", TAG, "--locked"]);
 }
 
 #[test]
@@ -100,8 +100,8 @@ fn a_malformed_lock_is_refused_and_left_as_it_is() {
         ("{\"files\": {\"u\": \"abc\"}}".to_owned(), "not a SHA-256 sum"),
     ] {
         std::fs::write(place.path("k3s.lock.json"), &text).unwrap();
-        let told = place.fails(["build", "--k3s", TAG]);
-        assert!(told.contains("k3s.lock.json") && told.contains(why), "{text}: {told}");
+        let message = place.fails(["build", "--k3s", TAG]);
+        assert!(message.contains("k3s.lock.json") && message.contains(why), "{text}: {message}");
         assert_eq!(std::fs::read_to_string(place.path("k3s.lock.json")).unwrap(), text);
     }
 }
@@ -116,22 +116,25 @@ fn a_line_and_stable_mean_the_newest_release_of_it() {
     for (asked, found) in [("v0.35", "v0.35.2+k3s10"), ("stable", "v0.35.2+k3s10"), ("v0.34", "v0.34.9+k3s1")]
     {
         let place = upstream.place();
-        let told = said(&place, &["images", "--k3s", asked]);
-        assert!(told.contains(&format!("locked {found} of")), "{asked}: {told}");
+        let message = printed(&place, &["images", "--k3s", asked]);
+        assert!(message.contains(&format!("locked {found} of")), "{asked}: {message}");
     }
-    let told = place.fails(["build", "--k3s", "v0.37"]);
-    assert!(told.contains("--k3s v0.37: give a tag (v1.33.0+k3s1), a line (v1.33) or stable"), "{told}");
-    let told = place.fails(["--offline", "build", "--k3s", "stable"]);
-    assert!(told.contains("--offline forbids asking"), "{told}");
+    let message = place.fails(["build", "--k3s", "v0.37"]);
+    assert!(
+        message.contains("--k3s v0.37: give a tag (v1.33.0+k3s1), a line (v1.33) or stable"),
+        "{message}"
+    );
+    let message = place.fails(["--offline", "build", "--k3s", "stable"]);
+    assert!(message.contains("--offline forbids asking"), "{message}");
 }
 
 #[test]
-fn a_tag_that_does_not_exist_is_answered_with_the_nearest_ones() {
+fn unknown_tag_names_the_nearest_ones() {
     let upstream = Upstream::new();
     let place = upstream.place();
-    let told = place.fails(["build", "--k3s", "v0.35.0+k3s7"]);
-    assert!(told.contains(&format!("{UPSTREAM} has no tag v0.35.0+k3s7")), "{told}");
-    assert!(told.contains(&format!("nearest: {TAG}, ")), "{told}");
+    let message = place.fails(["build", "--k3s", "v0.35.0+k3s7"]);
+    assert!(message.contains(&format!("{UPSTREAM} has no tag v0.35.0+k3s7")), "{message}");
+    assert!(message.contains(&format!("nearest: {TAG}, ")), "{message}");
 }
 
 #[test]
@@ -139,22 +142,25 @@ fn a_server_that_does_not_answer_is_named() {
     let mut place = Place::new();
     place.set("K3S_XTASK_CACHE", place.path("cache"));
     place.set("GIT_CONFIG_COUNT", "1");
-    // No server listens at port 1.
+    // Port 1 refuses connections.
     place.set("GIT_CONFIG_KEY_0", "url.http://127.0.0.1:1/.insteadOf");
     place.set("GIT_CONFIG_VALUE_0", "https://github.com/");
-    let told = place.fails(["build", "--k3s", TAG]);
-    assert!(told.contains(&format!("cannot fetch {UPSTREAM}")) && told.contains("127.0.0.1"), "{told}");
+    let message = place.fails(["build", "--k3s", TAG]);
+    assert!(
+        message.contains(&format!("cannot fetch {UPSTREAM}")) && message.contains("127.0.0.1"),
+        "{message}"
+    );
 }
 
 #[test]
-fn the_sample_comes_from_here_wherever_the_user_leads_git() {
+fn sample_ignores_the_users_insteadof() {
     let mut place = Place::new();
     place.set("GIT_CONFIG_COUNT", "1");
     place.set("GIT_CONFIG_KEY_0", "url.http://127.0.0.1:1/.insteadOf");
     // The URL must be as long as the one in the sample's own setting, or git would take that one.
     place.set("GIT_CONFIG_VALUE_0", "https://github.com/rancher/plugins");
-    let told = place.succeeds(["build", "--sample", "--dry-run"]);
-    assert!(told.contains("\ncni\n    plugins "), "{told}");
+    let message = place.succeeds(["build", "--sample", "--dry-run"]);
+    assert!(message.contains("\ncni\n    plugins "), "{message}");
 }
 
 /// Returns every file and directory with all metadata that a write would change.
@@ -197,8 +203,8 @@ fn a_local_source_is_read_and_never_written_to() {
     for arguments in
         [&["images", "--source", source_text][..], &["patch", "--check", "--source", source_text]]
     {
-        let (listed, told) = succeeded(place.under(words, arguments).output().unwrap());
-        assert!(listed.contains("pause"), "{listed}{told}");
+        let (listed, message) = succeeded(place.under(words, arguments).output().unwrap());
+        assert!(listed.contains("pause"), "{listed}{message}");
     }
     assert_eq!(state(&source), before);
     permit(&source, |mode| mode | 0o200);
@@ -213,8 +219,8 @@ fn release_that_is_not_k3s_is_refused() {
     let empty = repository.find_tree(empty).unwrap();
     let commit = repository.commit(None, &author, &author, "Empty", &empty, &[]).unwrap();
     upstream.tag("v0.36.0+k3s1", &commit.to_string());
-    let told = upstream.place().fails(["build", "--k3s", "v0.36.0+k3s1"]);
-    assert!(told.contains("is not k3s: its go.mod does not say"), "{told}");
+    let message = upstream.place().fails(["build", "--k3s", "v0.36.0+k3s1"]);
+    assert!(message.contains("is not k3s: its go.mod does not say"), "{message}");
 }
 
 #[test]
@@ -238,7 +244,7 @@ fn what_is_not_a_k3s_tree_is_refused_with_what_it_is() {
         (&["--source", &format!("file://{}", at("nowhere"))], "cannot fetch file://"),
     ];
     for (source, why) in sources {
-        let told = place.fails(["build"].iter().chain(source));
-        assert!(told.contains(why), "{source:?}: {why:?} is missing: {told}");
+        let message = place.fails(["build"].iter().chain(source));
+        assert!(message.contains(why), "{source:?}: {why:?} is missing: {message}");
     }
 }

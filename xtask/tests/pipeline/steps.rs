@@ -35,7 +35,7 @@ fn same_result_does_not_run_the_next_step() {
 }
 
 #[test]
-fn plan_refuses_two_steps_of_one_name_and_unknown_needs() {
+fn plan_refuses_equal_names_and_unknown_needs() {
     let error = |steps| Plan::new(steps).err().unwrap().to_string();
     let twice = vec![step("first", &[], ""), step("first", &[], "other")];
     assert_eq!(error(twice), "two steps are called \"first\"");

@@ -90,6 +90,6 @@ fn commit(repository: &git2::Repository, message: &str) {
 }
 /// Returns the messages of a command besides its result, and fails unless it succeeds.
 #[track_caller]
-pub fn said(place: &Place, arguments: &[&str]) -> String {
+pub fn printed(place: &Place, arguments: &[&str]) -> String {
     succeeded(place.xtask(arguments).output().unwrap()).1
 }

@@ -1,8 +1,8 @@
 //! Tests of the rules for a bundle that is unpacked: those of k3s' own code, as the sample's wrapper has them, and
 //! those of our check of a product. Both have to refuse the same bundles.
 
+use super::fixtures;
 use super::place::Place;
-use super::shop;
 use std::io::Read;
 use std::path::Path;
 use std::process::Command;
@@ -136,15 +136,15 @@ fn unpacks(binary: &Path) -> (bool, String, Vec<String>) {
 }
 
 #[test]
-fn the_wrapper_and_our_own_check_refuse_the_same_bundles() {
+fn wrapper_and_our_check_refuse_the_same_bundles() {
     let place = Place::new();
-    let host = shop::host();
-    shop::product("embed", host.go);
-    let intact = shop::result(host.go, "bundle", bundle::ARCHIVE).join(bundle::ARCHIVE);
+    let host = fixtures::host();
+    fixtures::product("embed", host.go);
+    let intact = fixtures::result(host.go, "bundle", bundle::ARCHIVE).join(bundle::ARCHIVE);
     let intact = std::fs::read(intact).unwrap();
-    let tree = shop::result(host.go, "tree", "tree/pkg/data/embed");
+    let tree = fixtures::result(host.go, "tree", "tree/pkg/data/embed");
     let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let build = shop::prepare(&selection, host.go, None);
+    let build = fixtures::prepare(&selection, host.go, None);
 
     let entries = unpack(&intact);
     let filled = {
@@ -153,8 +153,8 @@ fn the_wrapper_and_our_own_check_refuse_the_same_bundles() {
         entries
     };
     for (name, bundle) in [("packed again", pack(&entries, 25)), ("large", pack(&filled, 25))] {
-        let (accepted, told, left) = unpacks(&wrap(&build, &tree, name, &bundle));
-        assert!(accepted, "{name}: {told}");
+        let (accepted, message, left) = unpacks(&wrap(&build, &tree, name, &bundle));
+        assert!(accepted, "{name}: {message}");
         assert!(left.iter().any(|directory| directory.len() == 64), "{name}: {left:?}");
         bundle::verify(bundle.as_slice()).unwrap_or_else(|error| panic!("{name}: {error:#}"));
     }
@@ -165,9 +165,9 @@ fn the_wrapper_and_our_own_check_refuse_the_same_bundles() {
     });
     let window = ("the window is 2^26", pack(&filled, 26), "window size exceeded");
     for (name, bundle, says) in mutated.into_iter().chain([window]) {
-        let (accepted, told, left) = unpacks(&wrap(&build, &tree, name, &bundle));
-        assert!(!accepted, "{name}, and k3s unpacks it\n{told}");
-        assert!(told.contains(says), "{name}: {says:?} is missing\n{told}");
+        let (accepted, message, left) = unpacks(&wrap(&build, &tree, name, &bundle));
+        assert!(!accepted, "{name}, and k3s unpacks it\n{message}");
+        assert!(message.contains(says), "{name}: {says:?} is missing\n{message}");
         assert_eq!(left, [""; 0], "{name}");
         let verified = bundle::verify(bundle.as_slice());
         assert!(verified.is_err(), "{name}, and our check accepts it");

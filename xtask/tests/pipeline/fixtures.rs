@@ -18,13 +18,13 @@ pub struct Product {
     pub directory: PathBuf,
     pub manifest: Manifest,
     /// Messages of the build.
-    pub said: String,
+    pub printed: String,
 }
 
 impl Product {
-    pub fn read(directory: PathBuf, said: String) -> Product {
+    pub fn read(directory: PathBuf, printed: String) -> Product {
         let manifest = Manifest::read(&directory.join("manifest.json")).unwrap();
-        Product { directory, manifest, said }
+        Product { directory, manifest, printed }
     }
 
     /// Returns the text that `sha256sum --check` reads, which names every file of the product.
@@ -39,12 +39,12 @@ fn place() -> &'static Place {
     PLACE.get_or_init(|| {
         for entry in std::fs::read_dir(env!("CARGO_TARGET_TMPDIR")).unwrap().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            let process = name.strip_prefix("shop-").and_then(|rest| rest.split('-').next());
+            let process = name.strip_prefix("fixtures-").and_then(|rest| rest.split('-').next());
             if process.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
                 std::fs::remove_dir_all(entry.path()).unwrap();
             }
         }
-        Place::named(&format!("shop-{}-", std::process::id()))
+        Place::named(&format!("fixtures-{}-", std::process::id()))
     })
 }
 
@@ -65,12 +65,12 @@ pub fn product(layout: &str, arch: &str) -> &'static Product {
 #[track_caller]
 pub fn build(place: &Place, options: &[&str]) -> Product {
     let arguments = ["build", "--sample"].iter().chain(options);
-    let (_, said) = place::succeeded(place.xtask(arguments).output().unwrap());
+    let (_, printed) = place::succeeded(place.xtask(arguments).output().unwrap());
     let after = |flag: &str| options.iter().position(|word| *word == flag).map(|at| options[at + 1]);
     let arch = after("--arch").unwrap_or("riscv64");
     let layout = after("--sample-layout").unwrap_or("embed");
     let (_, version) = LAYOUTS.iter().find(|(name, _)| *name == layout).unwrap();
-    Product::read(place.dist().join(version).join(arch), said)
+    Product::read(place.dist().join(version).join(arch), printed)
 }
 
 /// Returns a build that has not begun, for an architecture and with the patches of this directory.

@@ -1,7 +1,7 @@
 //! Tests of builds that run in parallel.
 
+use super::fixtures::{self, LAYOUTS, Product};
 use super::place::{Place, failed, succeeded};
-use super::shop::{self, LAYOUTS, Product};
 use super::wait;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -43,11 +43,11 @@ fn cache_in_use_by_another_target_is_not_pruned() {
     let mut pause = place.xtask(["pause"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for(&reached, &mut pause);
 
-    let told = failed(&place.xtask(["cache", "--prune"]).output().unwrap());
-    assert!(told.contains("nothing was removed"), "{told}");
+    let message = failed(&place.xtask(["cache", "--prune"]).output().unwrap());
+    assert!(message.contains("nothing was removed"), "{message}");
     place.set("CARGO_TARGET_DIR", place.path("other-target"));
-    let told = failed(&place.xtask(["cache", "--prune", "--all"]).output().unwrap());
-    assert!(told.contains(cache.to_str().unwrap()), "{told}");
+    let message = failed(&place.xtask(["cache", "--prune", "--all"]).output().unwrap());
+    assert!(message.contains(cache.to_str().unwrap()), "{message}");
     assert!(tool.exists() && work.exists());
 
     std::fs::write(&go_on, "").unwrap();
@@ -57,7 +57,7 @@ fn cache_in_use_by_another_target_is_not_pruned() {
 }
 
 #[test]
-fn a_second_run_of_the_same_work_waits_and_says_for_whom() {
+fn second_run_waits_and_names_the_lock_holder() {
     let mut place = Place::new();
     let (reached, go_on) = hold_compiler(&mut place);
     let start =
@@ -67,18 +67,18 @@ fn a_second_run_of_the_same_work_waits_and_says_for_whom() {
     let mut second = start();
     let mut messages = BufReader::new(second.stderr.take().unwrap());
     let wanted = format!("waiting for process {} to finish the same work", first.id());
-    let mut said = String::new();
-    while !said.contains(&wanted) {
-        assert!(messages.read_line(&mut said).unwrap() > 0, "the second run did not wait:\n{said}");
+    let mut printed = String::new();
+    while !printed.contains(&wanted) {
+        assert!(messages.read_line(&mut printed).unwrap() > 0, "the second run did not wait:\n{printed}");
     }
     std::fs::write(&go_on, "").unwrap();
-    messages.read_to_string(&mut said).unwrap();
-    assert!(second.wait().unwrap().success(), "{said}");
+    messages.read_to_string(&mut printed).unwrap();
+    assert!(second.wait().unwrap().success(), "{printed}");
     succeeded(first.wait_with_output().unwrap());
-    assert!(!said.contains("✓ server "), "it made anew what the first had made\n{said}");
+    assert!(!printed.contains("✓ server "), "it built again what the first had built\n{printed}");
     let (_, version) = LAYOUTS[0];
-    let product = Product::read(place.dist().join(version).join("riscv64"), said);
-    assert_eq!(product.sums(), shop::product("embed", "riscv64").sums());
+    let product = Product::read(place.dist().join(version).join("riscv64"), printed);
+    assert_eq!(product.sums(), fixtures::product("embed", "riscv64").sums());
 }
 
 #[test]
@@ -96,6 +96,6 @@ fn builds_that_share_steps_do_not_disturb_each_other() {
     for (layout, arch) in choices {
         let (_, version) = LAYOUTS.iter().find(|(name, _)| *name == layout).unwrap();
         let product = Product::read(place.dist().join(version).join(arch), String::new());
-        assert_eq!(product.sums(), shop::product(layout, arch).sums(), "{layout} {arch}");
+        assert_eq!(product.sums(), fixtures::product(layout, arch).sums(), "{layout} {arch}");
     }
 }
