@@ -1,21 +1,21 @@
-//! Printing of errors at the terminal.
+//! Formatting and collecting of errors.
 
 use crate::url::without_credentials;
 use anyhow::{Result, anyhow};
 
-/// An error and its causes, outermost first, one below the other, without the credentials of any URL.
+/// Formats an error and its causes, outermost first, one below the other, without the credentials of any URL.
 pub fn chain(error: &anyhow::Error) -> String {
-    let mut told: Vec<String> = Vec::new();
+    let mut messages: Vec<String> = Vec::new();
     for cause in error.chain().map(|cause| cause.to_string()) {
         // Some libraries repeat their cause in their own message.
-        if told.last().is_none_or(|last| !last.contains(&cause)) {
-            told.push(cause);
+        if messages.last().is_none_or(|last| !last.contains(&cause)) {
+            messages.push(cause);
         }
     }
-    without_credentials(&told.join("\n  because: "))
+    without_credentials(&messages.join("\n  because: "))
 }
 
-/// All the values, or all the errors as one: a person who repairs one thing wants to hear of the next.
+/// Returns all values, or all errors as one, so that they can be fixed in one go.
 pub fn all<T>(results: impl IntoIterator<Item = Result<T>>) -> Result<Vec<T>> {
     let (mut values, mut errors) = (Vec::new(), Vec::new());
     for result in results {
@@ -32,11 +32,11 @@ pub fn all<T>(results: impl IntoIterator<Item = Result<T>>) -> Result<Vec<T>> {
 }
 
 fn together(errors: &[anyhow::Error]) -> anyhow::Error {
-    let told: Vec<String> = errors.iter().map(|error| format!("- {}", chain(error))).collect();
-    anyhow!("{} things are missing\n{}", errors.len(), told.join("\n"))
+    let messages: Vec<String> = errors.iter().map(|error| format!("- {}", chain(error))).collect();
+    anyhow!("{} things are missing\n{}", errors.len(), messages.join("\n"))
 }
 
-/// An error, with another one that came of looking further.
+/// Returns an error together with a further one, if there is one.
 pub fn also(error: anyhow::Error, other: Option<anyhow::Error>) -> anyhow::Error {
     match other {
         None => error,
@@ -44,12 +44,12 @@ pub fn also(error: anyhow::Error, other: Option<anyhow::Error>) -> anyhow::Error
     }
 }
 
-/// Two values, or what kept either from being had.
+/// Returns two values, or the errors of both.
 pub fn both<A, B>(first: Result<A>, second: Result<B>) -> Result<(A, B)> {
     match (first, second) {
         (Ok(first), Ok(second)) => Ok((first, second)),
-        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
-        (Err(first), Err(second)) => Err(together(&[first, second])),
+        (Err(error), second) => Err(also(error, second.err())),
+        (Ok(_), Err(error)) => Err(error),
     }
 }
 
@@ -58,13 +58,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn causes_are_told_once_and_in_order() {
+    fn chain_repeats_no_cause() {
         let error = anyhow::anyhow!("no space").context("no space").context("writing x");
         assert_eq!(chain(&error), "writing x\n  because: no space");
     }
 
     #[test]
-    fn several_errors_are_told_together() {
+    fn reports_all_errors() {
         let results = [Ok(1), Err(anyhow!("no zig")), Err(anyhow!("no Go"))];
         assert_eq!(all(results).unwrap_err().to_string(), "2 things are missing\n- no zig\n- no Go");
         assert_eq!(all([Ok(1), Ok(2)]).unwrap(), [1, 2]);

@@ -1,16 +1,17 @@
-//! The one way to download: by checksum, resumed, retried, verified, and renamed into place.
+//! Downloads: by checksum, resumed, retried, verified, and renamed into place.
 
-mod answer;
 mod file_name;
+mod response;
 mod transfer;
 
 pub use file_name::FileName;
 
+use crate::atomic_dir::AtomicDir;
 use crate::context::{Context, Network};
 use crate::digest::Digest;
 use crate::file_lock::FileLock;
 use crate::url::{file_path, without_credentials};
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt;
 use nix::fcntl::OFlag;
@@ -19,24 +20,28 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use transfer::Resume;
 
-/// Something to be downloaded.
+/// A file to be downloaded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Download {
     /// Shown to the user who waits, and the file's name in the cache.
     pub name: FileName,
     pub url: String,
-    /// The checksum it must have. Nothing is ever used that has another.
+    /// The checksum it must have; a file with another one is never used.
     pub sha256: Digest,
 }
 
 impl Download {
-    /// Where the verified file lies in the cache, whether or not it is there yet.
+    /// Returns the path of the verified file in the cache, whether or not it is there yet.
     pub fn path(&self, context: &Context) -> PathBuf {
-        context.cache.join("downloads").join(self.sha256.short()).join(&self.name)
+        self.directory(context).join(&self.name)
     }
 
-    /// Whether the cache holds the file, whole. A damaged one is removed.
+    fn directory(&self, context: &Context) -> PathBuf {
+        context.cache.join("downloads").join(self.sha256.short())
+    }
+
+    /// Returns true if the cache has the complete file. A damaged one is removed.
     pub fn is_cached(&self, context: &Context) -> Result<bool> {
         let path = self.path(context);
         if !path.is_file() {
@@ -50,7 +55,7 @@ impl Download {
         Ok(false)
     }
 
-    /// Where the network is forbidden, refuses at once what the cache lacks.
+    /// Checks that the file is in the cache, if the network is forbidden.
     pub fn require_offline(&self, context: &Context) -> Result<()> {
         if urls(context, &self.url).is_empty() && !self.is_cached(context)? {
             let url = without_credentials(&self.url);
@@ -59,36 +64,33 @@ impl Download {
         Ok(())
     }
 
-    /// The verified file, from the cache or the network.
+    /// Returns the path of the verified file, which is fetched if it is not in the cache.
     pub fn get(&self, context: &Context) -> Result<PathBuf> {
-        let path = self.path(context);
+        let (path, directory) = (self.path(context), self.directory(context));
         if self.is_cached(context)? {
             return Ok(path);
         }
         self.require_offline(context)?;
-        let directory = path.parent().context("a cached file has a directory")?;
-        fs::create_dir_all(directory)?;
+        fs::create_dir_all(&directory)?;
         let _lock = FileLock::acquire(context, &directory.with_extension("lock"))?;
         if self.is_cached(context)? {
             return Ok(path);
         }
-        let (part, url) = download(context, &self.name, &self.url, directory, Resume::Allowed)?;
-        let found = Digest::of_file(&part)?;
-        if found != self.sha256 {
-            let page = page_hint(&part)?;
+        let (part, url) = download(context, &self.name, &self.url, &directory, Resume::Allowed)?;
+        let page = page_hint(&part)?;
+        if let Some(mismatch) = self.mismatch(&part)? {
             fs::remove_file(&part)?;
+            let (shown, locked) = (without_credentials(&url), without_credentials(&self.url));
             bail!(
-                "{} from {} is not what was expected\n  expected sha256 {}\n  found    sha256 {found}{page}\n  \
+                "{} from {shown} {mismatch}{page}\n  \
                  The file was removed. If upstream replaced it, look why before you accept it; where k3s.lock.json \
                  locks it:\n  cargo xtask bump --file {}",
                 self.name,
-                without_credentials(&url),
-                self.sha256,
-                crate::process::quoted(&without_credentials(&self.url)),
+                crate::process::quoted(&locked),
             );
         }
         fs::rename(&part, &path)?;
-        for entry in fs::read_dir(directory)? {
+        for entry in fs::read_dir(&directory)? {
             let other = entry?.path();
             if other.to_string_lossy().ends_with(PART) {
                 fs::remove_file(other)?;
@@ -96,28 +98,32 @@ impl Download {
         }
         Ok(path)
     }
-}
 
-impl Download {
-    /// Puts a copy of a file where a download would have put it, given that it has the same checksum.
+    /// Copies a file of this machine into the cache, as if it had been downloaded.
     pub fn take(&self, context: &Context, file: &Path) -> Result<()> {
         if self.is_cached(context)? {
             return Ok(());
         }
-        let place = self.path(context);
-        let directory = place.parent().context("a cached file has a directory")?;
-        fs::create_dir_all(directory)?;
-        let copy = tempfile::NamedTempFile::new_in(directory)?;
+        let directory = self.directory(context);
+        fs::create_dir_all(&directory)?;
+        let copy = tempfile::NamedTempFile::new_in(&directory)?;
         fs::copy(file, copy.path())?;
-        let found = Digest::of_file(copy.path())?;
-        ensure!(
-            found == self.sha256,
-            "{} is not what was expected\n  expected sha256 {}\n  found    sha256 {found}",
-            file.display(),
-            self.sha256
-        );
-        copy.persist(place)?;
+        if let Some(mismatch) = self.mismatch(copy.path())? {
+            bail!("{} {mismatch}", file.display());
+        }
+        copy.persist(self.path(context))?;
         Ok(())
+    }
+
+    /// Describes the difference of a file's checksum, if there is one.
+    fn mismatch(&self, file: &Path) -> Result<Option<String>> {
+        let (expected, found) = (&self.sha256, Digest::of_file(file)?);
+        let describe = || {
+            format!(
+                "has another checksum than expected\n  expected sha256 {expected}\n  found    sha256 {found}"
+            )
+        };
+        Ok((found != *expected).then(describe))
     }
 }
 
@@ -130,8 +136,8 @@ pub struct FirstUse {
 
 /// Fetches a file whose checksum is not known, and returns it with the checksum it has, if `check` accepts it.
 ///
-/// It is transferred in one piece, whose end the server marks: no checksum would notice what is missing. The file
-/// goes into the cache under its checksum.
+/// It is transferred in one piece whose end the server marks, since no checksum would show that something is
+/// missing. The file goes into the cache under its checksum.
 pub fn first_use(
     context: &Context,
     name: &FileName,
@@ -144,28 +150,21 @@ pub fn first_use(
             "{name} is not in the cache and its checksum is not locked; --offline forbids fetching {shown}"
         );
     }
-    let directory = context.cache.join("downloads").join(format!("first-{}", Digest::of(url).short()));
-    let _lock = FileLock::acquire(context, &directory.with_extension("lock"))?;
-    if directory.exists() {
-        fs::remove_dir_all(&directory)?;
-    }
-    fs::create_dir_all(&directory)?;
-    let (part, found_at) = download(context, name, url, &directory, Resume::Forbidden)?;
+    let scratch = context.cache.join("downloads").join(format!("first-{}", Digest::of(url).short()));
+    // Never moved to its place: only the file is.
+    let directory = AtomicDir::create(context, &scratch)?;
+    let (part, found_at) = download(context, name, url, directory.path(), Resume::Forbidden)?;
     if let Err(error) = check(&part) {
-        let page = page_hint(&part)?;
-        fs::remove_dir_all(&directory)?;
-        let found_at = without_credentials(&found_at);
-        bail!("what {found_at} sent is not {name}, and was not locked: {error:#}{page}");
+        let (page, found_at) = (page_hint(&part)?, without_credentials(&found_at));
+        bail!("the file from {found_at} is not {name}, and was not locked: {error:#}{page}");
     }
     let download = Download { name: name.clone(), url: url.to_owned(), sha256: Digest::of_file(&part)? };
-    let path = download.path(context);
-    fs::create_dir_all(path.parent().context("a cached file has a directory")?)?;
-    fs::rename(&part, &path)?;
-    fs::remove_dir_all(&directory)?;
+    fs::create_dir_all(download.directory(context))?;
+    fs::rename(&part, download.path(context))?;
     Ok(FirstUse { download, found_at })
 }
 
-/// A likely cause where a web page came in place of a file.
+/// Returns a likely cause if a file is a web page.
 fn page_hint(file: &Path) -> Result<&'static str> {
     let mut begin = Vec::new();
     fs::File::open(file)?.take(512).read_to_end(&mut begin)?;
@@ -178,23 +177,23 @@ fn page_hint(file: &Path) -> Result<&'static str> {
     })
 }
 
-/// The URL at which a mirror keeps a file: its own, then the original's host and path.
+/// Returns the URL of a file at a mirror: the mirror's, then the original's host and path.
 ///
 /// `https://host/dir/file` behind the mirror `https://mirror/cache` is `https://mirror/cache/host/dir/file`.
 fn mirrored(url: &str, mirror: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    // Its host's credentials are none of a mirror's business.
+    // The mirror does not get the credentials for the host.
     let host = rest.split('/').next().and_then(|authority| authority.rfind('@')).map_or(0, |user| user + 1);
     let rest = &rest[host..];
     format!("{}/{rest}", mirror.trim_end_matches('/'))
 }
 
-/// Where a file is looked for: at the mirror and at its own host; where the network is forbidden, only in
-/// directories of this machine.
+/// Returns the URLs to try for a file: the mirror's and its own; if the network is forbidden, only those of files on
+/// this machine.
 fn urls(context: &Context, url: &str) -> Vec<String> {
     let here = |url: &String| file_path(url).is_some_and(|path| path.is_file());
     let mirror = context.mirror.as_deref().map(|mirror| mirrored(url, mirror));
-    // A directory that does not keep the file is no failure.
+    // A mirror in a directory need not have the file.
     let mirror = mirror.filter(|url| here(url) || !url.starts_with("file://"));
     let all = mirror.into_iter().chain([url.to_owned()]);
     all.filter(|url| context.network == Network::Allowed || here(url)).collect()
@@ -202,7 +201,7 @@ fn urls(context: &Context, url: &str) -> Vec<String> {
 
 /// Fetches a file into a directory from the first URL that has it, and returns it with that URL.
 ///
-/// Each URL has a part of its own there, since another may keep another file under the same name.
+/// Each URL has a part of its own there, since another may have another file of the same name.
 fn download(
     context: &Context,
     name: &FileName,
@@ -239,15 +238,15 @@ fn copy(from: &Path, part: &Path) -> std::io::Result<()> {
     std::io::copy(&mut fs::File::open(from)?, &mut file).map(drop)
 }
 
-/// Opens what has arrived of a file, to be read and written. Others may write into a shared cache: a link there is
-/// not followed.
+/// Opens the part of a file that has arrived, for reading and writing. Others may write into a shared cache: a link
+/// there is not followed.
 fn open_part(part: &Path) -> std::io::Result<fs::File> {
     let mut options = fs::OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     options.custom_flags(OFlag::O_NOFOLLOW.bits()).open(part)
 }
 
-/// The end of the name of what has arrived of a file.
+/// Extension of a file that has not arrived in full.
 const PART: &str = ".part";
 
 #[cfg(test)]
@@ -255,17 +254,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_in_the_cache_is_not_written_through() {
+    fn does_not_write_through_link() {
         let directory = tempfile::tempdir().unwrap();
         let (mine, part) = (directory.path().join("mine"), directory.path().join("x.part"));
-        fs::write(&mine, "precious").unwrap();
+        fs::write(&mine, "mine").unwrap();
         fs::os::unix::fs::symlink(&mine, &part).unwrap();
         assert!(copy(&mine, &part).is_err());
-        assert_eq!(fs::read(&mine).unwrap(), b"precious");
+        assert_eq!(fs::read(&mine).unwrap(), b"mine");
     }
 
     #[test]
-    fn mirror_has_files_below_the_names_of_their_hosts() {
+    fn mirror_has_files_by_host() {
         let url = "https://host.example/a/b.tar";
         assert_eq!(mirrored(url, "https://m.example/x/"), "https://m.example/x/host.example/a/b.tar");
         assert_eq!(mirrored(url, "file:///srv/m"), "file:///srv/m/host.example/a/b.tar");

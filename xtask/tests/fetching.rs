@@ -87,7 +87,7 @@ fn another_file_is_not_taken_into_the_cache() {
     let file = place.path("file.tar");
     std::fs::write(&file, "another").unwrap();
     let error = download(&server).take(&context, &file).unwrap_err().to_string();
-    assert!(error.contains("is not what was expected"), "{error}");
+    assert!(error.contains("has another checksum than expected"), "{error}");
     assert_eq!(kept(&context), [""; 0].map(PathBuf::from));
     std::fs::write(&file, FILE).unwrap();
     download(&server).take(&context, &file).unwrap();
@@ -401,7 +401,10 @@ fn a_long_limit_is_not_waited_for() {
     let waits = Waits::default();
     let context = Context { clock: Box::new(waits.clone()), ..context(&place) };
     let told = format!("{:#}", download(&server).get(&context).unwrap_err());
-    assert!(told.contains("wants 3600 s to pass") && told.contains("K3S_XTASK_MIRROR="), "{told}");
+    assert!(
+        told.contains("the next one is allowed in 3600 s") && told.contains("K3S_XTASK_MIRROR="),
+        "{told}"
+    );
     assert_eq!((waits.0.lock().unwrap().len(), server.requests().len()), (0, 1));
 }
 

@@ -1,8 +1,6 @@
-//! One file from one URL over HTTP: resumed where its checksum is known, retried, and never larger than expected
-//! of anything that is fetched.
+//! One file from one URL over HTTP: resumed if its checksum is known, retried, and limited in size.
 
-use super::answer::{Answer, Verdict};
-use crate::clock::Clock;
+use super::response::{Body, Failure, Head};
 use crate::context::Context;
 use crate::progress::Running;
 use crate::url::without_credentials;
@@ -12,105 +10,66 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Pauses before the second, third and fourth attempt.
-const BACK_OFF: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(10)];
+const BACKOFF: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(10)];
 
-/// The longest that a server which limits requests is waited for, at each attempt.
+/// The longest wait, at each attempt, for a server that limits requests.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// The largest file that is fetched, in bytes. k3s-root, the largest there is, has about 20 MiB.
 const LARGEST: u64 = 512 << 20;
 
-/// The time that a server may be silent, before its answer and in the middle of it.
+/// Timeout for the server's response, and for each read of its body.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// The time that one attempt may take, however slowly the server sends.
+/// Timeout for one attempt, however slowly the server sends.
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(3600);
 
-/// Says what may be done with the beginning of a file that an earlier attempt has left.
+/// Permission to continue a file whose beginning was left by an earlier attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resume {
     /// The checksum is known and decides in the end.
     Allowed,
-    /// Nothing but this transfer vouches for the file: it is of one piece, and its end is marked.
+    /// Only this transfer vouches for the file: it is of one piece, and its end is marked.
     Forbidden,
 }
 
-/// Fetches a URL into `part`.
+/// Fetches a URL into `part`, with retries.
 pub fn fetch(context: &Context, name: &str, url: &str, part: &Path, resume: Resume) -> Result<()> {
     let running = context.progress.step(format!("fetch {name}"));
-    match attempts(context, name, url, part, resume, &running) {
-        Ok(size) => {
-            running.done(indicatif::HumanBytes(size));
-            Ok(())
-        }
-        Err(error) => {
-            // The error says all, where nothing else provides the file.
-            running.withdrawn();
-            Err(error)
-        }
-    }
-}
-
-fn attempts(
-    context: &Context,
-    name: &str,
-    url: &str,
-    part: &Path,
-    resume: Resume,
-    running: &Running,
-) -> Result<u64> {
-    let shown = without_credentials(url);
-    let agent = agent(url);
-    let mut pauses = BACK_OFF.iter();
-    loop {
-        let error = match attempt(&agent, url, part, resume, running, &*context.clock) {
-            Ok(size) => return Ok(size),
-            Err(Failure::Final(error)) => return Err(error.context(format!("cannot fetch {shown}"))),
-            Err(Failure::Limited(wait)) if wait > LONGEST_WAIT => {
-                return Err(limited(wait).context(format!("cannot fetch {shown}")));
+    let (shown, agent) = (without_credentials(url), agent(url));
+    let mut pauses = BACKOFF.iter();
+    let (failure, attempts) = loop {
+        let failure = match attempt(context, &agent, url, part, resume, &running) {
+            Ok(size) => {
+                running.done(indicatif::HumanBytes(size));
+                return Ok(());
             }
             Err(failure) => failure,
         };
-        let Some(usual) = pauses.next() else {
-            let kept = match resume {
-                Resume::Allowed => "\n  what has arrived is kept and resumed next time",
-                Resume::Forbidden => "",
-            };
-            let attempts = BACK_OFF.len() + 1;
-            return Err(error
-                .into_error()
-                .context(format!("cannot fetch {shown} after {attempts} attempts{kept}")));
+        let pause = match (&failure, pauses.next()) {
+            (Failure::Final(_), _) => break (failure, String::new()),
+            (Failure::Limited(wait), _) if *wait > LONGEST_WAIT => break (failure, String::new()),
+            (_, None) => {
+                let kept = match resume {
+                    Resume::Allowed => "\n  what has arrived is kept and resumed next time",
+                    Resume::Forbidden => "",
+                };
+                break (failure, format!(" after {} attempts{kept}", BACKOFF.len() + 1));
+            }
+            (Failure::Limited(wait), Some(usual)) => *wait.max(usual),
+            (_, Some(usual)) => *usual,
         };
-        let pause = match &error {
-            Failure::Limited(wait) => (*wait).max(*usual),
-            _ => *usual,
-        };
-        let error = error.into_error();
+        let error = failure.into_error();
         context.progress.print(format!("{name}: {error:#}; trying again in {} s", pause.as_secs()));
         context.clock.wait(pause);
-    }
+    };
+    // The caller reports the error, or fetches the file from another URL.
+    running.withdrawn();
+    Err(failure.into_error().context(format!("cannot fetch {shown}{attempts}")))
 }
 
-fn limited(wait: Duration) -> anyhow::Error {
-    anyhow!(
-        "the server limits how often it is asked, and wants {} s to pass\n  \
-         Run this again then, or name a mirror: K3S_XTASK_MIRROR=https://mirror/…",
-        wait.as_secs()
-    )
-}
-
-/// Why an attempt did not succeed.
-enum Failure {
-    /// Another attempt may succeed: the connection broke, the server is overloaded.
-    Passing(anyhow::Error),
-    /// The server limits how often it is asked.
-    Limited(Duration),
-    /// Another attempt cannot succeed: the file is not there, the certificate is not trusted.
-    Final(anyhow::Error),
-}
-
-impl Failure {
-    fn of_request(error: ureq::Error) -> Failure {
+impl From<ureq::Error> for Failure {
+    fn from(error: ureq::Error) -> Failure {
         match error {
             ureq::Error::BadUri(_)
             | ureq::Error::InvalidProxyUrl
@@ -118,19 +77,12 @@ impl Failure {
             | ureq::Error::RedirectFailed
             | ureq::Error::TooManyRedirects => Failure::Final(error.into()),
             ureq::Error::RequireHttpsOnly(to) => Failure::Final(anyhow!(
-                "it is redirected from HTTPS to {}, where anybody on the way could replace it",
+                "it is redirected from HTTPS to {}, where it could be replaced on the way",
                 without_credentials(&to)
             )),
             // rustls reports a certificate that is not trusted as data that is not valid.
             ureq::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => Failure::Final(io.into()),
             _ => Failure::Passing(error.into()),
-        }
-    }
-
-    fn into_error(self) -> anyhow::Error {
-        match self {
-            Failure::Passing(error) | Failure::Final(error) => error,
-            Failure::Limited(wait) => limited(wait),
         }
     }
 }
@@ -147,8 +99,8 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-/// A client over rustls that trusts what the system trusts and takes the proxies of the environment. It follows
-/// redirects to other hosts, as releases need them, but never from HTTPS to HTTP.
+/// Returns a client over rustls that uses the system's trust store and the proxies of the environment. It follows
+/// redirects to other hosts, which releases need, but never from HTTPS to HTTP.
 fn agent(url: &str) -> ureq::Agent {
     use ureq::tls::{RootCerts, TlsConfig};
     ureq::Agent::config_builder()
@@ -163,14 +115,14 @@ fn agent(url: &str) -> ureq::Agent {
         .into()
 }
 
-/// One request: all of the file, or the rest of it where a part is there. Returns the size of the whole.
+/// Makes one request for the whole file, or for its rest if a part is there. Returns the size of the whole.
 fn attempt(
+    context: &Context,
     agent: &ureq::Agent,
     url: &str,
     part: &Path,
     resume: Resume,
     running: &Running,
-    clock: &dyn Clock,
 ) -> Result<u64, Failure> {
     let mut file = super::open_part(part)?;
     if resume == Resume::Forbidden {
@@ -181,9 +133,9 @@ fn attempt(
     if have > 0 {
         request = request.header("Range", format!("bytes={have}-"));
     }
-    let mut response = request.call().map_err(Failure::of_request)?;
+    let mut response = request.call()?;
     let header = |name: &str| response.headers().get(name)?.to_str().ok();
-    let answer = Answer {
+    let head = Head {
         status: response.status().as_u16(),
         content_range: header("content-range"),
         content_encoding: header("content-encoding"),
@@ -191,23 +143,15 @@ fn attempt(
         remaining: header("x-ratelimit-remaining"),
         reset: header("x-ratelimit-reset"),
     };
-    let ended = header("content-length").is_some() || header("transfer-encoding").is_some();
-    match answer.verdict(have, clock.now()) {
-        Verdict::Whole => file.set_len(0)?,
-        Verdict::Rest => {}
-        Verdict::StartOver(why) => {
-            file.set_len(0)?;
-            return Err(Failure::Passing(anyhow!("{why}; starting over")));
-        }
-        Verdict::Retry => {
-            return Err(Failure::Passing(anyhow!("the server answered {}", response.status().as_u16())));
-        }
-        Verdict::Limited(wait) => return Err(Failure::Limited(wait)),
-        Verdict::Refused(why) => return Err(Failure::Final(anyhow!(why))),
+    let has_end = header("content-length").is_some() || header("transfer-encoding").is_some();
+    let body = head.body(have, context.clock.now());
+    if matches!(body, Ok(Body::Whole) | Err(Failure::StartOver(_))) {
+        file.set_len(0)?;
     }
-    if resume == Resume::Forbidden && !ended {
+    body?;
+    if resume == Resume::Forbidden && !has_end {
         return Err(Failure::Final(anyhow!(
-            "the server does not say where the file ends, so that nobody could see whether all of it arrived"
+            "the server does not say where the file ends, so that a missing rest would not be noticed"
         )));
     }
     let begin = file.seek(SeekFrom::End(0))?;
@@ -233,10 +177,10 @@ fn attempt(
 
 fn too_large(largest: u64) -> Failure {
     let largest = indicatif::HumanBytes(largest);
-    Failure::Final(anyhow!("the server sends more than {largest}, which nothing has that is fetched here"))
+    Failure::Final(anyhow!("the server sends more than {largest}, the size limit of downloads"))
 }
 
-/// Copies a body behind the `size` bytes that are there, and returns the size of the whole.
+/// Appends a body to the `size` bytes that are there, and returns the size of the whole.
 fn copy(
     body: &mut impl Read,
     file: &mut impl Write,
@@ -264,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_without_end_is_cut_off() {
+    fn cuts_off_endless_body() {
         let mut kept = Vec::new();
         let failure = copy(&mut std::io::repeat(1), &mut kept, 0, 100_000, |_| {}).err().unwrap();
         assert!(matches!(failure, Failure::Final(_)));
@@ -275,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn redirects_never_leave_https() {
+    fn redirects_stay_on_https() {
         assert!(agent("https://h.example/x").config().https_only());
         assert!(!agent("http://h.example/x").config().https_only());
     }
