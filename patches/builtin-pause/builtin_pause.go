@@ -11,7 +11,7 @@ import (
 )
 
 // builtinPauseName is the name under which the built-in pause image is staged. It is reserved: a file
-// that somebody else put there is replaced.
+// of this name that the user put there is replaced.
 const builtinPauseName = "k3s-builtin-pause.tar"
 
 // builtinPause is an image archive that holds the default pause image of this k3s under its own name.

@@ -9,6 +9,7 @@ pub mod digest;
 pub mod code;
 pub mod dir;
 pub mod elf;
+pub mod prose;
 pub mod reference;
 pub mod target;
 pub mod tree_path;

@@ -1,8 +1,8 @@
-//! What is changed in k3s, as data.
+//! Patches: changes of k3s as data.
 //!
-//! Each file of `patches/` (and of the user's `--patches` directory) names one concern, why it is there,
-//! which trees it concerns and when it can go. Its edits bite exactly as declared or nothing is
-//! written. `patches/README.md` explains the grammar to those who write patches.
+//! Each file of `patches/` (and of the user's `--patches` directory) is about one concern, with its reason, the trees
+//! that it concerns and the condition under which it is obsolete. Either every edit applies exactly as declared or
+//! nothing is written. `patches/README.md` explains the format.
 
 mod apply;
 mod diff;
@@ -11,32 +11,32 @@ mod set;
 mod show;
 mod tree;
 
-pub use apply::{Applied, Idle, Outcome};
+pub use apply::{Applied, Outcome, Skipped};
 pub use set::PatchSet;
 
 use crate::reference::Reference;
 use serde::{Deserialize, Serialize};
 
-/// What a build puts into its patches.
+/// Values of a build for the placeholders in patches.
 #[derive(Clone, Debug)]
 pub struct Values {
     /// `{pause_image}` in a replacement.
     pub pause_image: Reference,
 }
 
-/// A file that the build makes. Patches say where it goes; it is put there once it is made.
+/// A file that the build makes. Patches say where it goes, and it is put there once it is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Part {
+pub enum BuiltFile {
     /// The archive of the pause image.
     PauseImage,
 }
 
-/// The content of a part until it is built: no text.
+/// Content of a [`BuiltFile`] until it is built: no text.
 const PLACEHOLDER: &[u8] = &[0];
 
 impl Values {
-    /// Puts the values into a replacement.
+    /// Replaces the placeholders in a text.
     fn expand(&self, replacement: &str) -> String {
         replacement.replace(PAUSE_IMAGE, self.pause_image.as_str())
     }

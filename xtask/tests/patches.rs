@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use tempfile::TempDir;
-use xtask::patch::{Outcome, Part, PatchSet, Values};
+use xtask::patch::{BuiltFile, Outcome, PatchSet, Values};
 use xtask::reference::Reference;
 
 const CONSTANT: &str = "pkg/cli/cmds/const_linux.go";
@@ -158,16 +158,16 @@ fn every_era_is_patched_by_the_alternative_made_for_it() {
             Pause::Constant => (CONSTANT, "the constant DefaultPauseImage"),
             Pause::Flag(_) => (FLAG, "the default of the flag"),
         };
-        let bitten = layouts(&outcome);
-        assert!(bitten["pause-image"].starts_with(layout), "{}", era.name);
-        assert!(bitten["builtin-pause"].starts_with(PRELOAD), "{}", era.name);
-        assert_eq!(bitten.contains_key("tcpproxy"), era.dead_module, "{}", era.name);
+        let applied = layouts(&outcome);
+        assert!(applied["pause-image"].starts_with(layout), "{}", era.name);
+        assert!(applied["builtin-pause"].starts_with(PRELOAD), "{}", era.name);
+        assert_eq!(applied.contains_key("tcpproxy"), era.dead_module, "{}", era.name);
 
         assert!(text(&tree, place).contains(&format!("\"{PAUSE}\"")), "{}", era.name);
         let call = format!("\tstageBuiltinPause(cfg)\n\treturn {}(ctx, cfg)\n", PRELOAD);
         assert!(text(&tree, CONTAINERD).contains(&call), "{}", era.name);
         let archive = "pkg/agent/containerd/k3s-builtin-pause.tar";
-        assert_eq!(outcome.parts, BTreeMap::from([(archive.to_owned(), Part::PauseImage)]));
+        assert_eq!(outcome.built_files, BTreeMap::from([(archive.to_owned(), BuiltFile::PauseImage)]));
         assert!(tree.path().join(archive).is_file(), "{}", era.name);
         for (name, before) in era.files() {
             let touched = outcome.applied.iter().any(|patch| patch.files.iter().any(|file| file == name));
@@ -190,10 +190,10 @@ fn the_dead_module_is_replaced_by_the_same_content_under_its_living_name() {
     let sum =
         format!("\ngithub.com/inetaf/tcpproxy {version} h1:jeqlfkFa5h+Ak/I33QpU4p01nFhw0G5IFm/Rsenne2Y=\n");
     assert!(text(&tree, "go.sum").contains(&sum));
-    let idle = committed().check(ERAS[1].tree().path(), &values(), &[]).unwrap().idle;
-    assert_eq!(idle.len(), 1);
-    assert_eq!(idle[0].because, "go.mod does not contain \"inet.af/tcpproxy\"");
-    assert!(outcome.idle.is_empty());
+    let skipped = committed().check(ERAS[1].tree().path(), &values(), &[]).unwrap().skipped;
+    assert_eq!(skipped.len(), 1);
+    assert_eq!(skipped[0].because, "go.mod does not contain \"inet.af/tcpproxy\"");
+    assert!(outcome.skipped.is_empty());
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn the_pause_image_in_both_places_is_refused() {
     let mut files = ERAS[0].files();
     files.insert(FLAG, ERAS[2].files().remove(FLAG).unwrap());
     let error = refusal(&committed(), &tree(&files), &values());
-    assert!(error.contains("patches/pause-image.json: 2 alternatives bite, and exactly one may"), "{error}");
+    assert!(error.contains("patches/pause-image.json: 2 variants apply, and exactly one may"), "{error}");
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn the_pause_image_in_neither_place_is_refused_with_the_nearest_line_of_both() {
     files.insert(FLAG, moved);
     let error = refusal(&committed(), &tree(&files), &values());
     assert!(error.contains("1 of 3 patches cannot be applied"), "{error}");
-    assert!(error.contains("patches/pause-image.json: no alternative bites"), "{error}");
+    assert!(error.contains("patches/pause-image.json: no variant applies"), "{error}");
     assert!(
         error.contains("should stand there once and does not at all; nothing there resembles it"),
         "{error}"
@@ -241,7 +241,7 @@ fn every_patch_that_does_not_fit_is_named_at_once() {
     files.insert(CONTAINERD, "package containerd\n".to_owned());
     let error = refusal(&committed(), &tree(&files), &values());
     assert!(error.contains("2 of 3 patches cannot be applied"), "{error}");
-    assert!(error.contains("patches/builtin-pause.json: no alternative bites"), "{error}");
+    assert!(error.contains("patches/builtin-pause.json: no variant applies"), "{error}");
     assert!(error.contains("go.sum: there is no such file"), "{error}");
 }
 
@@ -305,9 +305,9 @@ fn conditions_ask_the_tree_before_any_patch() {
     };
     let set = |text| set(&[(&first, adds.clone()), (&second, when(text))]);
     let outcome = set("two").check(tree.path(), &values(), &[]).unwrap();
-    assert_eq!((outcome.applied.len(), outcome.idle.len()), (1, 1));
+    assert_eq!((outcome.applied.len(), outcome.skipped.len()), (1, 1));
     let outcome = set("one").check(tree.path(), &values(), &[]).unwrap();
-    assert_eq!((outcome.applied.len(), outcome.idle.len()), (2, 0));
+    assert_eq!((outcome.applied.len(), outcome.skipped.len()), (2, 0));
 }
 
 #[test]
@@ -337,8 +337,8 @@ fn patched_file_stays_executable() {
 fn a_patch_is_left_out_by_its_name_and_only_by_a_name_that_exists() {
     let tree = ERAS[2].tree();
     let outcome = committed().apply(tree.path(), &values(), &["builtin-pause"]).unwrap();
-    assert_eq!(outcome.idle[0].because, "left out as asked");
-    assert_eq!(outcome.parts, BTreeMap::new());
+    assert_eq!(outcome.skipped[0].because, "left out as asked");
+    assert_eq!(outcome.built_files, BTreeMap::new());
     assert!(!tree.path().join("pkg/agent/containerd/builtin_pause.go").exists());
     let error = committed().check(tree.path(), &values(), &["builtin"]).unwrap_err().to_string();
     assert_eq!(

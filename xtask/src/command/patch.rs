@@ -1,4 +1,4 @@
-//! `cargo xtask patch`: the patches held against a tree, without building it.
+//! `cargo xtask patch`: checks the patches against a tree, without building it.
 
 use super::source_args::SourceArgs;
 use crate::context::Context;
@@ -7,16 +7,16 @@ use crate::reference::Reference;
 use anyhow::{Context as _, Result};
 use std::path::PathBuf;
 
-/// Prove that the patches fit a k3s, or show what they change
+/// Check that the patches apply to a k3s, or show what they change
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
-  cargo xtask patch --check --k3s v1.35        do the patches still fit the newest v1.35?
+  cargo xtask patch --check --k3s v1.35        do the patches still apply to the newest v1.35?
   cargo xtask patch --show --source ~/k3s      the changes as a diff")]
 pub struct Args {
     #[command(flatten)]
     source: SourceArgs,
 
-    /// Say of each patch whether and where it fits (this is what happens without --show)
+    /// Report for each patch whether and where it applies (the default without --show)
     #[arg(long, conflicts_with = "show")]
     check: bool,
 
@@ -24,7 +24,7 @@ pub struct Args {
     #[arg(long)]
     show: bool,
 
-    /// The image that takes the place of upstream's default pause image [default: see xtask/pins.json]
+    /// The image that replaces upstream's default pause image [default: see xtask/pins.json]
     #[arg(long, value_name = "REF", value_parser = Reference::parse)]
     pause_image: Option<Reference>,
 
@@ -42,15 +42,17 @@ impl Args {
         let pause_image = self.pause_image.unwrap_or_else(|| context.pins.pause_image.reference.clone());
         let outcome = set
             .check(&checkout, &Values { pause_image }, &[])
-            .with_context(|| format!("the patches do not fit k3s {}", selection.source.version))?;
+            .with_context(|| format!("the patches do not apply to k3s {}", selection.source.version))?;
         for patch in &outcome.applied {
             match self.show {
                 true => print!("{}", patch.diff),
-                false => println!("fits   {:<16} {} ({})", patch.name, patch.files.join(", "), patch.layout),
+                false => {
+                    println!("applies  {:<16} {} ({})", patch.name, patch.files.join(", "), patch.layout)
+                }
             }
         }
-        for patch in outcome.idle.iter().filter(|_| !self.show) {
-            println!("idle   {:<16} {}", patch.name, patch.because);
+        for patch in outcome.skipped.iter().filter(|_| !self.show) {
+            println!("skipped  {:<16} {}", patch.name, patch.because);
         }
         Ok(())
     }

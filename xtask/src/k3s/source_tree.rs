@@ -36,9 +36,9 @@ pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
     step.work(move |directory, results| {
         let tree = directory.join(TREE);
         dir::copy(&build.patched.tree, &tree)?;
-        for (file, part) in &build.patched.outcome.parts {
-            let built = match part {
-                patch::Part::PauseImage => results.of(image).join(pause_image::ARCHIVE),
+        for (file, built) in &build.patched.outcome.built_files {
+            let built = match built {
+                patch::BuiltFile::PauseImage => results.of(image).join(pause_image::ARCHIVE),
             };
             fs::copy(built, TreePath::parse(file)?.room_below(&tree)?)?;
         }

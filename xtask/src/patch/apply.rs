@@ -1,34 +1,34 @@
-//! All patches of a set applied to a tree, or none.
+//! Application of all patches of a set to a tree, or of none.
 
-use super::edit::{AddFile, Edit, ImageEdit, Refusal, SourceFile, Stop, TextEdit};
-use super::set::{Alternative, Patch, PatchSet};
+use super::edit::{AddFile, Edit, ImageEdit, Refusal, SourceFile, TextEdit};
+use super::set::{Patch, PatchSet, Variant};
 use super::tree::{File, Tree};
-use super::{Part, Values, diff, show};
+use super::{BuiltFile, Values, diff, show};
 use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// What patching a tree came to.
+/// Result of patching a tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     pub applied: Vec<Applied>,
-    pub idle: Vec<Idle>,
-    /// Files that hold a placeholder until the build has made them, by their paths.
+    pub skipped: Vec<Skipped>,
+    /// Files that are placeholders until they are built, by their paths.
     #[serde(default)]
-    pub parts: BTreeMap<String, Part>,
+    pub built_files: BTreeMap<String, BuiltFile>,
 }
 
-/// A patch that has bitten. It travels with the product.
+/// An applied patch, recorded in the manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {
     pub name: String,
     pub why: String,
-    /// When the patch can go; a user's diff does not say.
+    /// Condition under which the patch is obsolete; a user's diff names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retire: Option<String>,
-    /// The alternative that has bitten.
+    /// Layout of the variant that was applied.
     pub layout: String,
     /// The paths that are changed or added, sorted.
     pub files: Vec<String>,
@@ -38,13 +38,13 @@ pub struct Applied {
 
 /// A patch that this tree does not need or that was left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Idle {
+pub struct Skipped {
     pub name: String,
     pub because: String,
 }
 
 impl PatchSet {
-    /// Proves the set against a tree without writing anything.
+    /// Checks the set against a tree without writing anything.
     ///
     /// # Errors
     /// As [`PatchSet::apply`].
@@ -55,9 +55,9 @@ impl PatchSet {
     /// Applies every patch but the skipped ones, all of them or none.
     ///
     /// # Errors
-    /// If a patch has no alternative that bites, or more than one; the tree is then untouched, and the
-    /// error says of every such patch and alternative what was looked for and what was found. If
-    /// writing fails, what has been written stays, so a tree is given that can be thrown away.
+    /// If no variant of a patch applies, or more than one; the tree is then untouched, and the error says for every
+    /// such patch and variant what was looked for and what was found. If writing fails, some files have been written,
+    /// so the tree must be one that can be thrown away.
     pub fn apply(&self, tree: &Path, values: &Values, skip: &[&str]) -> Result<Outcome> {
         let (patched, outcome) = self.compute(tree, values, skip)?;
         patched.write().with_context(|| format!("writing the patched files to {}", tree.display()))?;
@@ -77,83 +77,88 @@ impl PatchSet {
         let untouched = Tree::new(directory)?;
         let mut tree = untouched.clone();
         let mut outcome = Outcome::default();
-        let mut misfits = Vec::new();
+        let mut mismatches = Vec::new();
         for patch in &self.patches {
             if skip.contains(&patch.name.as_str()) {
-                outcome.idle.push(Idle { name: patch.name.clone(), because: "left out as asked".to_owned() });
+                let because = "left out as asked".to_owned();
+                outcome.skipped.push(Skipped { name: patch.name.clone(), because });
                 continue;
             }
             let fit = patch.fit(&untouched, &tree, values);
             match fit.with_context(|| format!("applying the patch {}", patch.origin.display()))? {
-                Fit::Idle(because) => outcome.idle.push(Idle { name: patch.name.clone(), because }),
-                Fit::Bites(layout, patched) => {
+                Fit::Skipped(because) => {
+                    outcome.skipped.push(Skipped { name: patch.name.clone(), because });
+                }
+                Fit::Applies(layout, patched) => {
                     outcome.applied.push(patch.applied(layout, &tree, &patched)?);
                     tree = patched;
                 }
-                Fit::Misfit(report) => misfits.push(report),
+                Fit::Mismatch(report) => mismatches.push(report),
             }
         }
-        if !misfits.is_empty() {
+        if !mismatches.is_empty() {
             bail!(
                 "{} of {} patches cannot be applied to {}, so nothing was changed; patches/README.md says \
-                 how to write an alternative for another layout\n{}",
-                misfits.len(),
+                 how to write a variant for another layout\n{}",
+                mismatches.len(),
                 self.patches.len(),
                 directory.display(),
-                misfits.join("\n")
+                mismatches.join("\n")
             );
         }
-        outcome.parts = tree.parts();
+        outcome.built_files = tree.built_files();
         Ok((tree, outcome))
     }
 }
 
-/// How a patch fits a tree.
+/// Result of trying a patch on a tree.
 enum Fit<'t> {
-    /// The tree is not concerned, and why.
-    Idle(String),
-    /// By the alternative of this layout the tree becomes this one.
-    Bites(String, Tree<'t>),
-    /// It concerns the tree and cannot be applied; a report of several lines.
-    Misfit(String),
+    /// The tree is not concerned, for this reason.
+    Skipped(String),
+    /// The variant for this layout applies; the tree becomes this one.
+    Applies(String, Tree<'t>),
+    /// The tree is concerned and the patch does not apply; a report of several lines.
+    Mismatch(String),
 }
 
 impl Patch {
-    /// Asks the tree as upstream left it whether it is concerned, and tries every alternative on what
-    /// earlier patches have made of it.
+    /// Checks whether the tree as upstream left it is concerned, and tries every variant on the result of earlier
+    /// patches.
     fn fit<'t>(&self, untouched: &Tree<'t>, tree: &Tree<'t>, values: &Values) -> Result<Fit<'t>> {
         for probe in &self.when {
             if let Some(because) = probe.unmet(untouched)? {
-                return Ok(Fit::Idle(because));
+                return Ok(Fit::Skipped(because));
             }
         }
-        let mut bitten = Vec::new();
+        let mut applied = Vec::new();
         let mut refusals = String::new();
-        for Alternative { layout, edits } in &self.alternatives {
+        for Variant { layout, edits } in &self.variants {
+            let layout: &str = layout;
             let mut patched = tree.clone();
             match edits.iter().try_for_each(|edit| self.edit(edit, &mut patched, values)) {
-                Ok(()) => bitten.push((layout.0.clone(), patched)),
-                Err(Stop::Refused(refusal)) => refusals.push_str(&format!("\n    {}: {refusal}", layout.0)),
-                Err(Stop::Failed(error)) => return Err(error),
+                Ok(()) => applied.push((layout, patched)),
+                Err(error) => {
+                    refusals.push_str(&format!("\n    {layout}: {}", error.downcast::<Refusal>()?));
+                }
             }
         }
         let origin = self.origin.display();
-        Ok(match <[_; 1]>::try_from(bitten) {
-            Ok([(layout, patched)]) => Fit::Bites(layout, patched),
+        Ok(match <[_; 1]>::try_from(applied) {
+            Ok([(layout, patched)]) => Fit::Applies(layout.to_owned(), patched),
             Err(none) if none.is_empty() => {
-                Fit::Misfit(format!("  {origin}: no alternative bites{refusals}"))
+                Fit::Mismatch(format!("  {origin}: no variant applies{refusals}"))
             }
             Err(several) => {
-                let layouts: Vec<&str> = several.iter().map(|(layout, _)| layout.as_str()).collect();
+                let layouts: Vec<&str> = several.iter().map(|(layout, _)| *layout).collect();
                 let (count, layouts) = (layouts.len(), layouts.join("\n    "));
-                Fit::Misfit(format!(
-                    "  {origin}: {count} alternatives bite, and exactly one may\n    {layouts}"
+                Fit::Mismatch(format!(
+                    "  {origin}: {count} variants apply, and exactly one may\n    {layouts}"
                 ))
             }
         })
     }
 
-    fn edit(&self, edit: &Edit, tree: &mut Tree<'_>, values: &Values) -> Result<(), Stop> {
+    fn edit(&self, edit: &Edit, tree: &mut Tree<'_>, values: &Values) -> Result<()> {
         match edit {
             Edit::Text(edit) => edit.edit(tree, values),
             Edit::Image(edit) => edit.edit(tree, values),
@@ -162,7 +167,7 @@ impl Patch {
         }
     }
 
-    fn add(&self, AddFile { file, from }: &AddFile, tree: &mut Tree<'_>) -> Result<(), Stop> {
+    fn add(&self, AddFile { file, from }: &AddFile, tree: &mut Tree<'_>) -> Result<()> {
         if tree.read(file)?.is_some() {
             return Err(Refusal::Occupied(file.clone()).into());
         }
@@ -171,7 +176,7 @@ impl Patch {
                 let bytes = self.attachment(path)?.to_vec();
                 tree.set(file, Some(File { bytes, executable: false }))?;
             }
-            SourceFile::Part(part) => tree.set_part(file, *part)?,
+            SourceFile::Built(built) => tree.set_built(file, *built)?,
         }
         Ok(())
     }
@@ -196,7 +201,7 @@ impl Patch {
 }
 
 impl TextEdit {
-    fn edit(&self, tree: &mut Tree<'_>, values: &Values) -> Result<(), Stop> {
+    fn edit(&self, tree: &mut Tree<'_>, values: &Values) -> Result<()> {
         let (text, executable) = read_text(tree, &self.file)?;
         let bytes = self.apply(&text, values)?.into_bytes();
         tree.set(&self.file, Some(File { bytes, executable }))?;
@@ -205,8 +210,8 @@ impl TextEdit {
 }
 
 impl ImageEdit {
-    fn edit(&self, tree: &mut Tree<'_>, values: &Values) -> Result<(), Stop> {
-        let read = self.files.iter().map(|file| read_text(tree, file)).collect::<Result<Vec<_>, Stop>>()?;
+    fn edit(&self, tree: &mut Tree<'_>, values: &Values) -> Result<()> {
+        let read = self.files.iter().map(|file| read_text(tree, file)).collect::<Result<Vec<_>>>()?;
         let texts: Vec<_> =
             self.files.iter().zip(&read).map(|(file, (text, _))| (file, text.as_str())).collect();
         let replaced = self.apply(&texts, values)?;
@@ -217,8 +222,8 @@ impl ImageEdit {
     }
 }
 
-/// A file's text, and whether it is a program.
-fn read_text(tree: &Tree<'_>, file: &TreePath) -> Result<(String, bool), Stop> {
+/// Returns a file's text, and true if it is executable.
+fn read_text(tree: &Tree<'_>, file: &TreePath) -> Result<(String, bool)> {
     let found = tree.read(file)?.ok_or_else(|| Refusal::NoFile(file.clone()))?;
     let text = String::from_utf8(found.bytes).map_err(|_| Refusal::NotText(file.clone()))?;
     Ok((text, found.executable))

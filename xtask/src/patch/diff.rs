@@ -1,9 +1,9 @@
 //! Unified diffs, read and applied by git2.
 //!
-//! libgit2 applies a hunk only where the diff says that it stands and only if every line of context is
-//! the same: there is neither fuzz nor offset. Nothing here needs a repository on the disk.
+//! libgit2 applies a hunk only at the line that the diff names and only if every line of context is the same: there is
+//! neither fuzz nor offset. Nothing here needs a repository on the disk.
 
-use super::edit::{Refusal, Stop, nearest};
+use super::edit::{Refusal, nearest};
 use super::tree::{File, Tree};
 use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, bail};
@@ -12,10 +12,9 @@ use git2::{
     Repository,
 };
 
-/// Checks that a text is a diff whose files lie inside the tree, and that it makes no links.
+/// Checks that a text is a diff whose files are inside the tree, and that it makes no links.
 ///
-/// libgit2 wants git's headers, and passes over what it does not take for one: so all of them are
-/// counted.
+/// libgit2 needs git's headers, and passes over lines that it does not take for one, so all of them are counted.
 pub(super) fn check(text: &[u8]) -> Result<()> {
     require_form_of_git(text)?;
     let text = without_prose(text);
@@ -46,12 +45,12 @@ pub(super) fn check(text: &[u8]) -> Result<()> {
 /// The line with which git begins the diff of a file.
 const HEAD: &[u8] = b"diff --git ";
 
-/// Refuses a diff in a form that `git apply` would refuse, too, with the setting or the program that has made it so.
+/// Refuses a diff in a form that `git apply` would refuse, too, and names the setting or the tool that made it so.
 fn require_form_of_git(text: &[u8]) -> Result<()> {
     let heads = || text.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(HEAD));
     if heads().next().is_none() {
         if text.contains(&b'\x1b') {
-            bail!("it has a terminal's codes for colours: make it again with `git diff --no-color`");
+            bail!("it has a terminal's colour codes: make it again with `git diff --no-color`");
         }
         bail!(
             "no line begins with \"diff --git\": make the diff with `git diff`, \
@@ -79,7 +78,7 @@ fn require_form_of_git(text: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// A diff with its prose blank, before it and between the mails of `git format-patch`: a line of prose may look
+/// Returns a diff with its prose blank, before it and between the mails of `git format-patch`: a line of prose may look
 /// like one of a diff. Lines keep their numbers.
 fn without_prose(text: &[u8]) -> Vec<u8> {
     let mut in_diff = false;
@@ -92,7 +91,7 @@ fn without_prose(text: &[u8]) -> Vec<u8> {
     kept
 }
 
-/// What stands before the diff itself, where `git format-patch` and people say why.
+/// Returns the text before the diff itself, where `git format-patch` and users write the reason.
 pub(super) fn prose(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let before = text.lines().take_while(|line| !line.starts_with("diff --git "));
@@ -100,7 +99,7 @@ pub(super) fn prose(text: &[u8]) -> String {
 }
 
 /// Applies a diff that has been checked, file by file.
-pub(super) fn apply(text: &[u8], tree: &mut Tree<'_>) -> Result<(), Stop> {
+pub(super) fn apply(text: &[u8], tree: &mut Tree<'_>) -> Result<()> {
     let diff = Diff::from_buffer(&without_prose(text)).context("reading a unified diff")?;
     for (index, delta) in diff.deltas().enumerate() {
         let (old, new) = (old_path(&delta)?, new_path(&delta)?);
@@ -124,20 +123,20 @@ pub(super) fn apply(text: &[u8], tree: &mut Tree<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-/// What one file of a diff becomes; none if it is deleted.
+/// Applies one file of a diff; returns none if it is deleted.
 fn apply_one(
     diff: &Diff<'_>,
     index: usize,
     before: Option<(&TreePath, &File)>,
     new: Option<&TreePath>,
-) -> Result<Option<File>, Stop> {
+) -> Result<Option<File>> {
     let patch = Patch::from_diff(diff, index).context("reading a unified diff")?;
-    let misfit = |reason: &str| -> Stop {
+    let mismatch = |reason: &str| -> anyhow::Error {
         let file = before.map(|(path, _)| path).or(new).map_or("", TreePath::as_str);
-        let wanted =
-            before.zip(patch.as_ref()).and_then(|((path, file), patch)| first_misfit(path, file, patch));
-        let (reason, nearest) = match wanted {
-            Some((misfit, nearest)) => (format!("{reason}: {misfit}"), nearest),
+        let mismatch =
+            before.zip(patch.as_ref()).and_then(|((path, file), patch)| first_mismatch(path, file, patch));
+        let (reason, nearest) = match mismatch {
+            Some((line, nearest)) => (format!("{reason}: {line}"), nearest),
             None => (reason.to_owned(), None),
         };
         Refusal::Diff { file: file.to_owned(), reason, nearest }.into()
@@ -145,7 +144,11 @@ fn apply_one(
     let Some(new) = new else {
         let removed = patch.as_ref().map_or_else(Vec::new, |patch| removed_text(patch));
         let whole = before.is_some_and(|(_, file)| file.bytes == removed);
-        return if whole { Ok(None) } else { Err(misfit("is deleted, but is not what the diff says it is")) };
+        return if whole {
+            Ok(None)
+        } else {
+            Err(mismatch("is deleted, but is not what the diff says it is"))
+        };
     };
     let repository = in_memory().context("making a place to apply a diff")?;
     let mut seen = 0;
@@ -158,8 +161,8 @@ fn apply_one(
     let preimage = tree_of(&repository, before).context("handing git a file")?;
     let applied = match repository.apply_to_tree(&preimage, diff, Some(&mut options)) {
         Ok(applied) => applied,
-        Err(error) if error.code() == ErrorCode::ApplyFail => return Err(misfit(error.message())),
-        Err(error) => return Err(anyhow::Error::new(error).context(format!("patching {new}")).into()),
+        Err(error) if error.code() == ErrorCode::ApplyFail => return Err(mismatch(error.message())),
+        Err(error) => return Err(anyhow::Error::new(error).context(format!("patching {new}"))),
     };
     let entry = applied
         .get_path(new.as_str().as_ref(), 0)
@@ -168,7 +171,7 @@ fn apply_one(
     Ok(Some(File { bytes, executable: executable(diff, index, before) }))
 }
 
-/// Whether a file is a program afterwards: as the diff says, if it speaks of the mode at all.
+/// Returns true if a file is executable afterwards: as the diff says, if it names a mode.
 fn executable(diff: &Diff<'_>, index: usize, before: Option<(&TreePath, &File)>) -> bool {
     let delta = diff.get_delta(index);
     let mode = delta.map(|delta| (delta.old_file().mode(), delta.new_file().mode()));
@@ -180,22 +183,21 @@ fn executable(diff: &Diff<'_>, index: usize, before: Option<(&TreePath, &File)>)
     }
 }
 
-/// The first line of a diff's old text that is not where it should be, in words, and the line that
-/// resembles it most.
-fn first_misfit(path: &TreePath, file: &File, patch: &Patch<'_>) -> Option<(String, Option<String>)> {
+/// Describes the first line of a diff's old text that is not where it should be, and finds the most similar line.
+fn first_mismatch(path: &TreePath, file: &File, patch: &Patch<'_>) -> Option<(String, Option<String>)> {
     let text = String::from_utf8_lossy(&file.bytes);
     let lines: Vec<&str> = text.lines().collect();
     for hunk in 0..patch.num_hunks() {
         for line in 0..patch.num_lines_in_hunk(hunk).ok()? {
             let line = patch.line_in_hunk(hunk, line).ok()?;
             let (' ' | '-', Some(number)) = (line.origin(), line.old_lineno()) else { continue };
-            let wanted = String::from_utf8_lossy(line.content());
-            let wanted = wanted.trim_end_matches(['\n', '\r']);
+            let expected = String::from_utf8_lossy(line.content());
+            let expected = expected.trim_end_matches(['\n', '\r']);
             let found = lines.get(number as usize - 1).copied();
-            if found != Some(wanted) {
+            if found != Some(expected) {
                 let found = found.map_or_else(|| "is not there".to_owned(), |found| format!("is {found:?}"));
-                let misfit = format!("line {number} should be {wanted:?} and {found}");
-                return Some((misfit, nearest(&[(path, &text)], wanted)));
+                let mismatch = format!("line {number} should be {expected:?} and {found}");
+                return Some((mismatch, nearest(&[(path, &text)], expected)));
             }
         }
     }
@@ -231,7 +233,7 @@ fn tree_path(file: &git2::DiffFile<'_>) -> Result<TreePath> {
     TreePath::try_from(path.to_owned())
 }
 
-/// A repository that is nowhere but in memory, for git objects that live as long as it does.
+/// Creates a repository that exists only in memory.
 fn in_memory() -> Result<Repository, git2::Error> {
     let objects = Odb::new()?;
     objects.add_new_mempack_backend(1)?;
@@ -289,8 +291,7 @@ mod tests {
         let mut tree = Tree::new(directory.path()).unwrap();
         match apply(diff.as_bytes(), &mut tree) {
             Ok(()) => Ok(tree),
-            Err(Stop::Refused(refusal)) => Err(refusal.to_string()),
-            Err(Stop::Failed(error)) => Err(format!("failed: {error:#}")),
+            Err(error) => Err(error.downcast::<Refusal>().unwrap().to_string()),
         }
     }
 
@@ -299,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_diff_that_fits_is_applied() {
+    fn applies_matching_diff() {
         let directory = directory();
         let indexed = DIFF.replacen("\n---", "\nindex 1111111..2222222 100644\n---", 1);
         for diff in [DIFF.to_owned(), indexed, format!("Why it is there.\n\n{DIFF}-- \n2.47\n")] {
@@ -309,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn mails_are_read_past_their_prose() {
+    fn reads_mails() {
         let directory = directory();
         let mail = |message: &str, diff: &str| {
             format!("From 1234 Mon Sep 17 00:00:00 2001\nSubject: x\n\n{message}\n---\n{diff}-- \n2.47.0\n\n")
@@ -322,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn forms_that_git_does_not_apply_are_named() {
+    fn names_forms_that_git_rejects() {
         let coloured = DIFF.replacen("diff", "\u{1b}[1mdiff", 1);
         for (diff, cause) in [
             (DIFF.replace("a/dir", "dir").replace("b/dir", "dir"), "git -c diff.noprefix=false diff"),
@@ -335,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_below_a_file_is_refused() {
+    fn rejects_file_below_file() {
         let directory = directory();
         let add = "diff --git a/dir/file/x b/dir/file/x\nnew file mode 100644\n--- /dev/null\n\
                    +++ b/dir/file/x\n@@ -0,0 +1 @@\n+x\n";
@@ -344,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_diff_whose_context_differs_is_refused_with_the_nearest_line() {
+    fn other_context_is_refused_with_nearest_line() {
         let directory = directory();
         let error = applied(&DIFF.replace(" five", " fife"), &directory).err().unwrap();
         let expected = "dir/file: hunk at line 3 did not apply: line 5 should be \"fife\" and is \"five\"";
@@ -352,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_diff_for_another_line_is_refused_with_the_line_it_would_fit() {
+    fn other_line_is_refused_with_the_right_one() {
         let directory = directory();
         let error = applied(&DIFF.replace("@@ -3,3 +3,3 @@", "@@ -2,3 +2,3 @@"), &directory).err().unwrap();
         assert!(
@@ -362,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_diff_adds_deletes_and_renames_files_that_are_as_it_says() {
+    fn adds_deletes_and_renames_files() {
         let directory = directory();
         let add =
             "diff --git a/new b/new\nnew file mode 100755\n--- /dev/null\n+++ b/new\n@@ -0,0 +1 @@\n+x\n";
@@ -384,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_diff_of_two_files_the_one_that_does_not_fit_is_named() {
+    fn names_mismatching_file_of_two() {
         let directory = directory();
         fs::write(directory.path().join("zoo"), "a\n").unwrap();
         let both = format!("{DIFF}diff --git a/zoo b/zoo\n--- a/zoo\n+++ b/zoo\n@@ -1 +1 @@\n-b\n+c\n");
@@ -396,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_diff_or_leads_out_of_the_tree_is_refused_when_it_is_read() {
+    fn rejects_unusable_diffs_when_reading() {
         let link = "diff --git a/l b/l\nnew file mode 120000\n--- /dev/null\n+++ b/l\n\
                     @@ -0,0 +1 @@\n+/etc\n\\ No newline at end of file\n";
         for (bad, fault) in [
@@ -418,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_stands_before_the_diff() {
+    fn reads_reason_before_diff() {
         assert_eq!(prose(format!("Why.\nMore.\n\n{DIFF}").as_bytes()), "Why.\nMore.");
         assert_eq!(prose(DIFF.as_bytes()), "");
     }

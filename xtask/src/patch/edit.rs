@@ -1,7 +1,8 @@
-//! The kinds of edits, and the pure core of each: a text and an edit give a text or a precise refusal.
+//! The kinds of edits, and the pure core of each: a text and an edit result in a text or in a precise refusal.
 
-use super::{PAUSE_IMAGE, Part, Values};
+use super::{BuiltFile, PAUSE_IMAGE, Values};
 use crate::image::spots::{self, Spot};
+use crate::prose::Prose;
 use crate::reference::Reference;
 use crate::tree_path::TreePath;
 use anyhow::{Result, bail};
@@ -19,28 +20,28 @@ pub(super) enum Edit {
     Diff(DiffEdit),
 }
 
-/// Another image in the place of the one of this repository, whatever its tag.
+/// Replaces references to an image repository, whatever their tags.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ImageEdit {
     pub files: Vec<TreePath>,
     pub repository: Repository,
-    /// How often the reference stands in all the files together.
+    /// Number of references in all the files together.
     pub count: NonZeroUsize,
     pub with: NewImage,
 }
 
-/// Another text in the place of this one.
+/// Replaces a text.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TextEdit {
     pub file: TreePath,
-    pub find: Needle,
+    pub find: Prose,
     pub count: NonZeroUsize,
     pub replace: String,
 }
 
-/// A file that the tree does not have.
+/// Adds a file that the tree does not have.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AddFile {
@@ -48,24 +49,25 @@ pub(super) struct AddFile {
     pub from: SourceFile,
 }
 
-/// Where the content of an added file comes from.
+/// Source of an added file's content.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum SourceFile {
     /// A file beside the patch.
     File(TreePath),
     /// A file that the build makes.
-    Part(Part),
+    #[serde(rename = "part")]
+    Built(BuiltFile),
 }
 
-/// A unified diff beside the patch.
+/// Applies a unified diff beside the patch.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DiffEdit {
     pub from: TreePath,
 }
 
-/// A repository as it is looked for: no registry prefix, no tag.
+/// An image repository to search for, without registry prefix and tag.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Repository(String);
@@ -81,7 +83,7 @@ impl TryFrom<String> for Repository {
     }
 }
 
-/// The reference that takes the place of another one.
+/// The reference that replaces another one.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) enum NewImage {
@@ -102,23 +104,7 @@ impl TryFrom<String> for NewImage {
     }
 }
 
-/// A text that is looked for.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct Needle(String);
-
-impl TryFrom<String> for Needle {
-    type Error = anyhow::Error;
-
-    fn try_from(text: String) -> Result<Needle> {
-        if text.trim().is_empty() {
-            bail!("an empty text cannot be looked for");
-        }
-        Ok(Needle(text))
-    }
-}
-
-/// Why an edit does not bite.
+/// Reason why an edit does not apply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// There is no such file.
@@ -129,50 +115,32 @@ pub(super) enum Refusal {
     Nested { file: TreePath, below: TreePath },
     /// The file is not UTF-8.
     NotText(TreePath),
-    /// What is looked for does not stand there as often as declared.
+    /// The text or reference does not occur as often as declared.
     Count { needle: String, files: Vec<TreePath>, declared: usize, at: Vec<String>, nearest: Option<String> },
     /// A diff does not fit.
     Diff { file: String, reason: String, nearest: Option<String> },
 }
 
-/// What ends an alternative: it does not bite, or it cannot even be tried.
-pub(super) enum Stop {
-    Refused(Refusal),
-    Failed(anyhow::Error),
-}
-
-impl From<Refusal> for Stop {
-    fn from(refusal: Refusal) -> Stop {
-        Stop::Refused(refusal)
-    }
-}
-
-impl From<anyhow::Error> for Stop {
-    fn from(error: anyhow::Error) -> Stop {
-        Stop::Failed(error)
-    }
-}
+impl std::error::Error for Refusal {}
 
 impl TextEdit {
-    /// The text with every find replaced, if there are as many as declared.
+    /// Returns the text with every occurrence replaced, if there are as many as declared.
     pub fn apply(&self, text: &str, values: &Values) -> Result<String, Refusal> {
-        let Needle(find) = &self.find;
+        let find: &str = &self.find;
         let line = |offset| text[..offset].matches('\n').count() + 1;
-        let at: Vec<String> = text
-            .match_indices(find.as_str())
-            .map(|(offset, _)| format!("{}:{}", self.file, line(offset)))
-            .collect();
+        let at: Vec<String> =
+            text.match_indices(find).map(|(offset, _)| format!("{}:{}", self.file, line(offset))).collect();
         if at.len() != self.count.get() {
             let nearest = nearest(&[(&self.file, text)], missing_line(find, text));
             let files = vec![self.file.clone()];
             return Err(Refusal::count(find, files, self.count, at, nearest));
         }
-        Ok(text.replace(find.as_str(), &values.expand(&self.replace)))
+        Ok(text.replace(find, &values.expand(&self.replace)))
     }
 }
 
 impl ImageEdit {
-    /// The texts with every reference replaced, if there are as many as declared in all of them.
+    /// Returns the texts with every reference replaced, if there are as many as declared in all of them.
     pub fn apply(&self, texts: &[(&TreePath, &str)], values: &Values) -> Result<Vec<String>, Refusal> {
         let Repository(repository) = &self.repository;
         let of_repository = |text| -> Vec<Spot<'_>> {
@@ -257,14 +225,14 @@ fn write_nearest(f: &mut fmt::Formatter<'_>, nearest: Option<&str>) -> fmt::Resu
     }
 }
 
-/// The line of a needle to look for when the whole is not there: its first one that is missing.
+/// Returns the line to look for if a text of several lines is not found: its first one that is missing.
 fn missing_line<'n>(needle: &'n str, text: &str) -> &'n str {
     let mut lines = needle.lines().filter(|line| !line.trim().is_empty());
     lines.clone().find(|line| !text.contains(line)).or_else(|| lines.next()).unwrap_or(needle)
 }
 
-/// The line that resembles a needle most, as `file:line: text`, if any resembles it at all. A needle
-/// that is one word of a line, such as a repository, is held against the words.
+/// Returns the line most similar to a text, as `file:line: text`, if any is similar. A text that is one word of a line,
+/// such as a repository, is compared with the words.
 pub(super) fn nearest(texts: &[(&TreePath, &str)], needle: &str) -> Option<String> {
     /// Below this share of common letter pairs (Sørensen and Dice) two texts have little in common.
     const ALIKE: f64 = 0.4;
@@ -310,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_stands_as_often_as_declared_is_replaced_everywhere() {
+    fn replaces_declared_number_of_texts() {
         let edit = text_edit("two", 2, "{pause_image}");
         assert_eq!(
             edit.apply("one two two {three}", &values()).unwrap(),
@@ -319,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_not_there_is_refused_with_the_nearest_line() {
+    fn missing_text_is_refused_with_nearest_line() {
         let edit = text_edit("\treturn PreloadImages(ctx, cfg)\n", 1, "");
         let text = "func Run() error {\n\treturn preloadImages(ctx, cfg)\n}\n";
         assert_eq!(
@@ -332,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_stands_too_often_is_refused_with_its_lines() {
+    fn frequent_text_is_refused_with_its_lines() {
         let error = text_edit("go(x)", 1, "y").apply("go(x)\nno\ngo(x)\n", &values()).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -341,13 +309,13 @@ mod tests {
     }
 
     #[test]
-    fn of_a_needle_of_several_lines_the_missing_one_is_looked_for() {
+    fn looks_for_missing_line_of_several() {
         let error = text_edit("begin\n\tmiddle(1)\nend", 1, "").apply("begin\n\tmiddle(2)\nend\n", &values());
         assert!(error.unwrap_err().to_string().ends_with("nearest is run.go:2: middle(2)"));
     }
 
     #[test]
-    fn references_are_counted_over_all_the_files() {
+    fn counts_references_in_all_files() {
         let (a, b) = (path("a.go"), path("b.go"));
         let here = "x = \"rancher/mirrored-pause:3.6\"\n";
         let texts = [(&a, here), (&b, here)];
@@ -358,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_that_is_not_there_is_refused_with_the_nearest_line() {
+    fn missing_reference_is_refused_with_nearest() {
         let (a, b) = (path("a.go"), path("b.go"));
         let texts = [(&a, "package x\n"), (&b, "\tValue:  \"rancher/mirrored-pauses:3.6\",\n")];
         let error = image_edit(1).apply(&texts, &values()).unwrap_err().to_string();
@@ -366,10 +334,10 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_looked_for_or_put_in_is_refused_when_it_is_read() {
+    fn rejects_unusable_edits_when_reading() {
         let read = |edit: &str| serde_json::from_str::<Edit>(edit).unwrap_err().to_string();
         for (edit, fault) in [
-            (r#"{"text": {"file": "a", "find": " \n", "count": 1, "replace": ""}}"#, "an empty text"),
+            (r#"{"text": {"file": "a", "find": " \n", "count": 1, "replace": ""}}"#, "has to say something"),
             (r#"{"text": {"file": "a", "find": "x", "count": 0, "replace": ""}}"#, "nonzero"),
             (r#"{"text": {"file": "../a", "find": "x", "count": 1, "replace": ""}}"#, "inside the tree"),
             (r#"{"text": {"file": "a", "find": "x", "replace": ""}}"#, "missing field `count`"),

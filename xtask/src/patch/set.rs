@@ -5,6 +5,7 @@ use super::diff;
 use super::edit::{DiffEdit, Edit, SourceFile};
 use super::tree::Tree;
 use crate::digest::Digest;
+use crate::prose::Prose;
 use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
@@ -18,7 +19,7 @@ pub struct PatchSet {
     pub(super) patches: Vec<Patch>,
 }
 
-/// One concern.
+/// A patch, which is about one concern.
 #[derive(Debug)]
 pub(super) struct Patch {
     pub name: String,
@@ -27,13 +28,13 @@ pub(super) struct Patch {
     pub why: String,
     pub retire: Option<String>,
     pub when: Vec<Probe>,
-    pub alternatives: Vec<Alternative>,
-    /// The files beside the patch that its edits name.
+    pub variants: Vec<Variant>,
+    /// Files beside the patch that its edits name.
     pub attachments: BTreeMap<TreePath, Vec<u8>>,
     text: Vec<u8>,
 }
 
-/// A patch as it stands in a `*.json` file.
+/// The format of a `*.json` patch.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PatchFile {
@@ -42,22 +43,23 @@ struct PatchFile {
     #[serde(default)]
     when: Vec<Probe>,
     retire: Prose,
-    #[serde(deserialize_with = "at_least_one")]
-    alternatives: Vec<Alternative>,
+    // The older name is accepted, too.
+    #[serde(alias = "alternatives", deserialize_with = "at_least_one")]
+    variants: Vec<Variant>,
 }
 
-/// The edits that one layout of the tree needs.
+/// The edits for one layout of the tree.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Alternative {
-    /// What the layout is, for people.
+pub(super) struct Variant {
+    /// Description of the layout.
     pub layout: Prose,
     #[serde(deserialize_with = "at_least_one")]
     pub edits: Vec<Edit>,
 }
 
-/// A question to the tree as upstream left it. Versions are never asked for, because files move and
-/// changes are backported.
+/// A condition on the tree as upstream left it. Versions are never compared, because files move and changes are
+/// backported.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum Probe {
@@ -72,22 +74,6 @@ pub(super) struct Contains {
     text: Prose,
 }
 
-/// A text that says something.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct Prose(pub String);
-
-impl TryFrom<String> for Prose {
-    type Error = anyhow::Error;
-
-    fn try_from(text: String) -> Result<Prose> {
-        if text.trim().is_empty() {
-            bail!("this text has to say something");
-        }
-        Ok(Prose(text))
-    }
-}
-
 fn at_least_one<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
     let list = Vec::deserialize(from)?;
     if list.is_empty() {
@@ -97,28 +83,24 @@ fn at_least_one<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Resu
 }
 
 impl Probe {
-    /// Why a tree is not concerned; none if it is.
+    /// Returns the reason why a tree is not concerned, if it is not.
     pub fn unmet(&self, tree: &Tree<'_>) -> Result<Option<String>> {
-        let met = match self {
-            Probe::Exists(path) => tree.read(path)?.is_some(),
-            Probe::Contains(Contains { file, text: Prose(text) }) => {
-                tree.read(file)?.is_some_and(|file| String::from_utf8_lossy(&file.bytes).contains(text))
+        match self {
+            Probe::Exists(path) => Ok(tree.read(path)?.is_none().then(|| format!("the tree has no {path}"))),
+            Probe::Contains(Contains { file, text }) => {
+                let read = tree.read(file)?;
+                let met = read.is_some_and(|read| String::from_utf8_lossy(&read.bytes).contains(&**text));
+                Ok((!met).then(|| format!("{file} does not contain {:?}", &**text)))
             }
-        };
-        Ok((!met).then(|| match self {
-            Probe::Exists(path) => format!("the tree has no {path}"),
-            Probe::Contains(Contains { file, text: Prose(text) }) => {
-                format!("{file} does not contain {text:?}")
-            }
-        }))
+        }
     }
 }
 
 impl PatchSet {
     /// Reads `patches/` below the repository's root and the directory of `--patches`.
     ///
-    /// A directory holds `*.json` files; the user's may also hold unified diffs, `*.patch`. What they add
-    /// or apply lies in subdirectories.
+    /// A directory contains `*.json` files; the user's may also contain unified diffs, `*.patch`. The files that they
+    /// add or apply are in subdirectories.
     pub fn load(root: &Path, user: Option<&Path>) -> Result<PatchSet> {
         let mut patches = Vec::new();
         for file in patch_files(&root.join("patches"))? {
@@ -155,12 +137,12 @@ impl PatchSet {
         Ok(PatchSet { patches })
     }
 
-    /// The names of the patches, in the order in which they are applied.
+    /// Returns the names of the patches, in the order in which they are applied.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.patches.iter().map(|patch| patch.name.as_str())
     }
 
-    /// The hash of everything that decides what applying the set does to a tree.
+    /// Returns the digest of everything that decides what the set does to a tree.
     pub fn digest(&self, values: &Values, skip: &[&str]) -> Digest {
         let mut lines = vec![format!("pause image {}", values.pause_image)];
         for patch in self.patches.iter().filter(|patch| !skip.contains(&patch.name.as_str())) {
@@ -177,20 +159,20 @@ impl Patch {
     fn read(file: &Path, origin: &Path) -> Result<Patch> {
         let parse = || -> Result<Patch> {
             let text = fs::read(file)?;
-            let PatchFile { name: Prose(name), why: Prose(why), when, retire: Prose(retire), alternatives } =
-                serde_json::from_slice(&text)?;
-            if file.file_stem().is_none_or(|stem| stem != name.as_str()) {
-                bail!("the patch calls itself {name:?}, unlike its file");
+            let PatchFile { name, why, when, retire, variants } = serde_json::from_slice(&text)?;
+            if file.file_stem().is_none_or(|stem| stem != &*name) {
+                bail!("the patch calls itself {:?}, unlike its file", &*name);
             }
-            let directory = file.parent().context("a patch lies in a directory")?;
-            let attachments = attachments(&alternatives, directory)?;
-            let retire = Some(retire);
-            Ok(Patch { name, origin: origin.to_owned(), why, retire, when, alternatives, attachments, text })
+            let directory = file.parent().context("a patch is in a directory")?;
+            let attachments = attachments(&variants, directory)?;
+            let [name, why, retire] = [name, why, retire].map(|text| text.to_string());
+            let (origin, retire) = (origin.to_owned(), Some(retire));
+            Ok(Patch { name, origin, why, retire, when, variants, attachments, text })
         };
         parse().with_context(|| format!("reading the patch {}", origin.display()))
     }
 
-    /// Reads a user's unified diff; what stands before the diff says why.
+    /// Reads a user's unified diff; the text before the diff says why.
     fn read_diff(file: &Path) -> Result<Patch> {
         let parse = || -> Result<Patch> {
             let text = fs::read(file)?;
@@ -205,7 +187,7 @@ impl Patch {
                 why: why.unwrap_or_else(|| "given with --patches; the diff says nothing more".to_owned()),
                 retire: None,
                 when: Vec::new(),
-                alternatives: vec![Alternative { layout: Prose("the lines of the diff".to_owned()), edits }],
+                variants: vec![Variant { layout: "the lines of the diff".to_owned().try_into()?, edits }],
                 attachments: BTreeMap::from([(itself, text.clone())]),
                 text,
             })
@@ -214,14 +196,14 @@ impl Patch {
     }
 }
 
-/// The files that edits name, with the diffs among them checked.
-fn attachments(alternatives: &[Alternative], directory: &Path) -> Result<BTreeMap<TreePath, Vec<u8>>> {
+/// Reads the files that edits name, and checks the diffs among them.
+fn attachments(variants: &[Variant], directory: &Path) -> Result<BTreeMap<TreePath, Vec<u8>>> {
     let mut found = BTreeMap::new();
-    for edit in alternatives.iter().flat_map(|alternative| &alternative.edits) {
+    for edit in variants.iter().flat_map(|variant| &variant.edits) {
         let path = match edit {
             Edit::AddFile(added) => match &added.from {
                 SourceFile::File(path) => path,
-                SourceFile::Part(_) => continue,
+                SourceFile::Built(_) => continue,
             },
             Edit::Diff(DiffEdit { from }) => from,
             Edit::Image(_) | Edit::Text(_) => continue,
@@ -235,7 +217,7 @@ fn attachments(alternatives: &[Alternative], directory: &Path) -> Result<BTreeMa
     Ok(found)
 }
 
-/// The files at the top of a directory, sorted, but for hidden ones and explanations (`*.md`).
+/// Returns the files at the top of a directory, sorted, without hidden ones and explanations (`*.md`).
 fn patch_files(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {
@@ -263,7 +245,7 @@ mod tests {
   "why": "Because.",
   "when": [{ "exists": "main.go" }],
   "retire": "Never.",
-  "alternatives": [
+  "variants": [
     {
       "layout": "the only one",
       "edits": [
@@ -296,14 +278,14 @@ mod tests {
     }
 
     #[test]
-    fn the_committed_patches_are_well_formed() {
+    fn committed_patches_are_well_formed() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let set = PatchSet::load(root, None).unwrap();
         assert_eq!(set.names().collect::<Vec<_>>(), ["builtin-pause", "pause-image", "tcpproxy"]);
     }
 
     #[test]
-    fn the_users_patches_come_after_ours() {
+    fn user_patches_come_last() {
         let root = repository(&[
             ("patches/greet.json", PATCH),
             ("user/a.json", &PATCH.replace("\"greet\"", "\"a\"")),
@@ -316,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_file_is_named_with_its_line() {
+    fn malformed_file_is_named_with_line() {
         for (from, to, fault, line) in [
             ("\"retire\"", "\"retires\"", "unknown field `retires`", 5),
             ("\"find\"", "\"search\"", "unknown field `search`", 10),
@@ -332,12 +314,12 @@ mod tests {
             assert!(error.starts_with("reading the patch patches/greet.json: "), "{error}");
             assert!(error.contains(fault) && error.contains(&format!("line {line} ")), "{error}");
         }
-        let empty = r#"{"name": "greet", "why": "x", "retire": "x", "alternatives": []}"#;
+        let empty = r#"{"name": "greet", "why": "x", "retire": "x", "variants": []}"#;
         assert!(refusal(&[("patches/greet.json", empty)]).contains("expected at least one at line 1"));
     }
 
     #[test]
-    fn a_name_unlike_the_file_and_a_name_twice_are_refused() {
+    fn rejects_wrong_and_duplicate_names() {
         let error = refusal(&[("patches/other.json", PATCH)]);
         assert!(error.contains("calls itself \"greet\", unlike its file"), "{error}");
         let error = refusal(&[("patches/greet.json", PATCH), ("user/greet.patch", DIFF)]);
@@ -345,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_would_be_passed_over_is_refused() {
+    fn rejects_unknown_files() {
         assert!(refusal(&[("user/fix.diff", DIFF)]).contains("fix.diff is neither a *.json nor a *.patch"));
         assert!(refusal(&[("patches/fix.patch", DIFF)]).contains("are *.json, with their why"));
         let root = repository(&[]);

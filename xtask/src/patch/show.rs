@@ -1,13 +1,13 @@
-//! Changes as unified diffs, for people and for the documents that travel with the product.
+//! Changes as unified diffs, for users and for the documents of the product.
 
 use super::tree::{Change, File};
 use anyhow::{Context as _, Result};
 use git2::{DiffOptions, Patch};
 
-/// A change as a unified diff that `git apply` and `patch -p1` take.
+/// Renders a change as a unified diff that `git apply` and `patch -p1` accept.
 ///
-/// The header is ours and the hunks are git's, because git2 cannot say of two texts that one of them is
-/// no file at all, and because a diff made in a repository would depend on the user's git settings.
+/// The header is ours and the hunks are git's, because git2 cannot express that one of two texts is no
+/// file at all, and because a diff made in a repository would depend on the user's git settings.
 pub(super) fn render(change: &Change) -> Result<String> {
     let Change { path, before, after } = change;
     let bytes = |file: &Option<File>| file.as_ref().map_or_else(Vec::new, |file| file.bytes.clone());
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rendered_change_can_be_applied_again() {
+    fn rendered_change_applies_again() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("file"), TEXT).unwrap();
         let file = |text: &str, executable| Some(File { bytes: text.as_bytes().to_vec(), executable });
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_binary_file_is_shown_by_its_name() {
+    fn binary_file_is_shown_by_name() {
         let after = Some(File { bytes: vec![0, 1, 2], executable: false });
         let text = render(&Change { path: path("image.tar"), before: None, after }).unwrap();
         assert!(

@@ -1,7 +1,7 @@
-//! A tree of files as the patches leave it: in memory until all of them have bitten.
+//! A tree of files as the patches leave it, in memory until all of them have been applied.
 
 use super::edit::Refusal;
-use super::{PLACEHOLDER, Part};
+use super::{BuiltFile, PLACEHOLDER};
 use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
@@ -17,16 +17,16 @@ pub(super) struct File {
     pub executable: bool,
 }
 
-/// A directory, and over it what has been changed so far.
+/// A directory and the changes of its files so far.
 #[derive(Clone)]
 pub(super) struct Tree<'a> {
     directory: &'a Path,
     changed: BTreeMap<TreePath, Option<File>>,
-    /// The files among them that hold a placeholder.
-    parts: BTreeMap<TreePath, Part>,
+    /// The files among them that are placeholders.
+    built_files: BTreeMap<TreePath, BuiltFile>,
 }
 
-/// What became of one file.
+/// The change of one file.
 pub(super) struct Change {
     pub path: TreePath,
     pub before: Option<File>,
@@ -38,10 +38,10 @@ impl<'a> Tree<'a> {
         if !directory.is_dir() {
             bail!("{} is not a directory, so there is nothing to patch", directory.display());
         }
-        Ok(Tree { directory, changed: BTreeMap::new(), parts: BTreeMap::new() })
+        Ok(Tree { directory, changed: BTreeMap::new(), built_files: BTreeMap::new() })
     }
 
-    /// The file as it now stands; none if there is none.
+    /// Returns the current state of a file; none if it does not exist.
     pub fn read(&self, path: &TreePath) -> Result<Option<File>> {
         match self.changed.get(path) {
             Some(file) => Ok(file.clone()),
@@ -62,7 +62,7 @@ impl<'a> Tree<'a> {
         Ok(Some(File { bytes: fs::read(&place)?, executable }))
     }
 
-    /// Sets what a path holds from now on.
+    /// Sets the file at a path, or removes it.
     ///
     /// # Errors
     /// If a new file would be below another one, or another one below it.
@@ -70,7 +70,7 @@ impl<'a> Tree<'a> {
         if file.is_some() {
             self.require_room(path)?;
         }
-        self.parts.remove(path);
+        self.built_files.remove(path);
         self.changed.insert(path.clone(), file);
         Ok(())
     }
@@ -79,7 +79,7 @@ impl<'a> Tree<'a> {
         if let Some(file) = path.parents().find(|parent| self.is_file(parent)) {
             return Err(Refusal::Nested { file, below: path.clone() });
         }
-        // What is below a path on the disk makes it a directory, which is never read as a file.
+        // A path on the disk with files below it is a directory, which is never read as a file.
         let added = self.changed.iter().filter(|(_, file)| file.is_some()).map(|(added, _)| added);
         match added.into_iter().find(|added| added.parents().any(|parent| parent == *path)) {
             Some(below) => Err(Refusal::Nested { file: path.clone(), below: below.clone() }),
@@ -87,7 +87,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Returns whether a path is now one of a file.
+    /// Returns true if a path is now that of a file.
     fn is_file(&self, path: &TreePath) -> bool {
         match self.changed.get(path) {
             Some(file) => file.is_some(),
@@ -95,22 +95,22 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Sets that a path holds what the build makes, and a placeholder until then.
+    /// Sets a placeholder for a file that the build makes.
     ///
     /// # Errors
     /// As [`Tree::set`].
-    pub fn set_part(&mut self, path: &TreePath, part: Part) -> Result<(), Refusal> {
+    pub fn set_built(&mut self, path: &TreePath, built: BuiltFile) -> Result<(), Refusal> {
         self.set(path, Some(File { bytes: PLACEHOLDER.to_vec(), executable: false }))?;
-        self.parts.insert(path.clone(), part);
+        self.built_files.insert(path.clone(), built);
         Ok(())
     }
 
-    /// The files that hold a placeholder, by their paths.
-    pub fn parts(&self) -> BTreeMap<String, Part> {
-        self.parts.iter().map(|(path, part)| (path.to_string(), *part)).collect()
+    /// Returns the files that are placeholders, by their paths.
+    pub fn built_files(&self) -> BTreeMap<String, BuiltFile> {
+        self.built_files.iter().map(|(path, built)| (path.to_string(), *built)).collect()
     }
 
-    /// What became of the files between an earlier state of the same tree and this one.
+    /// Returns the changes between an earlier state of the same tree and this one.
     pub fn changes_since(&self, earlier: &Tree<'_>) -> Result<Vec<Change>> {
         let mut changes = Vec::new();
         for (path, after) in &self.changed {
@@ -122,9 +122,9 @@ impl<'a> Tree<'a> {
         Ok(changes)
     }
 
-    /// Writes what has changed. What is deleted goes first, since a new file may be below its path. Then each
-    /// file is written in full beside its place, so that a full disk is met while nothing has been replaced.
-    /// Modes are git's: 0644, or 0755 for programs.
+    /// Writes the changes. Deletions come first, since a new file may be below a deleted one. Then each file is written
+    /// in full beside its place, so that a full disk is noticed before anything is replaced. Modes are git's: 0644, or
+    /// 0755 for executables.
     pub fn write(&self) -> Result<()> {
         let changes = self.changes_since(&Tree::new(self.directory)?)?;
         for change in changes.iter().filter(|change| change.after.is_none()) {
@@ -145,7 +145,7 @@ impl<'a> Tree<'a> {
 }
 
 fn write_beside(place: &Path, file: &File) -> Result<tempfile::NamedTempFile> {
-    let parent = place.parent().context("a file of the tree lies in a directory")?;
+    let parent = place.parent().context("a file of the tree is in a directory")?;
     fs::create_dir_all(parent)?;
     let mut written = tempfile::NamedTempFile::new_in(parent)?;
     written.write_all(&file.bytes)?;
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_symbolic_link_is_followed_neither_at_the_end_nor_on_the_way() {
+    fn follows_no_symlink() {
         let outside = tempfile::tempdir().unwrap();
         fs::write(outside.path().join("file"), "outside").unwrap();
         let directory = tempfile::tempdir().unwrap();
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_neither_below_nor_above_another() {
+    fn rejects_nested_files() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("file"), "text").unwrap();
         let mut tree = Tree::new(directory.path()).unwrap();
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_on_the_disk_before_it_is_written_and_modes_are_gits_afterwards() {
+    fn writes_all_at_the_end_with_git_modes() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("gone"), "old").unwrap();
         let mut tree = Tree::new(directory.path()).unwrap();
