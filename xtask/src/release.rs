@@ -20,9 +20,7 @@ use crate::context::Context;
 use crate::dir;
 use crate::file_lock::FileLock;
 use crate::product::{self, Product, SUMS};
-use crate::rpm::Published;
-use crate::rpm::dist::Dist;
-use crate::rpm::sign::Key;
+use crate::rpm::{Published, Settings};
 use crate::target::Target;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
@@ -68,10 +66,7 @@ pub struct Release<'a> {
     pub mode: Mode,
     /// One for each architecture, all of the same k3s.
     pub products: &'a [PackagedProduct],
-    pub dist: Dist,
-    /// URL of the published repository, without the architecture.
-    pub url: &'a str,
-    pub key: Option<&'a Key>,
+    pub settings: &'a Settings,
     /// Problems that keep a preview from being a release.
     pub problems: Vec<Problem>,
 }
@@ -88,7 +83,7 @@ impl Release<'_> {
         let making = product::making(&self.context.dist.join(&manifest.k3s), self.mode.directory())?;
         let directory = making.path();
         for product in self.products {
-            assemble::add(directory, product, self.dist)
+            assemble::add(directory, product, self.settings.dist)
                 .with_context(|| format!("gathering the assets for {}", product.target.go))?;
         }
         if self.mode == Mode::Preview {
@@ -96,7 +91,7 @@ impl Release<'_> {
         }
         fs::write(directory.join(NOTES), notes::text(self, &assets::list(directory)?))?;
         fs::write(directory.join(SUMS), assemble::sums(directory)?)?;
-        if let Some(key) = self.key {
+        if let Some(key) = &self.settings.key {
             key.sign_file(self.context, &directory.join(SUMS))?;
         }
         dir::settle(directory, manifest.source_date_epoch)?;

@@ -32,27 +32,32 @@ use crate::file_lock::FileLock;
 use crate::product::Product;
 use crate::target::Target;
 use anyhow::{Context as _, Result};
-use contents::Contents;
 use dist::Dist;
 use fs_err as fs;
-use nevra::Nevra;
+use nevra::{Nevra, rpm_version};
 use sign::Key;
 use source_package::Rebuild;
 use sources::Topdir;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// Packages that are to be made of a product.
+/// Settings of packages, whatever product they are built from.
+pub struct Settings {
+    pub dist: Dist,
+    /// Counts the packages built from one version.
+    pub release: u32,
+    /// URL of the published repository, without the architecture.
+    pub url: String,
+    pub key: Option<Key>,
+}
+
+/// The packaging of a product.
 pub struct Packaging<'a> {
     pub context: &'a Context,
     pub product: &'a Product,
     pub target: &'static Target,
-    pub dist: Dist,
-    /// Counts the packages made of one version.
-    pub release: u32,
+    pub settings: &'a Settings,
     /// Version of all packages.
     pub version: String,
-    /// URL of the published repository, without the architecture.
-    pub url: String,
     /// Input of a source package, which a product by itself does not contain.
     pub rebuild: Option<Rebuild>,
 }
@@ -61,61 +66,57 @@ pub struct Packaging<'a> {
 pub struct Published {
     /// The repository of one distribution and architecture, with packages and metadata.
     pub directory: PathBuf,
-    /// Each package as it was read back, and its size in bytes.
-    pub packages: Vec<(Contents, u64)>,
-    /// The source package's name, its size in bytes, and how many files it carries.
-    pub source: Option<(String, u64, usize)>,
+    /// The name of each package's file, and the number of files in the package.
+    pub packages: Vec<(String, usize)>,
 }
 
-impl Packaging<'_> {
+impl<'a> Packaging<'a> {
+    pub fn new(
+        context: &'a Context,
+        product: &'a Product,
+        target: &'static Target,
+        settings: &'a Settings,
+        rebuild: Option<Rebuild>,
+    ) -> Result<Packaging<'a>> {
+        let manifest = &product.manifest;
+        let version = rpm_version(&manifest.k3s.parse()?, &manifest.commit, manifest.source_date_epoch)?;
+        Ok(Packaging { context, product, target, settings, version, rebuild })
+    }
+
     pub fn nevra(&self, name: &str, arch: &str) -> Nevra {
         Nevra {
             name: name.to_owned(),
             version: self.version.clone(),
-            release: format!("{}.{}", self.release, self.dist),
+            release: format!("{}.{}", self.settings.release, self.settings.dist),
             arch: arch.to_owned(),
         }
     }
 
-    /// The time of everything inside, in seconds since 1970: that of the source's commit.
+    /// Returns the time of everything in the packages, in seconds since 1970: that of the source's commit.
     pub fn time(&self) -> i64 {
         self.product.manifest.source_date_epoch
     }
 
-    /// Makes the packages and lets their repository appear complete.
-    pub fn publish(&self, key: Option<&Key>) -> Result<Published> {
+    /// Builds and checks the packages, and publishes their repository atomically.
+    pub fn publish(&self) -> Result<Published> {
         let name = self.nevra("k3s", self.target.rpm).to_string();
         let _lock = FileLock::acquire(self.context, &self.context.work.join("locks").join(&name))?;
-        // The same place at every run, so that what a run leaves that was killed, the next one clears away.
+        // The same path at every run, so that the next run removes what a killed one has left.
         let topdir = Topdir::new(self.context.work.join("rpm").join(name))?;
-        sources::lay_out(self, &topdir).context("laying out the sources of the packages")?;
-        let mut made = build::run(self, &topdir)?;
-        let packages = verify::all(self, &topdir, &made)
-            .context("the packages that rpmbuild has made are not what they should be")?;
-        let source = match &self.rebuild {
-            None => None,
-            Some(rebuild) => Some(source_package::make(self, &topdir, rebuild)?),
-        };
-        made.extend(source.iter().map(|(package, _)| package.clone()));
-        let directory = repository::make(self, &topdir, &made, key)?;
-        let sized = packages.into_iter().map(|package| {
-            let size = fs::metadata(directory.join(package.nevra.file_name()))?.len();
-            Ok((package, size))
-        });
-        let packages = sized.collect::<Result<_>>()?;
-        let source = match source {
-            None => None,
-            Some((package, files)) => {
-                let name = file_name(&package);
-                let size = fs::metadata(directory.join(&name))?.len();
-                Some((name, size, files))
-            }
-        };
+        sources::lay_out(self, &topdir).context("staging the sources of the packages")?;
+        let mut built = build::run(self, &topdir)?;
+        let found =
+            verify::all(self, &topdir, &built).context("checking the packages that rpmbuild has built")?;
+        let mut packages: Vec<_> =
+            found.iter().map(|package| (package.nevra.file_name(), package.file_count())).collect();
+        if let Some(rebuild) = &self.rebuild {
+            let (package, files) = source_package::make(self, &topdir, rebuild)?;
+            let name = package.file_name().context("a package has a name")?;
+            packages.push((name.to_string_lossy().into_owned(), files));
+            built.push(package);
+        }
+        let directory = repository::make(self, &topdir, &built)?;
         fs::remove_dir_all(&topdir.path)?;
-        Ok(Published { directory, packages, source })
+        Ok(Published { directory, packages })
     }
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }

@@ -2,7 +2,7 @@
 
 use super::arch_args::ArchArg;
 use super::build::{self, BuildOptions, Choose};
-use super::rpm::{self, Packager};
+use super::rpm;
 use super::source_args::SourceArgs;
 use crate::boot::artifacts::Artifacts;
 use crate::boot::guest::{Guest, rootfs};
@@ -22,6 +22,7 @@ use crate::file_lock::FileLock;
 use crate::process::Event;
 use crate::product::{self, Product};
 use crate::progress::Progress;
+use crate::rpm::{Packaging, Settings};
 use crate::run_directory::RunDirectory;
 use crate::userns;
 use anyhow::{Result, bail, ensure};
@@ -187,13 +188,13 @@ impl Args {
         let rebuild = rpm::rebuild(&self.source, &self.options, &build)?;
         let context = selection.context;
         let product = Product::open(&product.directory, target)?;
-        let packager = Packager {
+        let settings = Settings {
             dist: "oe2403".parse()?,
             release: 1,
             key: None,
             url: "file:///srv/k3s-riscv64".to_owned(),
         };
-        let published = packager.publish(&context, &product, target, Some(rebuild))?;
+        let published = Packaging::new(&context, &product, target, &settings, Some(rebuild))?.publish()?;
         let mut artifacts = Artifacts::from_binary(&product.directory.join(target.k3s_binary()))?;
         artifacts.packages = Artifacts::from_packages(&context.dist, &published.directory)?.packages;
         Ok((context, artifacts))

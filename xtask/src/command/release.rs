@@ -2,7 +2,7 @@
 
 use super::arch_args::ArchList;
 use super::build::{self, BuildOptions, Choose};
-use super::rpm::{self, HEADING, PackageOptions, Packager};
+use super::rpm::{self, HEADING, PackageOptions};
 use super::source_args::SourceArgs;
 use crate::context::Context;
 use crate::dir::shown;
@@ -13,6 +13,7 @@ use crate::release::assets::{self, File};
 use crate::release::problems::{self, Problem};
 use crate::release::{Mode, PackagedProduct, Release, check, consistency, github};
 use crate::rpm::nevra::rpm_version;
+use crate::rpm::{Packaging, Settings};
 use crate::target::{TARGETS, Target};
 use crate::upstream::selection::Selection;
 use anyhow::{Context as _, Result, ensure};
@@ -105,16 +106,16 @@ impl MakeArgs {
     fn run(self, context: Context) -> Result<()> {
         ensure!(!self.rehearsal, "--rehearsal is now called --preview");
         self.options.validate(&context)?;
-        let packager = self.packages.prepare(&context)?;
+        let settings = self.packages.prepare(&context)?;
         let finished = self.finished()?;
         let SourceArgs { k3s, source, vendored, sample, .. } = &self.source;
         let is_selected = k3s.is_some() || source.is_some() || vendored.is_some() || *sample;
         if !finished.is_empty() && !is_selected {
-            return self.release(&context, None, &packager, finished);
+            return self.release(&context, None, &settings, finished);
         }
         let selection = self.select(context)?;
         let products = if finished.is_empty() { self.build(&selection)? } else { finished };
-        self.release(&selection.context, Some(&selection), &packager, products)
+        self.release(&selection.context, Some(&selection), &settings, products)
     }
 
     fn mode(&self) -> Mode {
@@ -175,7 +176,7 @@ impl MakeArgs {
         &self,
         context: &Context,
         selection: Option<&Selection>,
-        packager: &Packager,
+        settings: &Settings,
         products: Vec<Finished>,
     ) -> Result<()> {
         let manifests: Vec<_> = products.iter().map(|(_, product)| &product.manifest).collect();
@@ -192,8 +193,8 @@ impl MakeArgs {
         let rebuild = build.map(|build| rpm::rebuild(&self.source, &self.options, &build));
         let mut rebuild = rebuild.transpose()?;
         let packaged = products.into_iter().map(|(target, product)| {
-            let packages = packager
-                .publish(context, &product, target, rebuild.take())
+            let packages = Packaging::new(context, &product, target, settings, rebuild.take())?
+                .publish()
                 .with_context(|| format!("packaging k3s for {}", target.go))?;
             Ok(PackagedProduct { target, product, packages })
         });
@@ -201,9 +202,7 @@ impl MakeArgs {
             context,
             mode: self.mode(),
             products: &packaged.collect::<Result<Vec<_>>>()?,
-            dist: packager.dist,
-            url: &packager.url,
-            key: packager.key.as_ref(),
+            settings,
             problems,
         };
         print(&release.publish()?)

@@ -10,14 +10,15 @@ use crate::doctor::{self, Purpose};
 use crate::k3s::Build;
 use crate::product::Product;
 use crate::rpm::dist::Dist;
-use crate::rpm::nevra::rpm_version;
+use crate::rpm::nevra::{SOURCE_PACKAGE, rpm_version};
 use crate::rpm::sign::Key;
 use crate::rpm::source_package::Rebuild;
-use crate::rpm::{Packaging, Published, repository};
+use crate::rpm::{Packaging, Published, Settings, repository};
 use crate::target::Target;
 use crate::upstream::version::Version;
 use crate::vendoring;
 use anyhow::{Context as _, Result, ensure};
+use fs_err as fs;
 use indicatif::HumanBytes;
 use std::path::{Path, PathBuf};
 
@@ -45,16 +46,16 @@ pub struct Args {
     pub packages: PackageOptions,
 }
 
-/// The programs that packages are built with, by their names in doctor's table.
+/// Tools that build packages.
 const PACKAGING: &[&Requirement] = &[&RPMBUILD, &CREATEREPO_C];
 
-/// The programs that sign.
+/// Tools that sign.
 const SIGNING: &[&Requirement] = &[&RPMSIGN, &GPG];
 
 /// Heading in the help of the options that builds do not have.
 pub const HEADING: &str = "The packages";
 
-/// What a person can choose about packages
+/// Options of packages
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = HEADING)]
 pub struct PackageOptions {
@@ -75,61 +76,23 @@ pub struct PackageOptions {
     pub repository: String,
 }
 
-/// All that packages need besides a product.
-pub struct Packager {
-    pub dist: Dist,
-    pub release: u32,
-    pub key: Option<Key>,
-    /// URL of the published repository, without the architecture.
-    pub url: String,
-}
-
 impl PackageOptions {
-    /// Finds whatever can be found wrong before there is a product.
-    pub fn prepare(&self, context: &Context) -> Result<Packager> {
+    /// Checks the options, the tools and the key before there is a product.
+    pub fn prepare(&self, context: &Context) -> Result<Settings> {
         doctor::require(context, Purpose::Rpm, PACKAGING)?;
-        let key = match &self.sign {
-            None => None,
-            Some(id) => {
-                doctor::require(context, Purpose::Rpm, SIGNING)?;
-                Some(Key::usable(context, id)?)
-            }
-        };
-        Ok(Packager { dist: self.dist, release: self.release, key, url: self.repository.clone() })
-    }
-}
-
-impl Packager {
-    /// Packages a product, with its source package where it is told how the product is built again.
-    pub fn publish(
-        &self,
-        context: &Context,
-        product: &Product,
-        target: &'static Target,
-        rebuild: Option<Rebuild>,
-    ) -> Result<Published> {
-        let manifest = &product.manifest;
-        let version = rpm_version(&manifest.k3s.parse()?, &manifest.commit, manifest.source_date_epoch)?;
-        let packaging = Packaging {
-            context,
-            product,
-            target,
-            dist: self.dist,
-            release: self.release,
-            version,
-            url: self.url.clone(),
-            rebuild,
-        };
-        packaging.publish(self.key.as_ref())
+        if self.sign.is_some() {
+            doctor::require(context, Purpose::Rpm, SIGNING)?;
+        }
+        let key = self.sign.as_ref().map(|id| Key::usable(context, id)).transpose()?;
+        Ok(Settings { dist: self.dist, release: self.release, url: self.repository.clone(), key })
     }
 }
 
 impl Args {
     pub fn run(self, context: Context) -> Result<()> {
-        // Whatever can be found wrong is found before the build.
         let target = self.arch.arch;
         self.options.validate(&context)?;
-        let packager = self.packages.prepare(&context)?;
+        let settings = self.packages.prepare(&context)?;
         let (context, product, rebuild) = match &self.product {
             Some(directory) => (context, self.finished(directory, target)?, None),
             None => {
@@ -137,20 +100,23 @@ impl Args {
                 rpm_version(&selection.source.version, &selection.source.commit.id, selection.source.time)?;
                 let (build, product) = build::run(&selection, target, &self.options)?;
                 let rebuild = rebuild(&self.source, &self.options, &build)?;
-                // Whoever may have changed a file since, it does not go into a package.
+                // A file that was changed since does not go into a package.
                 (selection.context, Product::open(&product.directory, target)?, Some(rebuild))
             }
         };
-        tell(&packager.publish(&context, &product, target, rebuild)?);
-        Ok(())
+        print(&Packaging::new(&context, &product, target, &settings, rebuild)?.publish()?)
     }
 
     fn finished(&self, directory: &Path, target: &Target) -> Result<Product> {
         let product = Product::open(directory, target)?;
-        if let Some(wanted) = &self.source.k3s {
-            let wanted: Version = wanted.parse()?;
+        if let Some(expected) = &self.source.k3s {
+            let expected: Version = expected.parse()?;
             let found = &product.manifest.k3s;
-            ensure!(wanted.to_string() == *found, "{} holds k3s {found}, not {wanted}", directory.display());
+            ensure!(
+                expected.to_string() == *found,
+                "{} contains k3s {found}, not {expected}",
+                directory.display()
+            );
         }
         Ok(product)
     }
@@ -165,24 +131,17 @@ pub fn rebuild(source: &SourceArgs, options: &BuildOptions, build: &Build) -> Re
     Ok(Rebuild { vendored, options: options.arguments(build), patches: options.patches.clone() })
 }
 
-/// Prints the written files and their directory.
-fn tell(published: &Published) {
+/// Prints the directory and the written files.
+fn print(published: &Published) -> Result<()> {
     println!("{}", shown(&published.directory));
-    let rows = published.packages.iter().map(|(package, size)| {
-        (package.nevra.file_name(), HumanBytes(*size).to_string(), package.files.len())
-    });
-    let rows: Vec<_> = rows.collect();
-    let source = published
-        .source
-        .iter()
-        .map(|(name, size, files)| (name.clone(), HumanBytes(*size).to_string(), *files));
-    let rows: Vec<_> = rows.into_iter().chain(source).collect();
-    let widest = rows.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
-    for (name, size, files) in rows {
+    let widest = published.packages.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, files) in &published.packages {
+        let size = HumanBytes(fs::metadata(published.directory.join(name))?.len()).to_string();
         println!("  {name:<widest$}  {size:>10}  {files} files");
     }
     println!("  {} and repodata/, for dnf", repository::REPO_FILE);
-    if published.source.is_none() {
-        println!("  no source package: a finished product does not tell what it was built from");
+    if !published.packages.iter().any(|(name, _)| name.ends_with(SOURCE_PACKAGE)) {
+        println!("  no source package: a finished product does not contain its sources");
     }
+    Ok(())
 }

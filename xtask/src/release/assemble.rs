@@ -2,12 +2,12 @@
 
 use super::PackagedProduct;
 use super::assets::{self, ASSETS, Source};
-use super::packages::payload;
 use crate::digest::Digest;
 use crate::image::{Compression, PauseImage, docker_archive, installed};
 use crate::product;
 use crate::rpm::dist::Dist;
 use crate::rpm::nevra::SOURCE_PACKAGE;
+use crate::rpm::read::payload_digest;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::path::Path;
@@ -48,7 +48,9 @@ fn put(from: &Path, directory: &Path, name: &str) -> Result<()> {
     }
     let is_same = match name {
         _ if name.ends_with(SOURCE_PACKAGE) => true,
-        _ if name.ends_with(".rpm") => payload(from)? == payload(&to)?,
+        _ if name.ends_with(".rpm") => {
+            payload_digest(fs::File::open(from)?)? == payload_digest(fs::File::open(&to)?)?
+        }
         _ => Digest::of_file(from)? == Digest::of_file(&to)?,
     };
     ensure!(is_same, "{} is not the {name} of another architecture", from.display());

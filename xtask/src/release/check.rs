@@ -11,6 +11,7 @@ use crate::product::SUMS;
 use crate::product::load;
 use crate::product::manifest::Manifest;
 use crate::rpm::nevra::SOURCE_PACKAGE;
+use crate::rpm::read;
 use crate::target::Target;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
@@ -48,7 +49,7 @@ pub fn directory(directory: &Path) -> Result<Checked> {
         product(directory, &files, manifest, &sums)
             .with_context(|| format!("looking at what is for {}", manifest.arch))?;
     }
-    packages::whole(directory, &manifests)?;
+    packages::check(directory, &manifests)?;
     Ok(Checked { manifests, files })
 }
 
@@ -126,7 +127,10 @@ fn repository(
             let beside = sums.get(&kept).with_context(|| format!("{name} does not lie beside it"))?;
             let same = match name.ends_with(&own) {
                 true => Digest::of_reader(entry)? == *beside,
-                false => packages::payload_in(entry)? == packages::payload(&directory.join(&kept))?,
+                false => {
+                    read::payload_digest(entry)?
+                        == read::payload_digest(fs::File::open(directory.join(&kept))?)?
+                }
             };
             ensure!(same, "{name} is not the one that lies beside it");
             missing.remove(kept.as_str());

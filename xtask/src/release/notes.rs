@@ -52,11 +52,11 @@ fn warning(mode: Mode, problems: &[Problem]) -> String {
 
 /// For the first architecture; the others differ in the names of their files.
 fn install(release: &Release, target: &Target) -> String {
-    let name = |asset: &str| assets::expand(asset, target, &release.dist.to_string());
+    let name = |asset: &str| assets::expand(asset, target, &release.settings.dist.to_string());
     let (binary, archive, fix) = (name(assets::BINARY), name(assets::REPOSITORY), name(assets::FIX));
     let arch = target.rpm;
-    let repository = repository(release.url, arch, &archive);
-    let signed = match release.key {
+    let repository = repository(&release.settings.url, arch, &archive);
+    let signed = match release.settings.key {
         Some(_) => format!("`{SUMS}.asc`, the packages and their repository are signed."),
         None => "Nothing here is signed.".to_owned(),
     };
@@ -71,7 +71,7 @@ fn install(release: &Release, target: &Target) -> String {
          `k3s-pause-image`, or, without packages:\n\n\
          ```sh\ninstall -D -m 0644 {fix} /var/lib/rancher/k3s/agent/images/{fix}\n\
          k3s ctr -n k8s.io images import /var/lib/rancher/k3s/agent/images/{fix}\n```",
-        release.dist.title(),
+        release.settings.dist.title(),
     )
 }
 

@@ -1,84 +1,40 @@
 //! The packages of a release: those that the spec makes of each product, and no others.
 
 use super::assets;
-use crate::digest::Digest;
 use crate::product::manifest::Manifest;
-use crate::rpm::contents::{Contents, Kind};
+use crate::rpm::contents::Contents;
 use crate::rpm::nevra::{Nevra, SOURCE_PACKAGE, rpm_version};
 use crate::rpm::read;
 use crate::target::Target;
 use anyhow::{Context as _, Result, bail, ensure};
-use fs_err as fs;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The program in the package k3s.
-const PROGRAM: &str = "/usr/bin/k3s";
-
-/// Checks the packages in a directory: each is complete, none missing or too many, and they install the programs
-/// that the manifests name.
-pub fn whole(directory: &Path, manifests: &[Manifest]) -> Result<()> {
+/// Checks the packages in a directory: each is complete, none is missing, none is unexpected, and they install the
+/// binaries that the manifests name.
+pub fn check(directory: &Path, manifests: &[Manifest]) -> Result<()> {
     let mut packages = Vec::new();
     let mut found = Vec::new();
-    for file in names(directory)? {
+    for file in assets::names(directory)?.into_iter().filter(|name| name.ends_with(".rpm")) {
         let path = directory.join(&file);
-        let name = match file.ends_with(SOURCE_PACKAGE) {
-            true => source(&path)?,
-            false => {
-                let package = read::read(&path)?;
-                let name = package.nevra.clone();
-                packages.push(package);
-                name
-            }
+        let name = if file.ends_with(SOURCE_PACKAGE) {
+            read::read_source(&path)?.0
+        } else {
+            let package = read::read(&path)?;
+            packages.push(package);
+            packages[packages.len() - 1].nevra.clone()
         };
         let kept = assets::kept_name(&name.file_name());
         ensure!(kept == file, "{file} is the package {name}, which should be called {kept}");
         found.push(name);
     }
-    complete(&found, manifests)?;
-    for manifest in manifests {
-        program(&packages, manifest)?;
-    }
-    Ok(())
+    check_names(&found, manifests)?;
+    manifests.iter().try_for_each(|manifest| check_binary(&packages, manifest))
 }
 
-/// Returns the names of the packages in a directory.
-pub fn names(directory: &Path) -> Result<Vec<String>> {
-    Ok(assets::names(directory)?.into_iter().filter(|name| name.ends_with(".rpm")).collect())
-}
-
-/// Returns the digest of what a package installs, given that its header and payload have the digests they name.
-pub fn payload(package: &Path) -> Result<String> {
-    payload_in(fs::File::open(package)?).with_context(|| format!("reading {}", package.display()))
-}
-
-/// Returns the same of a package that is read from somewhere else.
-pub fn payload_in(reader: impl std::io::Read) -> Result<String> {
-    let package = ::rpm::Package::parse(&mut std::io::BufReader::new(reader))?;
-    ensure!(
-        read::is_undamaged(&package)?,
-        "the package is damaged: its header or payload has not the digest it names"
-    );
-    let tag = ::rpm::IndexTag::RPMTAG_PAYLOADSHA256;
-    let digest = package.metadata.header.get_entry_data_as_string_array(tag)?;
-    Ok(digest.first().context("the package names no digest of its payload")?.to_string())
-}
-
-/// Returns the name of a source package; its header names the architecture that it was built on.
-fn source(path: &Path) -> Result<Nevra> {
-    read::read_source(path)?;
-    let header = ::rpm::PackageMetadata::open(path).with_context(|| format!("reading {}", path.display()))?;
-    Ok(Nevra {
-        name: header.get_name()?.to_owned(),
-        version: header.get_version()?.to_owned(),
-        release: header.get_release()?.to_owned(),
-        arch: "src".to_owned(),
-    })
-}
-
-/// Checks that these are the packages of all products, all of one Release; the presence of the source package
-/// is checked elsewhere.
-fn complete(names: &[Nevra], manifests: &[Manifest]) -> Result<()> {
+/// Checks that these are the packages of all products, all of one Release. [`super::check`] reports a missing source
+/// package.
+fn check_names(names: &[Nevra], manifests: &[Manifest]) -> Result<()> {
     let releases: BTreeSet<&str> = names.iter().map(|name| name.release.as_str()).collect();
     let mut releases = releases.into_iter();
     let release = releases.next().context("there are no packages")?;
@@ -99,7 +55,7 @@ fn complete(names: &[Nevra], manifests: &[Manifest]) -> Result<()> {
     }
 }
 
-/// The packages of a product, its source package among them.
+/// Returns the names of a product's packages, its source package among them.
 fn of_product(manifest: &Manifest, release: &str) -> Result<Vec<Nevra>> {
     let version = rpm_version(&manifest.k3s.parse()?, &manifest.commit, manifest.source_date_epoch)?;
     let arch = Target::named(&manifest.arch)?.rpm;
@@ -113,20 +69,17 @@ fn of_product(manifest: &Manifest, release: &str) -> Result<Vec<Nevra>> {
     Ok(all.into_iter().map(nevra).collect())
 }
 
-/// The package k3s of a product installs the program that its manifest names.
-fn program(packages: &[Contents], manifest: &Manifest) -> Result<()> {
+/// Checks that the package k3s of a product installs the binary that its manifest names.
+fn check_binary(packages: &[Contents], manifest: &Manifest) -> Result<()> {
     let target = Target::named(&manifest.arch)?;
-    let wanted = manifest.files.get(&target.k3s_binary()).map(|entry| &entry.sha256);
-    let is_it = |package: &&Contents| package.nevra.name == "k3s" && package.nevra.arch == target.rpm;
+    let is_k3s = |package: &&Contents| package.nevra.name == "k3s" && package.nevra.arch == target.rpm;
     let package =
-        packages.iter().find(is_it).with_context(|| format!("k3s for {} is missing", target.rpm))?;
-    let installed: Option<&Digest> = package.files.get(PROGRAM).and_then(|file| match &file.kind {
-        Kind::Regular(digest) => Some(digest),
-        _ => None,
-    });
+        packages.iter().find(is_k3s).with_context(|| format!("k3s for {} is missing", target.rpm))?;
+    let expected = manifest.files.get(&target.k3s_binary()).map(|entry| entry.sha256.as_str());
+    let installed = package.properties.get("sha256 /usr/bin/k3s").map(String::as_str);
     ensure!(
-        installed.is_some() && installed == wanted,
-        "{PROGRAM} of the package {} is not the program that the manifest for {} names",
+        installed.is_some() && installed == expected,
+        "/usr/bin/k3s of the package {} is not the binary that the manifest for {} names",
         package.nevra,
         manifest.arch
     );
@@ -159,7 +112,7 @@ mod tests {
             })
             .collect();
         let manifests = [manifest("riscv64"), manifest("arm64")];
-        complete(&names, &manifests).err().map_or_else(String::new, |error| error.to_string())
+        check_names(&names, &manifests).err().map_or_else(String::new, |error| error.to_string())
     }
 
     const WHOLE: [&str; 6] = [

@@ -81,7 +81,7 @@ fn program<'a>(
     variant: SpecVariant,
 ) -> Result<Command<'a>> {
     let definitions = [
-        format!("dist .{}", packaging.dist),
+        format!("dist .{}", packaging.settings.dist),
         "_vendor openEuler".to_owned(),
         "use_source_date_epoch_as_buildtime 1".to_owned(),
         "clamp_mtime_to_source_date_epoch 1".to_owned(),

@@ -2,26 +2,32 @@
 //! rpmbuild packages by the very list that the finished package is checked against.
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use std::collections::BTreeSet;
+use std::fmt;
 
-/// One line of a list.
+/// One line of a list. It prints as the attributes in that line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     pub path: String,
-    pub is_directory: bool,
+    pub marks: BTreeSet<&'static str>,
     /// The permission bits; none for a link, which has none of its own.
     pub mode: Option<u16>,
     pub user: String,
     pub group: String,
-    pub marks: Marks,
 }
 
-/// Marks by which rpm treats a file specially when it installs it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Marks {
-    /// `%config(noreplace)`: what the administrator wrote in it stays.
-    pub config: bool,
-    pub doc: bool,
-    pub license: bool,
+/// A directory, and marks by which rpm treats a file specially when it installs it. A file with
+/// `%config(noreplace)` keeps the administrator's changes.
+const MARKS: [&str; 4] = ["%dir", "%config(noreplace)", "%doc", "%license"];
+
+impl fmt::Display for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for mark in &self.marks {
+            write!(f, "{mark} ")?;
+        }
+        let mode = self.mode.map_or("-".to_owned(), |mode| format!("{mode:04o}"));
+        write!(f, "%attr({mode}, {}, {})", self.user, self.group)
+    }
 }
 
 /// Reads a list. What it may not hold (globs, macros, defaults) is refused, since it would not say what is
@@ -41,19 +47,13 @@ pub fn parse(text: &str) -> Result<Vec<Listed>> {
 }
 
 fn line(text: &str) -> Result<Listed> {
-    let mut marks = Marks::default();
-    let mut is_directory = false;
+    let mut marks = BTreeSet::new();
     let mut rest = text;
-    loop {
-        let word = rest.split(' ').next().unwrap_or_default();
-        match word {
-            "%dir" => is_directory = true,
-            "%doc" => marks.doc = true,
-            "%license" => marks.license = true,
-            "%config(noreplace)" => marks.config = true,
-            _ => break,
-        }
-        rest = rest[word.len()..].trim_start();
+    while let Some((word, more)) = rest.split_once(' ')
+        && let Some(mark) = MARKS.into_iter().find(|mark| *mark == word)
+    {
+        marks.insert(mark);
+        rest = more.trim_start();
     }
     let attributes = rest.strip_prefix("%attr(").and_then(|rest| rest.split_once(") "));
     let (attributes, path) = attributes
@@ -68,7 +68,7 @@ fn line(text: &str) -> Result<Listed> {
     if !path.starts_with('/') || path.contains(['%', '*', '?', '[', '{', ' ', '"']) {
         bail!("a path is written as installed, without macros, patterns or blanks");
     }
-    Ok(Listed { path: path.to_owned(), is_directory, mode, user: user.into(), group: group.into(), marks })
+    Ok(Listed { path: path.to_owned(), marks, mode, user: user.into(), group: group.into() })
 }
 
 #[cfg(test)]
@@ -81,10 +81,11 @@ mod tests {
         let listed = parse(list).unwrap();
         assert_eq!(listed[0].mode, Some(0o600));
         assert_eq!(listed[0].group, "wheel");
-        assert_eq!(listed[0].marks, Marks { config: true, ..Marks::default() });
-        assert!(listed[1].is_directory && !listed[0].is_directory);
+        assert_eq!(listed[0].to_string(), "%config(noreplace) %attr(0600, root, wheel)");
+        assert_eq!(listed[1].to_string(), "%dir %attr(0755, root, root)");
         assert_eq!(listed[2].mode, None);
-        assert!(listed[3].marks.license && !listed[3].marks.doc);
+        assert_eq!(listed[2].to_string(), "%attr(-, root, root)");
+        assert_eq!(listed[3].marks, BTreeSet::from(["%license"]));
     }
 
     #[test]

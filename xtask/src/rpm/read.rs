@@ -1,12 +1,16 @@
-//! A finished package, read tag by tag by code that has no part in making it.
+//! Reads finished packages, by code that has no part in building them.
 
-use super::contents::{Contents, File, Kind, Relation};
-use super::files::Marks;
+use super::contents::{Contents, relation};
+use super::files::Listed;
 use super::nevra::Nevra;
 use crate::digest::Digest;
-use ::rpm::{DependencyFlags, FileEntry, FileFlags, FileType, IndexTag, PackageMetadata};
+use ::rpm::{
+    Dependency, DependencyFlags, FileEntry, FileFlags, FileType, IndexTag, Package, PackageMetadata,
+};
 use anyhow::{Context as _, Result, bail, ensure};
+use fs_err as fs;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 /// Features a package may demand of the rpm that installs it: those that rpm knows since 4.15 (2019), which no
@@ -21,171 +25,174 @@ const FEATURES: [&str; 7] = [
     "rpmlib(TildeInVersions)",
 ];
 
-/// Our packages have no dependencies of these kinds.
-const UNEXPECTED: [(&str, IndexTag); 3] = [
-    ("Obsoletes", IndexTag::RPMTAG_OBSOLETENAME),
-    ("Supplements", IndexTag::RPMTAG_SUPPLEMENTNAME),
-    ("Enhances", IndexTag::RPMTAG_ENHANCENAME),
-];
-
-type Tags = [IndexTag; 3];
-/// Tags in which a package keeps its dependencies: names, flags, versions.
-const RELATIONS: [(Relation, Tags); 6] = [
-    (
-        Relation::Requires,
-        [IndexTag::RPMTAG_REQUIRENAME, IndexTag::RPMTAG_REQUIREFLAGS, IndexTag::RPMTAG_REQUIREVERSION],
-    ),
-    (
-        Relation::Recommends,
-        [IndexTag::RPMTAG_RECOMMENDNAME, IndexTag::RPMTAG_RECOMMENDFLAGS, IndexTag::RPMTAG_RECOMMENDVERSION],
-    ),
-    (
-        Relation::Suggests,
-        [IndexTag::RPMTAG_SUGGESTNAME, IndexTag::RPMTAG_SUGGESTFLAGS, IndexTag::RPMTAG_SUGGESTVERSION],
-    ),
-    (
-        Relation::Provides,
-        [IndexTag::RPMTAG_PROVIDENAME, IndexTag::RPMTAG_PROVIDEFLAGS, IndexTag::RPMTAG_PROVIDEVERSION],
-    ),
-    (
-        Relation::Conflicts,
-        [IndexTag::RPMTAG_CONFLICTNAME, IndexTag::RPMTAG_CONFLICTFLAGS, IndexTag::RPMTAG_CONFLICTVERSION],
-    ),
-    (
-        Relation::OrderWithRequires,
-        [IndexTag::RPMTAG_ORDERNAME, IndexTag::RPMTAG_ORDERFLAGS, IndexTag::RPMTAG_ORDERVERSION],
-    ),
-];
-
-/// Checks that header and payload have the digests that a package names.
-pub fn is_undamaged(package: &::rpm::Package) -> Result<bool> {
+/// Reads a package whose header and payload have the digests that it names.
+fn parse(package: impl Read) -> Result<Package> {
+    let package = Package::parse(&mut BufReader::new(package)).context("it is no package")?;
     let digests = package.check_digests()?;
-    Ok(digests.header_sha256.is_verified() && digests.payload_sha256.is_verified())
-}
-
-/// Opens a package whose own digests are right.
-fn open(path: &Path) -> Result<::rpm::Package> {
-    let package = ::rpm::Package::open(path).with_context(|| format!("{} is no package", path.display()))?;
     ensure!(
-        is_undamaged(&package)?,
-        "{} is damaged: its header or payload has not the digest it names",
-        path.display()
+        digests.header_sha256.is_verified() && digests.payload_sha256.is_verified(),
+        "it is damaged: its header or payload does not have the digest that it names"
     );
     Ok(package)
 }
 
-/// Reads a source package: its files, each with its checksum.
-pub fn read_source(path: &Path) -> Result<BTreeMap<String, Digest>> {
-    let package = open(path)?;
-    ensure!(package.metadata.is_source_package(), "{} is no source package", path.display());
-    let files = package.metadata.get_file_entries()?;
-    let sums = files.iter().map(|file| {
-        let name = file.path().to_string_lossy().trim_start_matches('/').to_owned();
-        let digest = file.digest().with_context(|| format!("{name} has no digest"))?;
-        Ok((name, digest.as_hex().parse()?))
-    });
-    sums.collect()
+fn open(path: &Path) -> Result<Package> {
+    parse(fs::File::open(path)?).with_context(|| format!("reading {}", path.display()))
 }
 
-/// Reads a package whose own digests are right.
+/// Returns the digest of a package's header, which covers that of its payload, and which signing leaves as it is.
+pub fn header_digest(path: &Path) -> Result<String> {
+    let header = PackageMetadata::open(path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(header.signature.get_entry_data_as_string(::rpm::IndexSignatureTag::RPMSIGTAG_SHA256)?.to_owned())
+}
+
+/// Returns the digest of a package's payload, which is what it installs.
+pub fn payload_digest(package: impl Read) -> Result<String> {
+    let package = parse(package)?;
+    let digest = package.metadata.header.get_entry_data_as_string_array(IndexTag::RPMTAG_PAYLOADSHA256)?;
+    Ok((*digest.first().context("the package names no digest of its payload")?).to_owned())
+}
+
+/// Reads a source package: its name, and its files with their digests.
+pub fn read_source(path: &Path) -> Result<(Nevra, BTreeMap<String, Digest>)> {
+    let header = open(path)?.metadata;
+    ensure!(header.is_source_package(), "{} is no source package", path.display());
+    let files = header.get_file_entries()?;
+    let digests = files
+        .iter()
+        .map(|file| Ok((file.path().to_string_lossy().trim_start_matches('/').to_owned(), digest(file)?)));
+    // Its header names the architecture that it was built on.
+    Ok((nevra(&header, "src")?, digests.collect::<Result<_>>()?))
+}
+
+/// Reads a package.
 pub fn read(path: &Path) -> Result<Contents> {
-    let package = open(path)?;
-    let header = &package.metadata;
-    let nevra = Nevra {
-        name: header.get_name()?.to_owned(),
-        version: header.get_version()?.to_owned(),
-        release: header.get_release()?.to_owned(),
-        arch: header.get_arch()?.to_owned(),
-    };
-    for (name, tag) in UNEXPECTED {
-        ensure!(header.header.get_entry_data_as_string_array(tag).is_err(), "{nevra} has {name}");
-    }
+    let header = open(path)?.metadata;
+    let nevra = nevra(&header, header.get_arch()?)?;
     ensure!(!header.is_source_package(), "{nevra} takes itself for a source package");
     ensure!(header.get_epoch().is_err(), "{nevra} has an epoch");
     let triggers = [header.get_triggers()?, header.get_file_triggers()?, header.get_trans_file_triggers()?];
     ensure!(triggers.iter().all(Vec::is_empty), "{nevra} has triggers");
     ensure!(header.get_verify_script().is_err(), "{nevra} has a verify script");
     let files = header.get_file_entries()?;
-    Ok(Contents {
-        tags: tags(header, &files)?,
-        files: files.iter().map(file).collect::<Result<_>>()?,
-        relations: relations(header)?,
-        scriptlets: scriptlets(header)?,
-        nevra,
+    let mut properties = tags(&header, &files)?;
+    for entry in &files {
+        add_file(&mut properties, entry)?;
+    }
+    properties.extend(relations(&header)?.into_iter().map(|relation| (relation, String::new())));
+    properties.extend(scriptlets(&header)?);
+    Ok(Contents { nevra, properties })
+}
+
+fn nevra(header: &PackageMetadata, arch: &str) -> Result<Nevra> {
+    Ok(Nevra {
+        name: header.get_name()?.to_owned(),
+        version: header.get_version()?.to_owned(),
+        release: header.get_release()?.to_owned(),
+        arch: arch.to_owned(),
     })
 }
 
-fn tags(header: &PackageMetadata, files: &[FileEntry]) -> Result<BTreeMap<&'static str, String>> {
+fn tags(header: &PackageMetadata, files: &[FileEntry]) -> Result<BTreeMap<String, String>> {
     let times: BTreeSet<String> = files.iter().map(|file| file.modified_at().0.to_string()).collect();
-    let payload = header.header.get_entry_data_as_string(IndexTag::RPMTAG_PAYLOADCOMPRESSOR)?;
-    Ok(BTreeMap::from([
-        ("Summary", header.get_summary()?.to_owned()),
-        ("License", header.get_license()?.to_owned()),
-        ("Vendor", header.get_vendor()?.to_owned()),
-        ("URL", header.get_url()?.to_owned()),
+    let tags = [
+        ("tag Summary", header.get_summary()?.to_owned()),
+        ("tag License", header.get_license()?.to_owned()),
+        ("tag Vendor", header.get_vendor()?.to_owned()),
+        ("tag URL", header.get_url()?.to_owned()),
+        ("tag Arch", header.get_arch()?.to_owned()),
         ("build host", header.get_build_host()?.to_owned()),
         ("build time", header.get_build_time()?.to_string()),
         ("times of files", times.into_iter().collect::<Vec<_>>().join(", ")),
-        ("payload", payload.to_owned()),
-    ]))
+        ("payload", header.get_payload_compressor()?.to_string()),
+    ];
+    Ok(tags.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-fn file(entry: &FileEntry) -> Result<(String, File)> {
+fn digest(entry: &FileEntry) -> Result<Digest> {
+    let digest = entry.digest().with_context(|| format!("{} has no digest", entry.path().display()))?;
+    digest.as_hex().parse()
+}
+
+fn add_file(properties: &mut BTreeMap<String, String>, entry: &FileEntry) -> Result<()> {
     let path = entry.path().to_string_lossy().into_owned();
-    let kind = match entry.file_type() {
-        FileType::Dir => Kind::Directory,
-        FileType::SymbolicLink => Kind::Link(entry.linkto().unwrap_or_default().to_owned()),
-        FileType::Regular => {
-            let digest = entry.digest().with_context(|| format!("{path} has no digest"))?;
-            Kind::Regular(digest.as_hex().parse().with_context(|| format!("the digest of {path}"))?)
+    let kind = entry.file_type();
+    match kind {
+        FileType::Dir => {}
+        FileType::SymbolicLink => {
+            properties.insert(format!("link {path}"), entry.linkto().unwrap_or_default().to_owned());
         }
-        other => Kind::Other(format!("{other:?}")),
-    };
+        FileType::Regular => drop(properties.insert(format!("sha256 {path}"), digest(entry)?.to_string())),
+        other => bail!("{path} is a {other:?}"),
+    }
     let flags = entry.flags();
     let config = FileFlags::CONFIG | FileFlags::NOREPLACE;
     let known = config | FileFlags::DOC | FileFlags::LICENSE;
     ensure!(flags.difference(known).is_empty(), "{path} has the marks {flags:?}");
     ensure!(!flags.intersects(config) || flags.contains(config), "{path} has half of %config(noreplace)");
     ensure!(entry.caps().unwrap_or_default().is_empty(), "{path} has capabilities");
-    let marks = Marks {
-        config: flags.contains(config),
-        doc: flags.contains(FileFlags::DOC),
-        license: flags.contains(FileFlags::LICENSE),
+    let marks = [
+        ("%dir", kind == FileType::Dir),
+        ("%config(noreplace)", flags.contains(config)),
+        ("%doc", flags.contains(FileFlags::DOC)),
+        ("%license", flags.contains(FileFlags::LICENSE)),
+    ];
+    let listed = Listed {
+        marks: marks.into_iter().filter_map(|(mark, is_set)| is_set.then_some(mark)).collect(),
+        mode: (kind != FileType::SymbolicLink).then(|| entry.permissions()),
+        user: entry.user().to_owned(),
+        group: entry.group().to_owned(),
+        path,
     };
-    let mode = (!matches!(kind, Kind::Link(_))).then(|| entry.permissions());
-    let (user, group) = (entry.user().to_owned(), entry.group().to_owned());
-    Ok((path, File { kind, mode, user, group, marks }))
+    properties.insert(format!("file {}", listed.path), listed.to_string());
+    Ok(())
 }
 
-fn relations(header: &PackageMetadata) -> Result<BTreeMap<Relation, BTreeSet<String>>> {
-    let mut found: BTreeMap<Relation, BTreeSet<String>> = BTreeMap::new();
-    for (relation, [names, flags, versions]) in RELATIONS {
-        let Ok(names) = header.header.get_entry_data_as_string_array(names) else { continue };
-        let flags = header.header.get_entry_data_as_u32_array(flags)?;
-        let versions = header.header.get_entry_data_as_string_array(versions)?;
-        for ((name, flags), version) in names.into_iter().zip(flags).zip(versions) {
-            let flags = DependencyFlags::from_bits_retain(flags);
-            if name.starts_with("rpmlib(") {
-                ensure!(FEATURES.contains(&name), "{name} is more than an older rpm can do");
-                continue;
-            }
-            let comparison = flags.comparator_str();
-            let text = match comparison {
-                "" => name.to_owned(),
-                _ => format!("{name} {comparison} {version}"),
-            };
-            let when = scriptlets_of(flags);
-            let relations = found.entry(relation).or_default();
-            match when.is_empty() {
-                true => drop(relations.insert(text)),
-                false => relations.extend(when.iter().map(|scriptlet| format!("{scriptlet}: {text}"))),
+fn relations(header: &PackageMetadata) -> Result<Vec<String>> {
+    let kinds = [
+        ("Requires", header.get_requires()?),
+        ("Recommends", header.get_recommends()?),
+        ("Suggests", header.get_suggests()?),
+        ("Supplements", header.get_supplements()?),
+        ("Enhances", header.get_enhances()?),
+        ("Provides", header.get_provides()?),
+        ("Conflicts", header.get_conflicts()?),
+        ("Obsoletes", header.get_obsoletes()?),
+        ("OrderWithRequires", order(header)?),
+    ];
+    let mut relations = Vec::new();
+    for (kind, dependencies) in kinds {
+        for dependency in dependencies {
+            if dependency.name.starts_with("rpmlib(") {
+                ensure!(
+                    FEATURES.contains(&dependency.name.as_str()),
+                    "it requires {}, which older versions of rpm do not have",
+                    dependency.name
+                );
+            } else {
+                relations.extend(relation(kind, &scriptlets_of(dependency.flags), &dependency.to_string()));
             }
         }
     }
-    Ok(found)
+    Ok(relations)
 }
 
-/// The scriptlets for whose sake a dependency exists.
+/// Returns the dependencies that only order a transaction.
+fn order(header: &PackageMetadata) -> Result<Vec<Dependency>> {
+    let header = &header.header;
+    let Ok(names) = header.get_entry_data_as_string_array(IndexTag::RPMTAG_ORDERNAME) else {
+        return Ok(Vec::new());
+    };
+    let flags = header.get_entry_data_as_u32_array(IndexTag::RPMTAG_ORDERFLAGS)?;
+    let versions = header.get_entry_data_as_string_array(IndexTag::RPMTAG_ORDERVERSION)?;
+    let dependencies = names.into_iter().zip(flags).zip(versions).map(|((name, flags), version)| {
+        let flags = DependencyFlags::from_bits_retain(flags);
+        Dependency { name: name.to_owned(), flags, version: version.to_owned() }
+    });
+    Ok(dependencies.collect())
+}
+
+/// Returns the scriptlets that need a dependency.
 fn scriptlets_of(flags: DependencyFlags) -> Vec<&'static str> {
     let all = [
         (DependencyFlags::SCRIPT_PRE, "pre"),
@@ -200,7 +207,7 @@ fn scriptlets_of(flags: DependencyFlags) -> Vec<&'static str> {
     all.into_iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, name)| name).collect()
 }
 
-fn scriptlets(header: &PackageMetadata) -> Result<BTreeMap<String, String>> {
+fn scriptlets(header: &PackageMetadata) -> Result<Vec<(String, String)>> {
     let all = [
         ("pre", header.get_pre_install_script()),
         ("post", header.get_post_install_script()),
@@ -211,7 +218,7 @@ fn scriptlets(header: &PackageMetadata) -> Result<BTreeMap<String, String>> {
         ("preuntrans", header.get_pre_untrans_script()),
         ("postuntrans", header.get_post_untrans_script()),
     ];
-    let mut found = BTreeMap::new();
+    let mut found = Vec::new();
     for (name, scriptlet) in all {
         let scriptlet = match scriptlet {
             Ok(scriptlet) => scriptlet,
@@ -219,16 +226,8 @@ fn scriptlets(header: &PackageMetadata) -> Result<BTreeMap<String, String>> {
             Err(error) => return Err(error).with_context(|| format!("reading the scriptlet {name}")),
         };
         let program = scriptlet.program.unwrap_or_default();
-        if program != ["/bin/sh"] {
-            bail!("the scriptlet {name} is run by {program:?}, not by /bin/sh");
-        }
-        found.insert(name.to_owned(), scriptlet.script.trim_matches('\n').to_owned());
+        ensure!(program == ["/bin/sh"], "the scriptlet {name} is run by {program:?}, not by /bin/sh");
+        found.push((format!("scriptlet {name}"), scriptlet.script.trim_matches('\n').to_owned()));
     }
     Ok(found)
-}
-
-/// The digest of a package's header, which covers that of its payload, and which signing leaves as it is.
-pub fn header_digest(path: &Path) -> Result<String> {
-    let header = PackageMetadata::open(path).with_context(|| format!("{} is no package", path.display()))?;
-    Ok(header.signature.get_entry_data_as_string(::rpm::IndexSignatureTag::RPMSIGTAG_SHA256)?.to_owned())
 }

@@ -18,16 +18,12 @@ pub const REPO_FILE: &str = "k3s-riscv64.repo";
 
 /// Makes the repository of one distribution and architecture, `rpm/<dist>/<arch>` beside the product, and
 /// lets it take an older one's place.
-pub fn make(
-    packaging: &Packaging,
-    topdir: &Topdir,
-    packages: &[PathBuf],
-    key: Option<&Key>,
-) -> Result<PathBuf> {
+pub fn make(packaging: &Packaging, topdir: &Topdir, packages: &[PathBuf]) -> Result<PathBuf> {
     let context = packaging.context;
+    let key = packaging.settings.key.as_ref();
     let running = context.progress.step("repository");
     let version = &packaging.product.manifest.k3s;
-    let parent = context.dist.join(version).join("rpm").join(packaging.dist.to_string());
+    let parent = context.dist.join(version).join("rpm").join(packaging.settings.dist.to_string());
     fs::create_dir_all(&parent)?;
     let making = product::making(&parent, packaging.target.rpm)?;
     let directory = making.path();
@@ -74,7 +70,7 @@ fn index(packaging: &Packaging, directory: &Path, topdir: &Topdir) -> Result<()>
 
 /// `rpm/k3s-riscv64.repo` with the URL of the published repository.
 fn repo_file(packaging: &Packaging, key: Option<&Key>) -> Result<String> {
-    let base = format!("{}/$basearch/", packaging.url.trim_end_matches('/'));
+    let base = format!("{}/$basearch/", packaging.settings.url.trim_end_matches('/'));
     let checked = if key.is_some() { "1" } else { "0" };
     let values = BTreeMap::from([
         ("gpgcheck", checked.into()),

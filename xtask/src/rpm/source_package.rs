@@ -120,7 +120,7 @@ fn verify(packaging: &Packaging, topdir: &Topdir, package: &Path) -> Result<usiz
     for name in named_sources(&spec) {
         expected.insert(name.to_owned(), Digest::of_file(&topdir.sources().join(name))?);
     }
-    let found = read::read_source(package)?;
+    let (_, found) = read::read_source(package)?;
     let wrong: Vec<&String> =
         expected.keys().chain(found.keys()).filter(|name| expected.get(*name) != found.get(*name)).collect();
     ensure!(wrong.is_empty(), "{} differs in {wrong:?}", package.display());

@@ -122,7 +122,7 @@ fn values(packaging: &Packaging) -> BTreeMap<&'static str, Value> {
         ("k3s_version", packaging.version.as_str().into()),
         ("k3s_tag", manifest.k3s.as_str().into()),
         ("k3s_commit", manifest.commit.as_str().into()),
-        ("k3s_release", packaging.release.to_string().into()),
+        ("k3s_release", packaging.settings.release.to_string().into()),
         ("k3s_arches", packaging.target.rpm.into()),
         ("k3s_date", changelog_day(packaging.time()).into()),
         ("k3s_vendor", documents::vendor(manifest).into()),

@@ -25,7 +25,7 @@ pub fn all(packaging: &Packaging, topdir: &Topdir, made: &[PathBuf]) -> Result<V
     if !wrong.is_empty() {
         bail!("{} differences:\n  {}", wrong.len(), wrong.join("\n  "));
     }
-    let files: usize = found.iter().map(|package| package.files.len()).sum();
+    let files: usize = found.iter().map(|package| package.file_count()).sum();
     running.done(format!("{files} files of {} packages are as they should be", found.len()));
     Ok(found)
 }

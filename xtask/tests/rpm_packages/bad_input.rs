@@ -154,7 +154,7 @@ fn a_product_of_another_version_or_architecture_is_refused() {
     }
     let case = Case::new();
     let said = case.refused(&["--k3s", "v1.34.0+k3s1"]);
-    assert!(said.contains("holds k3s v1.33.0+k3s1, not v1.34.0+k3s1"), "{said}");
+    assert!(said.contains("contains k3s v1.33.0+k3s1, not v1.34.0+k3s1"), "{said}");
 
     let case = Case::new();
     case.with_manifest(|manifest| manifest.k3s = "v1.34.0+k3s1".into());

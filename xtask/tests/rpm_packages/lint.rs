@@ -93,10 +93,12 @@ fn shellcheck_finds_nothing_in_scripts_and_scriptlets() {
     let mut command = Command::new("shellcheck");
     assert_eq!(expect_success(command.arg("--shell=bash").arg(ours("rpm/k3s.bash")).output().unwrap()), "");
     let directory = tempfile::tempdir().unwrap();
-    let scriptlets = read::read(&latter().k3s).unwrap().scriptlets;
-    assert_eq!(scriptlets.len(), 4);
+    let properties = read::read(&latter().k3s).unwrap().properties;
+    let scriptlets =
+        properties.iter().filter_map(|(name, text)| Some((name.strip_prefix("scriptlet ")?, text)));
+    assert_eq!(scriptlets.clone().count(), 4);
     for (name, text) in scriptlets {
-        let file = directory.path().join(&name);
+        let file = directory.path().join(name);
         fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
         assert_eq!(expect_success(Command::new("shellcheck").arg(&file).output().unwrap()), "", "{name}");
     }

@@ -8,9 +8,8 @@ use std::process::{Command, Output};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use xtask::context::Context;
 use xtask::product::Product;
-use xtask::rpm::nevra::rpm_version;
 use xtask::rpm::sources::{self, Topdir};
-use xtask::rpm::{Packaging, build, template};
+use xtask::rpm::{Packaging, Settings, build, template};
 
 /// Executable that every test of packages needs, and its Debian package.
 pub const RPM: (&str, &str) = ("rpm", "rpm");
@@ -101,20 +100,20 @@ fn make(version: &str, change: impl FnOnce(&Topdir)) -> PackageSet {
     PackageSet { k3s: named("k3s"), cli: named("k3s-cli"), pause_image: named("k3s-pause-image") }
 }
 
-/// Returns the default packaging options for a product of the tests.
+/// Returns the default settings of packages.
+pub fn settings() -> &'static Settings {
+    static SETTINGS: OnceLock<Settings> = OnceLock::new();
+    SETTINGS.get_or_init(|| settings_for("file:///srv/k3s-riscv64"))
+}
+
+/// Returns the settings of packages for a repository at this URL.
+pub fn settings_for(url: &str) -> Settings {
+    Settings { dist: "oe2403".parse().unwrap(), release: 1, url: url.to_owned(), key: None }
+}
+
+/// Returns the packaging of a product of the tests with the default settings.
 pub fn packaging(product: &Product) -> Packaging<'_> {
-    let manifest = &product.manifest;
-    Packaging {
-        context: context(),
-        product,
-        target: fake::riscv64(),
-        dist: "oe2403".parse().unwrap(),
-        release: 1,
-        version: rpm_version(&manifest.k3s.parse().unwrap(), &manifest.commit, manifest.source_date_epoch)
-            .unwrap(),
-        url: "file:///srv/k3s-riscv64".to_owned(),
-        rebuild: None,
-    }
+    Packaging::new(context(), product, fake::riscv64(), settings(), None).unwrap()
 }
 
 /// Returns openEuler's own k3s, with the files at its paths.

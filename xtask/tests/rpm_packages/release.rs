@@ -2,7 +2,7 @@
 
 use crate::fake;
 use crate::needs;
-use crate::packages::{CREATEREPO, can_build, expect_success, packaging};
+use crate::packages::{CREATEREPO, can_build, expect_success, packaging, settings};
 use crate::place::{self, Place, failed};
 use crate::repository::{can_solve, root_with};
 use fs_err as fs;
@@ -48,12 +48,10 @@ pub fn released(place: &Place, mode: Mode) -> PathBuf {
         Context { work: below("work"), dist: place.dist(), logs: below("logs"), ..place::context() };
     let product = Product::open(&place.path("product"), fake::riscv64()).unwrap();
     let packaging = Packaging { context: &context, ..packaging(&product) };
-    let dist = packaging.dist;
-    let packages = packaging.publish(None).unwrap();
+    let packages = packaging.publish().unwrap();
     source_package(&packages.directory);
     let products = [PackagedProduct { target: fake::riscv64(), product, packages }];
-    let url = "file:///srv/k3s-riscv64";
-    Release { context: &context, mode, products: &products, dist, url, key: None, problems: vec![] }
+    Release { context: &context, mode, products: &products, settings: settings(), problems: vec![] }
         .publish()
         .unwrap()
 }
@@ -279,7 +277,7 @@ fn the_packages_of_another_program_are_not_published_beside_a_product() {
     let said = failed(&place.xtask([&"release".into(), &"check".into(), &directory]).output().unwrap());
     let package = "/usr/bin/k3s of the package k3s-1.33.0+k3s1-1.oe2403.riscv64";
     assert!(
-        said.contains(&format!("{package} is not the program that the manifest for riscv64 names")),
+        said.contains(&format!("{package} is not the binary that the manifest for riscv64 names")),
         "{said}"
     );
 }

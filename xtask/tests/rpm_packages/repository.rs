@@ -4,6 +4,7 @@ use crate::fake;
 use crate::needs;
 use crate::packages::{
     CREATEREPO, DNF, can_build, context, expect_success, file_name, newer, openeuler, packaging, scratch,
+    settings_for,
 };
 use crate::root::{Root, can_install};
 use fs_err as fs;
@@ -22,7 +23,7 @@ fn published(version: &str, url: &str) -> PathBuf {
     let directory = scratch().join("repositories").join(version);
     fake::product(&directory, version);
     let product = Product::open(&directory, fake::riscv64()).unwrap();
-    Packaging { url: url.to_owned(), ..packaging(&product) }.publish(None).unwrap().directory
+    Packaging { settings: &settings_for(url), ..packaging(&product) }.publish().unwrap().directory
 }
 
 fn ours() -> &'static Path {

@@ -137,7 +137,7 @@ fn an_erase_ends_k3s_where_it_runs_and_leaves_a_machine_alone_where_it_does_not(
     if !can_install("what the removal ends") {
         return;
     }
-    let preun = &read::read(&former().k3s).unwrap().scriptlets["preun"];
+    let preun = &read::read(&former().k3s).unwrap().properties["scriptlet preun"];
     let erased = |unit: bool, start: &str| {
         let root = installed();
         root.write("/preun.sh", preun);
