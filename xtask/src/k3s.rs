@@ -14,6 +14,7 @@ pub mod cni;
 pub mod format;
 pub mod go_build;
 pub mod manifests;
+pub mod options;
 pub mod patched;
 pub mod pause_image;
 pub mod root;
@@ -35,6 +36,7 @@ use crate::toolchain::{
 };
 use crate::upstream::{probe::Facts, release::Source, transfer::GitSettings};
 use anyhow::Result;
+use options::{BuildOptions, Presence};
 use patched::Patched;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -54,31 +56,11 @@ pub struct Build<'a> {
     /// The Go that compiles.
     pub go: Go,
     pub zig: Zig,
-    pub options: Options,
+    pub options: BuildOptions,
+    /// The default pause image of the k3s that is built.
+    pub pause_image: Reference,
     /// Settings of git for the CNI sources, which the sample has of its own.
     pub git: GitSettings,
-}
-
-/// Options of a build.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The image that replaces upstream's default pause image.
-    pub pause_image: Reference,
-    /// The pause image inside k3s.
-    pub builtin_pause: Presence,
-    /// The Helm charts inside the server, such as traefik's.
-    pub charts: Presence,
-    /// k3s-root, the user space inside k3s.
-    pub root: Presence,
-    /// The level of the architecture, `rva22u64`; none means the oldest.
-    pub level: Option<String>,
-}
-
-/// The presence of something in the product that can be left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presence {
-    Included,
-    LeftOut,
 }
 
 /// Something that a complete k3s has and that a build can leave out.
@@ -147,7 +129,7 @@ impl Build<'_> {
 
     /// Returns what a complete k3s has and this one has not.
     pub fn incomplete(&self) -> Vec<Optional> {
-        let all = [(Optional::K3sRoot, self.options.root), (Optional::Charts, self.options.charts)];
+        let all = [(Optional::K3sRoot, self.options.k3s_root), (Optional::Charts, self.options.charts)];
         all.into_iter().filter(|(_, it)| *it == Presence::LeftOut).map(|(name, _)| name).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask boot`: boot tests of a release in a riscv64 VM.
 
 use super::arch_args::ArchArg;
-use super::build::{self, BuildOptions, Choose};
+use super::build;
 use super::rpm;
 use super::source_args::SourceArgs;
 use crate::boot::artifacts::Artifacts;
@@ -19,6 +19,7 @@ use crate::doctor::requirements::{
 };
 use crate::doctor::{self, Purpose};
 use crate::file_lock::FileLock;
+use crate::k3s::options::{BUILD_ONLY, BuildOptions, Presence};
 use crate::process::Event;
 use crate::product::{self, Product};
 use crate::progress::Progress;
@@ -52,11 +53,11 @@ pub struct Args {
     pub options: BuildOptions,
 
     /// Directory of packages to test, instead of building them
-    #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = ["k3s", "binary"], conflicts_with_all = build::NO_BUILD)]
+    #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = ["k3s", "binary"], conflicts_with_all = BUILD_ONLY)]
     pub rpm: Option<PathBuf>,
 
     /// k3s binary to test without packages, instead of building it
-    #[arg(long, value_name = "PATH", help_heading = HEADING, conflicts_with = "k3s", conflicts_with_all = build::NO_BUILD)]
+    #[arg(long, value_name = "PATH", help_heading = HEADING, conflicts_with = "k3s", conflicts_with_all = BUILD_ONLY)]
     pub binary: Option<PathBuf>,
 
     /// Run only this scenario [default: all that apply]
@@ -142,7 +143,7 @@ impl Args {
 
     /// Checks the options before anything is built.
     fn validate(&self, context: &Context) -> Result<()> {
-        let image = self.options.reference(context);
+        let image = self.options.pause_image(context);
         ensure!(
             image.host().is_none() || self.scenario.is_some_and(|only| only != Scenario::Alone),
             "{image} names a host: a k3s with a system default registry does not find it, and the scenario alone \
@@ -157,7 +158,7 @@ impl Args {
             if self.source.sample { "--sample" } else { "a real k3s" }
         );
         ensure!(
-            scenario != Scenario::Bundled || self.options.k3s_root == Choose::Fetch,
+            scenario != Scenario::Bundled || self.options.k3s_root == Presence::Included,
             "--scenario bundled needs k3s-root, which --k3s-root none omits"
         );
         Ok(())

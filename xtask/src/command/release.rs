@@ -1,12 +1,13 @@
 //! `cargo xtask release`: everything that is published of one version, in one directory.
 
 use super::arch_args::ArchList;
-use super::build::{self, BuildOptions, Choose};
+use super::build;
 use super::rpm::{self, HEADING, PackageOptions};
 use super::source_args::SourceArgs;
 use crate::context::Context;
 use crate::dir::shown;
 use crate::error::{self, chain};
+use crate::k3s::options::{BuildOptions, Presence};
 use crate::lockfile::{Adding, Lockfile};
 use crate::product::Product;
 use crate::release::assets::{self, File};
@@ -151,8 +152,9 @@ impl MakeArgs {
             self.source.source.as_ref().map(|_| {
                 "--source: a tree is not an upstream tag's own commit, even where it holds one".to_owned()
             }),
-            (*charts == Choose::None).then(|| "--charts none: the product would be incomplete".to_owned()),
-            (*k3s_root == Choose::None)
+            (*charts == Presence::LeftOut)
+                .then(|| "--charts none: the product would be incomplete".to_owned()),
+            (*k3s_root == Presence::LeftOut)
                 .then(|| "--k3s-root none: the product would be incomplete".to_owned()),
             newer.map(|level| format!("--level {level}: machines of the oldest level could not run it")),
         ];

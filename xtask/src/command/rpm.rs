@@ -1,13 +1,14 @@
 //! `cargo xtask rpm`: packages for openEuler, and their repository.
 
 use super::arch_args::ArchArg;
-use super::build::{self, BuildOptions};
+use super::build;
 use super::source_args::SourceArgs;
 use crate::context::Context;
 use crate::dir::shown;
 use crate::doctor::requirements::{CREATEREPO_C, GPG, RPMBUILD, RPMSIGN, Requirement};
 use crate::doctor::{self, Purpose};
 use crate::k3s::Build;
+use crate::k3s::options::{BUILD_ONLY, BuildOptions};
 use crate::product::Product;
 use crate::rpm::dist::Dist;
 use crate::rpm::nevra::{SOURCE_PACKAGE, rpm_version};
@@ -39,7 +40,7 @@ pub struct Args {
     pub options: BuildOptions,
 
     /// A finished product, instead of building one
-    #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = build::NO_BUILD)]
+    #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = BUILD_ONLY)]
     pub product: Option<PathBuf>,
 
     #[command(flatten)]

@@ -1,7 +1,8 @@
 //! The Helm charts that the server carries for the cluster to install: traefik's, and others in newer releases.
 
+use super::options::Presence;
 use super::source_tree::COMMITTED_CHARTS;
-use super::{Build, Presence, format};
+use super::{Build, format};
 use crate::error;
 use crate::fetch::{Download, FileName};
 use crate::step::Step;

@@ -14,7 +14,7 @@ pub const ARCHIVE: &str = "pause-image.tar";
 
 /// The step that wraps the pause program.
 pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
-    let name = &build.options.pause_image;
+    let name = &build.pause_image;
     let mut step = Step::in_process(
         STEP,
         vec![format!("docker-archive {} ({})", name.normalised(), env!("CARGO_PKG_VERSION"))],

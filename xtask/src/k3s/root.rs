@@ -1,6 +1,7 @@
 //! k3s-root: the user space that k3s brings along (iptables, conntrack, busybox and others).
 
-use super::{Build, Presence, format};
+use super::options::Presence;
+use super::{Build, format};
 use crate::fetch::{Download, FileName};
 use crate::step::Step;
 use anyhow::{Context as _, Result, anyhow};
@@ -25,7 +26,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
 /// The archive with the sum that the tree names, else the locked one, else the one it has now; none where
 /// it is left out.
 pub fn download(build: &Build) -> Result<Option<Download>> {
-    if build.options.root == Presence::LeftOut {
+    if build.options.k3s_root == Presence::LeftOut {
         return Ok(None);
     }
     let url = build

@@ -1,7 +1,8 @@
 //! The tree that is compiled: upstream's files, patched, with its assets in place.
 
 use super::go_build::{GO_TEMPORARY, Package};
-use super::{Build, Presence, charts, manifests, pause_image};
+use super::options::Presence;
+use super::{Build, charts, manifests, pause_image};
 use crate::dir;
 use crate::patch;
 use crate::step::Step;
@@ -25,10 +26,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
         vec![
             format!("k3s {} {}", build.source.version, build.source.commit.id),
             format!("patched tree sha256:{}", build.patched.digest),
-            format!(
-                "pause image {}, inside k3s: {:?}",
-                build.options.pause_image, build.options.builtin_pause
-            ),
+            format!("pause image {}, inside k3s: {:?}", build.pause_image, build.options.builtin_pause()),
             format!("assets {:?}, charts {:?}", build.facts.embed_method, build.options.charts),
         ],
     );

@@ -3,7 +3,8 @@
 use super::component::Component;
 use super::{Components, names};
 use crate::elf;
-use crate::k3s::{Build, Optional, Presence, bundle, format};
+use crate::k3s::options::Presence;
+use crate::k3s::{Build, Optional, bundle, format};
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use indicatif::HumanBytes;
@@ -108,7 +109,7 @@ fn bundle_is_complete(build: &Build, bundle: &Path) -> Result<Check> {
     for name in ["k3s", "containerd-shim-runc-v2", "runc", "cni", "check-config"] {
         ensure!(contents.files.contains_key(name), "the bundle has no {name}");
     }
-    if build.options.root == Presence::Included {
+    if build.options.k3s_root == Presence::Included {
         let has = |name: &str| contents.files.contains_key(name) || contents.links.contains_key(name);
         let missing = format::missing(has);
         ensure!(missing.is_empty(), "k3s-root is included, and the bundle has no {}", missing.join(", "));
@@ -121,11 +122,11 @@ fn bundle_is_complete(build: &Build, bundle: &Path) -> Result<Check> {
 
 /// Checks that the server asks for our image, and that upstream's name is gone.
 fn pause_image_is_patched(build: &Build, server: &Path) -> Result<Check> {
-    let ours = build.options.pause_image.as_str();
+    let ours = build.pause_image.as_str();
     let found = names::found_in(server, &[ours, UPSTREAMS, STAGED])?;
     ensure!(found.contains(&ours), "the server does not name the pause image {ours}");
     ensure!(ours.contains(UPSTREAMS) || !found.contains(&UPSTREAMS), "the server still names {UPSTREAMS}");
-    let inside = build.options.builtin_pause == Presence::Included;
+    let inside = build.options.builtin_pause() == Presence::Included;
     ensure!(
         inside == found.contains(&STAGED),
         "the server carries a pause image: {}, wanted: {inside}",

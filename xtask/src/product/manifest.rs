@@ -6,7 +6,8 @@ use super::component::Component;
 use super::go_buildinfo::Compiled;
 use super::third_party::ThirdParty;
 use crate::digest::Digest;
-use crate::k3s::{Build, Optional, Presence};
+use crate::k3s::options::Presence;
+use crate::k3s::{Build, Optional};
 use crate::patch::Applied;
 use crate::target::Target;
 use crate::toolchain::rust::Rust;
@@ -118,8 +119,8 @@ impl Manifest {
             level: build.level().to_owned(),
             source_date_epoch: build.source.time,
             modified: !applied.is_empty(),
-            pause_image: build.options.pause_image.as_str().to_owned(),
-            builtin_pause: build.options.builtin_pause == Presence::Included,
+            pause_image: build.pause_image.as_str().to_owned(),
+            builtin_pause: build.options.builtin_pause() == Presence::Included,
             incomplete: build.incomplete(),
             patches: applied.iter().map(PatchEntry::of).collect(),
             third_party,

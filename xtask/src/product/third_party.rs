@@ -5,7 +5,8 @@ use super::Components;
 use super::component::Component;
 use super::go_buildinfo::{self, Compiled, Replacement};
 use super::licenses::{ThirdPartyPackage, document};
-use crate::k3s::{Build, Presence, cni, seccomp};
+use crate::k3s::options::Presence;
+use crate::k3s::{Build, cni, seccomp};
 use crate::process::cmd;
 use crate::toolchain::gomod::{Module, Resolved};
 use crate::toolchain::local_module;
@@ -165,7 +166,7 @@ fn libraries(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -
     ];
     found.extend(sqlite(build, modules, cache)?);
     let fetched = |wanted: &str| build.facts.recipe.fetches.iter().find(|url| url.contains(wanted));
-    if let Some(url) = fetched("k3s-root").filter(|_| build.options.root == Presence::Included) {
+    if let Some(url) = fetched("k3s-root").filter(|_| build.options.k3s_root == Presence::Included) {
         let version = url.rsplit('/').nth(1).unwrap_or_default().to_owned();
         let url = without_credentials(url);
         let remark =

@@ -2,7 +2,8 @@
 //! beside the sources from which users are to build it again.
 
 use super::problems::Problem;
-use crate::k3s::{Build, Optional, Presence};
+use crate::k3s::options::Presence;
+use crate::k3s::{Build, Optional};
 use crate::product::manifest::{Manifest, PatchEntry, tools};
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,7 +63,7 @@ fn of_build(build: &Build) -> Result<BuildInputs> {
         ("commit", build.source.commit.id.clone()),
         (
             "pause image",
-            pause_image(options.pause_image.as_str(), options.builtin_pause == Presence::Included),
+            pause_image(build.pause_image.as_str(), options.builtin_pause() == Presence::Included),
         ),
         ("list of missing components", listed(&build.incomplete())),
     ];

@@ -64,11 +64,11 @@ fn server_must_name_our_pause_image_alone() {
     let both = with_text(&place, &server, b"rancher/mirrored-pause:3.6");
     assert_eq!(verdict(&build, Component::Server, both), "the server still names rancher/mirrored-pause");
 
-    build.options.builtin_pause = xtask::k3s::Presence::LeftOut;
+    build.options.no_builtin_pause = true;
     let message = verdict(&build, Component::Server, server.clone());
     assert_eq!(message, "the server carries a pause image: true, wanted: false");
 
-    build.options.pause_image = xtask::reference::Reference::parse("me/pause:1").unwrap();
+    build.pause_image = xtask::reference::Reference::parse("me/pause:1").unwrap();
     assert_eq!(
         verdict(&build, Component::Server, server),
         "the server does not name the pause image me/pause:1"

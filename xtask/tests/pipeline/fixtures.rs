@@ -3,7 +3,7 @@
 use super::place::{self, Place};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
-use xtask::command::build::{BuildOptions, Choose};
+use xtask::k3s::options::{BuildOptions, Presence};
 use xtask::k3s::{Build, source_tree};
 use xtask::product::manifest::Manifest;
 use xtask::step::Plan;
@@ -80,8 +80,8 @@ pub fn prepare<'a>(selection: &'a Selection, arch: &str, patches: Option<&Path>)
         pause_image: None,
         patches: patches.map(Path::to_owned),
         no_builtin_pause: false,
-        charts: Choose::Fetch,
-        k3s_root: Choose::Fetch,
+        charts: Presence::Included,
+        k3s_root: Presence::Included,
         level: None,
     };
     xtask::command::build::prepare(selection, Target::named(arch).unwrap(), &options).unwrap()

@@ -14,14 +14,14 @@ use xtask::upstream::release::Origin;
 
 /// Checks of the product, in order, with `{arch}` and `{binary}` for what differs.
 const CHECKS: [&str; 15] = [
-    "server is a static {arch} program that contains no path of this machine",
+    "server is a static {arch} program and contains no path of this machine",
     "the server names our pause image and not upstream's",
-    "shim is a static {arch} program that contains no path of this machine",
-    "runc is a static {arch} program that contains no path of this machine",
-    "cni is a static {arch} program that contains no path of this machine",
-    "pause is a static {arch} program that contains no path of this machine",
+    "shim is a static {arch} program and contains no path of this machine",
+    "runc is a static {arch} program and contains no path of this machine",
+    "cni is a static {arch} program and contains no path of this machine",
+    "pause is a static {arch} program and contains no path of this machine",
     "every file and link of the bundle matches its lists",
-    "binary is a static {arch} program that contains no path of this machine",
+    "binary is a static {arch} program and contains no path of this machine",
     "the binary is within upstream's limit of size",
     "{binary} runs and prints its version",
     "runc runs and prints its version",

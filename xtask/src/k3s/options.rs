@@ -1,0 +1,99 @@
+//! The options of a build.
+
+use super::Build;
+use crate::context::Context;
+use crate::patch::PatchSet;
+use crate::reference::Reference;
+use crate::target::Target;
+use crate::workspace::OWN_PATCHES;
+use anyhow::{Result, ensure};
+use std::path::PathBuf;
+
+/// Options of a build
+#[derive(Clone, Debug, clap::Args)]
+pub struct BuildOptions {
+    /// The image that replaces upstream's default pause image [default: see xtask/pins.json]
+    #[arg(long, value_name = "REF", value_parser = Reference::parse)]
+    pub pause_image: Option<Reference>,
+
+    /// A directory with patches of your own (see patches/README.md)
+    #[arg(long, value_name = "DIR")]
+    pub patches: Option<PathBuf>,
+
+    /// Do not include the pause image in k3s
+    #[arg(long)]
+    pub no_builtin_pause: bool,
+
+    /// The Helm charts, such as traefik's: with `none` the product is incomplete and says so
+    #[arg(long, value_enum, default_value_t = Presence::Included)]
+    pub charts: Presence,
+
+    /// k3s-root, the user space inside k3s: with `none` the product is incomplete and says so
+    #[arg(long, value_enum, default_value_t = Presence::Included)]
+    pub k3s_root: Presence,
+
+    /// The Go architecture level (GORISCV64, GOARM64 or GOAMD64) [default: the oldest]
+    #[arg(long, value_name = "LEVEL")]
+    pub level: Option<String>,
+}
+
+/// The options that have no effect on a finished product: those of a build, and of the source of an unreleased k3s.
+pub const BUILD_ONLY: [&str; 4] = ["BuildOptions", "source", "vendored", "sample"];
+
+/// The presence of something in the product that can be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Presence {
+    #[value(name = "fetch")]
+    Included,
+    #[value(name = "none")]
+    LeftOut,
+}
+
+impl BuildOptions {
+    /// Validates what can be checked before anything is fetched.
+    pub fn validate(&self, context: &Context) -> Result<()> {
+        self.patches(context).map(drop)
+    }
+
+    /// Refuses a product that a boot test could not run pods on.
+    pub fn require_bootable(&self, target: &Target, machine: &Target) -> Result<()> {
+        ensure!(target == machine, "boot tests run on {}; --arch {} cannot run there", machine.go, target.go);
+        ensure!(
+            !self.no_builtin_pause,
+            "pods are to run on the pause inside k3s, and with --no-builtin-pause there is none"
+        );
+        Ok(())
+    }
+
+    /// Returns the options of a build as words for a shell. The user's own patches are named by their path in a
+    /// source package.
+    pub fn arguments(&self, build: &Build) -> String {
+        let mut words = vec![format!("--arch {}", build.target.go)];
+        words.push(format!("--pause-image {}", build.pause_image));
+        words.extend(self.patches.iter().map(|_| format!("--patches {OWN_PATCHES}")));
+        words.extend(self.no_builtin_pause.then(|| "--no-builtin-pause".to_owned()));
+        words.extend((self.charts == Presence::LeftOut).then(|| "--charts none".to_owned()));
+        words.extend((self.k3s_root == Presence::LeftOut).then(|| "--k3s-root none".to_owned()));
+        words.extend(self.level.iter().map(|level| format!("--level {level}")));
+        words.join(" ")
+    }
+
+    /// Returns the default pause image of the k3s that is built.
+    pub fn pause_image(&self, context: &Context) -> Reference {
+        self.pause_image.clone().unwrap_or_else(|| context.pins.pause_image.reference.clone())
+    }
+
+    pub fn patches(&self, context: &Context) -> Result<PatchSet> {
+        PatchSet::load(&context.root, self.patches.as_deref())
+    }
+
+    /// Returns whether k3s contains the pause image.
+    pub fn builtin_pause(&self) -> Presence {
+        if self.no_builtin_pause { Presence::LeftOut } else { Presence::Included }
+    }
+
+    /// Returns our patches that the options leave out.
+    pub fn patches_left_out(&self) -> &'static [&'static str] {
+        if self.no_builtin_pause { &["builtin-pause"] } else { &[] }
+    }
+}
