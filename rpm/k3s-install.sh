@@ -15,7 +15,7 @@
 # Without a command it is an agent if K3S_URL is set, else a server.
 #
 # Unlike upstream's, this script downloads nothing and writes no unit: options go to the last part of
-# /etc/sysconfig/k3s or k3s-agent, which the next run writes anew, and the unit is the package's own.
+# /etc/sysconfig/k3s or k3s-agent, which the next run rewrites, and the unit is the package's own.
 set -eu
 
 BEGIN='# Written by k3s-install.sh, whose next run writes it anew: begin'

@@ -7,11 +7,11 @@
 # Stops the units, ends the processes, and takes away the mounts, network interfaces and packet
 # filter rules that pods leave behind. Deletes no data: the next start of k3s brings the pods back.
 # Ends only the pods of the containerd inside k3s, not those of one given by --docker or
-# --container-runtime-endpoint, and not a rootless k3s. Refuses where another Kubernetes runs: nothing
-# tells whose a mount below /var/lib/kubelet, an interface or a rule is.
+# --container-runtime-endpoint, and not a rootless k3s. Refuses where another Kubernetes runs: the
+# owner of a mount below /var/lib/kubelet, an interface or a rule cannot be determined.
 #
 # Exit status: 0 when no process, mount and interface of k3s is left, 1 when one could not be removed, 2 when
-# nothing was touched. Packet filter rules that cannot be taken away safely are told, and stay until a reboot.
+# nothing was touched. Packet filter rules that cannot be removed safely are reported, and stay until a reboot.
 set -u
 
 SOCKET=/run/k3s/containerd/containerd.sock
@@ -117,8 +117,8 @@ containers() {
 }
 
 end_processes() {
-    # k3s and containerd first, since they would start pods anew; containers before their shim, since the
-    # orphans of a dead shim belong to process 1, where nothing tells them from the host's own.
+    # k3s and containerd first, since they would restart pods; containers before their shim, since the
+    # orphans of a dead shim belong to process 1, where they look like the host's own.
     kill_all managers
     kill_all containers
     kill_all shims

@@ -7,13 +7,13 @@
 #
 # Nothing else deletes data: removing the packages leaves it all in place. The packages, in turn, stay
 # installed, and /etc/sysconfig/k3s* with them; `dnf remove k3s` takes them away, before or after.
-# A data directory other than k3s's own default is the one in K3S_DATA_DIR, else it is looked for where k3s
-# is told of it: in the options and variables of its units, and in config.yaml and config.yaml.d.
+# A data directory other than k3s's own default is the one in K3S_DATA_DIR, else it is searched where k3s
+# is configured: in the options and variables of its units, and in config.yaml and config.yaml.d.
 set -u
 
 CONFIG=/etc/rancher/k3s
 DEFAULT=/var/lib/rancher/k3s
-# All that k3s makes in its data directory. What tells that it is k3s's comes last, so that a run which was
+# All that k3s makes in its data directory. What identifies it as k3s's comes last, so that a run which was
 # interrupted can be repeated.
 OWN='storage data agent server'
 
@@ -37,7 +37,7 @@ units() {
 written_for() {
     for file in "/etc/systemd/system/$1.service" "/etc/systemd/system/$1.service.d"/*.conf "/etc/default/$1" \
         "/etc/systemd/system/$1.service.env" "/etc/sysconfig/$1"; do
-        # A file may lack the end of its last line.
+        # The last line of a file may have no newline.
         [ ! -f "$file" ] || { cat "$file" && echo; }
     done | sed -e ':join' -e '/\\$/{N;s/\\\n/ /;b join' -e '}' -e '/^[[:space:]]*[#;]/d' -e "s/[\"'\\\\]//g"
 }
@@ -67,7 +67,7 @@ configured() {
         sed -nE "/^([^#]*[^#[:alnum:]_-])?${key}[+]?[[:space:]]*:|^[\"']?d[\"']?[[:space:]]*:/{
             s|^${key}[[:space:]]*:[[:space:]]+([\"']?)(/[^\"'#[:space:]]*)\\1([[:space:]]+#.*)?[[:space:]]*\$|\\2|
             p;}" "$file" 2>/dev/null
-        # A file may lack the end of its last line.
+        # The last line of a file may have no newline.
         echo
     done | grep . | tail -n 1
 }
@@ -80,7 +80,7 @@ config_files() {
     done | sort -u | grep .
 }
 
-# Prints one line for each data directory that k3s is told to use. The command line wins over a config file. A
+# Prints one line for each data directory that k3s is configured to use. The command line wins over a config file. A
 # variable wins over both for one part of the data and loses for the other: there the two have to agree. Where
 # neither unit is in use, what is written for one counts more than that the other has the default.
 named_directories() {
@@ -98,7 +98,7 @@ data_directory() {
     named=${K3S_DATA_DIR:-$(named_directories)}
     case ${named:=$DEFAULT}/ in
     *"$newline"*)
-        fail "more than one data directory is named, and which k3s has used cannot be told; run" \
+        fail "more than one data directory is named, and which one k3s has used is unknown; run" \
             "K3S_DATA_DIR=... $0 with the right one of:$newline$named"
         ;;
     // | [!/]* | */../* | */./* | *[[:space:]]*)
@@ -116,7 +116,7 @@ own_entries() {
     done
 }
 
-# A directory with any other name than k3s's default could be anybody's, and `data` and `server` in it as well.
+# A directory with any other name than k3s's default could belong to something else, and so could `data` and `server` in it.
 # Where a config file names one in which nothing is left to delete, the rest can be deleted all the same.
 refuse_what_is_not_of_k3s() {
     [ "$named" != "$DEFAULT" ] || return 0
@@ -164,7 +164,7 @@ delete() (
 )
 empty() { delete "$1"/* "$1"/.[!.]* "$1"/..?*; }
 
-# What is left in the data directory is somebody else's, unless it is a package's.
+# What is left in the data directory is not of k3s, unless it is a package's.
 name_what_is_kept() {
     for entry in "$data"/* "$data"/.[!.]* "$data"/..?*; do
         [ ! -e "$entry" ] && [ ! -L "$entry" ] || is_packaged "$entry" || say "kept: $entry (not of k3s)"

@@ -36,10 +36,10 @@ pub fn add(directory: &Path, packaged: &PackagedProduct, dist: Dist) -> Result<(
     Ok(())
 }
 
-/// Copies a file into the directory. Two architectures may bring the same file, but no two of one name.
+/// Copies a file into the directory. Two architectures may have the same file, but not two of one name.
 ///
-/// Of packages that are for no architecture the first one stays: they say on which one they were built, and
-/// contain the same; source packages say it as well in the spec that they contain.
+/// Of `noarch` packages the first one stays: their headers name the architecture that they were built on, and their
+/// payload is the same. Source packages name it in their spec as well.
 fn put(from: &Path, directory: &Path, name: &str) -> Result<()> {
     let to = directory.join(name);
     if !to.exists() {
@@ -65,9 +65,8 @@ pub fn fix(packaged: &PackagedProduct, file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Packs a repository below the architecture's name, so that those of several architectures, unpacked in one
-/// place, are what `$basearch` in a .repo file tells apart. The source package, of no use to a node, is left
-/// out.
+/// Packs a repository below the architecture's name, so that those of several architectures can be unpacked into one
+/// directory, where `$basearch` in a .repo file selects one. The source package, of no use to a node, is left out.
 pub fn repository(packaged: &PackagedProduct, file: &Path) -> Result<()> {
     let repository = &packaged.packages.directory;
     let mut tar = tar::Builder::new(fs::File::create(file)?);
@@ -96,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_architectures_may_bring_one_file_but_no_two_of_one_name() {
+    fn rejects_different_files_of_one_name() {
         let place = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| {
             let path = place.path().join(name);
@@ -113,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sums_leave_out_only_themselves_and_their_signature() {
+    fn checksums_omit_themselves_and_their_signature() {
         let directory = tempfile::tempdir().unwrap();
         for name in ["k3s-riscv64", "NOTES.md", "SHA256SUMS", "SHA256SUMS.asc", "SHA256SUMS.old"] {
             fs::write(directory.path().join(name), "").unwrap();

@@ -1,5 +1,5 @@
-//! A directory that is to be published, checked against all that it says of itself. Nothing here queries the
-//! machine or the run that made it: it may have come a long way.
+//! Checks a directory that is to be published against its own records. Nothing here depends on the machine or the run
+//! that wrote it: it may come from elsewhere.
 
 use super::assets::{self, ASSETS, Check, Source};
 use super::problems::{self, Problem};
@@ -47,7 +47,7 @@ pub fn directory(directory: &Path) -> Result<Checked> {
     ensure!(!manifests.is_empty(), "there is no manifest of any product in {}", directory.display());
     for manifest in &manifests {
         product(directory, &files, manifest, &sums)
-            .with_context(|| format!("looking at what is for {}", manifest.arch))?;
+            .with_context(|| format!("checking the assets for {}", manifest.arch))?;
     }
     packages::check(directory, &manifests)?;
     Ok(Checked { manifests, files })
@@ -103,7 +103,7 @@ fn product(
     Ok(())
 }
 
-/// A repository holds the packages for its architecture that lie beside it, and what dnf reads of them.
+/// Checks that a repository contains the packages for its architecture that are beside it, and dnf's metadata.
 fn repository(
     directory: &Path,
     archive: &str,
@@ -119,12 +119,12 @@ fn repository(
         let path = entry.path()?.into_owned();
         let inside = path
             .strip_prefix(target.rpm)
-            .with_context(|| format!("{} does not lie below {}", path.display(), target.rpm))?;
+            .with_context(|| format!("{} is not below {}", path.display(), target.rpm))?;
         metadata |= inside == Path::new("repodata/repomd.xml");
         let name = inside.to_string_lossy().into_owned();
         if name.ends_with(".rpm") {
             let kept = assets::kept_name(&name);
-            let beside = sums.get(&kept).with_context(|| format!("{name} does not lie beside it"))?;
+            let beside = sums.get(&kept).with_context(|| format!("{name} is not beside it"))?;
             let same = match name.ends_with(&own) {
                 true => Digest::of_reader(entry)? == *beside,
                 false => {
@@ -132,11 +132,11 @@ fn repository(
                         == read::payload_digest(fs::File::open(directory.join(&kept))?)?
                 }
             };
-            ensure!(same, "{name} is not the one that lies beside it");
+            ensure!(same, "{name} is not the one beside it");
             missing.remove(kept.as_str());
         }
     }
-    ensure!(metadata, "it has no repodata/repomd.xml, so that dnf cannot read it");
-    ensure!(missing.is_empty(), "it lacks {}", missing.into_iter().collect::<Vec<_>>().join(" and "));
+    ensure!(metadata, "it has no repodata/repomd.xml, which dnf needs");
+    ensure!(missing.is_empty(), "{} is missing in it", missing.into_iter().collect::<Vec<_>>().join(" and "));
     Ok(())
 }

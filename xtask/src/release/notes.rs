@@ -22,7 +22,7 @@ pub fn text(release: &Release, files: &[File]) -> String {
         versions(release, manifest),
         patches(manifest),
         listed(files),
-        lacking(manifest),
+        missing(manifest),
     ];
     sections.into_iter().filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n\n") + "\n"
 }
@@ -63,11 +63,11 @@ fn install(release: &Release, target: &Target) -> String {
     format!(
         "## Install\n\n\
          Compare what you downloaded: `sha256sum --check --ignore-missing {SUMS}`. {signed}\n\n\
-         On any distribution, after `sh check-config.sh` has found the kernel fit:\n\n\
+         On any distribution, after `sh check-config.sh` has passed the kernel:\n\n\
          ```sh\ninstall -m 0755 {binary} /usr/local/bin/k3s\nk3s server\n```\n\n\
          On {}, from the repository:\n\n\
          ```sh\n{repository}\ndnf install k3s k3s-cli\nsystemctl enable --now k3s\n```\n\n\
-         To cure a k3s that you keep, whose pods stay in `ContainerCreating`: install the package \
+         To fix an installed k3s whose pods stay in `ContainerCreating`: install the package \
          `k3s-pause-image`, or, without packages:\n\n\
          ```sh\ninstall -D -m 0644 {fix} /var/lib/rancher/k3s/agent/images/{fix}\n\
          k3s ctr -n k8s.io images import /var/lib/rancher/k3s/agent/images/{fix}\n```",
@@ -124,15 +124,15 @@ fn repository(url: &str, arch: &str, archive: &str) -> String {
 }
 
 /// Returns the list of what a release does not contain and a user might look for.
-fn lacking(manifest: &Manifest) -> String {
+fn missing(manifest: &Manifest) -> String {
     let mut items = vec![
         "- An archive of all images for machines without a network: only the pause image is carried. Some of k3s' \
-         own default images lack riscv64; the README says which, and what to do."
+         own default images have no riscv64 build; the README names them, and what to do."
             .to_owned(),
-        "- Upstream's installer: it knows no riscv64. The package has `k3s-install.sh` in its place.".to_owned(),
+        "- Upstream's installer: it does not support riscv64. The package has `k3s-install.sh` instead.".to_owned(),
         "- A policy for SELinux: `k3s-selinux` is the distribution's.".to_owned(),
     ];
-    items.extend(manifest.incomplete.iter().map(|part| format!("- {part}, which a whole k3s has.")));
+    items.extend(manifest.incomplete.iter().map(|part| format!("- {part}, which a complete k3s has.")));
     format!("## What is not in it\n\n{}", items.join("\n"))
 }
 

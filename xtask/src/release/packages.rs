@@ -125,7 +125,7 @@ mod tests {
     ];
 
     #[test]
-    fn each_product_has_its_three_packages_and_no_other_lies_beside_them() {
+    fn requires_exactly_the_packages_of_each_product() {
         assert_eq!(said(&WHOLE), "");
         assert_eq!(said(&WHOLE[..5]), "", "of the source package it is asked elsewhere");
         for missing in &WHOLE[..5] {
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn packages_of_two_releases_are_not_published_together() {
+    fn rejects_packages_of_two_releases() {
         let mut mixed = WHOLE;
         mixed[2] = "k3s-cli-1.33.0~rc1+k3s1-2.oe2403.noarch";
         assert_eq!(said(&mixed), "the packages are of more than one Release: 1.oe2403 and 2.oe2403");

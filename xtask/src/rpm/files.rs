@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_tells_kind_mode_owner_and_marks() {
+    fn reads_kind_mode_owner_and_marks() {
         let list = "# a comment\n\n%config(noreplace) %attr(0600, root, wheel) /etc/a\n%dir %attr(0755, root, root) /etc/d\n%attr(-, root, root) /usr/bin/l\n%license %attr(0644, root, root) /usr/share/l\n";
         let listed = parse(list).unwrap();
         assert_eq!(listed[0].mode, Some(0o600));
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_leave_the_content_open_is_refused() {
+    fn rejects_lines_with_open_contents() {
         for line in [
             "/etc/a",
             "%attr(0644, root) /etc/a",

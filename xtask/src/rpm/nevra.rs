@@ -83,19 +83,19 @@ mod tests {
     }
 
     #[test]
-    fn releases_keep_their_version_and_candidates_come_before_them() {
+    fn expresses_releases_and_candidates() {
         assert_eq!(expressed("v1.33.0+k3s1").unwrap(), "1.33.0+k3s1");
         assert_eq!(expressed("v1.33.0-rc1+k3s1").unwrap(), "1.33.0~rc1+k3s1");
         assert_eq!(expressed("v0.35.0+k3s1.sample").unwrap(), "0.35.0+k3s1.sample");
     }
 
     #[test]
-    fn a_tree_without_a_tag_bears_the_day_and_the_commit() {
+    fn expresses_a_tree_by_day_and_commit() {
         assert_eq!(expressed("v1.31.1+k3s-7d66fa7f").unwrap(), "1.31.1+k3s0^git20241127.7d66fa7");
     }
 
     #[test]
-    fn a_version_with_a_hyphen_elsewhere_is_refused_with_the_remedy() {
+    fn rejects_other_hyphens_with_the_remedy() {
         for version in ["v1.33.0+k3s-mine", "v1.33.0-rc1-2+k3s1", "v1.33.0+k3s1-dirty"] {
             let error = expressed(version).unwrap_err().to_string();
             assert!(error.contains(version) && error.contains("--as v1.33.0+k3s1"), "{error}");
@@ -103,14 +103,14 @@ mod tests {
     }
 
     #[test]
-    fn days_are_written_as_rpm_wants_them() {
+    fn writes_changelog_days() {
         assert_eq!(changelog_day(0), "Thu Jan 01 1970");
         assert_eq!(changelog_day(1_735_689_600), "Wed Jan 01 2025");
         assert_eq!(changelog_day(951_827_696), "Tue Feb 29 2000");
     }
 
     #[test]
-    fn a_package_is_named_by_version_release_and_architecture() {
+    fn file_name_has_version_release_and_arch() {
         let nevra = Nevra {
             name: "k3s".into(),
             version: "1.33.0+k3s1".into(),

@@ -53,7 +53,7 @@ pub fn make(packaging: &Packaging, topdir: &Topdir, packages: &[PathBuf]) -> Res
 }
 
 /// Writes `repodata/`, which names no time but the product's. gzip is what every dnf reads. The source package
-/// lies beside the others and is none that a node installs, so that it is not named.
+/// is in the same directory, but no node installs it, so the metadata does not name it.
 fn index(packaging: &Packaging, directory: &Path, topdir: &Topdir) -> Result<()> {
     let time = packaging.time().to_string();
     let options = ["--quiet", "--no-database", "--general-compress-type=gz", "--set-timestamp-to-revision"];

@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_installed_file_comes_from_the_source_of_its_name_unless_said_otherwise() {
+    fn finds_the_source_of_an_installed_file() {
         assert_eq!(source_of("/usr/bin/k3s"), "k3s");
         assert_eq!(source_of("/etc/sysconfig/k3s"), "k3s.sysconfig");
         assert_eq!(source_of("/usr/share/doc/k3s/UPGRADE.md"), "UPGRADE.md");

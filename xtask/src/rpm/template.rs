@@ -133,14 +133,14 @@ mod tests {
     }
 
     #[test]
-    fn only_marked_values_change() {
+    fn fills_in_only_marked_values() {
         let filled =
             fill(SPEC, Form::Global, &values(&[("k3s_version", "1.33.0+k3s1"), ("note", "")])).unwrap();
         assert_eq!(filled, SPEC.replace("k3s_version 0", "k3s_version 1.33.0+k3s1"));
     }
 
     #[test]
-    fn a_name_that_is_unknown_or_missing_is_refused() {
+    fn rejects_an_unknown_or_missing_name() {
         let unknown = fill(SPEC, Form::Global, &values(&[("k3s_version", "1"), ("note", ""), ("out", "2")]));
         assert_eq!(unknown.unwrap_err().to_string(), "there is no marked place for out");
         let missing = fill(SPEC, Form::Global, &values(&[("note", "")])).unwrap_err().to_string();
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_would_be_expanded_or_continued_is_refused() {
+    fn rejects_a_value_that_rpm_would_expand() {
         for text in ["%{version}", "a \\"] {
             let values = values(&[("k3s_version", text), ("note", "")]);
             assert!(fill(SPEC, Form::Global, &values).is_err(), "{text}");
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_both_marks_is_refused() {
+    fn rejects_a_file_without_both_marks() {
         for text in ["", "# Filled in by cargo xtask rpm: begin\n", &SPEC.repeat(2)] {
             assert!(replace(text, &[]).is_err());
         }

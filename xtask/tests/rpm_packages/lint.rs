@@ -21,7 +21,7 @@ fn rpmlint_finds_nothing() {
 }
 
 #[test]
-fn rpmlint_finds_what_nobody_has_filtered() {
+fn rpmlint_finds_unfiltered_problems() {
     if !crate::packages::can_build("whether rpmlint looks")
         || !needs::programs("whether rpmlint looks", &[("rpmlint", "rpmlint")])
     {

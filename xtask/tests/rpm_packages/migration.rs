@@ -42,7 +42,7 @@ fn started(root: &Root, path: &str) -> &'static str {
 }
 
 #[test]
-fn after_an_upgrade_from_1_24_2_its_unit_and_links_still_work() {
+fn upgrade_from_1_24_2_keeps_unit_and_links_working() {
     if !can_install("an upgrade from 1.24.2") || !needs::programs("whether the old unit starts", &[QEMU]) {
         return;
     }
@@ -98,7 +98,7 @@ fn the_way_back_to_1_24_2_is_open() {
 }
 
 #[test]
-fn an_erase_after_1_24_2_takes_our_link_along_and_leaves_the_administrators_unit() {
+fn erase_removes_our_link_and_keeps_the_users_unit() {
     if !can_install("an erase after an upgrade from 1.24.2") {
         return;
     }
@@ -117,7 +117,7 @@ fn an_erase_after_1_24_2_takes_our_link_along_and_leaves_the_administrators_unit
 }
 
 #[test]
-fn a_k3s_that_somebody_put_into_usr_local_stays_theirs() {
+fn keeps_a_k3s_of_the_user_in_usr_local() {
     if !can_install("a k3s of the administrator's own") {
         return;
     }
@@ -131,15 +131,15 @@ fn a_k3s_that_somebody_put_into_usr_local_stays_theirs() {
 }
 
 #[test]
-fn the_cure_installs_beside_1_24_2_and_needs_nothing() {
-    if !can_install("the cure beside 1.24.2") {
+fn pause_image_installs_beside_1_24_2() {
+    if !can_install("the pause image beside 1.24.2") {
         return;
     }
     let root = with_1_24_2(Root::bare().providing(&["/bin/sh"]));
     let before = root.listing();
-    let cure = &former().pause_image;
-    let done = root.install(&[cure]);
-    assert_eq!(done.systemctl, "", "k3s is restarted by whoever wants to");
+    let package = &former().pause_image;
+    let done = root.install(&[package]);
+    assert_eq!(done.systemctl, "", "the user decides when to restart k3s");
     assert_eq!(root.changed(), [""; 0]);
     let image = root.link("/var/lib/rancher/k3s/agent/images/k3s-pause-image.tar");
     let mut archive = tar::Archive::new(fs::File::open(root.path(&image)).unwrap());

@@ -18,7 +18,7 @@ fn version(text: &str) -> String {
 }
 
 #[test]
-fn versions_follow_each_other_as_releases_do() {
+fn versions_order_as_releases_do() {
     if !needs::programs("the order of versions", &[("rpm", "rpm")]) {
         return;
     }
@@ -42,7 +42,7 @@ fn versions_follow_each_other_as_releases_do() {
 }
 
 #[test]
-fn later_days_of_a_tree_and_later_packages_of_a_version_come_later() {
+fn later_trees_and_packages_order_later() {
     if !needs::programs("the order of trees and releases", &[("rpm", "rpm")]) {
         return;
     }

@@ -1,4 +1,4 @@
-//! Packages built for the tests, each once: two versions of ours, openEuler's own, the distribution's stub.
+//! Packages built for the tests, each once: two of our versions, openEuler's own, the distribution's stub.
 
 use crate::{fake, needs, place};
 use fs_err as fs;

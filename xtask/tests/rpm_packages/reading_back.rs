@@ -43,7 +43,7 @@ fn complaint(name: &str, edits: &[(&str, &str, &str)]) -> String {
 }
 
 #[test]
-fn packages_that_are_right_are_found_right() {
+fn accepts_correct_packages() {
     if !can_build("whether right packages pass") {
         return;
     }
@@ -70,7 +70,7 @@ fn packages_that_are_right_are_found_right() {
 }
 
 #[test]
-fn a_candidate_a_tree_and_an_incomplete_sample_say_what_they_are() {
+fn names_candidate_tree_and_incomplete_sample() {
     if !can_build("packages of what is no release") {
         return;
     }
@@ -103,7 +103,7 @@ fn description(name: &str) -> String {
 }
 
 #[test]
-fn another_mode_owner_or_mark_is_found() {
+fn finds_another_mode_owner_or_mark() {
     if !can_build("whether a wrong mode is found") {
         return;
     }
@@ -147,7 +147,7 @@ fn another_mode_owner_or_mark_is_found() {
 }
 
 #[test]
-fn a_missing_file_and_a_foreign_one_are_found() {
+fn finds_a_missing_and_an_unexpected_file() {
     if !can_build("whether a missing file is found") {
         return;
     }
@@ -172,7 +172,7 @@ fn a_missing_file_and_a_foreign_one_are_found() {
 }
 
 #[test]
-fn other_bytes_than_the_manifest_names_and_another_link_are_found() {
+fn finds_other_bytes_and_another_link() {
     if !can_build("whether other bytes are found") {
         return;
     }
@@ -196,7 +196,7 @@ fn other_bytes_than_the_manifest_names_and_another_link_are_found() {
 }
 
 #[test]
-fn a_macro_that_nothing_expands_is_found_in_a_scriptlet() {
+fn finds_an_unexpanded_macro_in_a_scriptlet() {
     if !can_build("whether a macro in a scriptlet is found") {
         return;
     }
@@ -206,7 +206,7 @@ fn a_macro_that_nothing_expands_is_found_in_a_scriptlet() {
 }
 
 #[test]
-fn a_package_that_differs_from_its_spec_is_found() {
+fn finds_a_package_that_differs_from_its_spec() {
     if !can_build("whether a package is compared with its spec") {
         return;
     }
@@ -234,7 +234,7 @@ fn a_package_that_differs_from_its_spec_is_found() {
 }
 
 #[test]
-fn a_dependency_that_rpm_adds_by_itself_is_found() {
+fn finds_a_generated_dependency() {
     if !can_build("whether a generated dependency is found") {
         return;
     }
@@ -246,7 +246,7 @@ fn a_dependency_that_rpm_adds_by_itself_is_found() {
 }
 
 #[test]
-fn a_damaged_package_is_not_read() {
+fn rejects_a_damaged_package() {
     if !can_build("whether a damaged package is found") {
         return;
     }

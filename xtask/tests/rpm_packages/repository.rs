@@ -75,7 +75,7 @@ fn as_seen_from_outside(root: &Root) {
 }
 
 #[test]
-fn dnf_installs_ours_from_the_repository_whatever_the_distribution_has() {
+fn dnf_prefers_our_repository() {
     if !can_solve("an install by dnf") {
         return;
     }
@@ -83,7 +83,7 @@ fn dnf_installs_ours_from_the_repository_whatever_the_distribution_has() {
     let said = expect_success(root.dnf(&["--best", "install", "k3s", "k3s-cli"]).output().unwrap());
     assert_eq!(root.query("k3s"), "k3s-1.35.1+k3s1-1.oe2403.riscv64", "{said}");
     assert_eq!(root.query("k3s-cli"), "k3s-cli-1.35.1+k3s1-1.oe2403.noarch");
-    assert!(root.query("k3s-pause-image").contains("not installed"), "our k3s needs no cure");
+    assert!(root.query("k3s-pause-image").contains("not installed"), "our k3s needs no fix");
     assert_eq!(root.changed(), [""; 0]);
     assert!(!said.contains("scriptlet failed"), "{said}");
 }
@@ -100,8 +100,8 @@ fn dnf_upgrades_from_1_24_2_to_ours() {
 }
 
 #[test]
-fn the_documented_cure_leaves_a_machine_its_own_k3s_also_at_the_next_upgrade() {
-    if !can_solve("the cure by dnf") {
+fn documented_fix_keeps_the_installed_k3s() {
+    if !can_solve("the fix by dnf") {
         return;
     }
     let documented = "dnf install /srv/k3s-riscv64/riscv64/k3s-pause-image-*.rpm";
@@ -117,8 +117,8 @@ fn the_documented_cure_leaves_a_machine_its_own_k3s_also_at_the_next_upgrade() {
     fs::remove_file(&repository).unwrap();
     let files =
         fs::read_dir(root.path("/srv/k3s-riscv64/riscv64")).unwrap().map(|entry| entry.unwrap().path());
-    let cure = files.into_iter().find(|path| file_name(path).starts_with("k3s-pause-image-")).unwrap();
-    expect_success(root.dnf(&["install", cure.to_str().unwrap()]).output().unwrap());
+    let package = files.into_iter().find(|path| file_name(path).starts_with("k3s-pause-image-")).unwrap();
+    expect_success(root.dnf(&["install", package.to_str().unwrap()]).output().unwrap());
     assert_eq!(root.query("k3s-pause-image"), "k3s-pause-image-1.35.1+k3s1-1.oe2403.riscv64");
     expect_success(root.dnf(&["upgrade"]).output().unwrap());
     assert_eq!(root.query("k3s"), "k3s-1.24.2+rc1+k3s2-3.oe2303.riscv64");
@@ -130,7 +130,7 @@ fn the_documented_cure_leaves_a_machine_its_own_k3s_also_at_the_next_upgrade() {
 }
 
 #[test]
-fn dnf_refuses_where_the_distribution_lacks_what_k3s_needs() {
+fn dnf_rejects_missing_dependencies() {
     if !can_solve("a dependency that no repository has") {
         return;
     }
@@ -142,7 +142,7 @@ fn dnf_refuses_where_the_distribution_lacks_what_k3s_needs() {
 }
 
 #[test]
-fn the_repository_file_says_where_it_lies_and_that_it_is_not_signed() {
+fn repo_file_names_the_url_and_no_signature() {
     if !can_build("the repository file") || !needs::programs("the repository", &[CREATEREPO]) {
         return;
     }

@@ -130,7 +130,7 @@ impl Root {
             fs::create_dir_all(root.path(directory)).unwrap();
         }
         fs::write(root.path("dev/null"), "").unwrap();
-        let busybox = xtask::process::find("busybox").expect("whoever asks for a root has asked for busybox");
+        let busybox = xtask::process::find("busybox").expect("busybox, which can_install requires");
         fs::copy(busybox, root.path("bin/busybox")).unwrap();
         for applet in APPLETS {
             symlink("busybox", root.path("bin").join(applet)).unwrap();
@@ -276,7 +276,7 @@ impl Root {
     }
 
     /// Copies an executable of this machine into the root, with the libraries it needs.
-    pub fn lend(&self, program: &str) {
+    pub fn copy_program(&self, program: &str) {
         let program = xtask::process::find(program).unwrap();
         let needed = expect_success(Command::new("ldd").arg(&program).output().unwrap());
         let needed = needed.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from);

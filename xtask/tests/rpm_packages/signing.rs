@@ -69,7 +69,7 @@ fn packages(directory: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn signatures_hold_and_leave_header_and_payload_as_they_were() {
+fn signing_keeps_header_and_payload() {
     if !can_sign("signatures") {
         return;
     }
@@ -145,7 +145,7 @@ fn dnf_checks_the_signatures_of_packages_and_metadata() {
 }
 
 #[test]
-fn a_key_that_cannot_sign_is_found_before_anything_is_made() {
+fn rejects_an_unusable_key_early() {
     if !can_sign("a key that cannot sign") {
         return;
     }
@@ -156,7 +156,7 @@ fn a_key_that_cannot_sign_is_found_before_anything_is_made() {
     fs::write(&file, public).unwrap();
     expect_success(other.gpg(&["--batch", "--import", file.to_str().unwrap()]).output().unwrap());
     for (ring, key, reason) in [
-        (&ring, "nobody@example.org", "gpg knows no key \"nobody@example.org\""),
+        (&ring, "unknown@example.org", "gpg knows no key \"unknown@example.org\""),
         (&other, KEY, "gpg cannot sign with the key \"packager@example.org\""),
     ] {
         let mut place = Place::new();
@@ -169,7 +169,7 @@ fn a_key_that_cannot_sign_is_found_before_anything_is_made() {
 }
 
 #[test]
-fn a_signed_release_has_signed_sums_and_the_key_they_are_verified_with() {
+fn signed_release_has_its_key_and_signed_checksums() {
     if !can_sign("a signed release") {
         return;
     }

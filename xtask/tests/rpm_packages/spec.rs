@@ -38,7 +38,7 @@ fn scriptlets(package: &Properties) -> BTreeMap<String, String> {
 const MODES: [&[&str]; 3] = [&[], &["--with", "prebuilt", "--target", "riscv64"], &["--with", "native"]];
 
 #[test]
-fn every_macro_is_expanded_on_a_foreign_distribution() {
+fn every_macro_expands_on_any_distribution() {
     if !needs::programs("whether the spec expands", &[RPM, RPMSPEC]) {
         return;
     }
@@ -58,7 +58,7 @@ fn every_macro_is_expanded_on_a_foreign_distribution() {
 }
 
 #[test]
-fn scriptlets_are_the_same_however_the_spec_is_read() {
+fn scriptlets_do_not_depend_on_options() {
     if !needs::programs("the scriptlets of the spec", &[RPM, RPMSPEC]) {
         return;
     }
@@ -71,7 +71,7 @@ fn scriptlets_are_the_same_however_the_spec_is_read() {
 }
 
 #[test]
-fn scriptlets_neither_download_nor_install_nor_fail() {
+fn scriptlets_never_download_install_or_fail() {
     if !needs::programs("what scriptlets start", &[RPM, RPMSPEC]) {
         return;
     }
@@ -91,7 +91,7 @@ fn scriptlets_neither_download_nor_install_nor_fail() {
 }
 
 #[test]
-fn what_an_incomplete_build_has_not_inside_is_required() {
+fn incomplete_build_requires_what_is_missing() {
     if !needs::programs("what an incomplete build requires", &[RPM, RPMSPEC]) {
         return;
     }
@@ -109,7 +109,7 @@ fn what_an_incomplete_build_has_not_inside_is_required() {
 }
 
 #[test]
-fn a_rebuild_requires_what_a_build_needs() {
+fn rebuild_requires_the_tools_of_a_build() {
     // A rebuild fetches nothing, is given the compilers by version, and checks under qemu only where it is there.
     let left_out = ["git", "certificates", "Go", "zig", "qemu-riscv64"];
     let spec = std::fs::read_to_string(ours("rpm/k3s.spec")).unwrap();

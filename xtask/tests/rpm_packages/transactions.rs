@@ -81,7 +81,7 @@ fn a_reinstall_changes_nothing() {
 }
 
 #[test]
-fn an_upgrade_keeps_edited_settings_and_puts_the_new_ones_beside_them() {
+fn upgrade_keeps_edited_settings() {
     if !can_install("an upgrade with edited settings") {
         return;
     }
@@ -96,7 +96,7 @@ fn an_upgrade_keeps_edited_settings_and_puts_the_new_ones_beside_them() {
     assert_eq!(root.mode("/etc/sysconfig/k3s"), 0o600);
     assert!(root.read("/etc/sysconfig/k3s.rpmnew").ends_with("# A new default.\n"));
     assert_eq!(root.mode("/etc/sysconfig/k3s.rpmnew"), 0o600);
-    assert!(!root.has("/etc/sysconfig/k3s-agent.rpmnew"), "what nobody has edited is renewed");
+    assert!(!root.has("/etc/sysconfig/k3s-agent.rpmnew"), "an unedited file is replaced");
     assert!(root.read("/etc/sysconfig/k3s-agent").ends_with("# A new default.\n"));
     let changed = root.changed();
     assert_eq!(changed.len(), 1, "{changed:?}");
@@ -106,7 +106,7 @@ fn an_upgrade_keeps_edited_settings_and_puts_the_new_ones_beside_them() {
 }
 
 #[test]
-fn an_upgrade_restarts_what_runs_only_where_its_settings_say_so() {
+fn upgrade_restarts_only_if_configured() {
     if !can_install("a restart that is asked for") {
         return;
     }
@@ -120,7 +120,7 @@ fn an_upgrade_restarts_what_runs_only_where_its_settings_say_so() {
     let done = root.upgrade(&[&latter().k3s]);
     assert!(done.systemctl.contains("--no-block try-restart k3s.service\n"), "{}", done.systemctl);
     assert!(!done.systemctl.contains("restart k3s-agent.service"), "{}", done.systemctl);
-    assert!(done.output.contains("systemctl restart k3s-agent"), "the other is reported: {}", done.output);
+    assert!(done.output.contains("systemctl restart k3s-agent"), "the other is named: {}", done.output);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_downgrade_keeps_settings_and_data() {
 }
 
 #[test]
-fn an_erase_leaves_data_and_edited_settings_and_nothing_else() {
+fn erase_leaves_data_and_edited_settings() {
     if !can_install("an erase") {
         return;
     }
@@ -166,7 +166,7 @@ fn an_erase_leaves_data_and_edited_settings_and_nothing_else() {
 }
 
 #[test]
-fn an_erase_of_what_was_never_used_leaves_the_machine_as_it_was() {
+fn erase_of_an_unused_k3s_leaves_nothing() {
     if !can_install("an erase without data") {
         return;
     }
@@ -178,7 +178,7 @@ fn an_erase_of_what_was_never_used_leaves_the_machine_as_it_was() {
 }
 
 #[test]
-fn an_image_being_made_without_a_running_systemd_is_served_too() {
+fn installs_without_a_running_systemd() {
     if !can_install("an install into a file system image") {
         return;
     }
@@ -197,7 +197,7 @@ fn an_image_being_made_without_a_running_systemd_is_served_too() {
 }
 
 #[test]
-fn the_real_systemctl_enables_nothing_and_forgets_what_is_erased() {
+fn real_systemctl_enables_nothing() {
     let systemctl = [("systemctl", "systemd"), ("ldd", "libc-bin")];
     if !can_install("transactions with systemd's own systemctl")
         || !needs::programs("the real systemctl", &systemctl)
@@ -206,7 +206,7 @@ fn the_real_systemctl_enables_nothing_and_forgets_what_is_erased() {
     }
     let root = Root::new();
     fs::remove_dir(root.path("/run/systemd/system")).unwrap();
-    root.lend("systemctl");
+    root.copy_program("systemctl");
     // A preset that a distribution may have for all units.
     root.write("/usr/lib/systemd/system-preset/90-default.preset", "enable *\n");
     let asked =
@@ -239,7 +239,7 @@ fn no_transaction_fails_where_every_program_does() {
 }
 
 #[test]
-fn a_dependency_that_nobody_provides_is_refused() {
+fn rejects_an_unmet_dependency() {
     if !can_install("a missing dependency") {
         return;
     }

@@ -8,7 +8,7 @@ use xtask::k3s::Optional;
 use xtask::release::Mode;
 
 #[test]
-fn a_preview_says_what_it_is_and_is_not_uploaded() {
+fn preview_is_marked_and_not_uploaded() {
     if !can_release("a preview") {
         return;
     }
@@ -43,7 +43,7 @@ fn a_preview_says_what_it_is_and_is_not_uploaded() {
 }
 
 #[test]
-fn refuses_the_former_name_of_preview() {
+fn rejects_the_former_name_of_preview() {
     let said = Place::new().fails(["release", "--rehearsal", "--sample"]);
     assert!(said.contains("--rehearsal is now called --preview"), "{said}");
 }
@@ -66,7 +66,7 @@ fn commit() -> String {
 }
 
 #[test]
-fn an_upload_gives_gh_every_file_the_notes_and_the_tag() {
+fn upload_gives_gh_every_file_and_the_tag() {
     if !can_release("an upload") {
         return;
     }
@@ -108,7 +108,7 @@ fn an_upload_gives_gh_every_file_the_notes_and_the_tag() {
 }
 
 #[test]
-fn a_tag_that_names_another_commit_is_refused_with_what_removes_it() {
+fn rejects_a_tag_of_another_commit() {
     if !can_release("a tag that is there") {
         return;
     }
@@ -136,7 +136,7 @@ fn a_tag_that_names_another_commit_is_refused_with_what_removes_it() {
 }
 
 #[test]
-fn an_upload_that_github_refuses_is_told_in_its_own_words() {
+fn reports_the_error_of_gh() {
     if !can_release("a refused upload") {
         return;
     }

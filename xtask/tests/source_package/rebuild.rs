@@ -116,12 +116,12 @@ fn packaged(package: &Path, file: &str) -> Digest {
 }
 
 #[test]
-fn the_same_program_comes_out_of_the_source_package_alone() {
+fn source_package_rebuilds_the_same_binary() {
     if !needs::programs("the source package", &TOOLS) {
         return;
     }
     if !nix::unistd::geteuid().is_root() {
-        return needs::lacks("the source package", "root, to build as somebody else in another root");
+        return needs::lacks("the source package", "root, to build as another user in another root");
     }
     let rebuild = Rebuild::new();
 
@@ -151,10 +151,10 @@ fn the_same_program_comes_out_of_the_source_package_alone() {
     assert_eq!(again.text().unwrap(), rebuild.manifest.text().unwrap());
     let image = "/usr/share/k3s/images/k3s-pause-image.tar";
     let theirs = rebuild.place.dist().join("v0.35.0+k3s1.sample/rpm/oe2403/riscv64");
-    let cure = "k3s-pause-image-0.35.0+k3s1.sample-1.oe2403.riscv64.rpm";
+    let package = "k3s-pause-image-0.35.0+k3s1.sample-1.oe2403.riscv64.rpm";
     assert_eq!(
-        packaged(&rebuild.build().join("RPMS/riscv64").join(cure), image),
-        packaged(&theirs.join(cure), image)
+        packaged(&rebuild.build().join("RPMS/riscv64").join(package), image),
+        packaged(&theirs.join(package), image)
     );
 
     // A missing file is reported.

@@ -173,7 +173,7 @@ impl Run {
                     "actions/checkout" | "actions/cache" => {}
                     "actions/upload-artifact" => self.upload(place, &with),
                     "actions/download-artifact" => self.download(place, &with),
-                    other => panic!("nobody says what {other} does"),
+                    other => panic!("unknown action {other}"),
                 }
             }
         }
@@ -181,7 +181,7 @@ impl Run {
 
     fn line(&mut self, place: &Place, line: &str, env: &BTreeMap<String, String>) {
         let known = LINES.iter().find(|(known, _)| *known == line);
-        let (known, way) = known.unwrap_or_else(|| panic!("nobody says how this is run: {line}"));
+        let (known, way) = known.unwrap_or_else(|| panic!("unknown command: {line}"));
         self.ran.push(known);
         let line = match way {
             Way::Itself | Way::Refused(_) => line,

@@ -41,7 +41,7 @@ fn actionlint_finds_nothing() {
 }
 
 #[test]
-fn actionlint_finds_what_github_would_refuse_and_what_a_shell_would_misread() {
+fn actionlint_finds_invalid_workflows() {
     if !needs::programs("whether actionlint looks", &[("shellcheck", "shellcheck")]) {
         return;
     }

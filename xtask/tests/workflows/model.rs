@@ -142,7 +142,7 @@ pub fn expanded(text: &str, values: &BTreeMap<String, String>) -> String {
     for part in parts {
         let (expression, rest) = part.split_once("}}").expect("an expression ends");
         let value = values.get(expression.trim());
-        whole.push_str(value.unwrap_or_else(|| panic!("nobody says what {expression:?} is")));
+        whole.push_str(value.unwrap_or_else(|| panic!("unknown expression {expression:?}")));
         whole.push_str(rest);
     }
     whole

@@ -8,17 +8,17 @@ use xtask::context::Context;
 use xtask::workspace;
 
 /// User ID that this machine does not have.
-const SOMEBODY_ELSE: u32 = 54_321;
+const ANOTHER_USER: u32 = 54_321;
 
 #[test]
-fn a_checkout_of_somebody_else_is_refused_with_the_line_that_cures_it() {
-    let what = "a checkout of somebody else";
+fn rejects_a_checkout_of_another_user() {
+    let what = "a checkout of another user";
     if !nix::unistd::geteuid().is_root() {
         return needs::lacks(what, "root, to give files away");
     }
     if git2::Config::open_default().unwrap().get_string("safe.directory").is_ok_and(|trusted| trusted == "*")
     {
-        return needs::lacks(what, "a git that does not trust everybody: here safe.directory is *");
+        return needs::lacks(what, "a git that does not trust every owner: here safe.directory is *");
     }
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path().join("a checkout");
@@ -28,18 +28,18 @@ fn a_checkout_of_somebody_else_is_refused_with_the_line_that_cures_it() {
     workspace::digest(&context, None).unwrap();
 
     for entry in walkdir::WalkDir::new(&root) {
-        chown(entry.unwrap().path(), Some(SOMEBODY_ELSE), None).unwrap();
+        chown(entry.unwrap().path(), Some(ANOTHER_USER), None).unwrap();
     }
     for error in [workspace::digest(&context, None).unwrap_err(), workspace::commit(&context).unwrap_err()] {
         let said = xtask::error::chain(&error);
-        let cure = format!("git config --global --add safe.directory '{}'", root.display());
-        assert!(said.contains(&format!("uid {SOMEBODY_ELSE}")) && said.contains(&cure), "{said}");
+        let remedy = format!("git config --global --add safe.directory '{}'", root.display());
+        assert!(said.contains(&format!("uid {ANOTHER_USER}")) && said.contains(&remedy), "{said}");
         assert!(!said.contains("is not a git repository"), "{said}");
     }
 }
 
 #[test]
-fn a_checkout_in_a_container_is_trusted_by_the_next_step_and_no_other_needs_to_be() {
+fn container_jobs_trust_their_checkout() {
     let trusts = r#"git config --system --add safe.directory "$GITHUB_WORKSPACE""#;
     for file in model::all() {
         for (name, job) in &file.workflow.jobs {

@@ -1,4 +1,4 @@
-//! Tests of the properties that the workflows promise.
+//! Tests of the security policy of the workflows.
 
 use crate::model::{self, File, Words, Work, Workflow};
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ const ACTIONS: [(&str, &str, &str); 4] = [
 ];
 
 #[test]
-fn every_action_is_the_commit_that_was_looked_up_with_its_version_beside_it() {
+fn every_action_is_pinned_by_commit() {
     for File { path, text, workflow } in model::all() {
         let lines: Vec<&str> =
             text.lines().filter_map(|line| line.split_once("uses: ")).map(|(_, uses)| uses).collect();
@@ -27,7 +27,7 @@ fn every_action_is_the_commit_that_was_looked_up_with_its_version_beside_it() {
 }
 
 #[test]
-fn only_the_job_that_publishes_may_write_and_no_secret_is_given_to_any() {
+fn only_the_publishing_job_may_write() {
     let reads = BTreeMap::from([("contents".to_owned(), "read".to_owned())]);
     let writes = BTreeMap::from([("contents".to_owned(), "write".to_owned())]);
     for File { path, text, workflow } in model::all() {
@@ -68,7 +68,7 @@ fn given(workflow: &Workflow) -> Vec<String> {
 }
 
 #[test]
-fn only_the_last_line_is_given_a_token_and_it_compiles_nothing() {
+fn only_the_last_step_gets_a_token() {
     for File { path, workflow, .. } in model::all() {
         let is_release = path.ends_with("release.yml");
         let expected: &[&str] = if is_release { &["publish, Publish, env: GH_TOKEN"] } else { &[] };
@@ -111,7 +111,7 @@ fn a_token_is_seen_wherever_it_is_given() {
 }
 
 #[test]
-fn no_version_is_named_for_a_release_that_the_lock_does_not_know() {
+fn named_versions_are_locked() {
     let root = crate::place::context().root;
     let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
     let lock = read("k3s.lock.json");
@@ -125,7 +125,7 @@ fn no_version_is_named_for_a_release_that_the_lock_does_not_know() {
 }
 
 #[test]
-fn a_checkout_leaves_no_credentials_and_a_release_takes_nothing_from_caches() {
+fn checkouts_keep_no_credentials() {
     for File { path, workflow, .. } in model::all() {
         for step in workflow.jobs.values().flat_map(|job| &job.steps) {
             let Work::Uses { action, with } = step.work() else { continue };

@@ -16,7 +16,7 @@ fn install(root: &Root, words: &[&str]) -> Output {
 }
 
 #[test]
-fn installing_in_upstreams_way_enables_the_packaged_unit_and_downloads_nothing() {
+fn install_script_enables_the_unit_offline() {
     let Some(root) = where_installed("k3s-install.sh") else { return };
     let before = root.read(SETTINGS);
     expect_success(install(&root, &["k3s-install.sh"]));
@@ -32,7 +32,7 @@ fn installing_in_upstreams_way_enables_the_packaged_unit_and_downloads_nothing()
 }
 
 #[test]
-fn options_and_variables_are_written_down_so_that_systemd_and_sh_read_them_alike() {
+fn systemd_and_sh_read_the_same_settings() {
     let Some(root) = where_installed("the settings that k3s-install.sh writes") else { return };
     let before = root.read(SETTINGS);
     let words = [
@@ -67,7 +67,7 @@ fn options_and_variables_are_written_down_so_that_systemd_and_sh_read_them_alike
     );
 
     expect_success(install(&root, &["k3s-install.sh"]));
-    assert_eq!(root.read(SETTINGS), before, "the next run writes its own part anew");
+    assert_eq!(root.read(SETTINGS), before, "the next run rewrites its own part");
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn a_node_is_either_server_or_agent() {
 }
 
 #[test]
-fn what_a_package_settles_or_cannot_express_is_refused_before_anything_is_written() {
+fn rejects_unsupported_install_variables() {
     let Some(root) = where_installed("what k3s-install.sh refuses") else { return };
     let before = root.read(SETTINGS);
     for (words, reason) in [
@@ -116,7 +116,7 @@ fn what_a_package_settles_or_cannot_express_is_refused_before_anything_is_writte
 }
 
 #[test]
-fn the_unit_of_1_24_2_is_set_aside_when_its_owner_asks() {
+fn install_script_replaces_the_unit_of_1_24_2() {
     let Some(root) = where_installed("the takeover of an old unit") else { return };
     root.write(
         "/etc/systemd/system/k3s.service",
@@ -132,7 +132,7 @@ fn the_unit_of_1_24_2_is_set_aside_when_its_owner_asks() {
 }
 
 #[test]
-fn the_scripts_of_upstreams_installer_are_set_aside_and_nobody_elses() {
+fn install_script_replaces_only_upstreams_scripts() {
     let Some(root) = where_installed("the takeover of old scripts") else { return };
     let (killall, uninstall) = ("/usr/local/bin/k3s-killall.sh", "/usr/local/bin/k3s-uninstall.sh");
     root.program(uninstall, UPSTREAMS_UNINSTALL);

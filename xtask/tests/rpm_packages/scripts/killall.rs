@@ -88,7 +88,7 @@ fn facts(said: &str) -> Vec<&str> {
 }
 
 #[test]
-fn killall_ends_k3s_with_its_pods_and_mounts_and_nobody_elses() {
+fn killall_ends_only_k3s_its_pods_and_mounts() {
     let Some(root) = where_installed("k3s-killall.sh") else { return };
     let said = among_sleepers(&root, END_ALL);
     assert_eq!(facts(&said), ["status 0", "runs 4", "runs 5", "mounted /mnt"], "{said}");
@@ -96,7 +96,7 @@ fn killall_ends_k3s_with_its_pods_and_mounts_and_nobody_elses() {
 }
 
 #[test]
-fn killall_touches_nothing_while_another_kubernetes_runs() {
+fn killall_changes_nothing_beside_another_kubernetes() {
     if !can_install("k3s-killall.sh beside another Kubernetes") {
         return;
     }
@@ -133,7 +133,7 @@ fn killall_touches_nothing_while_another_kubernetes_runs() {
 }
 
 #[test]
-fn an_erase_ends_k3s_where_it_runs_and_leaves_a_machine_alone_where_it_does_not() {
+fn erase_ends_a_running_k3s_only() {
     if !can_install("what the removal ends") {
         return;
     }
@@ -181,7 +181,7 @@ fn alone(root: &Root, words: &[&str]) -> Command {
 }
 
 #[test]
-fn packet_filter_rules_are_written_back_only_where_nothing_is_lost() {
+fn packet_filter_rules_are_never_lost() {
     let Some(root) = where_installed("the packet filter's part of k3s-killall.sh") else { return };
     root.program("/usr/sbin/iptables-save", "#!/bin/sh\ncat /rules\n");
     root.program(

@@ -7,7 +7,7 @@ use fs_err as fs;
 use std::os::unix::fs::symlink;
 
 #[test]
-fn uninstalling_asks_first_and_then_deletes_data_but_no_packaged_file() {
+fn uninstall_asks_and_keeps_packaged_files() {
     if !can_install("k3s-uninstall.sh") {
         return;
     }
@@ -64,7 +64,7 @@ fn a_data_directory_that_cannot_be_k3s_is_not_emptied() {
 }
 
 #[test]
-fn of_a_moved_data_directory_only_what_k3s_has_made_is_deleted() {
+fn uninstall_deletes_only_data_of_k3s() {
     let Some(root) = where_installed("a data directory shared with its user") else { return };
     let before = root.listing();
     let config = "/etc/rancher/k3s/config.yaml";
@@ -91,7 +91,7 @@ fn of_a_moved_data_directory_only_what_k3s_has_made_is_deleted() {
 }
 
 #[test]
-fn the_data_directory_is_found_wherever_k3s_is_told_of_it() {
+fn uninstall_finds_a_configured_data_directory() {
     let Some(root) = where_installed("where k3s-uninstall.sh looks for the data directory") else { return };
     let config = ("/etc/rancher/k3s/config.yaml", "data-dir: /mnt/low");
     let agent = "/etc/default/k3s-agent";
@@ -136,7 +136,7 @@ fn the_data_directory_is_found_wherever_k3s_is_told_of_it() {
 }
 
 #[test]
-fn where_it_cannot_be_told_which_directory_k3s_has_used_nothing_is_deleted() {
+fn uninstall_rejects_ambiguous_data_directories() {
     let Some(root) = where_installed("data directories that disagree") else { return };
     let settings = root.read(SETTINGS);
     let config = "/etc/rancher/k3s/config.yaml";
