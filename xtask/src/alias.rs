@@ -8,9 +8,9 @@ use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 
-/// A path of a directory in which there is nothing but letters, digits and `/._-`.
+/// A path of a directory that consists of letters, digits and `/._-`.
 ///
-/// It is the directory's own where that is such a path, else a symbolic link in a private directory, which is
+/// It is the directory's own path if that is such a one, else a symbolic link in a private directory, which is
 /// removed with the value.
 #[derive(Debug)]
 pub struct Alias {
@@ -45,7 +45,7 @@ impl Alias {
         Ok(Alias { path, _directory: Some(directory) })
     }
 
-    /// The plain path.
+    /// Returns the plain path.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -25,8 +25,8 @@ impl std::fmt::Display for Effort {
     }
 }
 
-/// The hidden first argument under which this program packs a directory: in a process of its own, since
-/// the compressor's windows take more memory than all else that we do ourselves.
+/// The hidden first argument under which this executable packs a directory: in a process of its own, since the
+/// compressor's windows take more memory than everything else.
 pub const PACK: &str = "__pack";
 
 /// Packs everything in a directory into a `.tar.zst`.
@@ -42,9 +42,9 @@ pub fn write(context: &Context, content: &Path, archive: &Path, effort: Effort, 
 
 /// Packs `<directory> <archive> <level> <window log> <workers>`: sorted, owned by root, without times.
 pub fn pack(arguments: &[OsString]) -> Result<()> {
-    let [content, archive, numbers @ ..] = arguments else { bail!("{PACK} is called by xtask only") };
+    let [content, archive, numbers @ ..] = arguments else { bail!("{PACK} is an internal command") };
     let number = |index: usize| -> Result<u32> {
-        let text = numbers.get(index).with_context(|| format!("{PACK} is called by xtask only"))?;
+        let text = numbers.get(index).with_context(|| format!("{PACK} is an internal command"))?;
         Ok(text.to_string_lossy().parse()?)
     };
     let mut encoder = zstd::Encoder::new(fs::File::create(archive)?, i32::try_from(number(0)?)?)?;

@@ -12,21 +12,21 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
 #[command(after_help = "Examples:
-  cargo xtask doctor                        what this machine has, and what it lacks
+  cargo xtask doctor                        what this machine has, and what is missing
   cargo xtask build --sample                the whole pipeline on a small k3s of our own, in a minute
   cargo xtask build --k3s v1.35             the newest v1.35 release for riscv64
   cargo xtask rpm --k3s v1.35               its packages for openEuler, and their repository
   cargo xtask boot --k3s v1.35              both proved on a booted riscv64 machine
-  cargo xtask pause --for-installed-k3s     the one file that cures a k3s that is installed already")]
+  cargo xtask pause --for-installed-k3s     the one file that fixes an installed k3s")]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Use only what the cache holds, and name everything that is missing
+    /// Do not access the network; list what is missing from the cache
     #[arg(long, global = true)]
     pub offline: bool,
 
-    /// How many steps run side by side [default: the number of processors]
+    /// Number of parallel steps [default: the number of processors]
     #[arg(short, long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
 }
@@ -53,9 +53,9 @@ impl Cli {
         let network = if self.offline { Network::Forbidden } else { Network::Allowed };
         let context = Context::new(self.jobs.map(usize::from), network)?;
         let in_use = match self.command {
-            // It needs both for itself.
+            // It locks both exclusively.
             Command::Cache(_) => None,
-            // It says among its needs what cannot be written.
+            // It reports directories that cannot be written.
             Command::Doctor(_) if storage::require(&context).is_err() => None,
             _ => {
                 storage::require(&context)?;
@@ -93,7 +93,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_command_line_is_well_formed() {
+    fn command_line_is_well_formed() {
         super::Cli::command().debug_assert();
     }
 }

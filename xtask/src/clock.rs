@@ -1,4 +1,4 @@
-//! The time that retries wait by.
+//! The clock that retries use.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ pub trait Clock: Send + Sync {
     fn wait(&self, pause: Duration);
 }
 
-/// The machine's own.
+/// The system's clock.
 pub struct SystemClock;
 
 impl Clock for SystemClock {

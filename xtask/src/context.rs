@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The immutable context of one run, passed by reference to everything.
+/// The immutable context of a run.
 pub struct Context {
     /// The repository's root.
     pub root: PathBuf,
@@ -33,7 +33,7 @@ pub struct Context {
     pub mirror: Option<String>,
     /// Clock that retries wait by.
     pub clock: Box<dyn Clock>,
-    /// The mirror of Debian's archive where apt has no source of Debian's, from `K3S_XTASK_DEBIAN`.
+    /// Mirror of Debian's archive for hosts whose apt has no such source, from `K3S_XTASK_DEBIAN`.
     pub debian_mirror: Option<String>,
 }
 
@@ -50,7 +50,7 @@ impl Context {
     pub fn new(jobs: Option<usize>, network: Network) -> Result<Context> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
-            .context("xtask lies below the repository")?
+            .context("xtask is below the repository")?
             .to_owned();
         let target = path("CARGO_TARGET_DIR")?.unwrap_or_else(|| root.join("target"));
         let cache = path("K3S_XTASK_CACHE")?.unwrap_or_else(|| target.join("cache"));
@@ -62,7 +62,7 @@ impl Context {
             dist: target.join("dist"),
             logs: target.join("logs"),
             cache,
-            guard: std::env::current_exe().context("finding this program itself")?,
+            guard: std::env::current_exe().context("finding this executable itself")?,
             pins: Pins::load()?,
             progress: Progress::new(),
             jobs: jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
@@ -75,23 +75,23 @@ impl Context {
         })
     }
 
-    /// The directory of the tools that were fetched to be run, which machines of several kinds may share.
+    /// Returns the directory of fetched tools; machines of several architectures may share the cache.
     pub fn tools(&self) -> PathBuf {
         self.cache.join("toolchain").join(std::env::consts::ARCH)
     }
 
-    /// The file lock that every run shares while it may use the cache: another run's lock of a step or a tool
+    /// Returns the file lock that every run shares while it may use the cache: another run's lock of a step or a tool
     /// ends before the tool's use does.
     pub fn cache_in_use(&self) -> PathBuf {
         self.cache.join("in-use.lock")
     }
 
-    /// The file lock that every run shares while it may use results of steps.
+    /// Returns the file lock that every run shares while it may use results of steps.
     pub fn work_in_use(&self) -> PathBuf {
         self.work.with_extension("lock")
     }
 
-    /// The directory of each run's scratch files.
+    /// Returns the directory of each run's scratch files.
     pub fn scratch(&self) -> PathBuf {
         self.work.with_file_name("scratch")
     }
@@ -142,7 +142,7 @@ mod tests {
     use std::os::unix::ffi::OsStrExt;
 
     #[test]
-    fn paths_that_go_does_not_take_are_refused() {
+    fn rejects_paths_that_go_cannot_use() {
         let latin_1 = Path::new(std::ffi::OsStr::from_bytes(b"/home/caf\xe9"));
         for path in [latin_1, Path::new("/a\\b"), Path::new("/a\nb")] {
             let message = require_usable(path).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! SHA-256, the name of every download, step and output.
+//! SHA-256 checksums, which name downloads, steps and outputs.
 
 use anyhow::{Result, bail};
 use fs_err as fs;
@@ -12,17 +12,17 @@ use std::{fmt, io, path::Path, str::FromStr};
 pub struct Digest(String);
 
 impl Digest {
-    /// The checksum of some bytes in memory.
+    /// Returns the checksum of some bytes in memory.
     pub fn of(bytes: impl AsRef<[u8]>) -> Digest {
         Digest(hex(&Sha256::digest(bytes)))
     }
 
-    /// The checksum of a file, read in pieces.
+    /// Returns the checksum of a file, read in pieces.
     pub fn of_file(path: &Path) -> Result<Digest> {
         Digest::of_reader(fs::File::open(path)?)
     }
 
-    /// The checksum of everything that a reader returns, in pieces.
+    /// Returns the checksum of everything that a reader returns, in pieces.
     pub fn of_reader(mut reader: impl io::Read) -> Result<Digest> {
         let mut sum = Sha256::new();
         io::copy(&mut reader, &mut sum)?;
@@ -33,7 +33,7 @@ impl Digest {
         &self.0
     }
 
-    /// The first 16 digits, enough to tell work directories apart.
+    /// Returns the first 16 digits, enough to distinguish work directories.
     pub fn short(&self) -> &str {
         &self.0[..16]
     }
@@ -49,7 +49,7 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Digest> {
         let lower_hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
         if text.len() != 64 || !text.chars().all(lower_hex) {
-            bail!("{text:?} is not a SHA-256 sum (64 lower-case hexadecimal digits)");
+            bail!("{text:?} is not a SHA-256 checksum (64 lower-case hexadecimal digits)");
         }
         Ok(Digest(text.to_owned()))
     }
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_digest_must_be_64_lower_case_hexadecimal_digits() {
+    fn rejects_malformed_checksums() {
         assert!("abc".parse::<Digest>().is_err());
         assert!("A".repeat(64).parse::<Digest>().is_err());
         assert!("é".repeat(32).parse::<Digest>().is_err());
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_of_nothing_is_the_published_one() {
+    fn digest_of_nothing_is_the_published_one() {
         assert!(Digest::of("").as_str().starts_with("e3b0c44298fc1c14"));
     }
 }

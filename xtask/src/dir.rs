@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path};
 use std::time::{Duration, SystemTime};
 
-/// A directory as the user would type it here.
+/// Returns a directory as the user would type it here.
 pub fn shown(directory: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     directory.strip_prefix(here).unwrap_or(directory).display().to_string()
@@ -89,7 +89,7 @@ pub fn settle(directory: &Path, time: i64) -> Result<()> {
     Ok(())
 }
 
-/// The checksum of all that git would keep of a directory: names, contents, links, and which files are programs.
+/// Returns the checksum of all that git would keep of a directory: names, contents, links, and which files are programs.
 pub fn digest(directory: &Path) -> Result<Digest> {
     let mut lines = Vec::new();
     for entry in walkdir::WalkDir::new(directory).sort_by_file_name() {

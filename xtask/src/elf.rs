@@ -1,14 +1,13 @@
-//! What the header of a program tells: for which machine it is, and whether it stands alone.
+//! Checks of ELF headers: the machine of an executable, and whether it is static.
 
 use anyhow::{Context as _, Result, bail};
 use object::elf::{self, FileHeader64, ProgramHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
 use object::{Endianness, ReadRef};
 
-/// Holds a program against what every part of ours has to be: for the right machine and static.
+/// Checks that an executable is static and for a machine.
 ///
-/// `data` is the program's bytes, or an [`object::ReadCache`] over its file, of which only the headers
-/// are read then.
+/// `data` is its bytes, or an [`object::ReadCache`] over its file, of which only the headers are read.
 pub fn check<'d>(data: impl ReadRef<'d>, machine: u16) -> Result<()> {
     let (header, endian, segments) = headers(data)?;
     let found = header.e_machine(endian);
@@ -30,7 +29,7 @@ pub fn check<'d>(data: impl ReadRef<'d>, machine: u16) -> Result<()> {
     Ok(())
 }
 
-/// Where the last byte of a program that the kernel loads lies in its file, plus one.
+/// Returns the end, in its file, of the last byte of an executable that the kernel loads.
 pub fn end_of_last_segment(bytes: &[u8]) -> Result<usize> {
     let (_, endian, segments) = headers(bytes)?;
     let ends = segments.iter().map(|segment| segment.p_offset(endian) + segment.p_filesz(endian));
@@ -40,7 +39,7 @@ pub fn end_of_last_segment(bytes: &[u8]) -> Result<usize> {
 type Headers<'d> = (&'d FileHeader64<Endianness>, Endianness, &'d [ProgramHeader64<Endianness>]);
 
 fn headers<'d>(data: impl ReadRef<'d>) -> Result<Headers<'d>> {
-    let header = FileHeader64::<Endianness>::parse(data).context("it is not a 64-bit ELF program")?;
+    let header = FileHeader64::<Endianness>::parse(data).context("it is not a 64-bit ELF executable")?;
     let endian = header.endian()?;
     Ok((header, endian, header.program_headers(endian, data)?))
 }

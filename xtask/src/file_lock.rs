@@ -1,4 +1,4 @@
-//! File locks: one process at a time does a piece of work; the others wait, and print for which.
+//! File locks between processes: the others wait, and print for which.
 
 use crate::context::Context;
 use anyhow::{Context as _, Result};

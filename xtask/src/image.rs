@@ -1,4 +1,4 @@
-//! The pause image, in every form in which it travels.
+//! The pause image in all its forms.
 //!
 //! ```text
 //! program ─► content ─► docker_archive   docker load, ctr images import, k3s' agent/images
@@ -21,14 +21,14 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// `pause-image-<arch>.tar`, and what its compression adds.
+/// Returns `pause-image-<arch>.tar`, or its compressed form.
 pub fn archive_name(image: &PauseImage, compression: Compression) -> String {
     format!("pause-image-{}{}", image.target.go, compression.suffix())
 }
 
 /// Writes `pause-image-<arch>.tar`, or its compressed form, with one image under these names.
 ///
-/// The file appears by rename: k3s watches `agent/images` and would import half a file as gladly.
+/// The file appears by rename: k3s watches `agent/images` and would import an incomplete file.
 pub fn write_archive(
     image: &PauseImage,
     names: &[Reference],
@@ -41,7 +41,7 @@ pub fn write_archive(
     Ok(file)
 }
 
-/// Writes `pause-<arch>`, the program alone.
+/// Writes `pause-<arch>`, the executable alone.
 pub fn write_program(image: &PauseImage, directory: &Path) -> Result<PathBuf> {
     let file = directory.join(format!("pause-{}", image.target.go));
     write_whole(&file, &image.binary, 0o755)?;

@@ -76,7 +76,7 @@ impl Entries {
     }
 }
 
-/// A URL as the lockfile names it, which may be published.
+/// Returns a URL as the lockfile names it, which may be published.
 fn key(url: &str) -> String {
     without_credentials(url)
 }
@@ -88,12 +88,12 @@ impl Lockfile {
         Ok(Lockfile { path: path.to_owned(), adding, entries })
     }
 
-    /// A lock of nothing, in which nothing is written.
+    /// Returns a lock of nothing, in which nothing is written.
     pub fn empty() -> Lockfile {
         Lockfile { path: PathBuf::new(), adding: Adding::Unsaid, entries: std::sync::Mutex::default() }
     }
 
-    /// A lock that holds exactly these tags and files and refuses all others.
+    /// Returns a lock that holds exactly these tags and files and refuses all others.
     pub fn holding<'a>(
         path: PathBuf,
         tags: impl Iterator<Item = (&'a str, &'a str, &'a str)>,
@@ -107,19 +107,19 @@ impl Lockfile {
         Lockfile { path, adding: Adding::Forbidden, entries: std::sync::Mutex::new(entries) }
     }
 
-    /// All tags of a repository that are locked.
+    /// Returns all tags of a repository that are locked.
     pub fn tags(&self, url: &str) -> Vec<String> {
         self.entries().tags.get(&key(url)).into_iter().flat_map(BTreeMap::keys).cloned().collect()
     }
 
-    /// The repositories of which a tag is locked.
+    /// Returns the repositories of which a tag is locked.
     pub fn repositories(&self, tag: &str) -> Vec<String> {
         let entries = self.entries();
         let having = entries.tags.iter().filter(|(_, tags)| tags.contains_key(tag));
         having.map(|(url, _)| url.clone()).collect()
     }
 
-    /// The URLs of the files that are locked and have this URL, or end with this name.
+    /// Returns the URLs of the files that are locked and have this URL, or end with this name.
     pub fn files(&self, name: &str) -> Vec<String> {
         let suffix = format!("/{name}");
         let entries = self.entries();
@@ -139,12 +139,12 @@ impl Lockfile {
         Ok(())
     }
 
-    /// The commit a tag is locked to.
+    /// Returns the commit a tag is locked to.
     pub fn commit(&self, url: &str, tag: &str) -> Option<String> {
         self.entries().tags.get(&key(url))?.get(tag).cloned()
     }
 
-    /// The checksum a file is locked to.
+    /// Returns the checksum a file is locked to.
     pub fn file(&self, url: &str) -> Option<Digest> {
         self.entries().files.get(&key(url)).cloned()
     }
@@ -313,7 +313,7 @@ mod tests {
 
     const URL: &str = "https://host.example/k3s";
 
-    /// An empty directory, a lockfile in it, and a context whose file locks are there, too.
+    /// Returns an empty directory, a lockfile in it, and a context whose file locks are there, too.
     fn fixture() -> (tempfile::TempDir, PathBuf, Context) {
         let directory = tempfile::tempdir().unwrap();
         let context = Context::new(None, crate::context::Network::Forbidden).unwrap();

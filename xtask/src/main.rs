@@ -1,4 +1,4 @@
-//! `cargo xtask`: see [`xtask`] for the way of the data and [`xtask::cli`] for the commands.
+//! `cargo xtask`: see [`xtask`] for the modules and [`xtask::cli`] for the commands.
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -22,11 +22,10 @@ fn main() -> ExitCode {
     })
 }
 
-/// Lets `cargo xtask … | head` end us quietly, as it ends any other program; Rust's runtime would turn
-/// the closed pipe into a panic.
+/// Lets `cargo xtask … | head` end this process quietly; Rust's runtime would turn the closed pipe into a panic.
 fn end_with_the_reader() {
     use nix::sys::signal::{SigHandler, Signal, signal};
-    // SAFETY: nothing else in this process has set a handler, and the default one runs no code of ours.
+    // SAFETY: nothing else in this process has set a handler, and the default one runs none of our code.
     let restored = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
     debug_assert!(restored.is_ok(), "SIGPIPE may have its default action");
 }

@@ -44,7 +44,7 @@ pub struct PauseImagePin {
 pub struct WheelPin {
     pub version: String,
     pub why: Prose,
-    /// The platform tag, without the processor, that pip is told. It is for static executables: pip would refuse them
+    /// The platform tag for pip, without the processor. It is for static executables: pip would refuse them
     /// on hosts with another C library than the one they are tagged for, which they do not use.
     pub platform: Option<String>,
     /// Checksums of the packages, by host processor as `uname -m` prints it.
@@ -115,7 +115,7 @@ mod tests {
     fn rejects_malformed_checksum() {
         let text = TEXT.replace("83b6085232", "83B6085232");
         let error = format!("{:#}", Pins::parse(&text).unwrap_err());
-        assert!(error.contains("not a SHA-256 sum"), "{error}");
+        assert!(error.contains("not a SHA-256 checksum"), "{error}");
     }
 
     #[test]

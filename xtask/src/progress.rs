@@ -1,6 +1,6 @@
 //! Progress at the terminal: one line for each running step, with its elapsed time.
 //!
-//! At a terminal the lines are alive; elsewhere each step is printed once when it is done. Under GitHub
+//! At a terminal the lines are updated; elsewhere each step is printed once when it is done. Under GitHub
 //! Actions a finished step's log is folded into a group. Colours follow `NO_COLOR` (no-color.org).
 
 use crate::url::without_credentials;
@@ -10,20 +10,20 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Display of progress: the lines and their format.
+/// Display of progress.
 pub struct Progress {
     lines: MultiProgress,
-    manner: Manner,
+    mode: Mode,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Manner {
+enum Mode {
     Terminal,
     Plain,
     GithubActions,
 }
 
-/// A step that is under way. Dropped without [`Running::done`], it is printed as failed.
+/// A running step. Dropped without [`Running::done`], it is printed as failed.
 pub struct Running<'a> {
     progress: &'a Progress,
     bar: ProgressBar,
@@ -35,21 +35,21 @@ pub struct Running<'a> {
 
 impl Progress {
     pub fn new() -> Progress {
-        let manner = if std::env::var_os("GITHUB_ACTIONS").is_some() {
-            Manner::GithubActions
+        let mode = if std::env::var_os("GITHUB_ACTIONS").is_some() {
+            Mode::GithubActions
         } else if std::io::stderr().is_terminal() && std::env::var_os("CI").is_none() {
-            Manner::Terminal
+            Mode::Terminal
         } else {
-            Manner::Plain
+            Mode::Plain
         };
-        let target = match manner {
-            Manner::Terminal => ProgressDrawTarget::stderr(),
-            Manner::Plain | Manner::GithubActions => ProgressDrawTarget::hidden(),
+        let target = match mode {
+            Mode::Terminal => ProgressDrawTarget::stderr(),
+            Mode::Plain | Mode::GithubActions => ProgressDrawTarget::hidden(),
         };
-        Progress { lines: MultiProgress::with_draw_target(target), manner }
+        Progress { lines: MultiProgress::with_draw_target(target), mode }
     }
 
-    /// Begins a step of this name.
+    /// Begins a step.
     pub fn step(&self, name: impl Into<String>) -> Running<'_> {
         let name = name.into();
         let bar = self.lines.add(ProgressBar::new_spinner());
@@ -62,10 +62,10 @@ impl Progress {
     /// Prints text that stays on the screen, above the running steps.
     pub fn print(&self, text: impl AsRef<str>) {
         let text = without_credentials(text.as_ref());
-        match self.manner {
+        match self.mode {
             // A failed write to the terminal is no reason to stop a build.
-            Manner::Terminal => drop(self.lines.println(text)),
-            Manner::Plain | Manner::GithubActions => eprintln!("{text}"),
+            Mode::Terminal => drop(self.lines.println(text)),
+            Mode::Plain | Mode::GithubActions => eprintln!("{text}"),
         }
     }
 }
@@ -78,7 +78,7 @@ impl Default for Progress {
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template)
-        .expect("our own templates are well-formed")
+        .expect("the templates are well-formed")
         .tick_strings(&["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏", " "])
 }
 
@@ -89,7 +89,7 @@ impl Running<'_> {
         self
     }
 
-    /// Says what the step is doing just now.
+    /// Shows the current action of the step.
     pub fn doing(&self, what: impl Into<std::borrow::Cow<'static, str>>) {
         self.bar.set_message(without_credentials(&what.into()));
     }
@@ -106,13 +106,13 @@ impl Running<'_> {
         self.bar.set_position(so_far);
     }
 
-    /// Ends the step without output: an error reports what became of it, or another source does its work.
+    /// Ends the step without output: the caller reports the error, or another step replaces this one.
     pub fn withdrawn(mut self) {
         self.over = true;
         self.bar.finish_and_clear();
     }
 
-    /// Ends the step well; `note` is what there is to say of the result.
+    /// Ends the step as successful; `note` describes the result.
     pub fn done(mut self, note: impl std::fmt::Display) {
         self.finish("✓", &note.to_string());
     }
@@ -123,8 +123,8 @@ impl Running<'_> {
         let seconds = self.started.elapsed().as_secs_f64();
         let line = format!("{mark} {:<18} {seconds:>6.1} s  {note}", self.name);
         let line = line.trim_end();
-        match (self.progress.manner, &self.log) {
-            (Manner::GithubActions, Some(log)) => {
+        match (self.progress.mode, &self.log) {
+            (Mode::GithubActions, Some(log)) => {
                 let text = fs::read_to_string(log).unwrap_or_default();
                 eprintln!("::group::{line}\n{text}\n::endgroup::");
             }

@@ -1,4 +1,4 @@
-//! Names of container images: as a person writes them, and as containerd looks them up.
+//! References of container images: as users write them, and as containerd looks them up.
 //!
 //! Grammar and normal form are those of distribution/reference (reference.go, normalize.go), which docker,
 //! containerd and k3s share.
@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use serde::Deserialize;
 use std::fmt;
 
-/// The registry that is meant where a reference names none.
+/// The registry of references that name none.
 const DEFAULT_HOST: &str = "docker.io";
 
 /// Bytes of host and repository together (reference.go, `NameTotalLengthMax`).
@@ -35,7 +35,7 @@ impl Reference {
     pub fn parse(text: &str) -> Result<Reference> {
         if let Some((name, _)) = text.split_once('@') {
             bail!(
-                "{text:?} names a digest, but containerd looks images that came in files up by name and tag\n  \
+                "{text:?} names a digest, but containerd finds images that were imported from files by name and tag\n  \
                  write a tag in its place: {}:TAG",
                 without_tag(name)
             );
@@ -59,7 +59,7 @@ impl Reference {
         })
     }
 
-    /// The text as it was given, which is what k3s is told to ask for.
+    /// Returns the text as it was given, which is the reference that k3s uses.
     pub fn as_str(&self) -> &str {
         &self.given
     }
@@ -68,7 +68,7 @@ impl Reference {
         &self.tag
     }
 
-    /// The registry's host and port if the text names them, though it were docker.io.
+    /// Returns the registry's host and port if the text names them, even if it is docker.io.
     ///
     /// Such a reference is not found under `--system-default-registry R`: k3s then asks for
     /// `R/<the whole text>`, but tags what it imports as `R/<path>:<tag>`, without the host (k3s,
@@ -77,7 +77,7 @@ impl Reference {
         self.host.as_deref()
     }
 
-    /// The host and port that a registry is asked at.
+    /// Returns the host and port that a registry is asked at.
     pub fn registry(&self) -> &str {
         match self.host() {
             None | Some("index.docker.io") => DEFAULT_HOST,
@@ -85,7 +85,7 @@ impl Reference {
         }
     }
 
-    /// The full form under which containerd keeps the image: `pause:3.6` is
+    /// Returns the full form under which containerd keeps the image: `pause:3.6` is
     /// `docker.io/library/pause:3.6`.
     pub fn normalised(&self) -> String {
         let Reference { path, tag, .. } = self;
@@ -117,7 +117,7 @@ impl fmt::Debug for Reference {
 
 const EXAMPLE: &str = "carvicsforth/pause:v3.10-v1.31.1";
 
-/// A colon begins a tag only after the last slash; before it, it begins a port.
+/// Splits off the tag. A colon begins a tag only after the last slash; before it, it begins a port.
 fn split_tag(text: &str) -> Option<(&str, &str)> {
     text.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'))
 }
@@ -126,7 +126,7 @@ fn without_tag(name: &str) -> &str {
     split_tag(name).map_or(name, |(name, _)| name)
 }
 
-/// The first part is a host if it cannot be part of a repository's path, or is `localhost`
+/// Splits off the host: the first part, if it cannot be part of a repository's path, or is `localhost`
 /// (normalize.go, `splitDockerDomain`).
 ///
 /// One in capitals without a dot is left to the path, which refuses it: implementations differ there.
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn references_are_normalised_as_containerd_does() {
+    fn normalises_as_containerd_does() {
         for (given, normalised) in [
             ("pause:3.6", "docker.io/library/pause:3.6"),
             ("carvicsforth/pause:v3", "docker.io/carvicsforth/pause:v3"),
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_is_refused_and_a_tag_asked_for() {
+    fn rejects_digest() {
         let digest = format!("host:5000/pause:3.6@sha256:{}", "0".repeat(64));
         assert!(
             error(&digest).contains("write a tag in its place: host:5000/pause:TAG"),
@@ -246,14 +246,14 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_tag_is_asked_for() {
+    fn rejects_missing_tag() {
         for text in ["", "pause", "host:5000/pause", "rancher/mirrored-pause"] {
             assert!(error(text).contains("write it as NAME:TAG"), "{text}");
         }
     }
 
     #[test]
-    fn the_reason_of_a_refusal_is_told() {
+    fn refusals_name_the_reason() {
         for (text, reason) in [
             ("Rancher/pause:1", "\"Rancher\" is not part of a repository's name, it must be lower case"),
             ("https://docker.io/pause:1", "it begins without a scheme"),

@@ -1,5 +1,5 @@
-//! The directories that a run writes to and executes from: it can write them, and nobody else can but those whom it
-//! trusts anyway.
+//! Checks of the directories that a run writes to and executes from: it can write to them, and only trusted users can,
+//! too.
 
 use crate::context::Context;
 use crate::process::quoted;

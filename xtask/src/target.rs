@@ -1,4 +1,4 @@
-//! The one table that says how each architecture is called by everybody we talk to.
+//! The table of architectures, with their names in every tool and format.
 
 use anyhow::{Result, bail};
 
@@ -89,17 +89,17 @@ impl Target {
         }
     }
 
-    /// The architecture of the machine this program runs on, if the table has it.
+    /// Returns the architecture of the machine this program runs on, if the table has it.
     pub fn host() -> Option<&'static Target> {
         TARGETS.iter().find(|t| t.rpm == std::env::consts::ARCH)
     }
 
-    /// The level of the architecture that is built for: the chosen one, or else the oldest.
-    pub fn level<'l>(&self, chosen: Option<&'l str>) -> &'l str {
-        chosen.unwrap_or(self.go_level.1)
+    /// Returns the Go architecture level to build for: the given one, or else the oldest.
+    pub fn level<'l>(&self, given: Option<&'l str>) -> &'l str {
+        given.unwrap_or(self.go_level.1)
     }
 
-    /// The file name upstream gives the finished binary.
+    /// Returns the file name upstream gives the finished binary.
     pub fn k3s_binary(&self) -> String {
         format!("k3s{}", self.k3s_suffix)
     }

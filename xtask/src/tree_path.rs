@@ -1,8 +1,8 @@
-//! Paths that others name below a directory of theirs, and where we may write in it.
+//! Paths inside an untrusted directory.
 //!
-//! A source tree, an archive or a root file system may hold names that lead out of it and symbolic links
-//! that lead anywhere. So every path of theirs is a [`TreePath`], and whatever we write among their files
-//! goes to a place that a [`TreePath`] has resolved.
+//! A source tree, an archive or a root file system may contain names that lead out of it and symbolic links that lead
+//! anywhere. So every path from it is a [`TreePath`], and files are written into it only at places that a [`TreePath`]
+//! has resolved.
 
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
@@ -25,7 +25,7 @@ impl TreePath {
         &self.0
     }
 
-    /// The directories that the path is in, the nearest first.
+    /// Returns the directories that the path is in, the nearest first.
     pub fn parents(&self) -> impl Iterator<Item = TreePath> {
         self.0.rmatch_indices('/').map(|(end, _)| TreePath(self.0[..end].to_owned()))
     }
@@ -40,7 +40,7 @@ impl TreePath {
         Ok(path)
     }
 
-    /// Returns a real directory below a directory, made where it is missing.
+    /// Returns a real directory below a directory, created if it is missing.
     ///
     /// # Errors
     /// As [`TreePath::below`].
@@ -50,8 +50,8 @@ impl TreePath {
         Ok(path)
     }
 
-    /// Returns the place of a new file below a directory: the directories on its way are made where they are
-    /// missing, and a file or link of its name is removed, never written through.
+    /// Returns the place of a new file below a directory: missing directories on its way are created, and a file or link
+    /// of its name is removed, never written through.
     ///
     /// # Errors
     /// If a symbolic link is on the way, or a directory has the name.
@@ -114,7 +114,7 @@ mod tests {
     use fs_err::os::unix::fs::symlink;
 
     #[test]
-    fn a_path_that_leads_out_of_the_tree_is_refused() {
+    fn rejects_paths_out_of_the_tree() {
         for bad in [
             "",
             ".",
@@ -135,7 +135,7 @@ mod tests {
         assert!(TreePath::parse(".github/x").is_ok() && TreePath::parse("..x").is_ok());
     }
 
-    /// A directory with links out of it, to a directory with one file.
+    /// Returns a directory with links out of it, to a directory with one file.
     fn with_links() -> (tempfile::TempDir, tempfile::TempDir) {
         let (outside, tree) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         fs::write(outside.path().join("file"), "outside").unwrap();
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn no_link_is_followed_to_a_place() {
+    fn follows_no_link() {
         let (outside, tree) = with_links();
         let path = |text: &str| TreePath::parse(text).unwrap();
         let resolved = [
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_replaces_a_link_of_its_name() {
+    fn new_file_replaces_link() {
         let (outside, tree) = with_links();
         let place = TreePath::parse("link").unwrap().room_below(tree.path()).unwrap();
         fs::write(&place, "ours").unwrap();

@@ -1,4 +1,4 @@
-//! Users whose files are executed: those who could change what runs here anyway.
+//! Trusted users, whose files are executed: those who could change what runs here anyway.
 
 use crate::context::Context;
 use anyhow::Result;
@@ -7,7 +7,7 @@ use nix::unistd::{getegid, geteuid};
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
-/// The caller, root, and the owner of this very program.
+/// The caller, root, and the owner of this executable.
 #[derive(Clone, Copy, Debug)]
 pub struct Trust {
     users: [u32; 3],
@@ -15,7 +15,7 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Returns those who are trusted in this run.
+    /// Returns the users who are trusted in this run.
     pub fn of(context: &Context) -> Result<Trust> {
         let program = fs::metadata(&context.guard)?;
         Ok(Trust {
@@ -24,7 +24,7 @@ impl Trust {
         })
     }
 
-    /// Returns the reason why others may have written something.
+    /// Returns the reason why other users may have written a file.
     pub fn objection(&self, metadata: &Metadata) -> Option<String> {
         let (user, group, mode) = (metadata.uid(), metadata.gid(), metadata.mode());
         if !self.users.contains(&user) {
@@ -47,7 +47,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
-    fn what_others_may_write_is_objected_to() {
+    fn objects_to_files_of_others() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let metadata = |mode| {
             fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();

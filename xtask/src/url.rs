@@ -1,4 +1,4 @@
-//! URLs of this machine's files, and URLs as users and logs may see them: without what lets others in.
+//! `file://` URLs, and removal of credentials from URLs.
 
 use std::path::{Path, PathBuf};
 use url::Url;
@@ -30,7 +30,7 @@ pub fn without_credentials(text: &str) -> String {
         let authority = after.find(|c: char| c.is_whitespace() || "/?#".contains(c)).unwrap_or(after.len());
         // One text may hold several URLs with no blank between them (GOPROXY).
         let authority = after.find("://").map_or(authority, |next| next.min(authority));
-        // A password may hold an `@` of its own, a host none.
+        // A password may contain `@`, a host cannot.
         let host = after[..authority].rfind('@').map_or(0, |user| user + 1);
         shown.push_str(&after[host..authority]);
         rest = &after[authority..];
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn file_urls_are_percent_encoded_and_read_again() {
+    fn file_urls_are_percent_encoded() {
         for (path, url) in [
             ("/srv/k3s", "file:///srv/k3s"),
             ("/srv/a b/%41", "file:///srv/a%20b/%2541"),
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_of_every_url_in_a_text_are_hidden() {
+    fn hides_credentials_of_all_urls() {
         for (given, shown) in [
             ("https://me:secret@host.example/k3s", "https://host.example/k3s"),
             ("https://token@host.example", "https://host.example"),

@@ -26,7 +26,7 @@ pub fn as_root<'a>(context: &'a Context, executable: &str) -> Command<'a> {
     }
 }
 
-/// The command that allows user namespaces, as root; none where it is not a setting that forbids them.
+/// Returns the command that allows user namespaces, as root; none where it is not a setting that forbids them.
 pub fn setting() -> Option<&'static str> {
     setting_among(|file| fs::read_to_string(format!("/proc/sys/{file}")).ok())
 }

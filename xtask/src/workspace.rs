@@ -1,4 +1,4 @@
-//! This repository itself, for those who get it by another way than git: its files, and the crates of xtask.
+//! This repository's own files and the crates of xtask, for source packages.
 
 use crate::context::{Context, Network};
 use crate::digest::Digest;
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// Directory of the user's own patches in a copy of this repository.
 pub const OWN_PATCHES: &str = "own-patches";
 
-/// The commit of this repository that is checked out.
+/// Returns the commit of this repository that is checked out.
 pub fn commit(context: &Context) -> Result<String> {
     let repository = repository::open(&context.root)?;
     let commit = repository.head().and_then(|head| head.peel_to_commit());
@@ -23,8 +23,8 @@ pub fn commit(context: &Context) -> Result<String> {
     Ok(commit.id().to_string())
 }
 
-/// The files of this repository that git knows, as they are now, by their paths from its root. What git does not
-/// know is nobody else's to get: notes, keys, binaries that were put here for a while.
+/// Returns the files of this repository that git knows, as they are now, by their paths from its root. Other files are
+/// private: notes, keys, temporary binaries.
 fn files(context: &Context) -> Result<BTreeSet<PathBuf>> {
     let root = &context.root;
     let repository =
@@ -38,7 +38,7 @@ fn path(bytes: &[u8]) -> PathBuf {
     PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
 }
 
-/// The checksum of all files, and of the user's own patches.
+/// Returns the checksum of all files, and of the user's own patches.
 pub fn digest(context: &Context, patches: Option<&Path>) -> Result<Digest> {
     let mut lines = Vec::new();
     for path in files(context)? {
@@ -69,8 +69,8 @@ const HOSTS: [&str; 3] =
 
 /// Fills a directory with the crates of Cargo.lock, for cargo's source replacement.
 ///
-/// Cargo wants to see every crate, also those that only other systems compile: of them, half of the whole by
-/// size, nothing but the manifest is kept.
+/// Cargo needs every crate to be there, also those that only other systems compile. Of these, half of the total size,
+/// only the manifest is kept.
 pub fn vendor_crates(context: &Context, into: &Path) -> Result<()> {
     let running = context.progress.step("vendor crates");
     let offline = (context.network == Network::Forbidden).then_some("--offline");
@@ -98,8 +98,8 @@ pub fn vendor_crates(context: &Context, into: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Begins a command of cargo's that has the user's settings of where crates come from, and none of how they are
-/// compiled: which crates a host needs is asked of rustc.
+/// Configures a cargo command with the user's settings of where crates come from, and none of how they are compiled,
+/// since cargo asks rustc which crates a host needs.
 fn cargo(command: Command<'_>) -> Command<'_> {
     command
         .inherit("CARGO_HTTP_", &[])
@@ -112,7 +112,7 @@ fn cargo(command: Command<'_>) -> Command<'_> {
         .env("CARGO_ENCODED_RUSTFLAGS", "")
 }
 
-/// The packages that are compiled for a platform, `name-version` each, by what `cargo metadata` prints.
+/// Returns the packages that are compiled for a platform, `name-version` each, by what `cargo metadata` prints.
 fn resolved(json: &str) -> Result<BTreeSet<String>> {
     #[derive(Deserialize)]
     struct Metadata {
@@ -139,7 +139,7 @@ fn resolved(json: &str) -> Result<BTreeSet<String>> {
     Ok(packages.map(|package| format!("{}-{}", package.name, package.version)).collect())
 }
 
-/// Leaves a crate nothing but its manifest and an empty library.
+/// Reduces a crate to its manifest and an empty library.
 fn reduce(directory: &Path) -> Result<()> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();

@@ -1,4 +1,4 @@
-//! `cargo xtask pause`: the pause program and its image, without building k3s.
+//! `cargo xtask pause`: builds the pause image without k3s.
 
 use super::arch_args::ArchList;
 use crate::atomic_dir::AtomicDir;
@@ -25,7 +25,7 @@ pub struct Args {
     /// A name of the image, NAME:TAG; may be repeated [default: the one that our k3s asks for]
     #[arg(long = "tag", value_name = "REF", value_parser = Reference::parse)]
     tags: Vec<Reference>,
-    /// Also the names that k3s releases ask for as they are published: cures an installed k3s
+    /// Also use the names of upstream's releases, which fixes an installed k3s
     #[arg(long)]
     for_installed_k3s: bool,
     /// Compress the image files with zstd
@@ -37,10 +37,10 @@ pub struct Args {
 enum Action {
     /// Push the image to a registry, with the credentials that docker and podman keep
     Push {
-        /// Where to: [HOST/]NAME:TAG
+        /// The destination: [HOST/]NAME:TAG
         #[arg(value_name = "REF", value_parser = Reference::parse)]
         reference: Reference,
-        /// Allow plain HTTP, and certificates that nobody vouches for
+        /// Allow plain HTTP and self-signed certificates
         #[arg(long)]
         insecure: bool,
         #[command(flatten)]
@@ -49,7 +49,7 @@ enum Action {
 }
 
 impl Args {
-    /// Makes the images, or pushes them.
+    /// Builds the images, or pushes them.
     pub fn run(&self, context: &Context) -> Result<()> {
         match &self.action {
             None => self.make(context),
@@ -71,7 +71,7 @@ impl Args {
                 directory.display()
             )
         })?;
-        tell(&directory, &rows, &names, &images, compression);
+        print(&directory, &rows, &names, &images, compression);
         if self.tags.is_empty() && !self.for_installed_k3s {
             println!("(a k3s that was not built here asks for another name: --for-installed-k3s)");
         }
@@ -107,7 +107,7 @@ fn images(context: &Context, targets: &[&'static Target]) -> Result<Vec<PauseIma
     targets.iter().map(image).collect()
 }
 
-/// A line of the table: file, size, what it is.
+/// A line of the table: file, size, description.
 type Row = (String, String, String);
 
 /// Writes all forms into a new directory that replaces the old one.
@@ -147,13 +147,13 @@ fn row(file: &Path, what: String) -> Result<Row> {
     Ok((name, format!("{} bytes", HumanCount(fs::metadata(file)?.len())), what))
 }
 
-/// As many digits as docker and crictl show of an image's ID.
+/// Returns the digits that docker and crictl show of an image's ID.
 fn short(blob: &Blob) -> String {
     format!("sha256:{}", &blob.digest.as_str()[..12])
 }
 
 /// Prints the files that were written, the names of the image, and the next commands.
-fn tell(
+fn print(
     directory: &Path,
     rows: &[Row],
     names: &[Reference],

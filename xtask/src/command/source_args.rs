@@ -1,4 +1,4 @@
-//! Which k3s is meant: the options that build, patch, images and rpm share.
+//! The options that select a k3s.
 
 use crate::context::Context;
 use crate::lockfile::{Adding, Lockfile};
@@ -12,17 +12,17 @@ use crate::vendoring;
 use anyhow::Result;
 use std::path::PathBuf;
 
-/// Which k3s
+/// Options that select a k3s
 #[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Which k3s")]
+#[command(next_help_heading = "Source")]
 pub struct SourceArgs {
     /// An upstream release: a tag (v1.33.0+k3s1), a line (v1.33), or stable, the highest version
     /// released, which upstream's own channel of that name may not have reached yet
     #[arg(long, value_name = "VERSION", conflicts_with_all = ["source", "sample", "vendored"])]
     pub k3s: Option<String>,
 
-    /// Any k3s tree: a local repository, whose last commit is built and which is
-    /// never written to, or a URL
+    /// Any k3s tree: a URL, or a local repository, whose last commit is built and which is never
+    /// written to
     #[arg(long, value_name = "PATH|URL", conflicts_with_all = ["sample", "vendored"])]
     pub source: Option<String>,
 
@@ -36,15 +36,15 @@ pub struct SourceArgs {
     #[arg(long = "as", value_name = "VERSION", requires = "source")]
     pub version: Option<Version>,
 
-    /// What a source package carries, unpacked: all of a build, without a network
+    /// An unpacked source package, which has all inputs of a build
     #[arg(long, value_name = "DIR", conflicts_with = "sample")]
     pub vendored: Option<PathBuf>,
 
-    /// The small k3s of our own that comes with this repository
+    /// The small sample k3s of this repository
     #[arg(long)]
     pub sample: bool,
 
-    /// In which of upstream's two layouts the sample is built
+    /// The layout of upstream's that the sample has
     #[arg(long, value_name = "LAYOUT", value_enum, default_value_t = Layout::Embed, requires = "sample")]
     pub sample_layout: Layout,
 
@@ -52,18 +52,18 @@ pub struct SourceArgs {
     #[arg(long, conflicts_with = "sample")]
     pub trust_scripts: bool,
 
-    /// Refuse what k3s.lock.json does not lock yet, instead of adding it
+    /// Refuse sources that k3s.lock.json does not lock, instead of adding them
     #[arg(long)]
     pub locked: bool,
 }
 
 impl SourceArgs {
-    /// Finds the commit that is meant, fetching it where the cache lacks it.
+    /// Resolves the source to a commit, which is fetched if it is not in the cache.
     pub fn find(&self, context: Context) -> Result<Selection> {
         self.find_adding(context, Adding::Allowed)
     }
 
-    /// The same, for a plan only: the lockfile stays as it is.
+    /// Does the same for a plan: the lockfile is not written.
     pub fn find_for_plan(&self, context: Context) -> Result<Selection> {
         self.find_adding(context, Adding::Planned)
     }

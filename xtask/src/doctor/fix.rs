@@ -109,7 +109,7 @@ mod tests {
             .collect()
     }
 
-    /// The line without `sudo`, which depends on who runs the test.
+    /// Returns the line without `sudo`, which depends on who runs the test.
     fn line_of(distribution: Distribution, diagnoses: &[Diagnosis], setting: Option<&str>) -> String {
         let settings: Vec<String> = setting.map(str::to_owned).into_iter().collect();
         let line = line(Some(distribution), diagnoses, &settings, Some(Purpose::Test)).unwrap_or_default();

@@ -55,7 +55,7 @@ const fn asked(names: &'static [&'static str], arguments: &'static [&'static str
     Search::Executable(ExecutableSearch { names, asked: arguments, oldest: &[] })
 }
 
-/// The package has one name in all distributions.
+/// Returns a package that has one name in all distributions.
 const fn everywhere(name: &'static str) -> Remedy {
     Packages([name; Distribution::ALL.len()])
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 pub struct FileName(String);
 
 impl FileName {
-    /// The name at the end of a URL.
+    /// Returns the name at the end of a URL.
     pub fn of_url(url: &str) -> Result<FileName> {
         let path = url.split(['?', '#']).next().unwrap_or(url);
         let name = path.rsplit('/').next().unwrap_or(path);

@@ -1,5 +1,5 @@
-//! What a pause image is made of: one layer, its configuration and its manifest, bit for bit the same
-//! whenever and wherever they are made.
+//! Content of a pause image: one layer, its configuration and its manifest, bit for bit the same whenever and wherever
+//! they are made.
 
 use crate::digest::Digest;
 use crate::elf;
@@ -10,10 +10,10 @@ use serde_json::{Map, Value, json};
 /// The operating system of every image (image-spec, config.md, `os`).
 const OS: &str = "linux";
 
-/// Time of creation where one has to be named: none that could differ from one build to the next.
+/// Time of creation, the same in all builds.
 const EPOCH: &str = "1970-01-01T00:00:00Z";
 
-/// Bytes that others name by their digest (image-spec, descriptor.md).
+/// Bytes that are referred to by their digest (image-spec, descriptor.md).
 #[derive(Clone, Debug)]
 pub struct Blob {
     pub media_type: &'static str,
@@ -41,25 +41,25 @@ impl Blob {
     }
 }
 
-/// The image of one architecture. Names are no part of it; each form in which it travels adds them.
+/// The image of one architecture. Names are not part of it; archives and layouts add them.
 #[derive(Clone, Debug)]
 pub struct PauseImage {
     pub target: &'static Target,
     pub version: String,
     pub binary: Vec<u8>,
     pub layer: Blob,
-    /// Its digest is what docker and crictl call the image's ID.
+    /// Its digest is the image's ID in docker and crictl.
     pub config: Blob,
     pub manifest: Blob,
 }
 
 impl PauseImage {
-    /// Wraps a pause program, given that it is a static one for the architecture.
+    /// Wraps a pause executable, which must be a static one for the architecture.
     ///
     /// `version` is the program's own, for the label that inspecting tools show.
     pub fn new(target: &'static Target, binary: Vec<u8>, version: &str) -> Result<PauseImage> {
-        // An image for one architecture with a program for another is the very defect that this project
-        // cures, and an interpreter would be missing in an image that holds one file.
+        // An image for one architecture with an executable for another is the very defect that this project fixes, and
+        // an interpreter would be missing in an image of one file.
         elf::check(binary.as_slice(), target.elf_machine)
             .with_context(|| format!("cannot make an image of the pause program for {}", target.go))?;
         let layer = Blob::new("application/vnd.oci.image.layer.v1.tar", layer(&binary)?);
@@ -76,7 +76,7 @@ impl PauseImage {
         Ok(PauseImage { target, version: version.to_owned(), binary, layer, config, manifest })
     }
 
-    /// The platform as an index names it (image-spec, image-index.md, `platform`).
+    /// Returns the platform as an index names it (image-spec, image-index.md, `platform`).
     ///
     /// arm64 goes without a variant, as in Kubernetes' own pause image: containerd holds `v8`, the only
     /// one, and none to be the same (containerd, platforms/database.go, `normalizeArch`).
@@ -85,7 +85,7 @@ impl PauseImage {
     }
 }
 
-/// What inspecting tools and registries show (image-spec, annotations.md, pre-defined keys).
+/// Returns the labels that inspecting tools and registries show (image-spec, annotations.md, pre-defined keys).
 pub fn labels(version: &str) -> Map<String, Value> {
     let pairs = [
         ("title", "pause"),
@@ -98,15 +98,15 @@ pub fn labels(version: &str) -> Map<String, Value> {
     named.map(|(key, value)| (format!("org.opencontainers.image.{key}"), json!(value))).collect()
 }
 
-/// The layer is not compressed: it is 2,560 bytes, and so it has one digest in every form, and no
-/// compressor's version takes part in it.
+/// Returns the layer. It is not compressed: it has 2,560 bytes, one digest in every form, and does not depend on a
+/// compressor's version.
 fn layer(binary: &[u8]) -> Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     append(&mut archive, "pause", 0o755, binary)?;
     archive.into_inner().context("ending the layer")
 }
 
-/// Appends a file of root's without a time of its own.
+/// Appends a file that belongs to root and has no time of its own.
 pub fn append(archive: &mut tar::Builder<Vec<u8>>, path: &str, mode: u32, bytes: &[u8]) -> Result<()> {
     let mut header = tar::Header::new_ustar();
     header.set_entry_type(tar::EntryType::Regular);
@@ -118,7 +118,7 @@ pub fn append(archive: &mut tar::Builder<Vec<u8>>, path: &str, mode: u32, bytes:
     archive.append_data(&mut header, path, bytes).with_context(|| format!("putting {path} into an archive"))
 }
 
-/// The configuration (image-spec, config.md). No environment: pause reads none.
+/// Returns the configuration (image-spec, config.md). No environment: pause reads none.
 fn config(target: &Target, version: &str, layer: &Blob) -> Value {
     json!({
         "created": EPOCH,
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
     use object::elf;
 
-    /// The smallest file that is an ELF program: a header and one program header of this type.
+    /// Returns the smallest file that is an ELF program: a header and one program header of this type.
     fn elf_program(machine: u16, segment: u32) -> Vec<u8> {
         let mut file = vec![0; 64 + 56];
         file[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn one_program_makes_one_layer_on_every_machine() {
+    fn layer_digest_is_reproducible() {
         let program = elf_program(elf::EM_RISCV, elf::PT_LOAD);
         let image = PauseImage::new(riscv64(), program, "1").unwrap();
         let digest = "735a3ac0b7577648f755f96a2b56248f9c2e4e05f8a4712e3bd128dcfa46de0f";
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_layer_holds_the_program_of_roots_and_nothing_else() {
+    fn layer_contains_only_the_executable() {
         let program = elf_program(elf::EM_RISCV, elf::PT_LOAD);
         let image = PauseImage::new(riscv64(), program.clone(), "1").unwrap();
         let mut archive = tar::Archive::new(&image.layer.bytes[..]);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_static_program_for_the_architecture_is_refused() {
+    fn rejects_foreign_and_dynamic_executables() {
         for (program, reason) in [
             (elf_program(elf::EM_X86_64, elf::PT_LOAD), "ELF machine 62, not 243"),
             (elf_program(elf::EM_RISCV, elf::PT_INTERP), "is not static"),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_without_a_value_are_left_out() {
+    fn omits_labels_without_value() {
         let labels = labels("");
         assert!(!labels.contains_key("org.opencontainers.image.version"));
         assert_eq!(labels["org.opencontainers.image.title"], "pause");

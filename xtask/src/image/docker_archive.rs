@@ -6,7 +6,7 @@ use crate::reference::Reference;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-/// How the archive is written. From `agent/images` k3s takes both forms (rancher/wharfie, pkg/tarfile,
+/// Compression of the archive. From `agent/images` k3s takes both forms (rancher/wharfie, pkg/tarfile,
 /// `SupportedExtensions`); `ctr images import` takes only the plain one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
@@ -14,11 +14,11 @@ pub enum Compression {
     Zstd,
 }
 
-/// zstd's level: the archive is made once and read often.
+/// zstd's level, a high one: the archive is written once and read often.
 const LEVEL: i32 = 19;
 
 impl Compression {
-    /// The end of the file's name, by which k3s tells the forms apart.
+    /// Returns the end of the file's name, by which k3s recognizes the form.
     pub fn suffix(self) -> &'static str {
         match self {
             Compression::None => ".tar",
@@ -27,7 +27,7 @@ impl Compression {
     }
 }
 
-/// One image under all of these names, each in the form containerd looks it up by.
+/// Returns an archive of one image under all of these names, each in the form by which containerd finds it.
 pub fn archive(image: &PauseImage, names: &[Reference], compression: Compression) -> Result<Vec<u8>> {
     let names: Vec<String> = names.iter().map(Reference::normalised).collect();
     let tar = plain(&image.config, &image.layer, &names)?;
@@ -37,7 +37,7 @@ pub fn archive(image: &PauseImage, names: &[Reference], compression: Compression
     }
 }
 
-/// An image of one layer under names that are in the form containerd looks them up by.
+/// Returns an archive of one image of one layer, under names in the form by which containerd finds them.
 pub fn plain(config: &Blob, layer: &Blob, names: &[String]) -> Result<Vec<u8>> {
     let config_name = format!("{}.json", config.digest);
     let layer_name = format!("{}/layer.tar", layer.digest);
@@ -49,7 +49,8 @@ pub fn plain(config: &Blob, layer: &Blob, names: &[String]) -> Result<Vec<u8>> {
     archive.into_inner().context("ending the docker-archive")
 }
 
-/// One worker makes the same bytes as any number of them, but not as none (zstd.h, `ZSTD_c_nbWorkers`).
+/// Compresses with one worker, which gives the same bytes as any number of them, but not as none (zstd.h,
+/// `ZSTD_c_nbWorkers`).
 fn zstd_compressed(tar: &[u8]) -> Result<Vec<u8>> {
     let compress = || {
         let mut encoder = zstd::Encoder::new(Vec::new(), LEVEL)?;

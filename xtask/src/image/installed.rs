@@ -1,10 +1,9 @@
-//! The pause images that k3s releases ask for as upstream publishes them: under these names our image is
-//! found by a k3s that is already installed.
+//! Pause images that upstream's k3s releases use by default. Under these names an installed k3s finds our image.
 
 use crate::reference::Reference;
 use anyhow::{Context as _, Result};
 
-/// A reference in upstream's sources, and since when it stands there.
+/// A reference in upstream's sources, with its first commit.
 struct Asked {
     reference: &'static str,
     /// The commit on k3s' master that brought it (`pkg/cli/cmds`, `scripts/airgap/image-list.txt`), its date
@@ -18,7 +17,7 @@ const ASKED: [Asked; 2] = [
     Asked { reference: "rancher/mirrored-pause:3.10.2", since: "a3961a389, 2026-07-10, v1.36.2" },
 ];
 
-/// What unpatched k3s releases ask for, oldest first.
+/// Returns the references that unpatched k3s releases use, oldest first.
 pub fn names() -> Result<Vec<Reference>> {
     let parse = |asked: &Asked| {
         Reference::parse(asked.reference).with_context(|| format!("what k3s asks for since {}", asked.since))

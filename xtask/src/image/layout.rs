@@ -1,4 +1,4 @@
-//! The OCI image layout: a directory with a multi-architecture index, which is what registries are sent
+//! The OCI image layout: a directory with a multi-architecture index, which is pushed to registries
 //! (image-spec, image-layout.md and image-index.md).
 
 use crate::image::content::{Blob, PauseImage, labels};
@@ -11,7 +11,7 @@ use std::path::Path;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// The index of these images, one for each architecture: what a registry keeps under the tag.
+/// Returns the index of these images, one for each architecture, which a registry stores under the tag.
 pub fn index(images: &[PauseImage]) -> Blob {
     let entry = |image: &PauseImage| {
         let mut descriptor = image.manifest.descriptor();
@@ -48,9 +48,9 @@ pub fn write(images: &[PauseImage], names: &[Reference], directory: &Path) -> Re
 
 /// `index.json`: every name leads to the same index.
 ///
-/// As docker and BuildKit write it, `ref.name` holds the tag alone, by which skopeo and umoci ask, and the
-/// full name stands under containerd's own key. A tag that is taken already would be ambiguous, so the later
-/// name stands in full there too.
+/// As docker and BuildKit write it, `ref.name` is the tag alone, which skopeo and umoci look for, and the full name is
+/// under containerd's own key. A tag that is taken already would be ambiguous, so `ref.name` of the later one is the
+/// full name.
 fn entry_points(index: &Blob, names: &[Reference]) -> Value {
     let mut tags = BTreeSet::new();
     let mut manifests = Vec::new();

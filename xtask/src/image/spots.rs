@@ -1,9 +1,8 @@
-//! Image references in texts: found wherever one stands as a whole, and replaced in the form it has
-//! there.
+//! Image references in texts: found where one is written as a whole, and replaced in the form it has there.
 //!
 //! k3s writes its references in four forms: a quoted string (Go, and YAML since v1.30), a plain YAML
 //! value (before), a line of `image-list.txt`, and the pair `repository:` / `tag:` of a chart's values.
-//! In manifests `%{SYSTEM_DEFAULT_REGISTRY}%` stands before the reference, in the list `docker.io/`.
+//! In manifests `%{SYSTEM_DEFAULT_REGISTRY}%` precedes the reference, in the list `docker.io/`.
 
 use crate::reference::Reference;
 use std::ops::Range;
@@ -18,7 +17,7 @@ const DOCKER_HUB: &str = "docker.io/";
 pub enum Form {
     /// Between two quotation marks of the same kind.
     Quoted,
-    /// A YAML value without quotation marks, or a line for itself.
+    /// A YAML value without quotation marks, or a whole line.
     Plain,
     /// `repository:` and, on the next line at the same depth, `tag:`.
     Split,
@@ -29,30 +28,30 @@ pub enum Form {
 pub struct Spot<'t> {
     /// The line, counted from 1.
     pub line: usize,
-    /// What stands before the value on its line, without white space and quotation marks: `image:`.
+    /// Text before the value on its line, without white space and quotation marks: `image:`.
     pub key: &'t str,
     pub form: Form,
     /// The name without `docker.io/` and tag.
     pub repository: &'t str,
     pub tag: &'t str,
-    /// What a replacement takes the place of: the reference, or the repository and the tag.
+    /// The range that is replaced: the reference, or the repository.
     name: Range<usize>,
     separate_tag: Option<Range<usize>>,
-    /// Whether the name says `docker.io/`.
+    /// Set if the name begins with `docker.io/`.
     hub: bool,
 }
 
 impl Spot<'_> {
-    /// The reference without `docker.io/`.
+    /// Returns the reference without `docker.io/`.
     pub fn reference(&self) -> String {
         format!("{}:{}", self.repository, self.tag)
     }
 }
 
-/// Every image reference of a text, in the order of the text.
+/// Returns every image reference of a text, in the order of the text.
 ///
-/// A text is searched without knowing its language, so that whatever looks like `name:tag` and fills
-/// one of the forms is found: ask for a repository or a key to tell references from other words.
+/// A text is searched without knowing its language, so that anything that looks like `name:tag` in one of the forms is
+/// found. The caller selects by repository or key.
 pub fn spots(text: &str) -> Vec<Spot<'_>> {
     let mut found = Vec::new();
     let lines: Vec<Line> = lines(text).collect();
@@ -61,7 +60,7 @@ pub fn spots(text: &str) -> Vec<Spot<'_>> {
         let values = quoted.chain(line.plain.clone().map(|value| (Form::Plain, value)));
         found.extend(values.filter_map(|(form, value)| {
             let name = behind_registry(text, value);
-            // A digest belongs to the tag it stands behind, and goes with it.
+            // A digest belongs to the tag before it, and is replaced with it.
             let tagged = text[name.clone()].split("@sha256:").next()?;
             let (repository, tag) = tagged.rsplit_once(':').filter(|_| is_reference(tagged))?;
             let (repository, hub) = without_hub(repository);
@@ -73,7 +72,7 @@ pub fn spots(text: &str) -> Vec<Spot<'_>> {
     found
 }
 
-/// The reference that `repository:` and `tag:` make together.
+/// Returns the reference that `repository:` and `tag:` make together.
 fn split_spot<'t>(text: &'t str, number: usize, line: &Line<'t>, next: &Line<'t>) -> Option<Spot<'t>> {
     if line.key != "repository:" || next.key != "tag:" || next.depth != line.depth {
         return None;
@@ -94,9 +93,9 @@ fn split_spot<'t>(text: &'t str, number: usize, line: &Line<'t>, next: &Line<'t>
     is_reference(&spot.reference()).then_some(spot)
 }
 
-/// Puts another reference in the place of the given ones.
+/// Replaces the given references by another one.
 ///
-/// `docker.io/` stays where it stood, unless the new reference names a registry itself.
+/// `docker.io/` is kept, unless the new reference names a registry itself.
 pub fn replace(text: &str, spots: &[Spot<'_>], reference: &Reference) -> String {
     let mut replaced = String::with_capacity(text.len());
     let mut copied = 0;
@@ -122,7 +121,7 @@ pub fn replace(text: &str, spots: &[Spot<'_>], reference: &Reference) -> String 
     replaced
 }
 
-/// Whether this can be a repository: a name without tag and digest.
+/// Returns true if this can be a repository: a name without tag and digest.
 pub fn is_repository(text: &str) -> bool {
     !text.contains('@') && Reference::parse(&format!("{text}:tag")).is_ok()
 }
@@ -131,7 +130,7 @@ fn is_reference(text: &str) -> bool {
     text.contains(':') && !text.contains(char::is_whitespace) && Reference::parse(text).is_ok()
 }
 
-/// A value without the placeholder that stands for a registry.
+/// Returns a value without the placeholder that stands for a registry.
 fn behind_registry(text: &str, value: Range<usize>) -> Range<usize> {
     let whole = &text[value.clone()];
     value.end - whole.strip_prefix(SYSTEM_DEFAULT_REGISTRY).unwrap_or(whole).len()..value.end
@@ -151,7 +150,7 @@ struct Line<'t> {
 }
 
 impl Line<'_> {
-    /// The value, with quotation marks or without.
+    /// Returns the value, with quotation marks or without.
     fn value(&self, text: &str) -> Option<Range<usize>> {
         self.plain.clone().or_else(|| quoted(text, self.whole.clone()).next())
     }
@@ -178,8 +177,8 @@ fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
     })
 }
 
-/// What stands between two equal quotation marks. Any mark may be the opening one, since a text is read
-/// without knowing its language; a value that is no reference is passed over by the caller.
+/// Returns the texts between two equal quotation marks. Any mark may be the opening one, since a text is read without
+/// knowing its language; the caller ignores values that are no reference.
 fn quoted(text: &str, line: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let marks = text[line.clone()].match_indices(['"', '\'', '`']);
     marks.filter_map(move |(at, mark)| {
@@ -193,7 +192,7 @@ fn quoted(text: &str, line: Range<usize>) -> impl Iterator<Item = Range<usize>> 
 mod tests {
     use super::*;
 
-    /// All references of one repository replaced, and how many there were.
+    /// Returns all references of one repository replaced, and how many there were.
     fn renamed(text: &str, repository: &str, reference: &str) -> (usize, String) {
         let all = spots(text);
         let ours: Vec<Spot> = all.into_iter().filter(|spot| spot.repository == repository).collect();
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_go_string_is_replaced_whatever_its_tag() {
+    fn replaces_go_string_with_any_tag() {
         for tag in ["3.6", "3.10.2", "v3_x-1"] {
             let text = format!("\tDefaultPauseImage  = \"rancher/mirrored-pause:{tag}\"\n");
             assert_eq!(pause(&text), (1, "\tDefaultPauseImage  = \"me/pause:v1\"\n".to_owned()));
@@ -216,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_yaml_value_is_replaced_with_quotation_marks_and_without() {
+    fn replaces_quoted_and_plain_yaml_values() {
         for quote in ["", "\"", "'"] {
             let line =
                 |name| format!("      - image: {quote}%{{SYSTEM_DEFAULT_REGISTRY}}%{name}{quote}  # why\n");
@@ -226,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_line_keeps_docker_hub_unless_the_new_name_has_a_registry() {
+    fn keeps_docker_hub_unless_registry_is_given() {
         let list = "docker.io/rancher/klipper-lb:v1\ndocker.io/rancher/mirrored-pause:3.6\n";
         let head = "docker.io/rancher/klipper-lb:v1\n";
         for (given, expected) in [
@@ -240,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn repository_and_tag_on_two_lines_are_one_reference() {
+    fn joins_repository_and_tag_lines() {
         for quote in ["", "\""] {
             let text = |name: &str, tag: &str| {
                 format!(
@@ -259,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_whole_reference_is_one() {
+    fn ignores_partial_references() {
         for other in [
             "\"my-rancher/mirrored-pause:3.6\"",
             "\"rancher/mirrored-pause-extra:3.6\"",
@@ -276,13 +275,13 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_goes_with_its_tag() {
+    fn digest_is_replaced_with_tag() {
         let text = format!("image: rancher/mirrored-pause:3.6@sha256:{}\n", "0".repeat(64));
         assert_eq!(pause(&text), (1, "image: me/pause:v1\n".to_owned()));
     }
 
     #[test]
-    fn a_spot_knows_its_line_its_key_and_its_form() {
+    fn finds_line_key_and_form() {
         let text = "a:\n  image: \"x/y:1\"\n  repository: x/z\n  tag: 2\nq/r:3\n";
         let found: Vec<_> = spots(text).iter().map(|s| (s.line, s.key, s.form, s.reference())).collect();
         let expected = [
@@ -294,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repository_has_neither_tag_nor_digest_nor_spaces() {
+    fn repository_has_no_tag_digest_or_space() {
         assert!(is_repository("rancher/mirrored-pause") && is_repository("r.example:5000/a/b"));
         for bad in ["", "a:1", "a@sha256:0", "a b", "/a", "a/", "A/b"] {
             assert!(!is_repository(bad), "{bad:?}");

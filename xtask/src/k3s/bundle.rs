@@ -265,7 +265,7 @@ mod tests {
         Bundle { sums: intact().sums + &format!("{sum}  cni\n"), ..intact() }
             .is_refused("names cni, which is not there");
         Bundle { sums: String::new(), ..intact() }.is_refused(".sha256sums is empty");
-        Bundle { sums: "abc  runc\n".to_owned(), ..intact() }.is_refused("not a SHA-256 sum");
+        Bundle { sums: "abc  runc\n".to_owned(), ..intact() }.is_refused("not a SHA-256 checksum");
         Bundle { links: "kubectl cni\n".to_owned(), ..intact() }
             .is_refused("kubectl is \"runc\", not \"cni\"");
         Bundle { links: intact().links + "ctr runc\n", ..intact() }

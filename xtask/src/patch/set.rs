@@ -259,7 +259,7 @@ mod tests {
     const DIFF: &str =
         "diff --git a/main.go b/main.go\n--- a/main.go\n+++ b/main.go\n@@ -1 +1 @@\n-hi\n+ho\n";
 
-    /// A repository whose `patches/` holds these files, and beside it a directory `user`.
+    /// Returns a repository whose `patches/` holds these files, and beside it a directory `user`.
     fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         for (name, text) in

@@ -1,12 +1,11 @@
-//! The environment of a child process: composed from what is the user's to set, never inherited as a whole.
+//! The environment of a child process: composed from selected variables of the user, never inherited as a whole.
 
 use nix::unistd::{AccessFlags, Uid, User, access};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-/// Variables that are the user's to set, for every program: where things are, how the network is reached and whom
-/// to trust there.
+/// Variables of the user that every command gets: directories, network access and trust.
 const OF_USER: &[&str] = &[
     "PATH",
     "HOME",
@@ -35,16 +34,16 @@ const OF_USER: &[&str] = &[
     "GNUPGHOME",
 ];
 
-/// Variables and their values, and which of them are settings of a tool's that the user has made.
+/// Variables and their values.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Environment {
     pub variables: BTreeMap<OsString, OsString>,
-    /// Names only: a value may be a password.
+    /// Names of the user's own settings of a tool; a value may be a password.
     inherited: BTreeSet<String>,
 }
 
 impl Environment {
-    /// Composes what every program gets.
+    /// Composes the environment that every command gets.
     pub fn compose() -> Environment {
         let of_user = OF_USER.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
         let mut variables: BTreeMap<OsString, OsString> = of_user.collect();
@@ -52,12 +51,12 @@ impl Environment {
         variables.extend(home().map(|home| ("HOME".into(), home.into())));
         variables.insert("LC_ALL".into(), "C.UTF-8".into());
         variables.insert("TZ".into(), "UTC".into());
-        // This run's own, which is removed also after it was killed.
+        // This run's own directory, which is removed even if the run is killed.
         variables.insert("TMPDIR".into(), tempfile::env::temp_dir().into());
         Environment { variables, inherited: BTreeSet::new() }
     }
 
-    /// Removes what the user has set.
+    /// Removes the user's variables.
     pub fn leave_out_user(&mut self) {
         self.variables.retain(|name, _| !OF_USER.iter().any(|user| name == user));
     }
@@ -68,13 +67,13 @@ impl Environment {
             let shown = name.to_string_lossy().into_owned();
             if shown.starts_with(prefix) && !except.contains(&&*shown) {
                 self.variables.insert(name, value);
-                // With no prefix it is all that there is, which is no particular suspect.
+                // Without a prefix these are all variables, none of them a particular suspect.
                 self.inherited.extend((!prefix.is_empty()).then_some(shown));
             }
         }
     }
 
-    /// Names what the user has set that may be in the way of a program that has failed: one line each.
+    /// Describes the user's settings that may have made a command fail, one line each.
     pub fn suspects(&self) -> Vec<String> {
         let home = self.variables.get(OsStr::new("HOME")).map(Path::new);
         let home = home.and_then(|home| {

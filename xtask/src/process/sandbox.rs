@@ -50,7 +50,7 @@ pub fn available() -> Result<()> {
 /// Confines this process as `arguments[0]` describes (a [`Sandbox`] in JSON) and becomes the command that
 /// follows.
 pub fn enter(arguments: &[OsString]) -> Result<ExitCode> {
-    let [sandbox, command, rest @ ..] = arguments else { bail!("a sandbox is entered by xtask only") };
+    let [sandbox, command, rest @ ..] = arguments else { bail!("{SANDBOX} is an internal command") };
     let sandbox: Sandbox = serde_json::from_str(&sandbox.to_string_lossy()).context("reading a sandbox")?;
     sandbox.confine().context("entering the sandbox")?;
     Err(Command::new(command).args(rest).exec())
@@ -58,7 +58,7 @@ pub fn enter(arguments: &[OsString]) -> Result<ExitCode> {
 }
 
 impl Sandbox {
-    /// The form in which [`enter`] reads it.
+    /// Returns the form in which [`enter`] reads it.
     pub(super) fn to_argument(&self) -> Result<String> {
         serde_json::to_string(self).context("a path that a sandbox cannot name")
     }
@@ -105,7 +105,7 @@ fn ruleset() -> Result<RulesetCreated> {
     newer.create().context("making Landlock's rules")
 }
 
-/// A filter under which these system calls fail with EPERM.
+/// Returns a filter under which these system calls fail with EPERM.
 fn denied_calls() -> Result<BpfProgram> {
     let arch = TargetArch::try_from(std::env::consts::ARCH)
         .map_err(|_| anyhow!("no seccomp filter is known for {}", std::env::consts::ARCH))?;
@@ -119,7 +119,7 @@ fn denied_calls() -> Result<BpfProgram> {
 /// System calls that Landlock does not cover, or not on every kernel that has it.
 #[rustfmt::skip]
 const DENIED: &[libc::c_long] = &[
-    // The network, and the sockets of other programs (docker's, the session's).
+    // The network, and the sockets of other processes (docker's, the session's).
     libc::SYS_socket, libc::SYS_socketpair, libc::SYS_io_uring_setup,
     // Other processes, and leaving the process group that ends with us.
     libc::SYS_kill, libc::SYS_tkill, libc::SYS_tgkill, libc::SYS_rt_sigqueueinfo, libc::SYS_rt_tgsigqueueinfo,
@@ -151,13 +151,13 @@ const DENIED_BY_OLD_NAMES: &[libc::c_long] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const DENIED_BY_OLD_NAMES: &[libc::c_long] = &[];
 
-fn limit(resource: Resource, wanted: u64) -> Result<()> {
+fn limit(resource: Resource, value: u64) -> Result<()> {
     let (_, most) = getrlimit(resource)?;
-    let limit = wanted.min(most);
+    let limit = value.min(most);
     setrlimit(resource, limit, limit).with_context(|| format!("setting {resource:?}"))
 }
 
-/// The number of processes and threads of this machine (proc_loadavg(5), the fourth field).
+/// Returns the number of processes and threads of this machine (proc_loadavg(5), the fourth field).
 fn running_processes() -> Result<u64> {
     let text = fs_err::read_to_string("/proc/loadavg")?;
     let running = text.split(['/', ' ']).nth(4).and_then(|number| number.parse().ok());

@@ -53,7 +53,7 @@ impl<'a> Apt<'a> {
         Ok(apt)
     }
 
-    /// The original source archive of a package and the files beside it, in a directory.
+    /// Returns the original source archive of a package and the files beside it, in a directory.
     pub fn source(&self, package: &str) -> Result<PathBuf> {
         let directory = self.directory.join("sources").join(package);
         fs::create_dir_all(&directory)?;
@@ -139,7 +139,7 @@ pub fn lend(context: &Context, name: &str, architectures: &[&str], packages: &[&
     })
 }
 
-/// The command line of a program in such a directory: it is started by its own loader, with its own
+/// Returns the command line of a program in such a directory: it is started by its own loader, with its own
 /// libraries, so that it runs on an older host.
 pub fn command(directory: &Path, program: &str) -> Result<Vec<PathBuf>> {
     // Libraries of other architectures, with their own loaders, may be beside the host's.
@@ -177,7 +177,7 @@ pub fn unpack(context: &Context, packages: &[PathBuf], into: &Path) -> Result<()
     })
 }
 
-/// The URLs of Debian's main archive among `origin site` lines.
+/// Returns the URLs of Debian's main archive among `origin site` lines.
 fn debian_sites(targets: &str) -> BTreeSet<String> {
     let debian = |line: &&str| line.starts_with("Debian ") || line.starts_with(' ');
     let sites = targets.lines().filter(debian).filter_map(|line| line.split_whitespace().last());

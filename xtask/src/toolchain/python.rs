@@ -18,7 +18,7 @@ pub struct Python {
 }
 
 impl Python {
-    /// The host's, which may come without pip or not at all, else that of the pinned Debian release,
+    /// Returns the host's, which may come without pip or not at all, else that of the pinned Debian release,
     /// unpacked into the cache.
     pub fn with_pip(context: &Context) -> Result<Python> {
         if let Some(python) = process::find("python3") {

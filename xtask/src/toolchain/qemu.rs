@@ -5,13 +5,13 @@ use crate::target::Target;
 use anyhow::{Context as _, Result};
 use std::path::PathBuf;
 
-/// The emulator of a target's programs: the static one, else the one that needs the distribution's libraries.
+/// Returns the emulator of a target's programs: the static one, else the one that needs the distribution's libraries.
 pub fn find(target: &Target) -> Option<PathBuf> {
     let names = [format!("qemu-{}-static", target.qemu), format!("qemu-{}", target.qemu)];
     names.iter().find_map(|name| process::find(name))
 }
 
-/// The same, or the line that installs it.
+/// Returns the same, or the line that installs it.
 pub fn require(target: &Target) -> Result<PathBuf> {
     find(target).with_context(|| {
         format!("qemu-{}-static is not here\n  cargo xtask doctor --fix --for bench", target.qemu)

@@ -22,7 +22,7 @@ pub struct Rust {
 }
 
 impl Rust {
-    /// The host's rustc if it has `core` for the target, or can have it from rustup; else Debian's.
+    /// Returns the host's rustc if it has `core` for the target, or can have it from rustup; else Debian's.
     pub fn for_target(context: &Context, target: &Target) -> Result<Rust> {
         let Some(rustc) = process::find("rustc") else {
             return Rust::of_debian(context, target).context("there is no rustc here");

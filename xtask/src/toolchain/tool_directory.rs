@@ -59,7 +59,7 @@ impl ToolDirectory<'_> {
         Ok(directory.join(FILES))
     }
 
-    /// The directory that holds the files and their seal.
+    /// Returns the directory that holds the files and their seal.
     pub fn path(&self, context: &Context) -> PathBuf {
         context.tools().join(format!("{}-{}", self.name, self.version))
     }
@@ -113,7 +113,7 @@ pub fn seal(directory: &Path) -> Result<()> {
     Ok(fs::write(directory.join(SEAL), text)?)
 }
 
-/// The first difference between a tool's files and their seal.
+/// Returns the first difference between a tool's files and their seal.
 fn difference(directory: &Path, trust: &Trust) -> Result<Option<String>> {
     let files = directory.join(FILES);
     for path in [directory, &files, &directory.join(SEAL)] {
@@ -180,7 +180,7 @@ mod tests {
     }
 
     impl Cache {
-        /// A cache that holds one tool: an executable, a data file and a link.
+        /// Returns a cache that holds one tool: an executable, a data file and a link.
         fn new() -> Cache {
             let scratch = tempfile::tempdir().unwrap();
             let context = Context::new(None, Network::Allowed).unwrap();

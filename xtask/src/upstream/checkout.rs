@@ -53,7 +53,7 @@ fn write_tree(repository: &git2::Repository, tree: &git2::Tree<'_>, directory: &
     Ok(())
 }
 
-/// One name in a tree, which leads to no other directory and to no repository inside the checkout.
+/// Returns one name in a tree, which leads to no other directory and to no repository inside the checkout.
 fn file_name(bytes: &[u8]) -> Result<&OsStr> {
     let refused: [&[u8]; 3] = [b"", b".", b".."];
     let name = OsStr::from_bytes(bytes);
@@ -64,7 +64,7 @@ fn file_name(bytes: &[u8]) -> Result<&OsStr> {
     Ok(name)
 }
 
-/// The text of one file of a commit, if it is there.
+/// Returns the text of one file of a commit, if it is there.
 pub fn read(commit: &Commit, path: &str) -> Result<Option<String>> {
     let repository = repository::open(&commit.repository)?;
     let tree = repository.find_commit(commit.id.parse()?)?.tree()?;
@@ -73,7 +73,7 @@ pub fn read(commit: &Commit, path: &str) -> Result<Option<String>> {
     Ok(Some(String::from_utf8_lossy(blob.content()).into_owned()))
 }
 
-/// A commit as git keeps it: its tree, parents, author and message.
+/// Returns a commit as git keeps it: its tree, parents, author and message.
 pub fn raw(commit: &Commit) -> Result<Vec<u8>> {
     Ok(repository::open(&commit.repository)?.odb()?.read(commit.id.parse()?)?.data().to_vec())
 }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    /// A commit of these entries: name, mode and content.
+    /// Returns a commit of these entries: name, mode and content.
     fn commit(directory: &Path, entries: &[(&str, i32, &str)]) -> Commit {
         let repository = git2::Repository::init_bare(directory).unwrap();
         let mut tree = Vec::new();

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 /// The beginning of the scratch names.
 const FETCHING: &str = "fetching-";
 
-/// The commit of a tag, as locked, fetching it where the cache does not have it.
+/// Returns the commit of a tag, as locked, fetching it where the cache does not have it.
 pub fn tag(context: &Context, lock: &Lockfile, git: &GitSettings, url: &str, tag: &str) -> Result<Commit> {
     let cached = Cached::of(context, git, url);
     if let Some(id) = lock.commit(url, tag)
@@ -41,7 +41,7 @@ pub fn tag(context: &Context, lock: &Lockfile, git: &GitSettings, url: &str, tag
     Ok(commit)
 }
 
-/// The commit that a branch, tag or commit id means at a URL. Nothing is locked.
+/// Returns the commit that a branch, tag or commit id means at a URL. Nothing is locked.
 pub fn reference(context: &Context, git: &GitSettings, url: &str, name: &str) -> Result<Commit> {
     let cached = Cached::of(context, git, url);
     if is_hexadecimal(name) && name.len() == 40 {
@@ -67,12 +67,12 @@ pub fn reference(context: &Context, git: &GitSettings, url: &str, name: &str) ->
     bail!("{} has no branch or tag {name}{remedy}", without_credentials(url))
 }
 
-/// The directory of a commit's repository.
+/// Returns the directory of a commit's repository.
 pub fn place(git: &GitSettings, url: &str, commit: &str) -> PathBuf {
     directory(git, url).join(format!("{commit}.git"))
 }
 
-/// The directory of a URL.
+/// Returns the directory of a URL.
 fn directory(git: &GitSettings, url: &str) -> PathBuf {
     let shown = without_credentials(url);
     let name = super::recipe::file_name(shown.trim_end_matches('/').trim_end_matches(".git"));
@@ -96,7 +96,7 @@ impl<'a> Cached<'a> {
         Cached { context, git, url, directory: directory(git, url) }
     }
 
-    /// A commit that is in the cache. One that cannot be read, as after a power cut, is not.
+    /// Returns a commit that is in the cache. One that cannot be read, as after a power cut, is not.
     fn commit(&self, id: &str) -> Result<Option<Commit>> {
         let repository = place(self.git, self.url, id);
         if !repository.exists() {
@@ -111,7 +111,7 @@ impl<'a> Cached<'a> {
         }
     }
 
-    /// The commit of a complete id, which is the same whenever it is asked for.
+    /// Returns the commit of a complete id, which is the same whenever it is asked for.
     fn by_id(&self, id: &str) -> Result<Commit> {
         match self.commit(id)? {
             Some(commit) => Ok(commit),
@@ -126,7 +126,7 @@ impl<'a> Cached<'a> {
         }
     }
 
-    /// The commit that a name means at the server or, where that may not be asked, meant when it last was.
+    /// Returns the commit that a name means at the server or, where that may not be asked, meant when it last was.
     fn named(&self, name: &str) -> Result<Option<Commit>> {
         if !self.git.may_transfer(self.context) {
             return self.remembered(name);
@@ -187,7 +187,7 @@ impl<'a> Cached<'a> {
         Ok(())
     }
 
-    /// The one commit in the cache whose id begins so.
+    /// Returns the one commit in the cache whose id begins so.
     fn abbreviated(&self, beginning: &str) -> Result<Option<Commit>> {
         let Ok(entries) = fs::read_dir(&self.directory) else { return Ok(None) };
         let mut found = Vec::new();
@@ -202,7 +202,7 @@ impl<'a> Cached<'a> {
         }
     }
 
-    /// The file that keeps which commit a name last meant.
+    /// Returns the file that keeps which commit a name last meant.
     fn memory(&self, name: &str) -> PathBuf {
         self.directory.join("names").join(Digest::of(name).short())
     }
@@ -238,7 +238,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// The tags most like the one that is not there: those of the same minor version, newest first.
+/// Returns the tags most like the one that is not there: those of the same minor version, newest first.
 fn nearest(tags: Vec<String>, wanted: &str) -> Vec<String> {
     let shared = |tag: &String| tag.bytes().zip(wanted.bytes()).take_while(|(a, b)| a == b).count();
     let mut tags = tags;

@@ -61,7 +61,7 @@ impl fmt::Display for DefaultImage {
     }
 }
 
-/// The default images of a tree, sorted by reference.
+/// Returns the default images of a tree, sorted by reference.
 ///
 /// # Errors
 /// If the directory is no k3s tree (it has no list of images) or one of its files cannot be read.
@@ -85,7 +85,7 @@ pub fn of_tree(tree: &Path) -> Result<Vec<DefaultImage>> {
     Ok(of_files(&files))
 }
 
-/// The default images that these files (path below the tree, and text) list and set.
+/// Returns the default images that these files (path below the tree, and text) list and set.
 pub fn of_files(files: &BTreeMap<String, String>) -> Vec<DefaultImage> {
     let list = files.get(LIST).map_or("", String::as_str);
     let listed: Vec<String> = spots(list).iter().map(Spot::reference).collect();
@@ -98,7 +98,7 @@ pub fn of_files(files: &BTreeMap<String, String>) -> Vec<DefaultImage> {
     places.into_iter().map(image).collect()
 }
 
-/// Every setting: the reference, and where it is set.
+/// Returns every setting: the reference, and where it is set.
 fn settings(files: &BTreeMap<String, String>, listed: &[String]) -> Vec<(String, Place)> {
     let mut found = Vec::new();
     for (file, text) in files.iter().filter(|(file, _)| file.starts_with(MANIFESTS)) {
@@ -122,7 +122,7 @@ fn set(file: &str, spot: &Spot<'_>, by: &str) -> (String, Place) {
     (spot.reference(), Place { file: file.to_owned(), line: spot.line, by: by.to_owned() })
 }
 
-/// The default of the flag `--pause-image`, where it is in the flag and not in a constant.
+/// Returns the default of the flag `--pause-image`, where it is in the flag and not in a constant.
 fn pause_flag(agent: &str) -> Option<(String, Place)> {
     let flag = agent.lines().position(|line| line.contains("PauseImageFlag") && line.contains('='))?;
     let value = |line: &&str| line.trim_start().starts_with("Value:");
@@ -131,7 +131,7 @@ fn pause_flag(agent: &str) -> Option<(String, Place)> {
     Some(set(PAUSE[1], &spot, "the default of --pause-image"))
 }
 
-/// The image of Helm jobs as `scripts/build` hands it to the linker: `…:${VERSION_HELM_JOB}`.
+/// Returns the image of Helm jobs as `scripts/build` hands it to the linker: `…:${VERSION_HELM_JOB}`.
 fn helm_job(versions: &str, build: &str) -> Option<(String, Place)> {
     let (line, value) = versions.lines().enumerate().find_map(|(index, line)| {
         let value = line.trim_start().strip_prefix("VERSION_HELM_JOB=")?;
@@ -143,7 +143,7 @@ fn helm_job(versions: &str, build: &str) -> Option<(String, Place)> {
     Some((image, Place { file: VERSIONS.to_owned(), line, by }))
 }
 
-/// The image of Helm jobs where only a Go module knows it: the list names the tag that upstream means.
+/// Returns the image of Helm jobs where only a Go module knows it: the list names the tag that upstream means.
 fn helm_module(go_mod: &str, listed: &[String]) -> Option<(String, Place)> {
     let module = GoMod::parse(go_mod).ok()?.resolve(HELM_CONTROLLER)?;
     let line = go_mod.lines().position(|line| line.contains(HELM_CONTROLLER))? + 1;
@@ -162,7 +162,7 @@ mod tests {
         files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
     }
 
-    /// Each image on a line: its reference, whether it is listed, and its places.
+    /// Returns each image on a line: its reference, whether it is listed, and its places.
     fn told(files: &[(&str, &str)]) -> Vec<String> {
         let line = |image: DefaultImage| {
             let places: Vec<String> = image.set.iter().map(|p| format!("{}:{}", p.file, p.line)).collect();

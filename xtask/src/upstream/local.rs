@@ -95,7 +95,7 @@ fn is_partial(repository: &git2::Repository) -> Result<bool> {
     Ok(entries.next().is_some())
 }
 
-/// The files whose state is not that of the commit, but for ignored ones, as `git status --short` marks them.
+/// Returns the files whose state is not that of the commit, but for ignored ones, as `git status --short` marks them.
 /// Neither the index nor anything else is written.
 fn uncommitted(repository: &git2::Repository) -> Result<Vec<String>> {
     if repository.is_bare() {

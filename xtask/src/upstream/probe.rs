@@ -105,7 +105,7 @@ fn embed_method(tree: &Path) -> Result<EmbedMethod> {
 /// The files of Kubernetes' module that [`golang`] reads, the first that is there.
 pub const GO_VERSION_FILES: [&str; 2] = [".go-version", "build/dependencies.yaml"];
 
-/// The Go release that Kubernetes names for itself, in a checkout or in the module cache.
+/// Returns the Go release that Kubernetes names for itself, in a checkout or in the module cache.
 fn golang(kubernetes: &Path) -> Result<String> {
     let [file, list] = GO_VERSION_FILES;
     if let Ok(text) = fs::read_to_string(kubernetes.join(file)) {
@@ -116,7 +116,7 @@ fn golang(kubernetes: &Path) -> Result<String> {
     golang_dependency(&text).ok_or_else(|| anyhow!("{} has no \"golang: upstream version\"", path.display()))
 }
 
-/// The version of the entry `golang: upstream version` in Kubernetes' build/dependencies.yaml.
+/// Returns the version of the entry `golang: upstream version` in Kubernetes' build/dependencies.yaml.
 fn golang_dependency(yaml: &str) -> Option<String> {
     let entry = yaml.split("- name: ").find(|entry| {
         entry.lines().next().is_some_and(|line| line.trim().trim_matches('"') == "golang: upstream version")
@@ -135,7 +135,7 @@ fn max_binary_mib(tree: &Path) -> Result<Option<u64>> {
     Ok(text.lines().find_map(|line| line.trim().strip_prefix("MAX_BINARY_MB=")?.parse().ok()))
 }
 
-/// A time in the form of RFC 3339, UTC.
+/// Returns a time in the form of RFC 3339, UTC.
 ///
 /// The days-to-date step is Howard Hinnant's `civil_from_days` (howardhinnant.github.io/date_algorithms.html).
 pub fn rfc3339(seconds: i64) -> String {

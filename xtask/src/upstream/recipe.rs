@@ -62,19 +62,19 @@ const CLONES: [&str; 4] = [
 ];
 
 impl Recipe {
-    /// The build whose output's path ends in this one. For amd64 upstream calls two programs `k3s`: the
+    /// Returns the build whose output's path ends in this one. For amd64 upstream calls two programs `k3s`: the
     /// server is `bin/k3s`, the finished binary `dist/artifacts/k3s`.
     pub fn build(&self, output: &str) -> Result<&GoBuild> {
         let meant = |build: &&GoBuild| Path::new(&build.output).ends_with(output);
         self.builds.iter().find(meant).ok_or_else(|| anyhow!("upstream's scripts build no {output}"))
     }
 
-    /// The repository whose URL ends in `/<name>` or `/<name>.git`.
+    /// Returns the repository whose URL ends in `/<name>` or `/<name>.git`.
     pub fn clone(&self, name: &str) -> Option<&Clone> {
         self.clones.iter().find(|clone| clone.url.trim_end_matches(".git").rsplit('/').next() == Some(name))
     }
 
-    /// The download whose file name begins like this.
+    /// Returns the download whose file name begins like this.
     pub fn fetch(&self, prefix: &str) -> impl Iterator<Item = &str> {
         self.fetches.iter().map(String::as_str).filter(move |url| file_name(url).starts_with(prefix))
     }
@@ -144,7 +144,7 @@ fn only(environment: &[(&str, &str)], known: &[&str]) -> Result<()> {
     }
 }
 
-/// The last part of a URL.
+/// Returns the last part of a URL.
 pub fn file_name(url: &str) -> &str {
     url.rsplit('/').next().unwrap_or(url)
 }
@@ -197,7 +197,7 @@ fn go_build(words: &[&str], environment: &[(&str, &str)]) -> Result<GoBuild> {
     Ok(build)
 }
 
-/// The build tags of runc, from the variables of its Makefile.
+/// Returns the build tags of runc, from the variables of its Makefile.
 fn make(words: &[&str]) -> Result<Vec<String>> {
     let mut tags = Vec::new();
     for word in words {
@@ -213,14 +213,14 @@ fn make(words: &[&str]) -> Result<Vec<String>> {
     Ok(tags)
 }
 
-/// The name and the target of a link, which both lie in `bin/`.
+/// Returns the name and the target of a link, which both lie in `bin/`.
 fn link(target: &str, name: &str) -> Result<(String, String)> {
     let name = below_bin(name).with_context(|| format!("{name:?} is no name in bin/"))?;
     ensure!(is_plain(target), "{target:?} is no name in bin/");
     Ok((name.to_owned(), target.to_owned()))
 }
 
-/// The name of a file directly in `bin/`.
+/// Returns the name of a file directly in `bin/`.
 fn below_bin(path: &str) -> Option<&str> {
     path.strip_prefix("./").unwrap_or(path).strip_prefix("bin/").filter(|name| is_plain(name))
 }
@@ -323,7 +323,7 @@ mod tests {
 
     const GOMOD: &str = "replace github.com/opencontainers/runc => github.com/k3s-io/runc v1.2.4-k3s1\n";
 
-    /// The recipe of calls, one a line, with words parted by `|`.
+    /// Returns the recipe of calls, one a line, with words parted by `|`.
     fn recipe(calls: &str) -> Result<Recipe> {
         let records: String = calls
             .lines()

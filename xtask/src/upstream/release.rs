@@ -71,7 +71,7 @@ pub fn find(
     }
 }
 
-/// The version that `v1.33.0+k3s1`, `v1.33` or `stable` means; without a network, among those that are locked.
+/// Returns the version that `v1.33.0+k3s1`, `v1.33` or `stable` means; without a network, among those that are locked.
 fn release_named(context: &Context, lock: &Lockfile, git: &GitSettings, name: &str) -> Result<Version> {
     if let Ok(version) = name.parse() {
         return Ok(version);
@@ -86,7 +86,7 @@ fn release_named(context: &Context, lock: &Lockfile, git: &GitSettings, name: &s
         .with_context(|| format!("--k3s {name}: give a tag (v1.33.0+k3s1), a line (v1.33) or stable; upstream has no release of that name"))
 }
 
-/// The newest release among tags that belongs to a line, or the newest of all for `stable`.
+/// Returns the newest release among tags that belongs to a line, or the newest of all for `stable`.
 fn newest(tags: &[String], line: &str) -> Option<Version> {
     let belongs = |version: &Version| {
         let (major, minor, patch) = version.kubernetes;
@@ -95,7 +95,7 @@ fn newest(tags: &[String], line: &str) -> Option<Version> {
     tags.iter().filter_map(|tag| tag.parse().ok()).filter(|v: &Version| v.is_release() && belongs(v)).max()
 }
 
-/// The commit of a tree at a path or a URL.
+/// Returns the commit of a tree at a path or a URL.
 fn tree(context: &Context, git: &GitSettings, location: &str, reference: Option<&str>) -> Result<Commit> {
     match location.contains("://") || location.contains('@') && !Path::new(location).exists() {
         true => git_cache::reference(context, git, location, reference.unwrap_or("HEAD")),
@@ -103,7 +103,7 @@ fn tree(context: &Context, git: &GitSettings, location: &str, reference: Option<
     }
 }
 
-/// The version of a tree: the one that was given, the upstream tag that the lock file has for its commit, or one
+/// Returns the version of a tree: the one that was given, the upstream tag that the lock file has for its commit, or one
 /// made of Kubernetes' version and the commit, as upstream's scripts make it.
 fn tree_version(
     lock: &Lockfile,
@@ -141,7 +141,7 @@ fn require_supported((major, minor, patch): (u32, u32, u32)) -> Result<()> {
     Ok(())
 }
 
-/// The go.mod of a commit, which must be k3s'.
+/// Returns the go.mod of a commit, which must be k3s'.
 fn require_k3s(commit: &Commit, location: &str) -> Result<String> {
     let gomod = checkout::read(commit, "go.mod")?;
     match gomod {

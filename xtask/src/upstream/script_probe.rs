@@ -189,7 +189,7 @@ impl Staging {
     }
 }
 
-/// Every file and link below a directory with its content, but for those that are known to be [`WRITTEN`].
+/// Returns every file and link below a directory with its content, but for those that are known to be [`WRITTEN`].
 fn contents(directory: &Path) -> Result<BTreeMap<PathBuf, String>> {
     let mut found = BTreeMap::new();
     for entry in walkdir::WalkDir::new(directory) {
@@ -202,19 +202,19 @@ fn contents(directory: &Path) -> Result<BTreeMap<PathBuf, String>> {
     Ok(found)
 }
 
-/// The file of a program on the search path, past all links.
+/// Returns the file of a program on the search path, past all links.
 fn real_program(name: &str) -> Result<PathBuf> {
     let found = process::find(name).ok_or_else(|| anyhow!("{name} is not on the search path"))?;
     Ok(fs::canonicalize(found)?)
 }
 
-/// The version of a module as the scripts stamp it. That of Kubernetes they compare with the version of k3s, which
+/// Returns the version of a module as the scripts stamp it. That of Kubernetes they compare with the version of k3s, which
 /// says by itself where a directory of the tree is compiled.
 fn version_for_scripts(path: &str, module: &Resolved) -> String {
     if path == KUBERNETES { module.written_version().to_owned() } else { module.version() }
 }
 
-/// The scripts' inputs under all the names they have had (research: `DRONE_TAG` up to v1.34, `TAG` and
+/// Returns the scripts' inputs under all the names they have had (research: `DRONE_TAG` up to v1.34, `TAG` and
 /// `GITHUB_SHA` since, `GIT_TAG` and `COMMIT` on master).
 fn environment<'a>(answers: &Answers<'a>) -> Vec<(&'static str, &'a str)> {
     let mut pairs = vec![

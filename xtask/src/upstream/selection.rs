@@ -29,13 +29,13 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// The untouched files of the commit.
+    /// Returns the untouched files of the commit.
     pub fn checkout(&self) -> Result<PathBuf> {
         let (results, _) = Plan::new(vec![self.step()])?.run(&self.context, &self.context.work)?;
         Ok(results.directory(SOURCE)?.to_owned())
     }
 
-    /// The step that writes the files of the commit.
+    /// Returns the step that writes the files of the commit.
     pub fn step(&self) -> Step<'_> {
         Step::in_process(SOURCE, vec![self.source.commit.id.clone()])
             .work(|directory, _| checkout::export(&self.source.commit, directory))

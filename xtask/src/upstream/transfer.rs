@@ -26,7 +26,7 @@ pub enum Reach {
 }
 
 impl GitSettings {
-    /// The user's own configuration, and the cache.
+    /// Returns the user's own configuration, and the cache.
     pub fn of_user(context: &Context) -> GitSettings {
         GitSettings { configuration: Vec::new(), directory: context.cache.join("git"), reach: Reach::Network }
     }
@@ -81,7 +81,7 @@ pub fn look_up(context: &Context, git: &GitSettings, url: &str, name: &str) -> R
     Ok(reference_named(&list, name))
 }
 
-/// The reference that a name means among those of a list, by git's own order (gitrevisions(7)).
+/// Returns the reference that a name means among those of a list, by git's own order (gitrevisions(7)).
 fn reference_named(list: &str, name: &str) -> Option<Reference> {
     let value = |name: &str| {
         list.lines()

@@ -21,7 +21,7 @@ impl Version {
         Version { kubernetes, candidate: None, build: format!("k3s-{short}") }
     }
 
-    /// The version of a k3s that is partly compiled from directories of its tree: `v1.33.0+k3s1.local`. One that
+    /// Returns the version of a k3s that is partly compiled from directories of its tree: `v1.33.0+k3s1.local`. One that
     /// cannot be taken for upstream's stays as it is.
     pub fn local(self) -> Version {
         match self.k3s_number() {

@@ -97,7 +97,7 @@ fn a_malformed_lock_is_refused_and_left_as_it_is() {
         ("{\"tagz\": {}}".to_owned(), "unknown field `tagz`"),
         (format!("{{\"tags\": {{\"u\": {{\"t\": \"{}\"}}}}}}", &commit[1..]), "is not a commit (40 hex"),
         ("{\"tags\": {\"u\": {\"t\": \"main\"}}}".to_owned(), "u t: \"main\" is not a commit"),
-        ("{\"files\": {\"u\": \"abc\"}}".to_owned(), "not a SHA-256 sum"),
+        ("{\"files\": {\"u\": \"abc\"}}".to_owned(), "not a SHA-256 checksum"),
     ] {
         std::fs::write(place.path("k3s.lock.json"), &text).unwrap();
         let message = place.fails(["build", "--k3s", TAG]);
