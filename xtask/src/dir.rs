@@ -1,4 +1,4 @@
-//! Operations on complete directories.
+//! Operations on directory trees.
 
 use crate::digest::Digest;
 use anyhow::{Context as _, Result, bail, ensure};
@@ -13,10 +13,10 @@ pub fn shown(directory: &Path) -> String {
     directory.strip_prefix(here).unwrap_or(directory).display().to_string()
 }
 
-/// Copies a directory with its links and modes into a directory that may be there already.
+/// Copies a directory with its links and modes into a directory that may exist already.
 ///
 /// # Errors
-/// Also where a symbolic link is in the way, through which something would be written elsewhere.
+/// Also if a symbolic link is in the way, through which a file would be written elsewhere.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
     for entry in walkdir::WalkDir::new(from) {
         let entry = entry.with_context(|| format!("copying {}", from.display()))?;
@@ -76,9 +76,8 @@ pub fn require_links_inside(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Gives everything in a directory one time, in seconds since 1970, and modes that do not depend on the umask of
-/// the process that wrote it.
-pub fn settle(directory: &Path, time: i64) -> Result<()> {
+/// Sets one time, in seconds since 1970, and modes that do not depend on the umask for everything in a directory.
+pub fn normalize(directory: &Path, time: i64) -> Result<()> {
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(time)?);
     for entry in walkdir::WalkDir::new(directory) {
         let entry = entry?;
@@ -89,7 +88,7 @@ pub fn settle(directory: &Path, time: i64) -> Result<()> {
     Ok(())
 }
 
-/// Returns the checksum of all that git would keep of a directory: names, contents, links, and which files are programs.
+/// Returns the checksum of everything that git would store of a directory: names, contents, links, executable bits.
 pub fn digest(directory: &Path) -> Result<Digest> {
     let mut lines = Vec::new();
     for entry in walkdir::WalkDir::new(directory).sort_by_file_name() {
@@ -102,7 +101,8 @@ pub fn digest(directory: &Path) -> Result<Digest> {
     Ok(Digest::of(lines.join("\n")))
 }
 
-/// Returns what git would keep of one file or link: the target, or the checksum and whether it is executable.
+/// Returns a description of what git would store of one file or link: the target, or the checksum and the executable
+/// bit.
 pub fn content(path: &Path) -> Result<String> {
     let metadata = fs::symlink_metadata(path)?;
     Ok(if metadata.is_symlink() {
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_have_to_lead_inside() {
+    fn accepts_only_links_inside() {
         let scratch = tempfile::tempdir().unwrap();
         let tree = scratch.path().join("tree");
         fs::create_dir_all(tree.join("a/b")).unwrap();
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_copied_through_a_link() {
+    fn copies_nothing_through_links() {
         let scratch = tempfile::tempdir().unwrap();
         let path = |name: &str| scratch.path().join(name);
         fs::create_dir_all(path("from/dir")).unwrap();

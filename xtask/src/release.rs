@@ -94,7 +94,7 @@ impl Release<'_> {
         if let Some(key) = &self.settings.key {
             key.sign_file(self.context, &directory.join(SUMS))?;
         }
-        dir::settle(directory, manifest.source_date_epoch)?;
+        dir::normalize(directory, manifest.source_date_epoch)?;
         check::directory(directory).context("checking the new directory")?;
         product::replace(making, &place)?;
         running.done("");

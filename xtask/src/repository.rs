@@ -1,4 +1,4 @@
-//! Git repositories: opening those that others made, with what to do where that fails, and making our own.
+//! Git repositories: opening existing ones, with remedies in the errors, and creating our own.
 
 use crate::process::quoted;
 use crate::url::file_url;
@@ -49,7 +49,7 @@ fn explain(path: &Path, error: &git2::Error) -> String {
     }
 }
 
-/// Explains a clone whose files are partly at the server only.
+/// Explains that a repository is a partial clone.
 pub fn partial(path: &Path) -> String {
     format!(
         "{} is a partial clone (git clone --filter): files of its commits are at the server only\n  \
@@ -58,7 +58,7 @@ pub fn partial(path: &Path) -> String {
     )
 }
 
-/// Names the user who owns a repository: where it is not the caller, git refuses it.
+/// Names the owner of a repository, which git refuses if it is not the caller.
 fn owner(path: &Path) -> String {
     let owners = [path.to_owned(), path.join(".git")].into_iter().filter_map(|path| fs::metadata(path).ok());
     let other = owners.map(|found| Uid::from_raw(found.uid())).find(|uid| *uid != Uid::effective());
@@ -69,16 +69,15 @@ fn owner(path: &Path) -> String {
     }
 }
 
-/// Makes a bare repository in git's oldest format, which libgit2 reads, whatever formats, templates and names the
-/// user prefers.
+/// Creates a bare repository in git's oldest format, which libgit2 reads, independent of the user's settings.
 pub fn init_bare(directory: &Path) -> Result<git2::Repository> {
     let mut options = git2::RepositoryInitOptions::new();
     options.bare(true).external_template(false).initial_head("main");
     git2::Repository::init_opts(directory, &options)
-        .with_context(|| format!("cannot make {}", directory.display()))
+        .with_context(|| format!("cannot create {}", directory.display()))
 }
 
-/// Writes a directory as a tree of git, byte by byte: attributes and settings would make git change files.
+/// Writes a directory as a git tree, byte by byte: with attributes and settings git itself would change files.
 pub fn write_tree(repository: &git2::Repository, directory: &Path) -> Result<git2::Oid> {
     let mut builder = repository.treebuilder(None)?;
     for entry in fs::read_dir(directory)? {

@@ -1,4 +1,4 @@
-//! Directories of one run, for what it needs only while it lasts.
+//! Directories of one run, removed when it ends.
 
 use crate::context::Context;
 use crate::file_lock::FileLock;
@@ -10,15 +10,15 @@ use std::path::Path;
 /// A directory of this run. It is removed with the value, or by the next run if this one is killed.
 #[derive(Debug)]
 pub struct RunDirectory {
-    // Removed before it is unlocked, or another run would remove what is still in use.
+    // Removed before it is unlocked, or another run would remove files that are still in use.
     directory: tempfile::TempDir,
     _lock: FileLock,
 }
 
 impl RunDirectory {
-    /// Creates one in a directory that holds nothing else, and removes what killed runs have left there.
+    /// Creates one in a directory for such directories only, and removes those of killed runs.
     pub fn create(context: &Context, all: &Path) -> Result<RunDirectory> {
-        let _one_at_a_time = FileLock::acquire(context, &all.join("lock"))?;
+        let _lock_of_all = FileLock::acquire(context, &all.join("lock"))?;
         for entry in fs::read_dir(all)? {
             let path = entry?.path();
             if path.is_dir() && FileLock::is_free(&path.join("lock"))? {
@@ -35,8 +35,8 @@ impl RunDirectory {
     }
 }
 
-/// Removes the directory of a run that has ended. It may still be removing it itself, and what it has started may
-/// write to it until it is killed as well, within a moment: then the next run removes it.
+/// Removes the directory of a run that has ended. If that run is still removing it, or its child processes still write
+/// to it until they are killed, too, the next run removes it.
 fn clear(path: &Path) -> Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty) => Ok(()),

@@ -1,4 +1,4 @@
-//! The compilers and other tools: found, or fetched at exactly the version that is meant.
+//! Compilers and other tools, found or fetched at an exact version.
 
 pub mod debian;
 pub mod go;

@@ -26,7 +26,7 @@ pub fn as_root<'a>(context: &'a Context, executable: &str) -> Command<'a> {
     }
 }
 
-/// Returns the command that allows user namespaces, as root; none where it is not a setting that forbids them.
+/// Returns the command for root that allows user namespaces, if a kernel setting forbids them.
 pub fn setting() -> Option<&'static str> {
     setting_among(|file| fs::read_to_string(format!("/proc/sys/{file}")).ok())
 }
@@ -39,7 +39,7 @@ fn setting_among(read: impl Fn(&str) -> Option<String>) -> Option<&'static str> 
         // Ubuntu since 23.10.
         Some("sysctl -w kernel.apparmor_restrict_unprivileged_userns=0")
     } else if is("kernel/unprivileged_userns_clone", "0") {
-        // A patch of Debian's.
+        // Debian's kernels.
         Some("sysctl -w kernel.unprivileged_userns_clone=1")
     } else {
         None
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_setting_that_forbids_namespaces_is_named() {
+    fn names_forbidding_setting() {
         let with = |file: &'static str, value: &'static str| {
             setting_among(move |asked| (asked == file).then(|| format!("{value}\n")))
         };

@@ -1,4 +1,4 @@
-//! `cargo xtask bump`: the only way to change what k3s.lock.json says, and to lock before a build does.
+//! `cargo xtask bump`: the only way to change an entry of k3s.lock.json, or to add one before a build does.
 
 use crate::context::Context;
 use crate::fetch::{self, FileName};
@@ -10,7 +10,7 @@ use crate::upstream::transfer::GitSettings;
 use crate::upstream::version::Version;
 use anyhow::{Context as _, Result, bail};
 
-/// Lock a tag or a file to what it is now, whatever k3s.lock.json said before
+/// Lock a tag or a file to its current commit or checksum, whatever k3s.lock.json said before
 #[derive(Clone, Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 #[command(after_help = "Examples:
@@ -37,7 +37,7 @@ impl Args {
     }
 }
 
-/// Locks a tag of every repository of which it is locked; a new one is k3s'.
+/// Locks a tag in every repository that has it locked; a new one is of k3s.
 fn tags(context: &Context, lock: &Lockfile, tag: &str) -> Result<()> {
     let mut repositories = lock.repositories(tag);
     if repositories.is_empty() && tag.parse::<Version>().is_ok() {
@@ -55,7 +55,7 @@ fn tags(context: &Context, lock: &Lockfile, tag: &str) -> Result<()> {
     Ok(())
 }
 
-/// Locks every file that this names.
+/// Locks every file that matches a name.
 fn files(context: &Context, lock: &Lockfile, name: &str) -> Result<()> {
     let mut urls = lock.files(name);
     if urls.is_empty() && name.contains("://") {

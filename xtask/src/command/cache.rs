@@ -1,4 +1,4 @@
-//! `cargo xtask cache`: what target/ holds, and room for new.
+//! `cargo xtask cache`: the sizes of the directories in target/, and removal of what can be fetched or built again.
 
 use crate::context::Context;
 use crate::file_lock::FileLock;
@@ -7,25 +7,25 @@ use fs_err as fs;
 use indicatif::HumanBytes;
 use std::path::Path;
 
-/// Show how large the caches are, or make room
+/// Show the sizes of the caches, or remove them
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Remove the results of steps; downloads, tools and compilers' caches stay
+    /// Remove the results of steps; downloads, tools and compilers' caches are kept
     #[arg(long)]
     prune: bool,
 
-    /// With --prune: remove everything that can be fetched or made again
+    /// With --prune: remove everything that can be fetched or built again
     #[arg(long, requires = "prune")]
     all: bool,
 }
 
-/// Directories of the cache. Nothing else in it is ours to remove.
+/// Directories of the cache; nothing else in it is removed.
 const CACHED: [(&str, &str); 9] = [
-    ("downloads", "downloads, by sum"),
+    ("downloads", "downloads, by checksum"),
     ("git", "git objects"),
-    ("toolchain", "zig, crane and what else was fetched to be run"),
+    ("toolchain", "zig, crane and other fetched tools"),
     ("apt", "Debian's packages"),
-    ("guests", "machines to be booted, which have holes"),
+    ("guests", "guests for boot tests (sparse files)"),
     ("zig", "C libraries that zig has compiled"),
     ("go-build", "Go's build cache"),
     ("sample-modules", "the sample's modules"),
@@ -55,7 +55,7 @@ impl Args {
     }
 }
 
-/// Locks a directory that every run shares, or refuses to take anything away from a run that goes on.
+/// Locks a directory that every run shares, or fails if another run is using it.
 fn require_unused(file: &Path) -> Result<FileLock> {
     FileLock::try_acquire(file)?.with_context(|| {
         format!(

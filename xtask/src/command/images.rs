@@ -1,13 +1,13 @@
-//! `cargo xtask images`: the images a k3s asks for by default, and where each is set.
+//! `cargo xtask images`: the images that a k3s pulls by default, and the places that set each.
 
 use super::source_args::SourceArgs;
 use crate::context::Context;
 use crate::upstream::images;
 use anyhow::Result;
 
-/// List the images that a k3s pulls by default, and where its tree sets each
+/// List the images that a k3s pulls by default, and the places in its tree that set each
 ///
-/// The tree is read as upstream left it, since the list says what patches have to change.
+/// The tree is read without patches, since the list shows what patches have to change.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]

@@ -39,13 +39,13 @@ pub fn make(packaging: &Packaging, topdir: &Topdir, packages: &[PathBuf]) -> Res
         key.publish(directory)?;
     }
     // The metadata names the time of each package's file.
-    dir::settle(directory, packaging.time())?;
+    dir::normalize(directory, packaging.time())?;
     index(packaging, directory, topdir)?;
     if let Some(key) = key {
         key.sign_file(context, &directory.join("repodata/repomd.xml"))?;
     }
     fs::write(directory.join(REPO_FILE), repo_file(packaging, key)?)?;
-    dir::settle(directory, packaging.time())?;
+    dir::normalize(directory, packaging.time())?;
     let place = parent.join(packaging.target.rpm);
     product::replace(making, &place)?;
     running.done("");

@@ -48,7 +48,7 @@ pub fn make(packaging: &Packaging, topdir: &Topdir, rebuild: &Rebuild) -> Result
     ] {
         fs::copy(packed.directory(step)?.join(ARCHIVE), topdir.sources().join(source))?;
     }
-    dir::settle(&topdir.sources(), packaging.time())?;
+    dir::normalize(&topdir.sources(), packaging.time())?;
     let running = packaging.context.progress.step("source package");
     let package = build::source(packaging, topdir)?;
     let files = verify(packaging, topdir, &package)

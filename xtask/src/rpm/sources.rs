@@ -101,7 +101,7 @@ pub fn lay_out(packaging: &Packaging, topdir: &Topdir) -> Result<()> {
     let spec = template::fill(&fs::read_to_string(ours.join("k3s.spec"))?, Form::Global, &values(packaging))
         .context("filling in rpm/k3s.spec")?;
     fs::write(topdir.spec(), spec)?;
-    dir::settle(&topdir.path, packaging.time())
+    dir::normalize(&topdir.path, packaging.time())
 }
 
 /// The image under the names that unmodified releases of k3s ask for.

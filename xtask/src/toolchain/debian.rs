@@ -1,4 +1,4 @@
-//! Programs that the host lacks, taken from Debian: packages and sources through apt, signed by the archive's
+//! Debian packages and sources for tools that are missing on the host: fetched through apt, signed by the archive's
 //! keyring, unpacked into the cache and never installed.
 
 use super::tool_directory::ToolDirectory;
@@ -15,17 +15,17 @@ use std::sync::{Mutex, PoisonError};
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// An apt of our own: its lists, cache and state lie in our cache, and it knows one Debian release.
+/// A separate configuration of apt: its lists, cache and state are in our cache, and it knows one Debian release.
 pub struct Apt<'a> {
     context: &'a Context,
     directory: PathBuf,
-    /// apt's own locks are for the machine's apt; ours serves one process at a time by this.
+    /// apt's own locks are for the machine's apt; this one is for ours.
     _lock: FileLock,
 }
 
 impl<'a> Apt<'a> {
-    /// Prepares apt for a Debian release and some architectures, the first of which it takes for the machine's,
-    /// and fetches its lists.
+    /// Configures apt for a Debian release and some architectures, the first of which counts as the machine's, and
+    /// fetches the package lists.
     pub fn open(context: &'a Context, suite: &str, architectures: &[&str]) -> Result<Apt<'a>> {
         let mirrors = mirrors(context)?;
         let directory = context.cache.join("apt").join(format!("{suite}-{}", architectures.join("-")));
@@ -46,45 +46,39 @@ impl<'a> Apt<'a> {
             fs::write(apt.directory.join("status"), "")?;
         }
         if context.network == Network::Allowed {
-            apt.program(cmd!(context, "apt-get update --quiet"))
+            apt.configured(cmd!(context, "apt-get update --quiet"))
                 .run()
                 .context("fetching Debian's package lists")?;
         }
         Ok(apt)
     }
 
-    /// Returns the original source archive of a package and the files beside it, in a directory.
+    /// Fetches the original source archive of a package and returns the directory that contains it.
     pub fn source(&self, package: &str) -> Result<PathBuf> {
         let directory = self.directory.join("sources").join(package);
         fs::create_dir_all(&directory)?;
-        self.program(cmd!(self.context, "apt-get source --quiet --download-only {package}"))
+        self.configured(cmd!(self.context, "apt-get source --quiet --download-only {package}"))
             .dir(&directory)
             .run()?;
         Ok(directory)
     }
 
-    /// Fetches packages with what they depend on, as apt resolves it for an empty machine, and returns
-    /// the files.
+    /// Fetches packages with their dependencies, as apt resolves them for an empty machine, and returns the files.
     pub fn packages(&self, names: &[&str]) -> Result<Vec<PathBuf>> {
-        // apt leaves out what it has already, so that it is asked with a cache in which there is nothing.
+        let install = |options: &[&str]| {
+            self.configured(cmd!(
+                self.context,
+                "apt-get install --quiet --yes --no-install-recommends {options...} {names...}"
+            ))
+        };
+        // apt omits files that it has already, so this call names an empty cache.
         let none = format!("Dir::Cache::archives={}", self.directory.join("none").display());
-        let install = cmd!(
-            self.context,
-            "apt-get install --quiet --yes --no-install-recommends --print-uris --option {none} {names...}"
-        );
-        let uris = self.program(install).read()?;
-        let files: BTreeSet<String> = uris
-            .lines()
-            .filter(|line| line.starts_with('\''))
-            .filter_map(|line| line.split(' ').nth(1))
-            .map(str::to_owned)
-            .collect();
-        let install = cmd!(
-            self.context,
-            "apt-get install --quiet --yes --no-install-recommends --download-only {names...}"
-        );
-        self.program(install).run()?;
-        Ok(files.into_iter().map(|name| self.directory.join("cache/archives").join(name)).collect())
+        let uris = install(&["--print-uris", "--option", &none]).read()?;
+        install(&["--download-only"]).run()?;
+        let names =
+            uris.lines().filter(|line| line.starts_with('\'')).filter_map(|line| line.split(' ').nth(1));
+        let names: BTreeSet<&str> = names.collect();
+        Ok(names.into_iter().map(|name| self.directory.join("cache/archives").join(name)).collect())
     }
 
     fn configuration(&self, architectures: &[&str]) -> String {
@@ -99,17 +93,17 @@ impl<'a> Apt<'a> {
         )
     }
 
-    fn program(&self, command: Command<'a>) -> Command<'a> {
+    fn configured(&self, command: Command<'a>) -> Command<'a> {
         command.env("APT_CONFIG", self.directory.join("apt.conf")).log("apt")
     }
 }
 
-/// Returns whether apt is here with Debian's keyring and a mirror to fetch from, but for the network.
+/// Returns true if apt is here with Debian's keyring and a mirror to fetch from.
 pub fn is_here(context: &Context) -> bool {
     mirrors(context).is_ok()
 }
 
-/// Returns the user's own Debian mirrors: the one that was named to us, else those that apt has.
+/// Returns the user's Debian mirrors: the one of `K3S_XTASK_DEBIAN`, else those that apt has.
 fn mirrors(context: &Context) -> Result<BTreeSet<String>> {
     if process::find("apt-get").is_none() || !Path::new(KEYRING).is_file() {
         bail!("this host has no apt with Debian's archive keyring ({KEYRING})");
@@ -118,7 +112,7 @@ fn mirrors(context: &Context) -> Result<BTreeSet<String>> {
         return Ok(BTreeSet::from([mirror.trim_end_matches('/').to_owned()]));
     }
     let command = cmd!(context, "apt-get indextargets --format '$(ORIGIN) $(SITE)' 'Created-By: Packages'");
-    let targets = command.read().context("asking apt for its sources")?;
+    let targets = command.read().context("reading apt's sources")?;
     let found = debian_sites(&targets);
     if found.is_empty() {
         bail!(
@@ -129,9 +123,9 @@ fn mirrors(context: &Context) -> Result<BTreeSet<String>> {
     Ok(found)
 }
 
-/// Packages of the pinned release with all that they depend on, unpacked into a directory of the cache, now
-/// or by an earlier run.
-pub fn lend(context: &Context, name: &str, architectures: &[&str], packages: &[&str]) -> Result<PathBuf> {
+/// Returns a directory of the cache with packages of the pinned release and their dependencies, unpacked now or by an
+/// earlier run.
+pub fn unpacked(context: &Context, name: &str, architectures: &[&str], packages: &[&str]) -> Result<PathBuf> {
     let suite = &context.pins.debian.suite;
     let directory = ToolDirectory { name, version: &format!("debian-{suite}") };
     directory.get(context, |files| {
@@ -139,23 +133,20 @@ pub fn lend(context: &Context, name: &str, architectures: &[&str], packages: &[&
     })
 }
 
-/// Returns the command line of a program in such a directory: it is started by its own loader, with its own
+/// Returns the command line of an executable in such a directory: it is started by its own loader, with its own
 /// libraries, so that it runs on an older host.
 pub fn command(directory: &Path, program: &str) -> Result<Vec<PathBuf>> {
     // Libraries of other architectures, with their own loaders, may be beside the host's.
     let libraries = directory.join("usr/lib").join(host()?.gnu);
-    let mut loader = None;
-    for entry in fs::read_dir(&libraries)? {
-        let file = entry?;
-        if file.file_name().to_string_lossy().starts_with("ld-linux-") {
-            loader = Some(file.path());
-        }
-    }
-    let loader = loader.ok_or_else(|| anyhow!("no dynamic loader lies in {}", libraries.display()))?;
+    let mut files = fs::read_dir(&libraries)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_loader =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("ld-linux-"));
+    let loader =
+        files.find(is_loader).ok_or_else(|| anyhow!("no dynamic loader is in {}", libraries.display()))?;
     Ok(vec![loader, "--library-path".into(), libraries, directory.join("usr/bin").join(program)])
 }
 
-/// This machine, as Debian calls it.
+/// Returns this machine's architecture.
 pub fn host() -> Result<&'static Target> {
     Target::host().ok_or_else(|| anyhow!("Debian is not known to us on {} machines", std::env::consts::ARCH))
 }
@@ -193,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_main_archive_of_debian_is_taken() {
+    fn uses_only_the_main_archive() {
         let targets = "Debian http://m.example/debian\nDebian http://m.example/debian-security\nOther http://x.example/debian\n http://n.example/debian\n";
         let found: Vec<String> = debian_sites(targets).into_iter().collect();
         assert_eq!(found, ["http://m.example/debian", "http://n.example/debian"]);

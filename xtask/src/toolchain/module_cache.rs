@@ -1,5 +1,4 @@
-//! Go's module cache: where in it a module's files lie, and what Go writes down about them
-//! (go.dev/ref/mod#module-cache).
+//! Go's module cache: the paths of a module's files and of Go's records about it (go.dev/ref/mod#module-cache).
 
 use crate::toolchain::gomod::Module;
 use fs_err as fs;
@@ -27,7 +26,7 @@ impl ModuleCache {
         self.directory.join("cache/download")
     }
 
-    /// Returns a module's files, if Go has unpacked them and the checksum it wrote down is that of a go.sum.
+    /// Returns a module's files, if Go has unpacked them and recorded the checksum of a go.sum.
     pub fn verified(&self, module: &Module, go_sum: &str) -> Option<PathBuf> {
         let Module { path, version } = module;
         let files = self.files(path, version);
@@ -38,8 +37,7 @@ impl ModuleCache {
     }
 }
 
-/// Returns a module path or version as the module cache writes it, whose file system may not tell capitals apart:
-/// `!` and the small letter.
+/// Escapes the capitals of a module path or version, for file systems that ignore case: `!` and the small letter.
 fn escaped(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_ascii_uppercase() { format!("!{}", c.to_ascii_lowercase()) } else { c.to_string() })
@@ -70,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_is_taken_only_with_the_sum_that_go_sum_knows() {
+    fn verifies_checksum_of_go_sum() {
         let scratch = tempfile::tempdir().unwrap();
         let cache = ModuleCache { directory: scratch.path().to_owned() };
         let module = Module { path: "example.com/A".to_owned(), version: "v1.0.0".to_owned() };

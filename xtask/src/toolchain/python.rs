@@ -18,8 +18,7 @@ pub struct Python {
 }
 
 impl Python {
-    /// Returns the host's, which may come without pip or not at all, else that of the pinned Debian release,
-    /// unpacked into the cache.
+    /// Returns the host's Python if it has pip, else that of the pinned Debian release, unpacked into the cache.
     pub fn with_pip(context: &Context) -> Result<Python> {
         if let Some(python) = process::find("python3") {
             let python = Python { command: vec![python], environment: Vec::new() };
@@ -28,13 +27,13 @@ impl Python {
             }
         }
         let host = debian::host()?;
-        let directory = debian::lend(context, "python", &[host.debian], &["python3-pip"])
+        let directory = debian::unpacked(context, "python", &[host.debian], &["python3-pip"])
             .context("this host has no python3 with pip, which fetches Python packages")?;
-        // Compiled modules written beside the sources would change what is verified.
+        // Compiled modules beside the sources would count as changes of the tool.
         let mut environment =
             vec![("PYTHONHOME", directory.join("usr")), ("PYTHONDONTWRITEBYTECODE", "1".into())];
         if std::env::var_os("SSL_CERT_FILE").is_none() {
-            // Its OpenSSL would look for a directory that only a package of OpenSSL's own brings along.
+            // Its OpenSSL would look for a directory that only OpenSSL's own package contains.
             environment.push(("SSL_CERT_FILE", CERTIFICATES.into()));
         }
         Ok(Python { command: debian::command(&directory, "python3")?, environment })
@@ -50,7 +49,7 @@ impl Python {
     }
 
     fn has_pip(&self, context: &Context) -> bool {
-        let asked = ["-m", "pip", "--version"].map(Path::new);
-        self.program(context, asked).succeeds()
+        let version = ["-m", "pip", "--version"].map(Path::new);
+        self.program(context, version).succeeds()
     }
 }

@@ -11,9 +11,9 @@ pub fn find(target: &Target) -> Option<PathBuf> {
     names.iter().find_map(|name| process::find(name))
 }
 
-/// Returns the same, or the line that installs it.
+/// Returns the same, or an error with the line that installs it.
 pub fn require(target: &Target) -> Result<PathBuf> {
     find(target).with_context(|| {
-        format!("qemu-{}-static is not here\n  cargo xtask doctor --fix --for bench", target.qemu)
+        format!("qemu-{}-static is not found\n  cargo xtask doctor --fix --for bench", target.qemu)
     })
 }

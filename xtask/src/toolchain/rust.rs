@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// A compiler that has `core` for one target.
 #[derive(Clone, Debug)]
 pub struct Rust {
-    /// `rustc`, with what has to stand before it where it runs under a loader of its own.
+    /// `rustc`, preceded by its own loader where it needs one.
     command: Vec<PathBuf>,
     /// `rustc 1.95.0 (59807616e 2026-04-14)`.
     pub version: String,
@@ -32,7 +32,7 @@ impl Rust {
             return Ok(rust);
         }
         let why = if context.network == Network::Forbidden {
-            "--offline forbids asking rustup for it".to_owned()
+            "--offline forbids fetching it by rustup".to_owned()
         } else {
             let added = add_by_rustup(context, target);
             if let (Ok(()), Some(rust)) = (&added, Rust::with_core(context, &command, target)?) {
@@ -58,8 +58,7 @@ impl Rust {
         Command::from_argv(context, command).args(arguments)
     }
 
-    /// Begins a command of the linker in its GNU form: the toolchain's own lld, else zig's, which is
-    /// the same linker.
+    /// Begins a command of the linker in its GNU form: the toolchain's own lld, else zig's, which is the same linker.
     pub fn linker<'a>(&self, context: &'a Context, arguments: &[String]) -> Result<Command<'a>> {
         let host = read(context, &self.command, &["--print", "host-tuple"])?;
         let lld = self.sysroot.join("lib/rustlib").join(host).join("bin/rust-lld");
@@ -67,7 +66,7 @@ impl Rust {
             return Ok(cmd!(context, "{lld} -flavor gnu {arguments...}"));
         }
         let zig = Zig::get(context)
-            .context("this Rust comes without a linker for other machines, and zig would lend its own")?;
+            .context("this Rust has no linker for other machines, and zig's could not be used")?;
         let program = &zig.program;
         Ok(cmd!(context, "{program} ld.lld {arguments...}").envs(zig.environment()?))
     }
@@ -100,7 +99,7 @@ impl Rust {
             architectures.push(target.debian);
         }
         let packages = ["rustc", "rust-clippy", &library];
-        let directory = debian::lend(context, &format!("rust-{}", target.go), &architectures, &packages)?;
+        let directory = debian::unpacked(context, &format!("rust-{}", target.go), &architectures, &packages)?;
         let command = debian::command(&directory, "rustc")?;
         Rust::with_core(context, &command, target)?
             .ok_or_else(|| anyhow!("Debian's Rust in {} has no core for {}", directory.display(), target.go))

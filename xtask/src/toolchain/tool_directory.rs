@@ -1,10 +1,10 @@
 //! A tool in the cache: a directory that appears complete, and is verified before each use.
 //!
-//! Its files are made of what a pinned checksum, a signature or Go's checksum database has verified, and a seal
-//! beside them records the size, time and SHA-256 of each. Every run compares them all: executables by their
-//! SHA-256, other files by size and time, and by SHA-256 where these differ. What has changed is made again. A
-//! seal shows damage and not malice, so nothing is used that a user other than the owner of this program, root or
-//! the caller could have written (see [`Trust`]).
+//! Its files are verified by a pinned checksum, a signature or Go's checksum database when they are fetched, and a seal
+//! beside them records the size, time and SHA-256 of each. Every run compares them all: executables by their SHA-256,
+//! other files by size and time, and by SHA-256 where these differ. A changed tool is fetched again. A seal shows damage
+//! and not malice, so nothing is used that a user other than the owner of this executable, root or the caller could have
+//! written (see [`Trust`]).
 
 use crate::atomic_dir::AtomicDir;
 use crate::context::{Context, Network};
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// A tool's place in the cache.
+/// A tool in the cache.
 #[derive(Clone, Copy, Debug)]
 pub struct ToolDirectory<'a> {
     /// The tool, as messages and its directory name it: `zig`.
@@ -28,8 +28,7 @@ const FILES: &str = "files";
 const SEAL: &str = "seal";
 
 impl ToolDirectory<'_> {
-    /// Returns the directory of the tool's files, once they are verified. `make` creates it where it is not there,
-    /// or not as it was made.
+    /// Returns the directory of the tool's verified files. `make` creates it if it is missing or damaged.
     pub fn get(&self, context: &Context, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         let Self { name, version } = self;
         let (directory, trust) = (self.path(context), Trust::of(context)?);
@@ -69,7 +68,7 @@ impl ToolDirectory<'_> {
 enum State {
     Verified,
     Absent,
-    /// It is not as it was made: the first difference.
+    /// The first difference from the seal.
     Damaged(String),
 }
 
@@ -86,7 +85,7 @@ impl State {
     }
 }
 
-/// Takes the permission to write from everyone but the owner, whatever umask and archives have given.
+/// Removes the permission to write from all users but the owner.
 fn protect(directory: &Path) -> Result<()> {
     for entry in walkdir::WalkDir::new(directory) {
         let entry = entry?;
@@ -98,7 +97,7 @@ fn protect(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Seals the files of a tool's directory as they are.
+/// Writes the seal of a tool's directory.
 pub fn seal(directory: &Path) -> Result<()> {
     let files = directory.join(FILES);
     let mut text = String::new();
@@ -159,7 +158,7 @@ fn difference(directory: &Path, trust: &Trust) -> Result<Option<String>> {
     Ok(sealed.into_keys().next().map(|name| format!("{name} is missing")))
 }
 
-/// Properties that a change of a file rarely leaves as they were, and that are compared without reading it.
+/// Returns properties that nearly every change of a file alters, and that can be compared without reading it.
 fn quick(metadata: &std::fs::Metadata) -> String {
     format!("{} {}.{}", metadata.size(), metadata.mtime(), metadata.mtime_nsec())
 }
@@ -234,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restored_cache_is_used() {
+    fn uses_restored_cache() {
         let cache = Cache::new();
         fs::File::open(cache.file("lib/data"))
             .unwrap()
@@ -246,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_executable_is_made_again() {
+    fn replaces_changed_executable() {
         let cache = Cache::new();
         overwrite(&cache.file("run"), "#!/bin/hs\n");
         cache.assert_made_again();
@@ -256,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_data_file_is_made_again() {
+    fn replaces_changed_data_file() {
         let cache = Cache::new();
         fs::write(cache.file("lib/data"), "01234").unwrap();
         cache.assert_made_again();
@@ -269,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_in_the_place_of_files_is_replaced() {
+    fn replaces_links() {
         let cache = Cache::new();
         let elsewhere = cache.context.cache.join("elsewhere");
         for replaced in [cache.directory.clone(), cache.directory.join(FILES), cache.file("lib/data")] {
@@ -285,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_seal_hides_no_damage() {
+    fn replaces_tool_with_damaged_seal() {
         let cache = Cache::new();
         let seal = cache.directory.join(SEAL);
         for text in ["", "garbage\n"] {
@@ -297,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_every_user_may_write_is_made_again() {
+    fn replaces_world_writable_files() {
         let cache = Cache::new();
         for open in
             [cache.directory.clone(), cache.file("lib"), cache.file("run"), cache.directory.join(SEAL)]

