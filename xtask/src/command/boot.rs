@@ -4,6 +4,7 @@ use super::arch_args::ArchArg;
 use super::build;
 use super::rpm;
 use super::source_args::SourceArgs;
+use crate::atomic_dir::AtomicDir;
 use crate::boot::artifacts::Artifacts;
 use crate::boot::guest::{Guest, rootfs};
 use crate::boot::payload::{self, KEEP_RUNNING};
@@ -18,10 +19,9 @@ use crate::doctor::requirements::{
     CREATEREPO_C, DEBIAN_GUEST, DEPMOD, MKE2FS, QEMU_SYSTEM, RPMBUILD, Requirement, USER_NAMESPACES,
 };
 use crate::doctor::{self, Purpose};
-use crate::file_lock::FileLock;
 use crate::k3s::options::{BUILD_ONLY, BuildOptions, Presence};
 use crate::process::Event;
-use crate::product::{self, Product};
+use crate::product::Product;
 use crate::progress::Progress;
 use crate::rpm::{Packaging, Settings};
 use crate::run_directory::RunDirectory;
@@ -130,7 +130,7 @@ impl Args {
                 fs::copy(vm.console_log(), consoles.path().join(console_log(scenario.name())))?;
             }
             // Published now, so that results can be read while the VM is kept, and even if the run fails later.
-            publish(&context, &results, run_directory.path(), consoles.path(), &directory)?;
+            publish(&context, &results, consoles.path(), &directory)?;
             if keep {
                 self.keep_running(&vm, &results, &context.progress);
             }
@@ -242,20 +242,12 @@ impl Args {
 }
 
 /// Replaces older results by these, with the console logs.
-fn publish(
-    context: &Context,
-    results: &Results,
-    run_directory: &Path,
-    consoles: &Path,
-    directory: &Path,
-) -> Result<()> {
-    let staging = tempfile::tempdir_in(run_directory)?;
-    dir::copy(consoles, staging.path())?;
-    fs::write(staging.path().join("boot.json"), serde_json::to_vec_pretty(results)?)?;
-    fs::write(staging.path().join("report.html"), page::page(results, consoles).html())?;
-    let _lock = FileLock::acquire(context, &context.work.join("boot/lock"))?;
-    fs::create_dir_all(directory.parent().unwrap_or(directory))?;
-    product::replace(staging, directory)
+fn publish(context: &Context, results: &Results, consoles: &Path, directory: &Path) -> Result<()> {
+    let published = AtomicDir::create(context, directory)?;
+    dir::copy(consoles, published.path())?;
+    fs::write(published.path().join("boot.json"), serde_json::to_vec_pretty(results)?)?;
+    fs::write(published.path().join("report.html"), page::page(results, consoles).html())?;
+    published.commit()
 }
 
 /// Prints the scenarios that passed, or returns an error that describes the failure.
