@@ -7,10 +7,10 @@ pub mod postinst;
 pub mod rootfs;
 
 use super::disk;
+use crate::atomic_dir::AtomicDir;
+use crate::code;
 use crate::context::{Context, Network};
 use crate::digest::Digest;
-use crate::file_lock::FileLock;
-use crate::run_directory::RunDirectory;
 use crate::toolchain::debian;
 use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, bail, ensure};
@@ -49,50 +49,38 @@ const SIZE: u64 = 8 << 30;
 
 /// Runs the scenario of the payload when the guest has booted.
 const UNIT: &str = include_str!("guest/scenario.service");
-const FSTAB: &str = "LABEL=payload /scenario ext4 ro 0 0\n";
-
-/// Sources that determine a guest together with its packages. A change in one of them builds another guest.
-const SOURCES: [&str; 8] = [
-    include_str!("guest/cpio.rs"),
-    include_str!("disk.rs"),
-    include_str!("guest.rs"),
-    include_str!("guest/init.sh"),
-    include_str!("guest/scenario.service"),
-    include_str!("guest/initrd.rs"),
-    include_str!("guest/packages.rs"),
-    include_str!("guest/postinst.rs"),
-];
+/// Mounts the payload, whose disk a busy emulator may take minutes to find (systemd.mount(5)).
+const FSTAB: &str = "LABEL=payload /scenario ext4 ro,x-systemd.device-timeout=infinity 0 0\n";
 
 impl Guest {
-    /// Returns the name of the guest of a Debian release, which is its directory in the cache's `guests`.
+    /// Returns the name of the guest of a Debian release, which is its directory in the cache's `guests`. A change of the
+    /// code that builds it is another name.
     pub fn name(suite: &str) -> String {
-        format!("{suite}-{}", Digest::of(SOURCES.join("\n")).short())
+        let code = [code::below("xtask/src/boot/guest"), code::below("xtask/src/boot/disk")];
+        format!("{suite}-{}", Digest::of(code.map(String::from).concat()).short())
     }
 
     /// Returns the guest of the first pinned release that has one in the cache, or else builds one.
     pub fn get(context: &Context) -> Result<Guest> {
-        let all = context.cache.join("guests");
-        let directory = |suite: &str| all.join(Guest::name(suite));
-        let cached =
-            || context.pins.debian.guests.iter().map(|suite| directory(suite)).find(|path| path.is_dir());
-        if let Some(directory) = cached() {
-            let guest = Guest::open(directory)?;
+        let directory = |suite: &String| context.cache.join("guests").join(Guest::name(suite));
+        if let Some(cached) = context.pins.debian.guests.iter().map(directory).find(|path| path.is_dir()) {
+            let guest = Guest::open(cached)?;
             guest.report_other_release(context);
             return Ok(guest);
         }
         if context.network == Network::Forbidden {
             bail!("Debian's riscv64 packages are not in the cache, and --offline forbids fetching them");
         }
-        let _lock = FileLock::acquire(context, &all.join("lock"))?;
-        if let Some(directory) = cached() {
-            return Guest::open(directory);
-        }
         let running = context.progress.step("guest");
         running.doing("fetching its packages");
         let fetched = packages::fetch(context)?;
-        running.doing("unpacking its packages");
         let directory = directory(&fetched.suite);
-        build(context, &fetched, &directory).context("building the guest")?;
+        let unfinished = AtomicDir::create(context, &directory)?;
+        if !directory.is_dir() {
+            running.doing("unpacking its packages");
+            build(context, &fetched, unfinished.path()).context("building the guest")?;
+            unfinished.commit()?;
+        }
         let guest = Guest::open(directory)?;
         running.done(format!("{}, Linux {}", guest.about.distribution, guest.about.kernel));
         Ok(guest)
@@ -143,24 +131,19 @@ impl Guest {
     }
 }
 
-/// Builds a guest in a new directory, which appears complete.
+/// Builds a guest in an empty directory.
 fn build(context: &Context, fetched: &Fetched, directory: &Path) -> Result<()> {
-    // On the file system of the new directory, which it is renamed to.
-    let unfinished = directory.with_file_name("unfinished");
-    let run_directory = RunDirectory::create(context, &unfinished)?;
-    let root = run_directory.path().join("root");
+    let root = directory.join("root");
     debian::unpack(context, &in_order(&fetched.files), &root)?;
     let modules = postinst::complete(context, &root)?;
     add_unit(&root)?;
-    let guest = run_directory.path().join("guest");
-    fs::create_dir(&guest)?;
     let release =
         modules.file_name().context("modules are in a directory of their kernel")?.to_string_lossy();
-    fs::copy(kernel(&root, &modules, &release)?, guest.join(KERNEL))?;
-    fs::write(guest.join(INITRD), initrd::build(context, &root, &release)?)?;
-    fs::copy(root.join("usr/bin/busybox"), guest.join("busybox"))?;
-    fs::write(guest.join(PATHS), paths(&root)?)?;
-    disk::write(context, &root, "guest", SIZE, &guest.join(DISK))?;
+    fs::copy(kernel(&root, &modules, &release)?, directory.join(KERNEL))?;
+    fs::write(directory.join(INITRD), initrd::build(context, &root, &release)?)?;
+    fs::copy(root.join("usr/bin/busybox"), directory.join("busybox"))?;
+    fs::write(directory.join(PATHS), paths(&root)?)?;
+    disk::write(context, &root, "guest", SIZE, &directory.join(DISK))?;
     let mut names: Vec<String> = fetched
         .files
         .iter()
@@ -172,9 +155,8 @@ fn build(context: &Context, fetched: &Fetched, directory: &Path) -> Result<()> {
         kernel: release.into_owned(),
         packages: names,
     };
-    fs::write(guest.join(ABOUT), serde_json::to_vec_pretty(&about)?)?;
-    fs::rename(&guest, directory)?;
-    Ok(())
+    fs::write(directory.join(ABOUT), serde_json::to_vec_pretty(&about)?)?;
+    Ok(fs::remove_dir_all(&root)?)
 }
 
 /// Adds the unit of the scenario to a root.
