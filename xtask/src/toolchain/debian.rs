@@ -2,6 +2,7 @@
 //! keyring, unpacked into the cache and never installed.
 
 use super::tool_directory::ToolDirectory;
+use crate::alias::Alias;
 use crate::context::{Context, Network};
 use crate::file_lock::FileLock;
 use crate::process::{self, Command, cmd};
@@ -19,6 +20,8 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 pub struct Apt<'a> {
     context: &'a Context,
     directory: PathBuf,
+    /// Path for apt, whose configuration cannot hold a quotation mark, and which decodes `%` in paths.
+    alias: Alias,
     /// apt's own locks are for the machine's apt; this one is for ours.
     _lock: FileLock,
 }
@@ -33,7 +36,7 @@ impl<'a> Apt<'a> {
         for part in ["lists/partial", "cache/archives/partial", "none/partial", "preferences.d"] {
             fs::create_dir_all(directory.join(part))?;
         }
-        let apt = Apt { context, directory, _lock: lock };
+        let apt = Apt { context, alias: Alias::of(&directory)?, directory, _lock: lock };
         let sources: String = mirrors
             .iter()
             .flat_map(|site| {
@@ -72,7 +75,7 @@ impl<'a> Apt<'a> {
             ))
         };
         // apt omits files that it has already, so this call names an empty cache.
-        let none = format!("Dir::Cache::archives={}", self.directory.join("none").display());
+        let none = format!("Dir::Cache::archives={}", self.alias.path().join("none").display());
         let uris = install(&["--print-uris", "--option", &none]).read()?;
         install(&["--download-only"]).run()?;
         let names =
@@ -82,7 +85,7 @@ impl<'a> Apt<'a> {
     }
 
     fn configuration(&self, architectures: &[&str]) -> String {
-        let directory = self.directory.display();
+        let directory = self.alias.path().display();
         let list: String = architectures.iter().map(|name| format!("\"{name}\"; ")).collect();
         let first = architectures.first().copied().unwrap_or("amd64");
         format!(
@@ -94,7 +97,7 @@ impl<'a> Apt<'a> {
     }
 
     fn configured(&self, command: Command<'a>) -> Command<'a> {
-        command.env("APT_CONFIG", self.directory.join("apt.conf")).log("apt")
+        command.env("APT_CONFIG", self.alias.path().join("apt.conf")).log("apt")
     }
 }
 
