@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::Path;
 
-/// Writes the files of `directory` to `file` as an ext4 file system of so many bytes, in which root owns everything.
+/// Writes the files of `directory` to `file` as an ext4 file system of `size` bytes, in which root owns everything.
 ///
 /// The file is sparse. The guest finds the disk by its label.
 pub fn write(context: &Context, directory: &Path, label: &str, size: u64, file: &Path) -> Result<()> {

@@ -20,7 +20,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// A guest that was built.
 #[derive(Debug)]
 pub struct Guest {
     pub directory: PathBuf,
@@ -53,8 +52,8 @@ const UNIT: &str = include_str!("guest/scenario.service");
 const FSTAB: &str = "LABEL=payload /scenario ext4 ro,x-systemd.device-timeout=infinity 0 0\n";
 
 impl Guest {
-    /// Returns the name of the guest of a Debian release, which is its directory in the cache's `guests`. A change of the
-    /// code that builds it is another name.
+    /// Returns the name of the guest of a Debian release, which is its directory in the cache's `guests`. It
+    /// changes with the code that builds a guest.
     pub fn name(suite: &str) -> String {
         let code = [code::below("xtask/src/boot/guest"), code::below("xtask/src/boot/disk")];
         format!("{suite}-{}", Digest::of(code.map(String::from).concat()).short())
@@ -86,7 +85,7 @@ impl Guest {
         Ok(guest)
     }
 
-    /// Reports a guest that is not of the first pinned release, whose packages could not be had when it was built.
+    /// Reports a guest that is not of the first pinned release, whose packages could not be fetched when it was built.
     fn report_other_release(&self, context: &Context) {
         let first = context.pins.debian.guests.first().map(|suite| format!("Debian {suite}"));
         if let Some(first) = first.filter(|first| *first != self.about.distribution) {

@@ -18,7 +18,7 @@ const COMMON: &str = include_str!("scenario/common.sh");
 /// Shell functions for the scenarios of a real k3s.
 const CLUSTER: &str = include_str!("scenario/cluster.sh");
 
-/// Name of a file on the payload by which the guest keeps running after the scenario, with a shell on its console.
+/// Name of a file on the payload. If it exists, the guest keeps running after the scenario, with a shell on its console.
 pub const KEEP_RUNNING: &str = "keep-running";
 
 /// Gathers all files of a scenario in a new directory.
@@ -62,7 +62,7 @@ pub fn gather(
     Ok(())
 }
 
-/// Replaces a directory by a disk with its files, which it returns.
+/// Packs a directory into a disk, whose path is returned, and removes the directory.
 pub fn pack(context: &Context, content: &Path) -> Result<PathBuf> {
     let disk = content.with_extension("ext4");
     disk::write(context, content, "payload", disk::size_for(content)?, &disk)?;

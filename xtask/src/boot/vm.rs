@@ -115,7 +115,7 @@ impl Vm {
     }
 }
 
-/// A path as a value among qemu's options, which are separated by commas.
+/// Escapes a path for qemu, whose options are separated by commas.
 fn escaped(path: &Path) -> String {
     path.display().to_string().replace(',', ",,")
 }

@@ -44,7 +44,7 @@ pub struct Failure {
 struct Watch<'a> {
     milestones: &'a [Milestone],
     outcome: Outcome,
-    /// No event follows.
+    /// Set if no event follows.
     is_over: bool,
 }
 
@@ -58,7 +58,7 @@ impl<'a> Watch<'a> {
         self.milestones.get(self.outcome.reached.len())
     }
 
-    /// Handles an event, so many seconds after power-on.
+    /// Handles an event that occurred `at` seconds after power-on.
     fn on_event(&mut self, event: GuestEvent, at: f64) {
         match event {
             GuestEvent::Mark(name) => match self.next() {

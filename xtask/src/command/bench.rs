@@ -34,7 +34,6 @@ impl Args {
     }
 }
 
-/// One comparison.
 struct Row {
     name: String,
     ours: f64,

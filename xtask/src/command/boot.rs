@@ -146,8 +146,8 @@ impl Args {
         let image = self.options.pause_image(context);
         ensure!(
             image.host().is_none() || self.scenario.is_some_and(|only| only != Scenario::Alone),
-            "{image} names a host: a k3s with a system default registry does not find it, and the scenario alone \
-             fails\n  Select another --scenario, or an image without a host."
+            "{image} names a host: a k3s with a system default registry does not find it, and the scenario \
+             `alone` fails\n  Select another --scenario, or an image without a host."
         );
         let is_built = self.rpm.is_none() && self.binary.is_none();
         let Some(scenario) = self.scenario.filter(|_| is_built) else { return Ok(()) };

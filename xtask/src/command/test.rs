@@ -14,7 +14,7 @@ use std::fmt::{Display, Formatter};
 use std::path::Path;
 use std::time::Duration;
 
-/// Run all tests: formatting, lints, and every test program; what is skipped counts as failed
+/// Run all tests: formatting, lints, and every test program; skipped tests count as failed
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Instead of the tests: interrupt this many runs on the sample at random times, and compare the next runs' results
@@ -56,7 +56,6 @@ impl Args {
     }
 }
 
-/// Kind of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// Counts as one test.
@@ -136,7 +135,6 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Numbers of tests by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Counts {
     passed: usize,

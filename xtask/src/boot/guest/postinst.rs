@@ -20,7 +20,7 @@ pub fn complete(context: &Context, root: &Path) -> Result<PathBuf> {
     modules(context, root)
 }
 
-/// Creates directories, as the postinst of base-files does: those that no package owns.
+/// Creates the directories that no package owns, as the postinst of base-files does.
 fn directories(root: &Path) -> Result<()> {
     for directory in ["var/log", "var/tmp", "var/lib/rpm", "var/lib/rancher", "usr/local/bin", "mnt", "opt"] {
         fs::create_dir_all(root.join(directory))?;
