@@ -5,14 +5,14 @@
 #[path = "support/http.rs"]
 mod http;
 #[allow(dead_code, reason = "these tests need some of it")]
-#[path = "support/place.rs"]
-mod place;
+#[path = "support/test_env.rs"]
+mod test_env;
 
 use http::{Request, Server, answer, cut, ranged, status, whole};
-use place::Place;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
+use test_env::TestEnv;
 use xtask::clock::Clock;
 use xtask::context::{Context, Network};
 use xtask::digest::Digest;
@@ -21,8 +21,8 @@ use xtask::fetch::{self, Download, FirstUse};
 const FILE: &[u8] = b"what was expected, byte for byte, and long enough to be cut in the middle";
 
 /// Returns a context with an empty cache, which never waits.
-fn context(place: &Place) -> Context {
-    Context { cache: place.path("cache"), clock: Box::new(Waits::default()), ..place::context() }
+fn context(env: &TestEnv) -> Context {
+    Context { cache: env.path("cache"), clock: Box::new(Waits::default()), ..test_env::context() }
 }
 
 /// A clock that does not advance, and records the requested waits.
@@ -72,8 +72,8 @@ fn is_the_file(context: &Context, path: &Path) {
 
 #[test]
 fn credentials_of_a_url_go_to_its_server() {
-    let (server, place) = (Server::start(|_, _| whole(FILE)), Place::new());
-    let context = context(&place);
+    let (server, env) = (Server::start(|_, _| whole(FILE)), TestEnv::new());
+    let context = context(&env);
     let plain = download(&server);
     let url = plain.url.replacen("://", "://me:secret@", 1);
     Download { url, ..plain }.get(&context).unwrap();
@@ -82,9 +82,9 @@ fn credentials_of_a_url_go_to_its_server() {
 
 #[test]
 fn another_file_is_not_taken_into_the_cache() {
-    let (server, place) = (Server::start(|_, _| whole(FILE)), Place::new());
-    let context = context(&place);
-    let file = place.path("file.tar");
+    let (server, env) = (Server::start(|_, _| whole(FILE)), TestEnv::new());
+    let context = context(&env);
+    let file = env.path("file.tar");
     std::fs::write(&file, "another").unwrap();
     let error = download(&server).take(&context, &file).unwrap_err().to_string();
     assert!(error.contains("has another checksum than expected"), "{error}");
@@ -97,8 +97,8 @@ fn another_file_is_not_taken_into_the_cache() {
 
 #[test]
 fn a_file_is_fetched_once_and_then_taken_from_the_cache() {
-    let (server, place) = (Server::start(|_, _| whole(FILE)), Place::new());
-    let context = context(&place);
+    let (server, env) = (Server::start(|_, _| whole(FILE)), TestEnv::new());
+    let context = context(&env);
     let path = download(&server).get(&context).unwrap();
     is_the_file(&context, &path);
     assert_eq!(download(&server).get(&context).unwrap(), path);
@@ -112,8 +112,8 @@ fn a_broken_connection_is_taken_up_where_it_broke() {
         0 => cut(whole(FILE), 30),
         _ => ranged(request, FILE),
     };
-    let (server, place) = (Server::start(answer), Place::new());
-    let context = context(&place);
+    let (server, env) = (Server::start(answer), TestEnv::new());
+    let context = context(&env);
     is_the_file(&context, &download(&server).get(&context).unwrap());
     assert_eq!(ranges(&server), [None, Some(format!("bytes={}-", FILE.len() - 30))]);
 }
@@ -124,11 +124,11 @@ fn what_an_earlier_run_has_fetched_is_not_fetched_again() {
         0..=3 => cut(ranged(request, FILE), 10),
         _ => ranged(request, FILE),
     };
-    let (server, place) = (Server::start(answer), Place::new());
-    let context = context(&place);
-    let told = format!("{:#}", download(&server).get(&context).unwrap_err());
-    assert!(told.contains("after 4 attempts"), "{told}");
-    assert!(told.contains("what has arrived is kept and resumed next time"), "{told}");
+    let (server, env) = (Server::start(answer), TestEnv::new());
+    let context = context(&env);
+    let message = format!("{:#}", download(&server).get(&context).unwrap_err());
+    assert!(message.contains("after 4 attempts"), "{message}");
+    assert!(message.contains("what has arrived is kept and resumed next time"), "{message}");
     assert_eq!(parts(&context).len(), 1);
     let have = parts(&context)[0].len();
     assert!(0 < have && have < FILE.len(), "{have}");
@@ -139,8 +139,8 @@ fn what_an_earlier_run_has_fetched_is_not_fetched_again() {
 #[test]
 fn a_server_without_ranges_sends_all_of_it_again() {
     let answer = |_: &Request, before| if before == 0 { cut(whole(FILE), 1) } else { whole(FILE) };
-    let (server, place) = (Server::start(answer), Place::new());
-    let context = context(&place);
+    let (server, env) = (Server::start(answer), TestEnv::new());
+    let context = context(&env);
     is_the_file(&context, &download(&server).get(&context).unwrap());
     assert_eq!(server.requests().len(), 2);
 }
@@ -151,36 +151,39 @@ fn a_server_that_is_overloaded_is_asked_again() {
         0 => status("503 Service Unavailable"),
         _ => whole(FILE),
     };
-    let (server, place) = (Server::start(answer), Place::new());
-    let context = context(&place);
+    let (server, env) = (Server::start(answer), TestEnv::new());
+    let context = context(&env);
     is_the_file(&context, &download(&server).get(&context).unwrap());
     assert_eq!(server.requests().len(), 2);
 }
 
 #[test]
 fn a_file_that_is_not_there_is_asked_for_once() {
-    let (server, place) = (Server::start(|_, _| status("404 Not Found")), Place::new());
-    let context = context(&place);
-    let told = format!("{:#}", download(&server).get(&context).unwrap_err());
-    assert!(told.contains(&download(&server).url) && told.contains("404: there is no such file"), "{told}");
+    let (server, env) = (Server::start(|_, _| status("404 Not Found")), TestEnv::new());
+    let context = context(&env);
+    let message = format!("{:#}", download(&server).get(&context).unwrap_err());
+    assert!(
+        message.contains(&download(&server).url) && message.contains("404: there is no such file"),
+        "{message}"
+    );
     assert_eq!(server.requests().len(), 1);
 }
 
 #[test]
 fn a_file_with_another_sum_is_refused_with_both_sums_and_removed() {
-    let (server, place) = (Server::start(|_, _| whole(b"something else")), Place::new());
-    let context = context(&place);
-    let told = format!("{:#}", download(&server).get(&context).unwrap_err());
+    let (server, env) = (Server::start(|_, _| whole(b"something else")), TestEnv::new());
+    let context = context(&env);
+    let message = format!("{:#}", download(&server).get(&context).unwrap_err());
     for said in [Digest::of(FILE).as_str(), Digest::of("something else").as_str(), "The file was removed"] {
-        assert!(told.contains(said), "{said:?} is missing: {told}");
+        assert!(message.contains(said), "{said:?} is missing: {message}");
     }
     assert_eq!(kept(&context), [""; 0].map(PathBuf::from));
 }
 
 #[test]
 fn the_beginning_of_another_file_is_not_made_into_this_one() {
-    let (server, place) = (Server::start(|request, _| ranged(request, FILE)), Place::new());
-    let context = context(&place);
+    let (server, env) = (Server::start(|request, _| ranged(request, FILE)), TestEnv::new());
+    let context = context(&env);
     let answer = |_: &Request, before| match before {
         0 => cut(whole(&FILE.to_ascii_uppercase()), 30),
         _ => status("404 Not Found"),
@@ -194,8 +197,8 @@ fn the_beginning_of_another_file_is_not_made_into_this_one() {
 
 #[test]
 fn a_damaged_file_in_the_cache_is_found_and_fetched_again() {
-    let (server, place) = (Server::start(|_, _| whole(FILE)), Place::new());
-    let context = context(&place);
+    let (server, env) = (Server::start(|_, _| whole(FILE)), TestEnv::new());
+    let context = context(&env);
     let path = download(&server).get(&context).unwrap();
     for damage in
         [&FILE[..10], b"", b"as long as the true one, but this is not what was expected of it, is it?"]
@@ -208,18 +211,18 @@ fn a_damaged_file_in_the_cache_is_found_and_fetched_again() {
 
 #[test]
 fn the_mirror_is_asked_first_and_the_files_own_host_where_it_fails() {
-    let (server, place) = (Server::start(|_, _| whole(FILE)), Place::new());
+    let (server, env) = (Server::start(|_, _| whole(FILE)), TestEnv::new());
     let download = download(&server);
     let host = server.url.strip_prefix("http://").unwrap().to_owned();
 
     let mirror = Server::start(|_, _| whole(FILE));
-    let mirrored = Context { mirror: Some(format!("{}/cache", mirror.url)), ..context(&place) };
+    let mirrored = Context { mirror: Some(format!("{}/cache", mirror.url)), ..context(&env) };
     is_the_file(&mirrored, &download.get(&mirrored).unwrap());
     assert_eq!(mirror.requests()[0].target, format!("/cache/{host}/dir/file.tar"));
     assert_eq!(server.requests().len(), 0);
 
-    let (empty, place) = (Server::start(|_, _| status("404 Not Found")), Place::new());
-    let without = Context { mirror: Some(empty.url.clone()), ..context(&place) };
+    let (empty, env) = (Server::start(|_, _| status("404 Not Found")), TestEnv::new());
+    let without = Context { mirror: Some(empty.url.clone()), ..context(&env) };
     is_the_file(&without, &download.get(&without).unwrap());
     assert_eq!((empty.requests().len(), server.requests().len()), (1, 1));
 }
@@ -227,31 +230,31 @@ fn the_mirror_is_asked_first_and_the_files_own_host_where_it_fails() {
 #[test]
 fn a_mirror_with_another_file_is_refused_and_named() {
     let (server, mirror) = (Server::start(|_, _| whole(FILE)), Server::start(|_, _| whole(b"old")));
-    let place = Place::new();
-    let context = Context { mirror: Some(mirror.url.clone()), ..context(&place) };
-    let told = format!("{:#}", download(&server).get(&context).unwrap_err());
-    assert!(told.contains(&mirror.url), "{told}");
+    let env = TestEnv::new();
+    let context = Context { mirror: Some(mirror.url.clone()), ..context(&env) };
+    let message = format!("{:#}", download(&server).get(&context).unwrap_err());
+    assert!(message.contains(&mirror.url), "{message}");
     assert_eq!(kept(&context), [""; 0].map(PathBuf::from));
 }
 
 #[test]
 fn without_a_network_only_the_cache_and_directorys_of_this_machine_are_looked_into() {
-    let (server, place) = (Server::start(|_, _| whole(FILE)), Place::new());
-    let offline = Context { network: Network::Forbidden, ..context(&place) };
-    let told = format!("{:#}", download(&server).get(&offline).unwrap_err());
+    let (server, env) = (Server::start(|_, _| whole(FILE)), TestEnv::new());
+    let offline = Context { network: Network::Forbidden, ..context(&env) };
+    let message = format!("{:#}", download(&server).get(&offline).unwrap_err());
     assert_eq!(
-        told,
+        message,
         format!("file.tar is not in the cache, and --offline forbids fetching {}", download(&server).url)
     );
-    let told = format!("{:#}", first_use(&offline, &download(&server).url).err().unwrap());
-    assert!(told.contains("--offline forbids fetching"), "{told}");
+    let message = format!("{:#}", first_use(&offline, &download(&server).url).err().unwrap());
+    assert!(message.contains("--offline forbids fetching"), "{message}");
     assert_eq!(server.requests().len(), 0);
 
     let host = server.url.strip_prefix("http://").unwrap();
-    let file = place.path("mirror").join(host).join("dir/file.tar");
+    let file = env.path("mirror").join(host).join("dir/file.tar");
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     std::fs::write(file, FILE).unwrap();
-    let mirror = format!("file://{}", place.path("mirror").display());
+    let mirror = format!("file://{}", env.path("mirror").display());
     let mirrored = Context { mirror: Some(mirror), ..offline };
     is_the_file(&mirrored, &download(&server).get(&mirrored).unwrap());
     assert_eq!(server.requests().len(), 0);
@@ -265,8 +268,8 @@ fn a_file_of_unknown_sum_is_never_put_together_from_two_runs() {
         1 => status("404 Not Found"),
         _ => ranged(request, FILE),
     };
-    let (server, place) = (Server::start(answer), Place::new());
-    let context = context(&place);
+    let (server, env) = (Server::start(answer), TestEnv::new());
+    let context = context(&env);
     let url = download(&server).url;
     assert!(first_use(&context, &url).is_err());
     let found = first_use(&context, &url).unwrap().download;
@@ -281,8 +284,8 @@ fn two_at_once_do_not_write_into_each_others_file() {
         std::thread::sleep(std::time::Duration::from_millis(300));
         whole(FILE)
     };
-    let (server, place) = (Server::start(slowly), Place::new());
-    let (one, other) = (context(&place), context(&place));
+    let (server, env) = (Server::start(slowly), TestEnv::new());
+    let (one, other) = (context(&env), context(&env));
     let get = |context| download(&server).get(context).unwrap();
     std::thread::scope(|scope| {
         let first = scope.spawn(|| get(&one));
@@ -316,15 +319,15 @@ fn a_first_use_takes_only_a_whole_file() {
         (gzip, "in the encoding \"gzip\""),
         (endless, "more than 512"),
     ] {
-        let (server, place) = (Server::start(move |_, _| sent.clone()), Place::new());
-        let context = context(&place);
-        let told = format!("{:#}", first_use(&context, &download(&server).url).err().unwrap());
-        assert!(told.contains(why), "{why}: {told}");
+        let (server, env) = (Server::start(move |_, _| sent.clone()), TestEnv::new());
+        let context = context(&env);
+        let message = format!("{:#}", first_use(&context, &download(&server).url).err().unwrap());
+        assert!(message.contains(why), "{why}: {message}");
         let finished = kept(&context).into_iter().filter(|path| path.extension().unwrap() != "part");
         assert_eq!(finished.collect::<Vec<_>>(), [""; 0].map(PathBuf::from));
     }
-    let (server, place) = (Server::start(move |_, _| chunked("0\r\n\r\n")), Place::new());
-    let found = first_use(&context(&place), &download(&server).url).unwrap();
+    let (server, env) = (Server::start(move |_, _| chunked("0\r\n\r\n")), TestEnv::new());
+    let found = first_use(&context(&env), &download(&server).url).unwrap();
     assert_eq!(found.download.sha256, Digest::of(&FILE[..20]));
 }
 
@@ -335,22 +338,22 @@ fn a_first_use_is_never_resumed() {
         0 => cut(whole(&old), 10),
         _ => ranged(request, FILE),
     };
-    let (server, place) = (Server::start(answer), Place::new());
-    let found = first_use(&context(&place), &download(&server).url).unwrap();
+    let (server, env) = (Server::start(answer), TestEnv::new());
+    let found = first_use(&context(&env), &download(&server).url).unwrap();
     assert_eq!(found.download.sha256, Digest::of(FILE));
     assert_eq!(ranges(&server), [None, None]);
 }
 
 #[test]
 fn a_first_use_of_a_refused_format_leaves_nothing() {
-    let (server, place) = (Server::start(|_, _| whole(b"<!DOCTYPE html><p>log in")), Place::new());
-    let context = context(&place);
+    let (server, env) = (Server::start(|_, _| whole(b"<!DOCTYPE html><p>log in")), TestEnv::new());
+    let context = context(&env);
     let check = |_: &Path| anyhow::bail!("it is no archive");
     let name = "file.tar".parse().unwrap();
-    let told =
+    let message =
         format!("{:#}", fetch::first_use(&context, &name, &download(&server).url, &check).err().unwrap());
     for said in [&server.url, "it is no archive", "was not locked", "want you to log in first"] {
-        assert!(told.contains(said), "{said:?} is missing: {told}");
+        assert!(message.contains(said), "{said:?} is missing: {message}");
     }
     assert_eq!(kept(&context), [""; 0].map(PathBuf::from));
 }
@@ -366,8 +369,8 @@ fn a_rest_that_begins_elsewhere_is_not_appended() {
         ),
         _ => ranged(request, FILE),
     };
-    let (server, place) = (Server::start(answer), Place::new());
-    let context = context(&place);
+    let (server, env) = (Server::start(answer), TestEnv::new());
+    let context = context(&env);
     is_the_file(&context, &download(&server).get(&context).unwrap());
     assert_eq!(ranges(&server), [None, Some(format!("bytes={}-", FILE.len() - 30)), None]);
 }
@@ -383,10 +386,10 @@ fn a_server_that_limits_requests_is_waited_for() {
         limited("Retry-After", "Tue, 14 Nov 2023 22:13:40 GMT"),
         limited("X-RateLimit-Reset", "1700000050"),
     ];
-    let (server, place) =
-        (Server::start(move |_, before| answers.get(before).cloned().unwrap_or(whole(FILE))), Place::new());
+    let (server, env) =
+        (Server::start(move |_, before| answers.get(before).cloned().unwrap_or(whole(FILE))), TestEnv::new());
     let waits = Waits::default();
-    let context = Context { clock: Box::new(waits.clone()), ..context(&place) };
+    let context = Context { clock: Box::new(waits.clone()), ..context(&env) };
     is_the_file(&context, &download(&server).get(&context).unwrap());
     assert_eq!(*waits.0.lock().unwrap(), [30, 20, 50]);
 }
@@ -397,23 +400,23 @@ fn a_long_limit_is_not_waited_for() {
         let headers = [("Retry-After", "3600".to_owned()), ("Content-Length", "0".to_owned())];
         answer("429 Too Many Requests", &headers, b"")
     };
-    let (server, place) = (Server::start(limited), Place::new());
+    let (server, env) = (Server::start(limited), TestEnv::new());
     let waits = Waits::default();
-    let context = Context { clock: Box::new(waits.clone()), ..context(&place) };
-    let told = format!("{:#}", download(&server).get(&context).unwrap_err());
+    let context = Context { clock: Box::new(waits.clone()), ..context(&env) };
+    let message = format!("{:#}", download(&server).get(&context).unwrap_err());
     assert!(
-        told.contains("the next one is allowed in 3600 s") && told.contains("K3S_XTASK_MIRROR="),
-        "{told}"
+        message.contains("the next one is allowed in 3600 s") && message.contains("K3S_XTASK_MIRROR="),
+        "{message}"
     );
     assert_eq!((waits.0.lock().unwrap().len(), server.requests().len()), (0, 1));
 }
 
 #[test]
 fn a_mirror_is_sent_its_password_and_nobody_else() {
-    let (server, place) = (Server::start(|_, _| whole(FILE)), Place::new());
+    let (server, env) = (Server::start(|_, _| whole(FILE)), TestEnv::new());
     let mirror = Server::start(|_, _| status("404 Not Found"));
     let with_password = mirror.url.replace("http://", "http://me:secret@");
-    let context = Context { mirror: Some(with_password), ..context(&place) };
+    let context = Context { mirror: Some(with_password), ..context(&env) };
     is_the_file(&context, &download(&server).get(&context).unwrap());
     assert_eq!(mirror.requests()[0].headers["authorization"], "Basic bWU6c2VjcmV0");
     assert!(!server.requests()[0].headers.contains_key("authorization"));
@@ -421,13 +424,13 @@ fn a_mirror_is_sent_its_password_and_nobody_else() {
 
 #[test]
 fn a_redirect_to_another_host_is_followed_without_password() {
-    let (server, place) = (Server::start(|_, _| whole(FILE)), Place::new());
+    let (server, env) = (Server::start(|_, _| whole(FILE)), TestEnv::new());
     let to = format!("{}/dir/file.tar", server.url);
     let mirror = Server::start(move |_, _| {
         answer("302 Found", &[("Location", to.clone()), ("Content-Length", "0".to_owned())], b"")
     });
     let with_password = mirror.url.replace("http://", "http://me:secret@");
-    let context = Context { mirror: Some(with_password), ..context(&place) };
+    let context = Context { mirror: Some(with_password), ..context(&env) };
     is_the_file(&context, &download(&server).get(&context).unwrap());
     assert!(!server.requests()[0].headers.contains_key("authorization"));
 }

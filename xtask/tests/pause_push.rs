@@ -188,10 +188,10 @@ fn wrong_credentials_and_none_are_told_apart_from_other_failures() {
     let wrong = tempfile::tempdir().unwrap();
     credentials(wrong.path(), "config.json", &scene.line.address, &format!("{USER}:guessed"));
     for environment in [vec![("DOCKER_CONFIG", wrong.path().to_owned())], vec![]] {
-        let told = Push { environment, ..scene.push() }.fail();
-        assert!(told.contains(&format!("cannot push {}/me/pause:1", scene.line.address)), "{told}");
-        assert!(told.contains(&format!("docker login {}", scene.line.address)), "{told}");
-        assert!(told.contains("401"), "{told}");
+        let message = Push { environment, ..scene.push() }.fail();
+        assert!(message.contains(&format!("cannot push {}/me/pause:1", scene.line.address)), "{message}");
+        assert!(message.contains(&format!("docker login {}", scene.line.address)), "{message}");
+        assert!(message.contains("401"), "{message}");
     }
     assert_eq!(scene.line.requests("PUT /"), 0);
     assert!(!scene.registry.has_tag("me/pause", "1"));
@@ -203,8 +203,8 @@ fn a_registry_that_breaks_off_leaves_no_tag_and_the_next_push_sends_only_the_res
     // With one architecture, everything except manifest and index has arrived when the first of them is sent.
     let push = Push { arguments: &["--arch", "riscv64"], ..scene.push() };
     scene.line.break_at("PUT /v2/me/pause/manifests/");
-    let told = push.fail();
-    assert!(told.contains("the registry broke off\n  push again"), "{told}");
+    let message = push.fail();
+    assert!(message.contains("the registry broke off\n  push again"), "{message}");
     assert!(!scene.registry.has_tag("me/pause", "1"));
 
     scene.line.mend();
@@ -221,8 +221,8 @@ fn a_registry_that_is_not_there_is_told_by_its_name() {
     let address = registry.address.clone();
     drop(registry);
     let environment = vec![("DOCKER_CONFIG", directory.path().to_owned())];
-    let told = Push { registry: &address, arguments: &[], environment }.fail();
-    assert!(told.contains(&format!("{address} cannot be reached")), "{told}");
+    let message = Push { registry: &address, arguments: &[], environment }.fail();
+    assert!(message.contains(&format!("{address} cannot be reached")), "{message}");
 }
 
 #[test]
@@ -242,9 +242,12 @@ fn a_failing_upload_host_is_named_and_not_the_registry() {
         _ => http::status("404 Not Found"),
     });
     let registry = server.url.strip_prefix("http://").unwrap();
-    let told = Push { registry, arguments: &["--arch", "riscv64"], environment: vec![] }.fail();
-    assert!(told.contains(&format!("{registry} names {gone} as the host that takes uploads")), "{told}");
-    assert!(!told.contains(&format!("{registry} cannot be reached")), "{told}");
+    let message = Push { registry, arguments: &["--arch", "riscv64"], environment: vec![] }.fail();
+    assert!(
+        message.contains(&format!("{registry} names {gone} as the host that takes uploads")),
+        "{message}"
+    );
+    assert!(!message.contains(&format!("{registry} cannot be reached")), "{message}");
 }
 
 #[test]
@@ -260,8 +263,8 @@ fn a_certificate_that_nobody_vouches_for_is_refused_unless_that_is_asked_for() {
     let docker = ("DOCKER_CONFIG", directory.path().to_owned());
     let push = |arguments, environment| Push { registry: &registry.address, arguments, environment };
 
-    let told = push(&[], vec![docker.clone()]).fail();
-    assert!(told.contains("a certificate that this system does not trust"), "{told}");
+    let message = push(&[], vec![docker.clone()]).fail();
+    assert!(message.contains("a certificate that this system does not trust"), "{message}");
     assert!(!registry.has_tag("me/pause", "1"));
     let trusted = push(&[], vec![docker.clone(), ("SSL_CERT_FILE", certificate.file.clone())]).succeed();
     assert_eq!(push(&["--insecure"], vec![docker]).succeed(), trusted);

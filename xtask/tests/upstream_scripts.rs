@@ -139,8 +139,8 @@ fn reads_nothing_outside() {
     let outside = outside();
     let file = outside.path().join("secret");
     std::fs::write(&file, "a-secret").unwrap();
-    let told = |recipe: &anyhow::Result<Recipe>| format!("{recipe:?}").contains("a-secret");
-    only_trusted(&format!("ln -s \"$(cat {} || true)\" bin/x", file.display()), told);
+    let message = |recipe: &anyhow::Result<Recipe>| format!("{recipe:?}").contains("a-secret");
+    only_trusted(&format!("ln -s \"$(cat {} || true)\" bin/x", file.display()), message);
 }
 
 #[test]

@@ -1,25 +1,25 @@
 //! Tests of input that is refused before any VM is started.
 
 use crate::needs;
-use crate::place::Place;
+use crate::test_env::TestEnv;
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Returns an environment in which every tool seems to exist, so that a missing tool is not the error.
-fn place() -> Place {
-    let mut place = Place::new();
+fn test_env() -> TestEnv {
+    let mut env = TestEnv::new();
     for tool in ["qemu-system-riscv64", "mke2fs", "depmod", "rpmbuild", "createrepo_c"] {
-        place.put_program(tool, "echo version 1");
+        env.put_program(tool, "echo version 1");
     }
-    place
+    env
 }
 
 #[test]
 fn names_the_command_that_installs_qemu() {
-    let mut place = Place::new();
-    place.set("PATH", place.path("nothing"));
-    let stderr = place.fails(["boot", "--sample"]);
+    let mut env = TestEnv::new();
+    env.set("PATH", env.path("nothing"));
+    let stderr = env.fails(["boot", "--sample"]);
     let tools = "rpmbuild, createrepo_c, qemu-system-riscv64, mke2fs, depmod";
     assert!(stderr.contains(&format!("not found: {tools}")), "{stderr}");
     assert!(stderr.contains("qemu-system"), "{stderr}");
@@ -27,17 +27,17 @@ fn names_the_command_that_installs_qemu() {
 
 #[test]
 fn refuses_other_architectures() {
-    let place = place();
-    let stderr = place.fails(["boot", "--sample", "--arch", "arm64"]);
+    let env = test_env();
+    let stderr = env.fails(["boot", "--sample", "--arch", "arm64"]);
     assert!(
         stderr.contains("what is booted is a riscv64 machine; --arch arm64 cannot run on it"),
         "{stderr}"
     );
 
-    let stderr = place.fails(["boot", "--binary", env!("CARGO_BIN_EXE_xtask")]);
+    let stderr = env.fails(["boot", "--binary", env!("CARGO_BIN_EXE_xtask")]);
     assert!(stderr.contains("is not a k3s for riscv64"), "{stderr}");
     assert!(stderr.contains("ELF machine"), "{stderr}");
-    let stderr = place.fails(["boot", "--binary", place.path("nowhere").to_str().unwrap()]);
+    let stderr = env.fails(["boot", "--binary", env.path("nowhere").to_str().unwrap()]);
     assert!(stderr.contains("nowhere"), "{stderr}");
 }
 
@@ -46,49 +46,49 @@ fn refuses_foreign_and_damaged_packages() {
     if !needs::programs("packages that cannot be booted", &[("rpmbuild", "rpm")]) {
         return;
     }
-    let place = place();
-    let foreign = package(&place, "aarch64");
-    let stderr = place.fails(["boot", "--rpm", foreign.parent().unwrap().to_str().unwrap()]);
+    let env = test_env();
+    let foreign = package(&env, "aarch64");
+    let stderr = env.fails(["boot", "--rpm", foreign.parent().unwrap().to_str().unwrap()]);
     assert!(stderr.contains("is for aarch64, and the VM is riscv64"), "{stderr}");
 
-    let package = package(&place, "riscv64");
+    let package = package(&env, "riscv64");
     let mut bytes = fs::read(&package).unwrap();
     let last = bytes.len() - 20;
     bytes[last] ^= 0xff;
     fs::write(&package, bytes).unwrap();
-    let stderr = place.fails(["boot", "--rpm", package.parent().unwrap().to_str().unwrap()]);
+    let stderr = env.fails(["boot", "--rpm", package.parent().unwrap().to_str().unwrap()]);
     assert!(stderr.contains(package.to_str().unwrap()) && stderr.contains("is damaged"), "{stderr}");
 }
 
 #[test]
 fn refuses_empty_directory_and_small_memory() {
-    let place = place();
-    fs::create_dir_all(place.path("empty")).unwrap();
-    let stderr = place.fails(["boot", "--rpm", place.path("empty").to_str().unwrap()]);
+    let env = test_env();
+    fs::create_dir_all(env.path("empty")).unwrap();
+    let stderr = env.fails(["boot", "--rpm", env.path("empty").to_str().unwrap()]);
     assert!(stderr.contains("no package of k3s in"), "{stderr}");
 
-    let output = place.xtask(["boot", "--sample", "--memory", "64M"]).output().unwrap();
+    let output = env.xtask(["boot", "--sample", "--memory", "64M"]).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && stderr.contains("no amount of memory from 512M up"), "{stderr}");
 }
 
 #[test]
 fn refuses_directory_without_root_file_system() {
-    let place = place();
-    fs::create_dir_all(place.path("empty")).unwrap();
-    let stderr = place.fails(["boot", "--sample", "--rootfs", place.path("empty").to_str().unwrap()]);
+    let env = test_env();
+    fs::create_dir_all(env.path("empty")).unwrap();
+    let stderr = env.fails(["boot", "--sample", "--rootfs", env.path("empty").to_str().unwrap()]);
     assert!(stderr.contains("is not a root file system with systemd"), "{stderr}");
 }
 
 #[test]
 fn shell_needs_a_terminal() {
-    let stderr = place().fails(["boot", "--sample", "--shell"]);
+    let stderr = test_env().fails(["boot", "--sample", "--shell"]);
     assert!(stderr.contains("--shell needs a terminal"), "{stderr}");
 }
 
 #[test]
 fn refuses_scenarios_that_would_fail_before_a_build() {
-    let place = place();
+    let env = test_env();
     for (words, reason) in [
         (&["--no-builtin-pause"][..], "with --no-builtin-pause there is none"),
         (&["--pause-image", "localhost:5000/pause:1"], "names a host"),
@@ -96,24 +96,24 @@ fn refuses_scenarios_that_would_fail_before_a_build() {
         (&["--sample", "--scenario", "alone"], "--scenario alone does not apply to --sample"),
         (&["--scenario", "bundled", "--k3s-root", "none"], "which --k3s-root none omits"),
     ] {
-        let stderr = place.fails([&["boot"], words].concat());
+        let stderr = env.fails([&["boot"], words].concat());
         assert!(stderr.contains(reason), "{words:?}: {stderr}");
-        assert!(!place.path("target/logs").exists(), "{words:?} has run a command: {stderr}");
+        assert!(!env.path("target/logs").exists(), "{words:?} has run a command: {stderr}");
     }
 }
 
 #[test]
 fn refuses_the_old_option_proof() {
     for (old, new) in [("packages", "--scenario packages"), ("cure", "--scenario pause-image-fix")] {
-        let output = place().xtask(["boot", "--sample", "--proof", old]).output().unwrap();
+        let output = test_env().xtask(["boot", "--sample", "--proof", old]).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && stderr.contains(new), "{stderr}");
     }
 }
 
 /// Writes an empty k3s package for an architecture, in a directory of its own.
-fn package(place: &Place, arch: &str) -> PathBuf {
-    let top = place.path(format!("rpm-{arch}"));
+fn package(env: &TestEnv, arch: &str) -> PathBuf {
+    let top = env.path(format!("rpm-{arch}"));
     fs::create_dir_all(&top).unwrap();
     let spec = top.join("k3s.spec");
     let text = "Name: k3s\nVersion: 1\nRelease: 1\nSummary: x\nLicense: x\nURL: x\nVendor: x\n\

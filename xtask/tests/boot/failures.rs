@@ -1,6 +1,6 @@
 //! Tests of guests that do not boot or whose disk is full: each fails at its milestone, within its timeout.
 
-use crate::place::Place;
+use crate::test_env::TestEnv;
 use crate::vm::{self, boot, context, directory, milestone, running_below};
 use fs_err as fs;
 use std::path::Path;
@@ -57,9 +57,9 @@ fn kernel_panic_ends_the_vm() {
 #[test]
 fn full_disk_is_in_the_evidence() {
     let Some(_turn) = vm::turn("a full disk inside") else { return };
-    let place = Place::new();
-    place.succeeds(["rpm", "--sample"]);
-    let packages = place.dist().join("v0.35.0+k3s1.sample/rpm/oe2403/riscv64");
+    let env = TestEnv::new();
+    env.succeeds(["rpm", "--sample"]);
+    let packages = env.dist().join("v0.35.0+k3s1.sample/rpm/oe2403/riscv64");
     let directory = directory();
     let context = context(&directory);
     let guest = Guest::get(&context).unwrap();

@@ -3,8 +3,8 @@
 #[path = "../support/needs.rs"]
 mod needs;
 #[allow(dead_code, reason = "these tests need some of it")]
-#[path = "../support/place.rs"]
-mod place;
+#[path = "../support/test_env.rs"]
+mod test_env;
 #[path = "../support/site_macros.rs"]
 mod site_macros;
 #[path = "../support/wait.rs"]

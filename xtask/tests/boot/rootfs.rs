@@ -1,6 +1,6 @@
 //! Test of a root file system of the user's with Debian's kernel.
 
-use crate::place::Place;
+use crate::test_env::TestEnv;
 use crate::vm;
 use fs_err as fs;
 use serde_json::Value;
@@ -15,9 +15,9 @@ fn boots_root_file_system_of_the_user() {
     let directory = vm::directory();
     let root = directory.path().join("root");
     write_root(&directory, &root);
-    let place = Place::new();
-    place.succeeds(["boot", "--sample", "--memory", "2G", "--rootfs", root.to_str().unwrap()]);
-    let results = place.dist().join("v0.35.0+k3s1.sample/boot/boot.json");
+    let env = TestEnv::new();
+    env.succeeds(["boot", "--sample", "--memory", "2G", "--rootfs", root.to_str().unwrap()]);
+    let results = env.dist().join("v0.35.0+k3s1.sample/boot/boot.json");
     let results: Value = serde_json::from_slice(&fs::read(results).unwrap()).unwrap();
     assert_eq!(results["guest"]["distribution"], "A distribution of our own");
     assert_eq!(results["guest"]["packages"].as_array().unwrap().len(), 0);

@@ -1,6 +1,6 @@
 //! Test of the sample, from sources to a booted VM, with unusual paths and settings.
 
-use crate::place::{ODD_NAME, Place, succeeded};
+use crate::test_env::{ODD_NAME, TestEnv, succeeded};
 use crate::{site_macros, vm};
 use fs_err as fs;
 use serde_json::Value;
@@ -50,29 +50,29 @@ fn contents(directory: &Path, except: &[PathBuf]) -> BTreeMap<PathBuf, Option<Di
 #[test]
 fn builds_and_boots_sample_at_an_odd_path() {
     let Some(_turn) = vm::turn("the sample on a VM") else { return };
-    let mut place = Place::new();
-    let ours = place.path(ODD_NAME);
+    let mut env = TestEnv::new();
+    let ours = env.path(ODD_NAME);
     let target = ours.join("target");
-    write_neighbours(&place.path(""));
+    write_neighbours(&env.path(""));
     fs::create_dir_all(&ours).unwrap();
     // The cache, at such a path.
-    std::os::unix::fs::symlink(crate::place::cache(), ours.join("cache")).unwrap();
-    place.set("K3S_XTASK_CACHE", ours.join("cache"));
-    place.set("CARGO_TARGET_DIR", &target);
-    place.set("K3S_XTASK_LOCK", ours.join("k3s.lock.json"));
-    place.set("GIT_CONFIG_GLOBAL", place.path("gitconfig"));
-    fs::write(place.path("gitconfig"), include_str!("../support/gitconfig")).unwrap();
-    site_macros::put(&mut place, "rpmbuild", "");
-    let tmpdir = vm::set_tmpdir(&mut place);
-    let root = place.context().root;
+    std::os::unix::fs::symlink(crate::test_env::cache(), ours.join("cache")).unwrap();
+    env.set("K3S_XTASK_CACHE", ours.join("cache"));
+    env.set("CARGO_TARGET_DIR", &target);
+    env.set("K3S_XTASK_LOCK", ours.join("k3s.lock.json"));
+    env.set("GIT_CONFIG_GLOBAL", env.path("gitconfig"));
+    fs::write(env.path("gitconfig"), include_str!("../support/gitconfig")).unwrap();
+    site_macros::put(&mut env, "rpmbuild", "");
+    let tmpdir = vm::set_tmpdir(&mut env);
+    let root = env.context().root;
     let except = [ours.clone(), root.join("target"), root.join(".git")];
-    let before = [contents(&place.path(""), &except), contents(&root, &except)];
+    let before = [contents(&env.path(""), &except), contents(&root, &except)];
 
     let mut stdout = String::new();
     for command in COMMANDS {
-        stdout = succeeded(place.under(USER, command).output().unwrap()).0;
+        stdout = succeeded(env.under(USER, command).output().unwrap()).0;
     }
-    let after = [contents(&place.path(""), &except), contents(&root, &except)];
+    let after = [contents(&env.path(""), &except), contents(&root, &except)];
     assert_eq!(after, before, "files were changed outside of target/");
 
     let dist = target.join("dist/v0.35.0+k3s1.sample");

@@ -1,7 +1,7 @@
 //! VMs for these tests. Only one runs at a time, since two would compete for the processors.
 
-use crate::place::Place;
-use crate::{needs, place};
+use crate::test_env::TestEnv;
+use crate::{needs, test_env};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub fn turn(what: &str) -> Option<MutexGuard<'static, ()>> {
 /// Returns a context with the real cache and with all other directories in the test's own one.
 pub fn context(directory: &tempfile::TempDir) -> Context {
     let below = |name: &str| directory.path().join(name);
-    Context { work: below("work"), dist: below("dist"), logs: below("logs"), ..place::context() }
+    Context { work: below("work"), dist: below("dist"), logs: below("logs"), ..test_env::context() }
 }
 
 pub fn directory() -> tempfile::TempDir {
@@ -74,10 +74,10 @@ pub fn running_below(directory: &Path) -> Vec<i32> {
 }
 
 /// Sets TMPDIR to a new directory, which is returned.
-pub fn set_tmpdir(place: &mut Place) -> PathBuf {
-    let directory = place.path("tmp");
+pub fn set_tmpdir(env: &mut TestEnv) -> PathBuf {
+    let directory = env.path("tmp");
     std::fs::create_dir(&directory).unwrap();
-    place.set("TMPDIR", &directory);
+    env.set("TMPDIR", &directory);
     directory
 }
 

@@ -7,13 +7,13 @@ use std::process::{Command, Output};
 use xtask::digest::Digest;
 
 /// A target directory of the test's own, with the real one's cache.
-struct Place {
+struct TestEnv {
     directory: tempfile::TempDir,
 }
 
-impl Place {
-    fn new() -> Place {
-        Place { directory: tempfile::tempdir().unwrap() }
+impl TestEnv {
+    fn new() -> TestEnv {
+        TestEnv { directory: tempfile::tempdir().unwrap() }
     }
 
     fn dist(&self) -> PathBuf {
@@ -65,10 +65,10 @@ impl Place {
 
 #[test]
 fn one_command_makes_every_form_for_every_architecture_asked_for() {
-    let place = Place::new();
-    let told = place.pause(&["--arch", "riscv64,amd64", "--tag", "me/pause:1", "--for-installed-k3s"]);
+    let env = TestEnv::new();
+    let message = env.pause(&["--arch", "riscv64,amd64", "--tag", "me/pause:1", "--for-installed-k3s"]);
     assert_eq!(
-        place.names(),
+        env.names(),
         [
             "pause/oci/index.json",
             "pause/oci/oci-layout",
@@ -85,36 +85,36 @@ fn one_command_makes_every_form_for_every_architecture_asked_for() {
         "docker.io/rancher/mirrored-pause:3.10.2\n",
         "images import /var/lib/rancher/k3s/agent/images/pause-image-riscv64.tar",
     ] {
-        assert!(told.contains(said), "{said:?} is missing:\n{told}");
+        assert!(message.contains(said), "{said:?} is missing:\n{message}");
     }
 }
 
 #[test]
 fn without_a_name_the_image_has_the_one_that_our_k3s_asks_for() {
-    let place = Place::new();
-    let told = place.pause(&[]);
+    let env = TestEnv::new();
+    let message = env.pause(&[]);
     let ours = context().pins.pause_image.reference.to_string();
-    assert!(told.contains(&format!("  docker.io/{ours}\n")), "{told}");
-    assert!(told.contains("--for-installed-k3s"), "{told}");
+    assert!(message.contains(&format!("  docker.io/{ours}\n")), "{message}");
+    assert!(message.contains("--for-installed-k3s"), "{message}");
 }
 
 #[test]
 fn a_later_run_leaves_nothing_of_an_earlier_one() {
-    let place = Place::new();
-    place.pause(&["--arch", "riscv64,amd64"]);
-    place.pause(&["--arch", "riscv64", "--zst"]);
+    let env = TestEnv::new();
+    env.pause(&["--arch", "riscv64,amd64"]);
+    env.pause(&["--arch", "riscv64", "--zst"]);
     let expected = [
         "pause/oci/index.json",
         "pause/oci/oci-layout",
         "pause/pause-image-riscv64.tar.zst",
         "pause/pause-riscv64",
     ];
-    assert_eq!(place.names(), expected);
+    assert_eq!(env.names(), expected);
 }
 
 #[test]
 fn everything_is_bit_identical_under_another_path_mask_zone_and_language() {
-    let (here, there) = (Place::new(), Place::new());
+    let (here, there) = (TestEnv::new(), TestEnv::new());
     let arguments = ["--arch", "riscv64,arm64,amd64", "--for-installed-k3s", "--zst"];
     here.pause(&arguments);
     let elsewhere =
@@ -128,16 +128,16 @@ fn everything_is_bit_identical_under_another_path_mask_zone_and_language() {
 
 #[test]
 fn a_name_with_a_host_is_taken_with_a_warning() {
-    let output = Place::new().pause_under(&[], &["--tag", "registry.example/me/pause:1"]);
+    let output = TestEnv::new().pause_under(&[], &["--tag", "registry.example/me/pause:1"]);
     assert!(output.status.success());
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("warning: registry.example/me/pause:1 names a host"), "{told}");
-    assert!(told.contains("--system-default-registry"), "{told}");
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(message.contains("warning: registry.example/me/pause:1 names a host"), "{message}");
+    assert!(message.contains("--system-default-registry"), "{message}");
 }
 
 #[test]
 fn bad_input_is_refused_with_its_remedy_and_nothing_is_written() {
-    let place = Place::new();
+    let env = TestEnv::new();
     let digest = format!("me/pause@sha256:{}", "0".repeat(64));
     for (arguments, remedy) in [
         (&["--tag", "me/pause"][..], "write it as NAME:TAG"),
@@ -149,29 +149,29 @@ fn bad_input_is_refused_with_its_remedy_and_nothing_is_written() {
         (&["push", &digest], "write a tag in its place: me/pause:TAG"),
         (&["push", "--arch", "sparc", "me/pause:1"], "known are riscv64, arm64, amd64"),
     ] {
-        let told = place.pause_fails(2, &[], arguments);
-        assert!(told.starts_with("error: ") && told.contains(remedy), "{arguments:?}: {told}");
+        let message = env.pause_fails(2, &[], arguments);
+        assert!(message.starts_with("error: ") && message.contains(remedy), "{arguments:?}: {message}");
     }
-    assert_eq!(place.names(), [""; 0]);
+    assert_eq!(env.names(), [""; 0]);
 }
 
 #[test]
 fn where_writing_is_not_permitted_the_earlier_images_stay_as_they_were() {
     use std::os::unix::fs::PermissionsExt;
-    let place = Place::new();
-    place.pause(&["--tag", "me/pause:1"]);
-    let before = place.files();
-    let permit = |mode| std::fs::set_permissions(place.dist(), PermissionsExt::from_mode(mode)).unwrap();
+    let env = TestEnv::new();
+    env.pause(&["--tag", "me/pause:1"]);
+    let before = env.files();
+    let permit = |mode| std::fs::set_permissions(env.dist(), PermissionsExt::from_mode(mode)).unwrap();
     permit(0o555);
     // Root may write everywhere, unless it is started without that capability.
     let words: &[&str] = match nix::unistd::geteuid().is_root() {
         true => &["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"],
         false => &[],
     };
-    let told = place.pause_fails(1, words, &["--tag", "me/pause:2"]);
+    let message = env.pause_fails(1, words, &["--tag", "me/pause:2"]);
     permit(0o755);
-    let directory = place.dist().join("pause");
-    assert!(told.contains(&format!("cannot write the images to {}", directory.display())), "{told}");
-    assert!(told.contains("CARGO_TARGET_DIR") && told.contains("Permission denied"), "{told}");
-    assert_eq!(place.files(), before);
+    let directory = env.dist().join("pause");
+    assert!(message.contains(&format!("cannot write the images to {}", directory.display())), "{message}");
+    assert!(message.contains("CARGO_TARGET_DIR") && message.contains("Permission denied"), "{message}");
+    assert_eq!(env.files(), before);
 }

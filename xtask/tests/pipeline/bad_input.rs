@@ -1,6 +1,6 @@
 //! Tests of what cannot be built: each ends in one error with a remedy, and leaves nothing.
 
-use super::place::{Place, failed};
+use super::test_env::{TestEnv, failed};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -14,8 +14,8 @@ fn patch(find: &str) -> String {
 
 #[test]
 fn wrong_command_lines_are_refused_first() {
-    let place = Place::new();
-    let nowhere = place.path("nowhere").display().to_string();
+    let env = TestEnv::new();
+    let nowhere = env.path("nowhere").display().to_string();
     let digest = format!("me/pause@sha256:{}", "0".repeat(64));
     let cases: [(&[&str], &str); 5] = [
         (&["--arch", "sparc"], "unknown architecture \"sparc\"; known are riscv64, arm64, amd64"),
@@ -26,18 +26,18 @@ fn wrong_command_lines_are_refused_first() {
     ];
     for (options, why) in cases {
         // No server answers at this port, so that continuing would fail in another way.
-        let message = place.usage_error(["--offline", "build", "--k3s", "v0.0.1+k3s1"].iter().chain(options));
+        let message = env.usage_error(["--offline", "build", "--k3s", "v0.0.1+k3s1"].iter().chain(options));
         assert!(message.contains(why), "{options:?}: {why:?} is missing: {message}");
     }
-    let message = place.fails(["--offline", "build", "--k3s", "v0.0.1+k3s1", "--patches", &nowhere]);
+    let message = env.fails(["--offline", "build", "--k3s", "v0.0.1+k3s1", "--patches", &nowhere]);
     assert!(message.contains(&nowhere), "{message}");
-    assert!(!place.work().exists());
+    assert!(!env.work().exists());
 }
 
 #[test]
 fn malformed_patch_is_named_with_its_line() {
-    let place = Place::new();
-    let directory = place.path("patches");
+    let env = TestEnv::new();
+    let directory = env.path("patches");
     std::fs::create_dir(&directory).unwrap();
     let unknown = patch("x").replacen("\"why\"", "\"wyh\": \"\", \"why\"", 1);
     for (file, text, why) in [
@@ -47,7 +47,7 @@ fn malformed_patch_is_named_with_its_line() {
         ("own.patch", "no diff at all\n", "own.patch"),
     ] {
         std::fs::write(directory.join(file), text).unwrap();
-        let message = place.fails(["build", "--sample", "--patches", directory.to_str().unwrap()]);
+        let message = env.fails(["build", "--sample", "--patches", directory.to_str().unwrap()]);
         assert!(message.contains(file) && message.contains(why), "{why:?} is missing: {message}");
         std::fs::remove_file(directory.join(file)).unwrap();
     }
@@ -55,25 +55,25 @@ fn malformed_patch_is_named_with_its_line() {
 
 #[test]
 fn patch_with_another_count_stops_the_build() {
-    let place = Place::new();
-    let directory = place.path("patches");
+    let env = TestEnv::new();
+    let directory = env.path("patches");
     std::fs::create_dir(&directory).unwrap();
     for (find, why) in [
         ("nothing of the kind", "should stand there once and does not at all"),
         ("main", "should stand there once and"),
     ] {
         std::fs::write(directory.join("own.json"), patch(find)).unwrap();
-        let message = place.fails(["build", "--sample", "--patches", directory.to_str().unwrap()]);
+        let message = env.fails(["build", "--sample", "--patches", directory.to_str().unwrap()]);
         assert!(message.contains("own.json") && message.contains(why), "{why:?} is missing: {message}");
         assert!(message.contains("main.go"), "{message}");
-        assert!(!place.work().join("riscv64/server").exists(), "compiling was begun");
+        assert!(!env.work().join("riscv64/server").exists(), "compiling was begun");
     }
 }
 
 #[test]
 fn unreadable_patch_directory_is_named() {
-    let place = Place::new();
-    let directory = place.path("patches");
+    let env = TestEnv::new();
+    let directory = env.path("patches");
     std::fs::create_dir(&directory).unwrap();
     std::fs::write(directory.join("own.json"), patch("x")).unwrap();
     let permit = |mode| std::fs::set_permissions(&directory, PermissionsExt::from_mode(mode)).unwrap();
@@ -88,7 +88,7 @@ fn unreadable_patch_directory_is_named() {
         false => &[],
     };
     let arguments = ["build", "--sample", "--patches", directory.to_str().unwrap()];
-    let message = failed(&place.under(words, arguments).output().unwrap());
+    let message = failed(&env.under(words, arguments).output().unwrap());
     permit(0o755);
     assert!(
         message.contains(directory.to_str().unwrap()) && message.contains("Permission denied"),
@@ -101,11 +101,11 @@ fn old_or_broken_go_is_named_with_the_remedy() {
     for (script, found) in
         [("echo go1.19.8", "is go1.19.8, which cannot fetch"), ("exit 3", "ended with status 3")]
     {
-        let mut place = Place::new();
-        place.set("K3S_XTASK_CACHE", place.path("cache"));
-        place.put_program("go", script);
-        let message = place.fails(["--offline", "build", "--sample"]);
-        let go = place.program("go").display().to_string();
+        let mut env = TestEnv::new();
+        env.set("K3S_XTASK_CACHE", env.path("cache"));
+        env.put_program("go", script);
+        let message = env.fails(["--offline", "build", "--sample"]);
+        let go = env.program("go").display().to_string();
         for printed in [&go, found, "Any Go of 1.21 or newer will do", "cargo xtask doctor --fix"] {
             assert!(message.contains(printed), "{printed:?} is missing: {message}");
         }
@@ -114,18 +114,18 @@ fn old_or_broken_go_is_named_with_the_remedy() {
 
 #[test]
 fn a_level_that_go_does_not_know_is_named() {
-    let place = Place::new();
-    let message = place.fails(["build", "--sample", "--level", "rva99"]);
+    let env = TestEnv::new();
+    let message = env.fails(["build", "--sample", "--level", "rva99"]);
     assert!(message.contains("invalid GORISCV64: must be rva20u64, rva22u64, rva23u64"), "{message}");
 }
 
 #[test]
 fn offline_names_everything_that_is_missing() {
-    let mut place = Place::new();
-    place.set("K3S_XTASK_CACHE", place.path("cache"));
+    let mut env = TestEnv::new();
+    env.set("K3S_XTASK_CACHE", env.path("cache"));
     // A zig of another version than the pinned one counts as missing.
-    place.put_program("zig", "echo 0.1.0");
-    let message = place.fails(["--offline", "build", "--sample"]);
+    env.put_program("zig", "echo 0.1.0");
+    let message = env.fails(["--offline", "build", "--sample"]);
     for printed in ["zig 0.17.1 is not in the cache", "libseccomp-2.6.0.tar.gz is not in the cache"] {
         assert!(message.contains(printed), "{printed:?} is missing: {message}");
     }
@@ -133,9 +133,9 @@ fn offline_names_everything_that_is_missing() {
 
 #[test]
 fn incomplete_repository_is_an_error() {
-    let place = Place::new();
-    let context = xtask::context::Context { root: place.path("nothing"), ..place.context() };
+    let env = TestEnv::new();
+    let context = xtask::context::Context { root: env.path("nothing"), ..env.context() };
     let error = xtask::sample::prepare(context, xtask::sample::Layout::Embed).err().unwrap();
     let message = xtask::error::chain(&error);
-    assert!(message.contains(Path::new(&place.path("nothing/sample")).to_str().unwrap()), "{message}");
+    assert!(message.contains(Path::new(&env.path("nothing/sample")).to_str().unwrap()), "{message}");
 }

@@ -1,7 +1,7 @@
 //! Tests of passwords and tokens in URLs, which must reach neither the terminal nor any file.
 
 use super::http::{self, Server};
-use super::place::Place;
+use super::test_env::TestEnv;
 use super::upstream::{TAG, Upstream};
 use std::process::Output;
 
@@ -27,9 +27,9 @@ fn says_nothing(output: &Output) -> String {
 
 /// Checks every file of the place: caches, logs, results, products and the lockfile.
 #[track_caller]
-pub fn keeps_nothing(place: &Place) {
+pub fn keeps_nothing(env: &TestEnv) {
     let mut read = 0;
-    for entry in walkdir::WalkDir::new(place.path("")).into_iter().map(Result::unwrap) {
+    for entry in walkdir::WalkDir::new(env.path("")).into_iter().map(Result::unwrap) {
         assert!(!entry.file_name().to_string_lossy().contains(SECRET), "{}", entry.path().display());
         if entry.file_type().is_file() {
             let bytes = std::fs::read(entry.path()).unwrap();
@@ -45,19 +45,19 @@ pub fn keeps_nothing(place: &Place) {
 fn a_mirrors_password_is_hidden() {
     let missing = Server::start(|_, _| http::status("404 Not Found"));
     let page = Server::start(|_, _| http::whole(b"<html>log in</html>"));
-    let mut place = Place::new();
-    place.set("K3S_XTASK_CACHE", place.path("cache"));
+    let mut env = TestEnv::new();
+    env.set("K3S_XTASK_CACHE", env.path("cache"));
     // The host of the file itself, which has a password too.
     let file = with_password(&format!("{}/traefik/traefik-1.tgz", missing.url));
     for (mirror, printed) in [(&missing, "404"), (&page, "It is a web page")] {
-        place.set("K3S_XTASK_MIRROR", with_password(&mirror.url));
-        let output = place.xtask(["bump", "--file", &file]).output().unwrap();
+        env.set("K3S_XTASK_MIRROR", with_password(&mirror.url));
+        let output = env.xtask(["bump", "--file", &file]).output().unwrap();
         let text = says_nothing(&output);
         assert!(!output.status.success(), "{text}");
         assert!(text.contains(printed) && text.contains(&mirror.url), "{printed}: {text}");
-        assert!(!place.path("k3s.lock.json").exists(), "{text}");
+        assert!(!env.path("k3s.lock.json").exists(), "{text}");
     }
-    keeps_nothing(&place);
+    keeps_nothing(&env);
 }
 
 #[test]
@@ -69,14 +69,14 @@ fn what_other_programs_repeat_is_hidden() {
         ("GOPROXY", format!("{},{}", dead(), with_password("http://127.0.0.1:2"))),
     ];
     for (name, value) in settings {
-        let mut place = upstream.place();
-        place.set("GOMODCACHE", place.path("modules"));
-        place.set("GOFLAGS", "-modcacherw");
-        place.set("GONOSUMDB", "*");
-        place.set(name, value);
-        let output = place.xtask(["build", "--k3s", TAG]).output().unwrap();
+        let mut env = upstream.test_env();
+        env.set("GOMODCACHE", env.path("modules"));
+        env.set("GOFLAGS", "-modcacherw");
+        env.set("GONOSUMDB", "*");
+        env.set(name, value);
+        let output = env.xtask(["build", "--k3s", TAG]).output().unwrap();
         let text = says_nothing(&output);
         assert!(!output.status.success() && text.contains("127.0.0.1"), "{name}: {text}");
-        keeps_nothing(&place);
+        keeps_nothing(&env);
     }
 }

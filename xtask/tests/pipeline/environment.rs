@@ -2,7 +2,7 @@
 
 use super::fixtures;
 use super::needs;
-use super::place::{Place, failed, succeeded};
+use super::test_env::{TestEnv, failed, succeeded};
 use std::path::PathBuf;
 use std::process::Command;
 use xtask::context::{Context, Network};
@@ -60,9 +60,9 @@ const HOSTILE: [(&str, &str); 46] = [
 
 #[test]
 fn hostile_settings_do_not_reach_the_product() {
-    let mut place = Place::new();
+    let mut env = TestEnv::new();
     for (name, value) in HOSTILE {
-        place.set(name, value);
+        env.set(name, value);
     }
     let files = [
         ("go.env", "GOFLAGS=-mod=vendor\nGOARCH=386\nCGO_ENABLED=0\nCC=/bin/false\nCGO_CFLAGS=-O0\n"),
@@ -70,28 +70,28 @@ fn hostile_settings_do_not_reach_the_product() {
         ("bash.env", "exit 7\n"),
     ];
     for (name, text) in files {
-        std::fs::write(place.path(name), text).unwrap();
+        std::fs::write(env.path(name), text).unwrap();
     }
-    place.set("GOENV", place.path("go.env"));
-    place.set("BASH_ENV", place.path("bash.env"));
-    place.set("ENV", place.path("bash.env"));
-    std::fs::create_dir(place.path("scratch with spaces")).unwrap();
-    place.set("TMPDIR", place.path("scratch with spaces"));
-    place.put_program("zig", "echo 0.1.0");
+    env.set("GOENV", env.path("go.env"));
+    env.set("BASH_ENV", env.path("bash.env"));
+    env.set("ENV", env.path("bash.env"));
+    std::fs::create_dir(env.path("scratch with spaces")).unwrap();
+    env.set("TMPDIR", env.path("scratch with spaces"));
+    env.put_program("zig", "echo 0.1.0");
     for (name, reads) in
         [("cc", "cc"), ("gcc", "gcc"), ("pkg-config", "pkg-config"), ("ld", "ld"), ("ar", "ar")]
     {
-        place.put_program(name, &format!("echo {reads} was called >&2; exit 9"));
+        env.put_program(name, &format!("echo {reads} was called >&2; exit 9"));
     }
     let script = "umask 077; exec \"$@\"";
     let words = ["sh", "-c", script, "sh"];
     for layout in ["embed", "bindata"] {
         let arguments = ["build", "--sample", "--sample-layout", layout];
         // The shell must not read the settings either.
-        let mut command = place.under(words, arguments);
-        super::place::succeeded(command.output().unwrap());
+        let mut command = env.under(words, arguments);
+        super::test_env::succeeded(command.output().unwrap());
         let version = fixtures::LAYOUTS.iter().find(|(name, _)| *name == layout).unwrap().1;
-        let product = fixtures::Product::read(place.dist().join(version).join("riscv64"), String::new());
+        let product = fixtures::Product::read(env.dist().join(version).join("riscv64"), String::new());
         assert_eq!(product.sums(), fixtures::product(layout, "riscv64").sums(), "{layout}");
     }
 }
@@ -103,17 +103,16 @@ fn builds_where_temporary_files_cannot_be_executed() {
     if !needs::namespaces(what) {
         return;
     }
-    let mut place = Place::new();
-    place.set("TMPDIR", place.path("temporary"));
-    std::fs::create_dir(place.path("temporary")).unwrap();
+    let mut env = TestEnv::new();
+    env.set("TMPDIR", env.path("temporary"));
+    std::fs::create_dir(env.path("temporary")).unwrap();
     let script = "mount -t tmpfs -o noexec tmpfs \"$TMPDIR\" && cp /bin/true \"$TMPDIR\" && \
                   ! \"$TMPDIR/true\" 2>/dev/null && exec \"$@\"";
     let words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"];
     let arguments = ["build", "--sample", "--sample-layout", "bindata", "--arch", fixtures::host().go];
-    super::place::succeeded(place.under(words, arguments).output().unwrap());
+    super::test_env::succeeded(env.under(words, arguments).output().unwrap());
     let version = fixtures::LAYOUTS.iter().find(|(name, _)| *name == "bindata").unwrap().1;
-    let product =
-        fixtures::Product::read(place.dist().join(version).join(fixtures::host().go), String::new());
+    let product = fixtures::Product::read(env.dist().join(version).join(fixtures::host().go), String::new());
     let checks: Vec<&str> = product.manifest.checks.iter().map(|check| check.what.as_str()).collect();
     assert_eq!(checks.last(), Some(&SERVER_STARTS), "{checks:?}");
 }
@@ -122,17 +121,17 @@ fn builds_where_temporary_files_cannot_be_executed() {
 fn plain_go_follows_the_hostile_settings() {
     let mut go = Command::new("go");
     go.args(["env", "GOARCH", "CC"]).env("GOARCH", "386").env("CC", "/bin/false");
-    let (message, _) = super::place::succeeded(go.output().unwrap());
+    let (message, _) = super::test_env::succeeded(go.output().unwrap());
     assert_eq!(message, "386\n/bin/false\n");
 }
 
 #[test]
 fn a_go_that_is_too_old_is_replaced() {
-    let mut place = Place::new();
-    place.put_program("go", "echo go1.19.8");
-    place.succeeds(["build", "--sample", "--dry-run"]);
-    let found = place.succeeds(["doctor", "--for", "push", "--offline"]);
-    let kept = super::place::context().tools();
+    let mut env = TestEnv::new();
+    env.put_program("go", "echo go1.19.8");
+    env.succeeds(["build", "--sample", "--dry-run"]);
+    let found = env.succeeds(["doctor", "--for", "push", "--offline"]);
+    let kept = super::test_env::context().tools();
     let line = found.lines().find(|line| line.contains(" Go ")).unwrap();
     assert!(line.contains(&kept.display().to_string()) && !line.contains("1.19"), "{line}");
 }
@@ -151,9 +150,9 @@ fn rust_homes() -> [String; 2] {
 
 #[test]
 fn builds_are_planned_whatever_the_home() {
-    let place = Place::new();
-    std::fs::write(place.path("file"), "").unwrap();
-    let file = place.path("file").display().to_string();
+    let env = TestEnv::new();
+    std::fs::write(env.path("file"), "").unwrap();
+    let file = env.path("file").display().to_string();
     let unset: [&[String]; 4] = [
         &["-u".into(), "HOME".into()],
         &["HOME=".into()],
@@ -162,20 +161,20 @@ fn builds_are_planned_whatever_the_home() {
     ];
     for words in unset {
         let words = ["env".to_owned()].into_iter().chain(words.iter().cloned()).chain(rust_homes());
-        succeeded(place.under(words, PLAN).output().unwrap());
+        succeeded(env.under(words, PLAN).output().unwrap());
     }
 }
 
 /// Settings that no command can follow, the arguments that are run with them, and what the error names.
 #[test]
 fn settings_in_the_way_are_named() {
-    let mut place = Place::new();
-    std::fs::write(place.path("file"), "").unwrap();
-    let home = format!("HOME={}", place.path("file").display());
+    let mut env = TestEnv::new();
+    std::fs::write(env.path("file"), "").unwrap();
+    let home = format!("HOME={}", env.path("file").display());
     let fetch = ["images", "--source", "file:///nonexistent/k3s.git", "--ref", "v1"];
-    place.put_program("rustc", "exit 1");
-    place.put_program("python3", "test \"$3\" = --version || { env | grep ^PIP_REQUIRE >&2; exit 1; }");
-    let empty_cache = format!("K3S_XTASK_CACHE={}", place.path("cache").display());
+    env.put_program("rustc", "exit 1");
+    env.put_program("python3", "test \"$3\" = --version || { env | grep ^PIP_REQUIRE >&2; exit 1; }");
+    let empty_cache = format!("K3S_XTASK_CACHE={}", env.path("cache").display());
     for (settings, arguments, named) in [
         (vec![home.as_str()], &["pause"][..], home.as_str()),
         (
@@ -190,7 +189,7 @@ fn settings_in_the_way_are_named() {
         (vec!["PIP_REQUIRE_VIRTUALENV=1", &empty_cache], &PLAN, "PIP_REQUIRE_VIRTUALENV=0"),
     ] {
         let words = ["env"].into_iter().chain(settings);
-        let message = failed(&place.under(words, arguments).output().unwrap());
+        let message = failed(&env.under(words, arguments).output().unwrap());
         assert!(message.contains(named), "{named}\n{message}");
     }
 }
@@ -198,8 +197,8 @@ fn settings_in_the_way_are_named() {
 /// The crates in a source package do not depend on the user's compiler settings.
 #[test]
 fn crates_are_gathered_whatever_compiles_them() {
-    let place = Place::new();
-    let (root, into) = (place.path("workspace"), place.path("crates"));
+    let env = TestEnv::new();
+    let (root, into) = (env.path("workspace"), env.path("crates"));
     for directory in [&root.join("src"), &root.join(".cargo"), &into] {
         std::fs::create_dir_all(directory).unwrap();
     }
@@ -213,7 +212,7 @@ fn crates_are_gathered_whatever_compiles_them() {
     ] {
         std::fs::write(root.join(name), text).unwrap();
     }
-    let context = Context { root, network: Network::Forbidden, ..place.context() };
+    let context = Context { root, network: Network::Forbidden, ..env.context() };
     xtask::workspace::vendor_crates(&context, &into).unwrap();
 }
 
@@ -226,10 +225,10 @@ esac"#;
 
 #[test]
 fn tools_in_go_are_compiled_for_this_machine() {
-    let mut place = Place::new();
-    place.set("K3S_XTASK_CACHE", place.path("cache"));
-    place.set("GOROOT", "/nonexistent");
-    place.set("GOARCH", "386");
-    place.put_program("go", INSTALLS);
-    place.succeeds(["doctor", "--for", "push", "--fix"]);
+    let mut env = TestEnv::new();
+    env.set("K3S_XTASK_CACHE", env.path("cache"));
+    env.set("GOROOT", "/nonexistent");
+    env.set("GOARCH", "386");
+    env.put_program("go", INSTALLS);
+    env.succeeds(["doctor", "--for", "push", "--fix"]);
 }

@@ -1,6 +1,6 @@
 //! Tests of the last check of a product, with components that are wrong in one detail each.
 
-use super::place::Place;
+use super::test_env::TestEnv;
 use super::{fixtures, wrapper};
 use std::path::{Path, PathBuf};
 use xtask::k3s::{Build, bundle};
@@ -11,8 +11,8 @@ use xtask::sample::{self, Layout};
 const ARCH: &str = "riscv64";
 
 /// Writes a component of the shared product with these bytes after its last one, where no loader reads them.
-fn with_text(place: &Place, component: &Path, text: &[u8]) -> PathBuf {
-    let file = place.path("component");
+fn with_text(env: &TestEnv, component: &Path, text: &[u8]) -> PathBuf {
+    let file = env.path("component");
     let mut bytes = std::fs::read(component).unwrap();
     bytes.push(0);
     bytes.extend(text);
@@ -27,8 +27,8 @@ pub fn verdict(build: &Build, component: Component, path: PathBuf) -> String {
 
 #[test]
 fn paths_of_the_build_machine_are_refused() {
-    let place = Place::new();
-    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let env = TestEnv::new();
+    let selection = sample::prepare(env.context(), Layout::Embed).unwrap();
     let build = fixtures::prepare(&selection, ARCH, None);
     let pause = fixtures::product("embed", ARCH).directory.join("pause");
     assert_eq!(verdict(&build, Component::Pause, pause.clone()), "");
@@ -46,7 +46,7 @@ fn paths_of_the_build_machine_are_refused() {
     ];
     for leak in leaks {
         let text = leak.to_str().unwrap();
-        let message = verdict(&build, Component::Pause, with_text(&place, &pause, text.as_bytes()));
+        let message = verdict(&build, Component::Pause, with_text(&env, &pause, text.as_bytes()));
         let path = message.strip_prefix("pause contains a path of this machine: ").unwrap_or_default();
         assert!(!path.is_empty() && text.starts_with(path), "{text}: {message}");
     }
@@ -54,14 +54,14 @@ fn paths_of_the_build_machine_are_refused() {
 
 #[test]
 fn server_must_name_our_pause_image_alone() {
-    let place = Place::new();
-    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let env = TestEnv::new();
+    let selection = sample::prepare(env.context(), Layout::Embed).unwrap();
     let mut build = fixtures::prepare(&selection, ARCH, None);
     fixtures::product("embed", ARCH);
     let server = fixtures::result(ARCH, "server", "k3s").join("k3s");
     assert_eq!(verdict(&build, Component::Server, server.clone()), "");
 
-    let both = with_text(&place, &server, b"rancher/mirrored-pause:3.6");
+    let both = with_text(&env, &server, b"rancher/mirrored-pause:3.6");
     assert_eq!(verdict(&build, Component::Server, both), "the server still names rancher/mirrored-pause");
 
     build.options.no_builtin_pause = true;
@@ -77,8 +77,8 @@ fn server_must_name_our_pause_image_alone() {
 
 #[test]
 fn component_for_another_machine_is_refused() {
-    let place = Place::new();
-    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let env = TestEnv::new();
+    let selection = sample::prepare(env.context(), Layout::Embed).unwrap();
     let build = fixtures::prepare(&selection, ARCH, None);
     let message = verdict(&build, Component::Pause, env!("CARGO_BIN_EXE_xtask").into());
     assert!(message.starts_with("pause (") && message.contains("it is for ELF machine"), "{message}");
@@ -86,8 +86,8 @@ fn component_for_another_machine_is_refused() {
 
 #[test]
 fn bundle_must_be_complete() {
-    let place = Place::new();
-    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let env = TestEnv::new();
+    let selection = sample::prepare(env.context(), Layout::Embed).unwrap();
     let mut build = fixtures::prepare(&selection, ARCH, None);
     fixtures::product("embed", ARCH);
     let bundle = fixtures::result(ARCH, "bundle", bundle::ARCHIVE).join(bundle::ARCHIVE);
@@ -101,7 +101,7 @@ fn bundle_must_be_complete() {
         let lines = String::from_utf8(std::mem::take(sums)).unwrap();
         let others = lines.lines().filter(|line| !line.ends_with(&format!("  {program}")));
         sums.extend(others.flat_map(|line| [line, "\n"]).flat_map(str::bytes));
-        let file = place.path("bundle");
+        let file = env.path("bundle");
         std::fs::write(&file, wrapper::pack(&entries, 25)).unwrap();
         assert_eq!(verdict(&build, Component::Bundle, file), format!("the bundle has no {program}"));
     }
@@ -109,7 +109,7 @@ fn bundle_must_be_complete() {
     build.facts.recipe.links.push(("k3s-new".to_owned(), "k3s".to_owned()));
     assert_eq!(verdict(&build, Component::Bundle, bundle.clone()), "the bundle has no link k3s-new");
 
-    let half = place.path("half");
+    let half = env.path("half");
     let bytes = std::fs::read(&bundle).unwrap();
     std::fs::write(&half, &bytes[..bytes.len() / 2]).unwrap();
     let message = verdict(&build, Component::Bundle, half);
@@ -118,8 +118,8 @@ fn bundle_must_be_complete() {
 
 #[test]
 fn binary_above_upstreams_limit_is_refused() {
-    let place = Place::new();
-    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let env = TestEnv::new();
+    let selection = sample::prepare(env.context(), Layout::Embed).unwrap();
     let mut build = fixtures::prepare(&selection, ARCH, None);
     let binary = fixtures::product("embed", ARCH).directory.join(build.target.k3s_binary());
     assert_eq!(verdict(&build, Component::Binary, binary.clone()), "");
@@ -130,8 +130,8 @@ fn binary_above_upstreams_limit_is_refused() {
 
 #[test]
 fn window_that_k3s_cannot_unpack_is_refused() {
-    let place = Place::new();
-    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let env = TestEnv::new();
+    let selection = sample::prepare(env.context(), Layout::Embed).unwrap();
     let mut build = fixtures::prepare(&selection, ARCH, None);
     build.facts.recipe.zstd = Some((16, 26));
     let message = xtask::k3s::bundle::step(&build).err().unwrap().to_string();

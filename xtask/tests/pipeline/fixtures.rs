@@ -1,6 +1,6 @@
 //! Products of the sample that tests share, each built once.
 
-use super::place::{self, Place};
+use super::test_env::{self, TestEnv};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use xtask::k3s::options::{BuildOptions, Presence};
@@ -34,8 +34,8 @@ impl Product {
 }
 
 /// Returns the place where products are built. It outlives the last test, so the next run removes it.
-fn place() -> &'static Place {
-    static PLACE: OnceLock<Place> = OnceLock::new();
+fn test_env() -> &'static TestEnv {
+    static PLACE: OnceLock<TestEnv> = OnceLock::new();
     PLACE.get_or_init(|| {
         for entry in std::fs::read_dir(env!("CARGO_TARGET_TMPDIR")).unwrap().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -44,7 +44,7 @@ fn place() -> &'static Place {
                 std::fs::remove_dir_all(entry.path()).unwrap();
             }
         }
-        Place::named(&format!("fixtures-{}-", std::process::id()))
+        TestEnv::named(&format!("fixtures-{}-", std::process::id()))
     })
 }
 
@@ -56,21 +56,21 @@ pub fn product(layout: &str, arch: &str) -> &'static Product {
     if let Some((_, product)) = products.iter().find(|(known, _)| *known == name) {
         return product;
     }
-    let built = build(place(), &["--sample-layout", layout, "--arch", arch]);
+    let built = build(test_env(), &["--sample-layout", layout, "--arch", arch]);
     products.push((name, Box::leak(Box::new(built))));
     products.last().unwrap().1
 }
 
 /// Builds the sample with these options.
 #[track_caller]
-pub fn build(place: &Place, options: &[&str]) -> Product {
+pub fn build(env: &TestEnv, options: &[&str]) -> Product {
     let arguments = ["build", "--sample"].iter().chain(options);
-    let (_, printed) = place::succeeded(place.xtask(arguments).output().unwrap());
+    let (_, printed) = test_env::succeeded(env.xtask(arguments).output().unwrap());
     let after = |flag: &str| options.iter().position(|word| *word == flag).map(|at| options[at + 1]);
     let arch = after("--arch").unwrap_or("riscv64");
     let layout = after("--sample-layout").unwrap_or("embed");
     let (_, version) = LAYOUTS.iter().find(|(name, _)| *name == layout).unwrap();
-    Product::read(place.dist().join(version).join(arch), printed)
+    Product::read(env.dist().join(version).join(arch), printed)
 }
 
 /// Returns a build that has not begun, for an architecture and with the patches of this directory.
@@ -89,7 +89,7 @@ pub fn prepare<'a>(selection: &'a Selection, arch: &str, patches: Option<&Path>)
 
 /// Returns the path of this file in the result of a step of a shared product.
 pub fn result(arch: &str, step: &str, file: impl AsRef<Path>) -> PathBuf {
-    let steps = std::fs::read_dir(place().work().join(arch).join(step)).unwrap();
+    let steps = std::fs::read_dir(test_env().work().join(arch).join(step)).unwrap();
     let directories = steps.map(|entry| entry.unwrap().path().join("output"));
     let mut found = directories.filter(|directory| directory.join(file.as_ref()).exists());
     found.next().unwrap_or_else(|| panic!("no result of {step} holds {}", file.as_ref().display()))

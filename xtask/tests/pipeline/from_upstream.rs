@@ -3,7 +3,7 @@
 use super::credentials::{SECRET, keeps_nothing, with_password};
 use super::fixtures::Product;
 use super::http::{self, Server};
-use super::place::{self, Place, succeeded};
+use super::test_env::{self, TestEnv, succeeded};
 use super::upstream::{TAG, Upstream, make_repository, printed};
 use std::path::{Path, PathBuf};
 use xtask::upstream::release::Origin;
@@ -12,9 +12,9 @@ use xtask::upstream::release::UPSTREAM;
 #[test]
 fn release_is_built_over_http_then_offline() {
     let upstream = Upstream::new();
-    let mut place = upstream.place();
+    let mut env = upstream.test_env();
     // The stand-ins for remote servers are written as the sample writes them.
-    let laid_out = lay_out(&place);
+    let laid_out = lay_out(&env);
     for (name, tag) in [("plugins", "v1.9.0-k3s1-sample"), ("cni-plugin", "v1.9.0-flannel1-sample")] {
         make_repository(&upstream.directory.path().join(name), &[name]);
         let repository = git2::Repository::open(upstream.directory.path().join(name)).unwrap();
@@ -25,20 +25,20 @@ fn release_is_built_over_http_then_offline() {
         ("https://github.com/rancher/plugins", "plugins"),
         ("https://github.com/flannel-io/cni-plugin", "cni-plugin"),
     ];
-    upstream.lead(&mut place, &repositories);
+    upstream.lead(&mut env, &repositories);
     let files = file_server(laid_out.join("mirror"));
-    place.set("K3S_XTASK_MIRROR", with_password(&files.url));
-    borrow_toolchains(&mut place, &laid_out);
+    env.set("K3S_XTASK_MIRROR", with_password(&files.url));
+    borrow_toolchains(&mut env, &laid_out);
 
-    let planned = printed(&place, &["build", "--k3s", TAG, "--dry-run"]);
+    let planned = printed(&env, &["build", "--k3s", TAG, "--dry-run"]);
     for unlocked in [TAG, "v1.9.0-k3s1-sample", "k3s-root-riscv64.tar", "traefik-crd"] {
         let mut lines = planned.lines().filter(|line| line.starts_with("not locked yet: "));
         assert!(lines.any(|line| line.contains(unlocked)), "{unlocked}\n{planned}");
     }
-    assert!(!place.path("k3s.lock.json").exists());
+    assert!(!env.path("k3s.lock.json").exists());
 
     let build = ["build", "--k3s", TAG];
-    let first = printed(&place, &build);
+    let first = printed(&env, &build);
     for locked in [TAG, "v1.9.0-k3s1-sample", "v1.9.0-flannel1-sample", "k3s-root-riscv64.tar", "traefik-crd"]
     {
         assert!(
@@ -47,58 +47,58 @@ fn release_is_built_over_http_then_offline() {
         );
     }
     assert!(!first.contains(SECRET), "{first}");
-    let product = |message: String| Product::read(place.dist().join(TAG).join("riscv64"), message);
+    let product = |message: String| Product::read(env.dist().join(TAG).join("riscv64"), message);
     let (manifest, sums) = (product(first).manifest, product(String::new()).sums());
     assert_eq!((manifest.origin, manifest.commit), (Origin::Release, upstream.commit(TAG)));
     assert!(manifest.incomplete.is_empty());
 
-    std::fs::remove_dir_all(place.path("target")).unwrap();
+    std::fs::remove_dir_all(env.path("target")).unwrap();
     let asked = files.requests().len() + upstream.server.requests().len();
-    let second = printed(&place, &["build", "--k3s", TAG, "--locked"]);
+    let second = printed(&env, &["build", "--k3s", TAG, "--locked"]);
     assert!(!second.contains("locked "), "{second}");
-    std::fs::remove_dir_all(place.path("target")).unwrap();
+    std::fs::remove_dir_all(env.path("target")).unwrap();
     // Without a network, a release line means the newest of its tags that are locked.
-    printed(&place, &["--offline", "build", "--k3s", "v0.35"]);
+    printed(&env, &["--offline", "build", "--k3s", "v0.35"]);
     assert_eq!(product(String::new()).sums(), sums);
     assert_eq!(files.requests().len() + upstream.server.requests().len(), asked);
 
-    everything_missing_is_named(&place);
+    everything_missing_is_named(&env);
 
     // The same commit in a tree has the same version, but that does not make it a release.
     let source = upstream.directory.path().join("k3s");
     let of_tree = ["build", "--source", source.to_str().unwrap(), "--ref", TAG];
-    printed(&place, &of_tree);
+    printed(&env, &of_tree);
     let manifest = product(String::new()).manifest;
     assert_eq!((manifest.origin, manifest.commit), (Origin::Tree, upstream.commit(TAG)));
 
     // A tag that upstream did not make gives no version.
     upstream.move_tag(TAG);
-    let plan = place.succeeds(of_tree.iter().copied().chain(["--dry-run"]));
+    let plan = env.succeeds(of_tree.iter().copied().chain(["--dry-run"]));
     let version = format!("k3s v0.35.0+k3s-{}", &upstream.commit(TAG)[..8]);
     assert!(plan.contains(&version), "{version} is missing: {plan}");
 
     // The password in a tree's URL must appear nowhere, like the mirror's.
     let source = with_password(&format!("{}/k3s/.git", upstream.server.url));
-    let message = printed(&place, &["build", "--source", &source, "--ref", TAG]);
+    let message = printed(&env, &["build", "--source", &source, "--ref", TAG]);
     assert!(!message.contains(SECRET), "{message}");
     assert!(files.requests().iter().all(|request| request.headers.contains_key("authorization")));
-    keeps_nothing(&place);
+    keeps_nothing(&env);
 }
 
 /// Checks that a build without the fetched files reports all missing ones at once, and restores the files.
 #[track_caller]
-fn everything_missing_is_named(place: &Place) {
-    let git = place.path("cache/git");
-    std::fs::rename(place.path("cache/downloads"), place.path("downloads")).unwrap();
-    std::fs::rename(&git, place.path("git")).unwrap();
+fn everything_missing_is_named(env: &TestEnv) {
+    let git = env.path("cache/git");
+    std::fs::rename(env.path("cache/downloads"), env.path("downloads")).unwrap();
+    std::fs::rename(&git, env.path("git")).unwrap();
     std::fs::create_dir_all(&git).unwrap();
-    for entry in std::fs::read_dir(place.path("git")).unwrap().flatten() {
+    for entry in std::fs::read_dir(env.path("git")).unwrap().flatten() {
         if entry.file_name().to_string_lossy().starts_with("k3s-") {
             std::fs::rename(entry.path(), git.join(entry.file_name())).unwrap();
         }
     }
-    std::fs::remove_dir_all(place.path("target")).unwrap();
-    let message = place.fails(["--offline", "build", "--k3s", TAG]);
+    std::fs::remove_dir_all(env.path("target")).unwrap();
+    let message = env.fails(["--offline", "build", "--k3s", TAG]);
     for missing in [
         "refs/tags/v1.9.0-k3s1-sample of https://github.com/rancher/plugins",
         "refs/tags/v1.9.0-flannel1-sample of https://github.com/flannel-io/cni-plugin",
@@ -109,18 +109,18 @@ fn everything_missing_is_named(place: &Place) {
     ] {
         assert!(message.contains(missing), "{missing:?} is missing: {message}");
     }
-    std::fs::rename(place.path("downloads"), place.path("cache/downloads")).unwrap();
+    std::fs::rename(env.path("downloads"), env.path("cache/downloads")).unwrap();
     std::fs::remove_dir_all(&git).unwrap();
-    std::fs::rename(place.path("git"), &git).unwrap();
+    std::fs::rename(env.path("git"), &git).unwrap();
 }
 
 /// Returns the directory in which the sample keeps its mirror of downloads and its proxy of modules.
-fn lay_out(place: &Place) -> PathBuf {
-    place.succeeds(["images", "--sample"]);
-    let steps = std::fs::read_dir(place.work().join("sample")).unwrap();
+fn lay_out(env: &TestEnv) -> PathBuf {
+    env.succeeds(["images", "--sample"]);
+    let steps = std::fs::read_dir(env.work().join("sample")).unwrap();
     let steps = steps.map(|entry| entry.unwrap().path().join("output"));
     let laid_out = steps.filter(|path| path.join("mirror").is_dir()).last().unwrap();
-    let kept = place.path("laid-out");
+    let kept = env.path("laid-out");
     std::fs::rename(laid_out, &kept).unwrap();
     kept
 }
@@ -136,12 +136,12 @@ fn file_server(directory: PathBuf) -> Server {
 }
 
 /// Gives a place modules of its own, before those of this machine, and the toolchains of this machine.
-fn borrow_toolchains(place: &mut Place, laid_out: &Path) {
+fn borrow_toolchains(env: &mut TestEnv, laid_out: &Path) {
     let go = |name: &str| {
         let output = std::process::Command::new("go").args(["env", name]).output().unwrap();
         PathBuf::from(succeeded(output).0.trim())
     };
-    let (theirs, ours) = (go("GOMODCACHE"), place.path("modules"));
+    let (theirs, ours) = (go("GOMODCACHE"), env.path("modules"));
     let link = |name: &str| {
         if theirs.join(name).exists() {
             std::fs::create_dir_all(ours.join(name).parent().unwrap()).unwrap();
@@ -156,26 +156,26 @@ fn borrow_toolchains(place: &mut Place, laid_out: &Path) {
             link(&format!("golang.org/{name}"));
         }
     }
-    place.set("GOMODCACHE", &ours);
+    env.set("GOMODCACHE", &ours);
     let proxies = [laid_out.join("proxy"), theirs.join("cache/download")]
         .map(|path| format!("file://{}", path.display()));
-    place.set("GOPROXY", format!("{},{}", proxies.join(","), go("GOPROXY").display()));
+    env.set("GOPROXY", format!("{},{}", proxies.join(","), go("GOPROXY").display()));
     // The checksum database does not contain stand-ins.
-    place.set("GONOSUMDB", "github.com,k8s.io,sigs.k8s.io,go.etcd.io");
+    env.set("GONOSUMDB", "github.com,k8s.io,sigs.k8s.io,go.etcd.io");
     for (name, directory) in [("go-build", "go-build"), ("zig", "zig"), ("tools", "tools")] {
-        let shared = place::cache().join(directory);
-        std::fs::create_dir_all(place.path("cache")).unwrap();
-        std::os::unix::fs::symlink(shared, place.path("cache").join(name)).unwrap();
+        let shared = test_env::cache().join(directory);
+        std::fs::create_dir_all(env.path("cache")).unwrap();
+        std::os::unix::fs::symlink(shared, env.path("cache").join(name)).unwrap();
     }
-    let libseccomp = place::cache().join("downloads");
-    std::fs::create_dir_all(place.path("cache/downloads")).unwrap();
+    let libseccomp = test_env::cache().join("downloads");
+    std::fs::create_dir_all(env.path("cache/downloads")).unwrap();
     for entry in std::fs::read_dir(libseccomp).into_iter().flatten().flatten() {
         if walkdir::WalkDir::new(entry.path())
             .into_iter()
             .flatten()
             .any(|file| file.path().to_string_lossy().contains("libseccomp"))
         {
-            std::os::unix::fs::symlink(entry.path(), place.path("cache/downloads").join(entry.file_name()))
+            std::os::unix::fs::symlink(entry.path(), env.path("cache/downloads").join(entry.file_name()))
                 .unwrap();
         }
     }

@@ -1,6 +1,6 @@
 //! Tests of fetched repositories with parallel builds, killed ones, settings of the user's and a lost network.
 
-use super::place::{Place, succeeded};
+use super::test_env::{TestEnv, succeeded};
 use super::upstream::{TAG, Upstream, printed};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -21,8 +21,8 @@ fn wait_for(reached: &Path, command: &mut Child) {
 }
 
 /// Returns all files and directories of the repository cache with this suffix.
-fn cached(place: &Place, ending: &str) -> Vec<PathBuf> {
-    let entries = walkdir::WalkDir::new(place.path("cache/git")).into_iter().filter_map(Result::ok);
+fn cached(env: &TestEnv, ending: &str) -> Vec<PathBuf> {
+    let entries = walkdir::WalkDir::new(env.path("cache/git")).into_iter().filter_map(Result::ok);
     entries
         .map(walkdir::DirEntry::into_path)
         .filter(|path| path.to_string_lossy().ends_with(ending))
@@ -32,8 +32,8 @@ fn cached(place: &Place, ending: &str) -> Vec<PathBuf> {
 #[test]
 fn repository_appears_complete_and_is_fetched_once() {
     let upstream = Upstream::new();
-    let mut place = upstream.place();
-    let (reached, go_on, fetches) = (place.path("reached"), place.path("go-on"), place.path("fetches"));
+    let mut env = upstream.test_env();
+    let (reached, go_on, fetches) = (env.path("reached"), env.path("go-on"), env.path("fetches"));
     let script = format!(
         "case \" $* \" in *' fetch '*) echo >>'{}'; touch '{}'; while [ ! -e '{}' ]; do sleep 0.05; done ;; esac
         exec '{}' \"$@\"",
@@ -42,14 +42,14 @@ fn repository_appears_complete_and_is_fetched_once() {
         go_on.display(),
         xtask::process::find("git").unwrap().display()
     );
-    place.put_program("git", &script);
+    env.put_program("git", &script);
     let start = || {
-        let mut command = place.xtask(["images", "--k3s", TAG]);
+        let mut command = env.xtask(["images", "--k3s", TAG]);
         command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     };
     let mut first = start();
     wait_for(&reached, &mut first);
-    assert_eq!(cached(&place, ".git"), Vec::<PathBuf>::new(), "a repository is seen before it is complete");
+    assert_eq!(cached(&env, ".git"), Vec::<PathBuf>::new(), "a repository is seen before it is complete");
     let mut second = start();
     let mut messages = BufReader::new(second.stderr.take().unwrap());
     let mut output = String::new();
@@ -68,42 +68,42 @@ fn killed_fetch_is_not_in_the_way_of_the_next() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
         let upstream = Upstream::new();
         let url = format!("file://{}", upstream.directory.path().join("k3s").display());
-        let mut place = upstream.place();
-        let reached = place.path("reached");
+        let mut env = upstream.test_env();
+        let reached = env.path("reached");
         // The server sends the beginning of a pack and nothing more.
-        place.put_program(
+        env.put_program(
             "half-a-pack",
             &format!("\"$@\" | head -c 100; touch '{}'; exec sleep 1000", reached.display()),
         );
         let images = ["images", "--source", &url];
-        let mut command = place.under(["env", "--default-signal"], images);
+        let mut command = env.under(["env", "--default-signal"], images);
         // Settings in the environment are not passed on to the server's side.
-        let settings = place.path("settings");
-        let hook = place.program("half-a-pack");
+        let settings = env.path("settings");
+        let hook = env.program("half-a-pack");
         std::fs::write(&settings, format!("[uploadpack]\n packObjectsHook = \"{}\"", hook.display()))
             .unwrap();
         command.env("GIT_CONFIG_GLOBAL", settings);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         wait_for(&reached, &mut child);
-        assert_eq!(cached(&place, "/shallow.lock").len(), 1, "{signal}: git has no lock file");
+        assert_eq!(cached(&env, "/shallow.lock").len(), 1, "{signal}: git has no lock file");
         kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
         assert!(!child.wait().unwrap().success());
-        printed(&place, &images);
+        printed(&env, &images);
     }
 }
 
 #[test]
 fn leftovers_and_broken_repositories_are_replaced() {
     let upstream = Upstream::new();
-    let place = upstream.place();
-    printed(&place, &["images", "--k3s", TAG]);
-    let [repository] = cached(&place, ".git").try_into().unwrap();
+    let env = upstream.test_env();
+    printed(&env, &["images", "--k3s", TAG]);
+    let [repository] = cached(&env, ".git").try_into().unwrap();
     let leftover = repository.parent().unwrap().join("fetching-killed");
     std::fs::create_dir(&leftover).unwrap();
     for half_made in [repository.join("objects"), repository.join("HEAD")] {
         let _ = std::fs::remove_dir_all(&half_made);
         let _ = std::fs::remove_file(&half_made);
-        printed(&place, &["images", "--k3s", TAG]);
+        printed(&env, &["images", "--k3s", TAG]);
         assert!(half_made.exists(), "{}", half_made.display());
     }
     assert!(!leftover.exists());
@@ -112,12 +112,12 @@ fn leftovers_and_broken_repositories_are_replaced() {
 #[test]
 fn offline_finds_commits_and_names_of_urls() {
     let upstream = Upstream::new();
-    let place = upstream.place();
+    let env = upstream.test_env();
     let url = format!("{}/k3s/.git", upstream.server.url);
     let commit = upstream.commit("HEAD");
     let images = |network: &[&'static str], name: &str| {
         let arguments = ["images", "--source", &url, "--ref", name].map(str::to_owned);
-        place.xtask(network.iter().map(|&word| word.to_owned()).chain(arguments)).output().unwrap()
+        env.xtask(network.iter().map(|&word| word.to_owned()).chain(arguments)).output().unwrap()
     };
     succeeded(images(&[], TAG));
     let requests = upstream.server.requests().len();
@@ -127,7 +127,7 @@ fn offline_finds_commits_and_names_of_urls() {
     // A full commit id always means the same commit.
     succeeded(images(&[], &commit));
     for name in ["HEAD", "main", &"0".repeat(40), "0000000"] {
-        let message = super::place::failed(&images(&["--offline"], name));
+        let message = super::test_env::failed(&images(&["--offline"], name));
         assert!(message.contains(&format!("{name} of {url} is not in the cache")), "{message}");
     }
     assert_eq!(upstream.server.requests().len(), requests);
@@ -136,22 +136,22 @@ fn offline_finds_commits_and_names_of_urls() {
 #[test]
 fn short_commit_id_is_looked_up_or_explained() {
     let upstream = Upstream::new();
-    let place = upstream.place();
+    let env = upstream.test_env();
     let url = format!("{}/k3s/.git", upstream.server.url);
     let short = &upstream.commit("HEAD")[..9];
-    let message = place.fails(["images", "--source", &url, "--ref", short]);
+    let message = env.fails(["images", "--source", &url, "--ref", short]);
     assert!(message.contains(&format!("{url} has no branch or tag {short}")), "{message}");
     assert!(message.contains("whole commit ids only (40 hexadecimal digits)"), "{message}");
-    printed(&place, &["images", "--source", &url]);
-    printed(&place, &["images", "--source", &url, "--ref", short]);
-    let message = place.fails(["images", "--source", &url, "--ref", "elsewhere"]);
+    printed(&env, &["images", "--source", &url]);
+    printed(&env, &["images", "--source", &url, "--ref", short]);
+    let message = env.fails(["images", "--source", &url, "--ref", "elsewhere"]);
     assert!(message.contains("has no branch or tag elsewhere") && !message.contains("whole"), "{message}");
 }
 
 /// Returns the commit of the sample, whose repositories are written when it is prepared.
-fn sample_commit(place: &Place) -> git2::Oid {
-    place.succeeds(["images", "--sample"]);
-    let entries = walkdir::WalkDir::new(place.work().join("sample")).into_iter().filter_map(Result::ok);
+fn sample_commit(env: &TestEnv) -> git2::Oid {
+    env.succeeds(["images", "--sample"]);
+    let entries = walkdir::WalkDir::new(env.work().join("sample")).into_iter().filter_map(Result::ok);
     let k3s = entries.map(walkdir::DirEntry::into_path).find(|path| path.ends_with("k3s/.git")).unwrap();
     git2::Repository::open(k3s).unwrap().head().unwrap().peel_to_commit().unwrap().id()
 }
@@ -161,47 +161,43 @@ fn git_settings_of_the_user_change_nothing() {
     let upstream = Upstream::new();
     // Allowed so that a filter of the user's would have an effect.
     upstream.repository().config().unwrap().set_bool("uploadpack.allowFilter", true).unwrap();
-    let mut place = upstream.place();
+    let mut env = upstream.test_env();
     let url = format!("{}/k3s/.git", upstream.server.url);
     let images = ["images", "--source", &url];
-    let expected = place.succeeds(images);
-    let sample = sample_commit(&place);
+    let expected = env.succeeds(images);
+    let sample = sample_commit(&env);
 
-    let ran = place.path("ran");
+    let ran = env.path("ran");
     let hook = format!("touch '{}'; exit 1", ran.display());
     for name in ["reference-transaction", "fsmonitor"] {
-        place.put_program(name, &hook);
+        env.put_program(name, &hook);
     }
-    let template = place.path("template");
+    let template = env.path("template");
     std::fs::create_dir_all(template.join("hooks")).unwrap();
-    let fsmonitor = place.program("fsmonitor");
+    let fsmonitor = env.program("fsmonitor");
     let hooks = fsmonitor.parent().unwrap();
     std::fs::copy(&fsmonitor, template.join("hooks/reference-transaction")).unwrap();
-    let home = place.path("home");
+    let home = env.path("home");
     std::fs::create_dir(&home).unwrap();
     let settings = include_str!("../support/gitconfig")
         .replace("HOOKS", hooks.to_str().unwrap())
         .replace("TEMPLATE", template.to_str().unwrap())
         .replace("URL", &url);
     std::fs::write(home.join(".gitconfig"), settings).unwrap();
-    place.set("GIT_CONFIG_GLOBAL", home.join(".gitconfig"));
-    place.set("HOME", home);
+    env.set("GIT_CONFIG_GLOBAL", home.join(".gitconfig"));
+    env.set("HOME", home);
     for (name, value) in [
         ("GIT_DIR", "/nowhere"),
         ("GIT_OBJECT_DIRECTORY", "/nowhere"),
         ("GIT_DEFAULT_HASH", "sha256"),
         ("GIT_QUARANTINE_PATH", "/nowhere"),
     ] {
-        place.set(name, value);
+        env.set(name, value);
     }
-    std::fs::remove_dir_all(place.path("cache")).unwrap();
-    std::fs::remove_dir_all(place.path("target")).unwrap();
-    assert_eq!(place.succeeds(images), expected);
-    assert_eq!(sample_commit(&place), sample);
+    std::fs::remove_dir_all(env.path("cache")).unwrap();
+    std::fs::remove_dir_all(env.path("target")).unwrap();
+    assert_eq!(env.succeeds(images), expected);
+    assert_eq!(sample_commit(&env), sample);
     assert!(!ran.exists(), "a program of the user's was run");
-    assert_eq!(
-        cached(&place, "/reference-transaction"),
-        Vec::<PathBuf>::new(),
-        "the user's template was used"
-    );
+    assert_eq!(cached(&env, "/reference-transaction"), Vec::<PathBuf>::new(), "the user's template was used");
 }

@@ -2,7 +2,7 @@
 //! is written or read.
 
 use super::fixtures;
-use super::place::{Place, failed};
+use super::test_env::{TestEnv, failed};
 use super::upstream::make_repository;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,8 @@ use xtask::step::{Plan, Results, Step};
 const ARCH: &str = "riscv64";
 
 /// Makes a repository of the sample's tree with additions, which are written first.
-fn source(place: &Place, name: &str, add: impl FnOnce(&Path)) -> String {
-    let source = place.path(name);
+fn source(env: &TestEnv, name: &str, add: impl FnOnce(&Path)) -> String {
+    let source = env.path(name);
     std::fs::create_dir(&source).unwrap();
     add(&source);
     make_repository(&source, &["k3s/base", "k3s/embed"]);
@@ -22,8 +22,8 @@ fn source(place: &Place, name: &str, add: impl FnOnce(&Path)) -> String {
 }
 
 /// Writes a file of the user's, outside of everything that is built.
-fn victim(place: &Place) -> PathBuf {
-    let victim = place.path("victim/file");
+fn victim(env: &TestEnv) -> PathBuf {
+    let victim = env.path("victim/file");
     std::fs::create_dir(victim.parent().unwrap()).unwrap();
     std::fs::write(&victim, "precious").unwrap();
     victim
@@ -40,12 +40,12 @@ const OURS: [&str; 2] = ["stamp.json", "outcome.json"];
 
 #[test]
 fn files_named_as_our_state_files_are_kept() {
-    let place = Place::new();
-    let source = source(&place, "files", |source| {
+    let env = TestEnv::new();
+    let source = source(&env, "files", |source| {
         OURS.iter().for_each(|name| std::fs::write(source.join(name), "theirs").unwrap());
     });
-    place.succeeds(["images", "--source", &source]);
-    let steps = std::fs::read_dir(place.work().join("source")).unwrap();
+    env.succeeds(["images", "--source", &source]);
+    let steps = std::fs::read_dir(env.work().join("source")).unwrap();
     let results = steps.map(|entry| entry.unwrap().path().join("output"));
     let trees: Vec<_> = results.filter(|result| result.is_dir()).collect();
     assert_eq!(trees.len(), 1);
@@ -56,8 +56,8 @@ fn files_named_as_our_state_files_are_kept() {
 
 #[test]
 fn patches_may_add_files_named_as_our_state_files() {
-    let place = Place::new();
-    let patches = place.path("patches");
+    let env = TestEnv::new();
+    let patches = env.path("patches");
     std::fs::create_dir(&patches).unwrap();
     let added = OURS.map(|name| {
         format!(
@@ -66,7 +66,7 @@ fn patches_may_add_files_named_as_our_state_files() {
         )
     });
     std::fs::write(patches.join("own.patch"), added.concat()).unwrap();
-    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let selection = sample::prepare(env.context(), Layout::Embed).unwrap();
     let tree = fixtures::make_tree(&fixtures::prepare(&selection, ARCH, Some(&patches))).unwrap();
     for name in OURS {
         assert_eq!(std::fs::read_to_string(tree.join(name)).unwrap(), "theirs\n", "{name}");
@@ -76,16 +76,15 @@ fn patches_may_add_files_named_as_our_state_files() {
 #[test]
 fn links_that_lead_out_of_a_tree_are_refused() {
     for (index, name) in ["stamp.json", "go.mod.link", "pkg/deploy/embed/x", "docs"].iter().enumerate() {
-        let place = Place::new();
-        let victim = victim(&place);
+        let env = TestEnv::new();
+        let victim = victim(&env);
         let target = if index % 2 == 0 { victim.clone() } else { PathBuf::from("../../victim") };
-        let source = source(&place, "source", |source| {
+        let source = source(&env, "source", |source| {
             std::fs::create_dir_all(source.join(name).parent().unwrap()).unwrap();
             symlink(&target, source.join(name)).unwrap();
         });
         for command in [&["images"][..], &["patch", "--check"], &["build", "--dry-run"]] {
-            let message =
-                failed(&place.xtask(command.iter().chain(&["--source", &source])).output().unwrap());
+            let message = failed(&env.xtask(command.iter().chain(&["--source", &source])).output().unwrap());
             let printed =
                 format!("{name} is a symbolic link to {}, which leads out of its tree", target.display());
             assert!(message.contains(&printed), "{command:?}: {message}");
@@ -96,13 +95,13 @@ fn links_that_lead_out_of_a_tree_are_refused() {
 
 #[test]
 fn links_inside_a_tree_are_followed_by_readers() {
-    let place = Place::new();
-    let source = source(&place, "source", |source| {
+    let env = TestEnv::new();
+    let source = source(&env, "source", |source| {
         std::fs::create_dir_all(source.join("manifests/more")).unwrap();
         symlink("../coredns.yaml", source.join("manifests/more/dns.yaml")).unwrap();
     });
-    place.succeeds(["images", "--source", &source]);
-    place.succeeds(["patch", "--check", "--source", &source]);
+    env.succeeds(["images", "--source", &source]);
+    env.succeeds(["patch", "--check", "--source", &source]);
 }
 
 #[test]
@@ -117,12 +116,12 @@ fn assets_are_not_written_through_links() {
         ("pkg/static/embed/charts", "../../../docs"),
         ("pkg/deploy/embed/coredns.yaml", "../../../docs/file"),
     ];
-    let place = Place::new();
-    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let env = TestEnv::new();
+    let selection = sample::prepare(env.context(), Layout::Embed).unwrap();
     let mut build = fixtures::prepare(&selection, ARCH, None);
     let intact = build.patched.tree.clone();
     for (index, (link, target)) in links.into_iter().enumerate() {
-        let checkout = place.path(format!("checkout-{index}"));
+        let checkout = env.path(format!("checkout-{index}"));
         xtask::dir::copy(&intact, &checkout).unwrap();
         std::fs::create_dir(checkout.join("docs")).unwrap();
         std::fs::write(checkout.join("docs/file"), "theirs").unwrap();
@@ -134,13 +133,13 @@ fn assets_are_not_written_through_links() {
 }
 
 /// Replaces whatever is there by a link.
-fn replace(place: &Path, target: &Path) {
-    match place.is_dir() {
-        true => std::fs::remove_dir_all(place).unwrap(),
-        false => std::fs::create_dir_all(place.parent().unwrap()).unwrap(),
+fn replace(env: &Path, target: &Path) {
+    match env.is_dir() {
+        true => std::fs::remove_dir_all(env).unwrap(),
+        false => std::fs::create_dir_all(env.parent().unwrap()).unwrap(),
     }
-    let _ = std::fs::remove_file(place);
-    symlink(target, place).unwrap();
+    let _ = std::fs::remove_file(env);
+    symlink(target, env).unwrap();
 }
 
 /// Builds the bundle of small files and of this k3s-root.
@@ -176,9 +175,9 @@ fn bundle_with(build: &Build, root: impl Fn(&Path) + Send + Sync) -> anyhow::Res
 
 #[test]
 fn bundle_is_not_written_through_links_of_k3s_root() {
-    let place = Place::new();
-    let victim = victim(&place);
-    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let env = TestEnv::new();
+    let victim = victim(&env);
+    let selection = sample::prepare(env.context(), Layout::Embed).unwrap();
     let build = fixtures::prepare(&selection, ARCH, None);
     let made = bundle_with(&build, |bin| {
         for name in ["k3s", "cni", "check-config", "kubectl", ".sha256sums", ".links"] {
@@ -192,9 +191,9 @@ fn bundle_is_not_written_through_links_of_k3s_root() {
 
 #[test]
 fn bundle_is_not_written_through_directories() {
-    let place = Place::new();
-    let victim = victim(&place);
-    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let env = TestEnv::new();
+    let victim = victim(&env);
+    let selection = sample::prepare(env.context(), Layout::Embed).unwrap();
     let build = fixtures::prepare(&selection, ARCH, None);
     let outside = victim.parent().unwrap();
     let error = bundle_with(&build, |bin| symlink(outside, bin.join("aux")).unwrap()).unwrap_err();

@@ -1,6 +1,6 @@
 //! Tests of builds that are interrupted: no process of them continues, and the next run succeeds.
 
-use super::place::{Place, failed};
+use super::test_env::{TestEnv, failed};
 use super::{fixtures, needs, wait};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
 /// Returns the processes that belong to a place by their command line, environment or working directory.
-fn processes_of(place: &Place) -> Vec<String> {
-    let path = place.path("");
+fn processes_of(env: &TestEnv) -> Vec<String> {
+    let path = env.path("");
     let path = path.to_str().unwrap().trim_end_matches('/');
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
@@ -35,8 +35,8 @@ struct Build(Child);
 
 impl Build {
     /// Starts a build that ignores no signal: it would ignore SIGINT if a shell ran the tests in the background.
-    fn start(place: &Place, messages: Stdio) -> Build {
-        let mut command = place.under(["env", "--default-signal"], ["build", "--sample"]);
+    fn start(env: &TestEnv, messages: Stdio) -> Build {
+        let mut command = env.under(["env", "--default-signal"], ["build", "--sample"]);
         Build(command.stdout(Stdio::null()).stderr(messages).spawn().unwrap())
     }
 }
@@ -49,20 +49,20 @@ impl Drop for Build {
 }
 
 /// Ends a build by a signal, and waits until no process of it is left.
-fn end(place: &Place, Build(build): &mut Build, signal: Signal) {
+fn end(env: &TestEnv, Build(build): &mut Build, signal: Signal) {
     kill(Pid::from_raw(i32::try_from(build.id()).unwrap()), signal).unwrap();
     build.wait().unwrap();
-    wait::until(|| processes_of(place).is_empty().then_some(()));
+    wait::until(|| processes_of(env).is_empty().then_some(()));
 }
 
 #[test]
 fn no_child_outlives_a_build_however_it_is_ended() {
-    let mut place = Place::new();
+    let mut env = TestEnv::new();
     let rustc = xtask::process::find("rustc").unwrap();
-    let reached = place.path("reached");
+    let reached = env.path("reached");
     // A compiler with a child process, which never returns.
     let stuck = format!("sleep 1000 & touch '{}'; sleep 1000", reached.display());
-    place.put_program(
+    env.put_program(
         "rustc",
         &format!(
             "case \"$*\" in *--crate-name=pause*) {stuck} ;; *) exec {} \"$@\" ;; esac",
@@ -70,29 +70,29 @@ fn no_child_outlives_a_build_however_it_is_ended() {
         ),
     );
     for signal in [Signal::SIGKILL, Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        let mut build = Build::start(&place, Stdio::null());
+        let mut build = Build::start(&env, Stdio::null());
         wait::until(|| {
             assert_eq!(build.0.try_wait().unwrap(), None, "the build ended");
             reached.exists().then_some(())
         });
-        let sleeping = processes_of(&place).iter().filter(|process| process.contains("sleep 1000")).count();
-        assert!(sleeping >= 1, "{signal}: {:?}", processes_of(&place));
-        end(&place, &mut build, signal);
+        let sleeping = processes_of(&env).iter().filter(|process| process.contains("sleep 1000")).count();
+        assert!(sleeping >= 1, "{signal}: {:?}", processes_of(&env));
+        end(&env, &mut build, signal);
         std::fs::remove_file(&reached).unwrap();
-        assert!(!place.dist().exists(), "{signal}");
+        assert!(!env.dist().exists(), "{signal}");
     }
 }
 
 #[test]
 fn killed_after_every_step_gives_the_same_bytes() {
-    let mut place = Place::new();
-    let elsewhere = place.path("elsewhere");
+    let mut env = TestEnv::new();
+    let elsewhere = env.path("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();
-    place.set("TMPDIR", &elsewhere);
+    env.set("TMPDIR", &elsewhere);
     let mut signals = [Signal::SIGKILL, Signal::SIGKILL, Signal::SIGINT].into_iter().cycle();
     let mut killed_after = Vec::new();
     let product = loop {
-        let mut build = Build::start(&place, Stdio::piped());
+        let mut build = Build::start(&env, Stdio::piped());
         let lines = BufReader::new(build.0.stderr.take().unwrap()).lines().map(Result::unwrap);
         let step =
             |line: String| line.strip_prefix("✓ ").map(|rest| rest.split("  ").next().unwrap().to_owned());
@@ -101,11 +101,11 @@ fn killed_after_every_step_gives_the_same_bytes() {
             Some(step) => {
                 assert!(!killed_after.contains(&step), "{step} was done already: {killed_after:?}");
                 killed_after.push(step);
-                end(&place, &mut build, signals.next().unwrap());
+                end(&env, &mut build, signals.next().unwrap());
             }
             None => {
                 assert!(build.0.wait().unwrap().success());
-                break fixtures::build(&place, &[]);
+                break fixtures::build(&env, &[]);
             }
         }
     };
@@ -113,7 +113,7 @@ fn killed_after_every_step_gives_the_same_bytes() {
     let sums = fixtures::product("embed", "riscv64").sums();
     assert_eq!(product.sums(), sums);
     // The moment at which a product appears is too short to hit: the build is ended before it and after it.
-    let version = place.dist().join(fixtures::LAYOUTS[0].1);
+    let version = env.dist().join(fixtures::LAYOUTS[0].1);
     for product_is_there in [false, true] {
         if !product_is_there {
             std::fs::remove_dir_all(version.join("riscv64")).unwrap();
@@ -122,11 +122,11 @@ fn killed_after_every_step_gives_the_same_bytes() {
             std::fs::create_dir_all(version.join(stale)).unwrap();
             std::fs::write(version.join(stale).join("k3s-riscv64"), "half").unwrap();
         }
-        assert_eq!(fixtures::build(&place, &[]).sums(), sums);
-        let left = place.files().into_keys().filter(|name| !name.contains("/riscv64/"));
+        assert_eq!(fixtures::build(&env, &[]).sums(), sums);
+        let left = env.files().into_keys().filter(|name| !name.contains("/riscv64/"));
         assert_eq!(left.collect::<Vec<_>>(), [""; 0], "{product_is_there}");
     }
-    let scratch = [elsewhere, place.path("target/scratch")];
+    let scratch = [elsewhere, env.path("target/scratch")];
     let left = scratch.iter().flat_map(|directory| std::fs::read_dir(directory).unwrap().flatten());
     let left = left.filter(|entry| entry.file_name() != "lock").map(|entry| entry.path());
     assert_eq!(left.collect::<Vec<_>>(), [""; 0].map(PathBuf::from), "scratch files of killed runs");
@@ -137,10 +137,10 @@ fn full_disk_is_an_error_and_the_build_resumes() {
     if !needs::namespaces("builds on a full disk") {
         return;
     }
-    let place = Place::new();
-    let message = place.path("message");
+    let env = TestEnv::new();
+    let message = env.path("message");
     std::fs::create_dir_all(&message).unwrap();
-    std::fs::create_dir_all(place.path("target")).unwrap();
+    std::fs::create_dir_all(env.path("target")).unwrap();
     let sizes = ["1m", "4m", "8m", "12m", "16m", "20m", "24m", "28m", "32m", "500m"];
     let script = "mount -t tmpfs -o size=1m tmpfs \"$CARGO_TARGET_DIR\" || exit 99
         for size in $SIZES; do
@@ -151,7 +151,7 @@ fn full_disk_is_an_error_and_the_build_resumes() {
         done
         cp \"$CARGO_TARGET_DIR\"/dist/*/riscv64/SHA256SUMS \"$MESSAGES\"";
     let words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"];
-    let mut command = place.under(words, ["build", "--sample"]);
+    let mut command = env.under(words, ["build", "--sample"]);
     let output = command.env("MESSAGES", &message).env("SIZES", sizes.join(" ")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let read = |name: &str| std::fs::read_to_string(message.join(name)).unwrap_or_default();
@@ -170,10 +170,10 @@ fn full_disk_is_an_error_and_the_build_resumes() {
 
 #[test]
 fn a_directory_that_cannot_be_written_to_is_named() {
-    let mut place = Place::new();
-    std::fs::write(place.path("file"), "").unwrap();
-    place.set("CARGO_TARGET_DIR", place.path("file"));
-    let output = place.xtask(["build", "--sample"]).output().unwrap();
+    let mut env = TestEnv::new();
+    std::fs::write(env.path("file"), "").unwrap();
+    env.set("CARGO_TARGET_DIR", env.path("file"));
+    let output = env.xtask(["build", "--sample"]).output().unwrap();
     let message = failed(&output);
-    assert!(message.contains(place.path("file").to_str().unwrap()), "{message}");
+    assert!(message.contains(env.path("file").to_str().unwrap()), "{message}");
 }

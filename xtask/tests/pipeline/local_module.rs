@@ -1,7 +1,7 @@
 //! Modules that go.mod replaces by directories of the tree.
 
 use super::fixtures::{self, Product};
-use super::place::Place;
+use super::test_env::TestEnv;
 use super::upstream::sample;
 use std::path::{Path, PathBuf};
 use xtask::product::load::NOTICES;
@@ -32,8 +32,8 @@ const LOGRUS: Local = Local {
 
 /// Writes a directory with one patch, which adds these modules to the tree and replaces the originals by them.
 /// `changed` returns the text of each of their files.
-fn patches(place: &Place, locals: &[Local], changed: impl Fn(&str, String) -> String) -> PathBuf {
-    let patches = place.path("patches");
+fn patches(env: &TestEnv, locals: &[Local], changed: impl Fn(&str, String) -> String) -> PathBuf {
+    let patches = env.path("patches");
     let mut edits = Vec::new();
     let mut replacements = String::from("\nreplace (\n");
     for Local { module, directory, path } in locals {
@@ -80,7 +80,7 @@ fn write_patch(patches: &Path, edits: &[serde_json::Value]) {
 
 #[test]
 fn local_modules_are_compiled_labelled_and_vendored() {
-    let place = Place::new();
+    let env = TestEnv::new();
     // The shim's own go.mod also replaces a module, relative to itself.
     let changed = |file: &str, text: String| match file {
         "lab/containerd/go.mod" => text + "\nreplace github.com/sirupsen/logrus => ../logrus\n",
@@ -88,8 +88,8 @@ fn local_modules_are_compiled_labelled_and_vendored() {
         "lab/runc/VERSION" => "1.4.0+tree\n".to_owned(),
         _ => text,
     };
-    let patches = patches(&place, &[CONTAINERD, RUNC, LOGRUS], changed);
-    let product = fixtures::build(&place, &["--patches", patches.to_str().unwrap()]);
+    let patches = patches(&env, &[CONTAINERD, RUNC, LOGRUS], changed);
+    let product = fixtures::build(&env, &["--patches", patches.to_str().unwrap()]);
 
     let manifest = &product.manifest;
     let local: Vec<String> = manifest.local_modules().map(ToString::to_string).collect();
@@ -114,10 +114,10 @@ fn local_modules_are_compiled_labelled_and_vendored() {
     let report = std::fs::read_to_string(product.directory.join("report.html")).unwrap();
     assert!(report.contains("modules that are not upstream"), "the report does not say so");
 
-    let selection = xtask::sample::prepare(place.context(), Layout::Embed).unwrap();
+    let selection = xtask::sample::prepare(env.context(), Layout::Embed).unwrap();
     let build = fixtures::prepare(&selection, "riscv64", Some(&patches));
     let vendored = xtask::vendoring::gather::run(&build).unwrap();
-    let again = Place::new();
+    let again = TestEnv::new();
     let options = [vendored.as_os_str(), "--patches".as_ref(), patches.as_os_str()];
     again.succeeds(["build".as_ref(), "--vendored".as_ref()].into_iter().chain(options));
     let directory = again.dist().join(product.manifest.k3s.as_str()).join("riscv64");
@@ -126,8 +126,8 @@ fn local_modules_are_compiled_labelled_and_vendored() {
 
 #[test]
 fn directories_outside_of_the_tree_are_refused() {
-    let place = Place::new();
-    let patches = place.path("patches");
+    let env = TestEnv::new();
+    let patches = env.path("patches");
     let options = ["build", "--sample", "--dry-run", "--patches", patches.to_str().unwrap()];
     for (directory, why) in [
         ("../logrus", "it is outside of the tree, and only the tree is built"),
@@ -136,7 +136,7 @@ fn directories_outside_of_the_tree_are_refused() {
     ] {
         let replace = format!("\nreplace github.com/sirupsen/logrus => {directory}\n\nreplace (\n");
         write_patch(&patches, &[go_mod("\nreplace (\n", &replace)]);
-        let message = place.fails(options);
+        let message = env.fails(options);
         let what = format!("go.mod replaces github.com/sirupsen/logrus by the directory {directory}");
         assert!(message.contains(&what) && message.contains(why), "{message}");
     }

@@ -8,8 +8,8 @@ mod http;
 #[allow(dead_code, reason = "these tests need some of it")]
 #[path = "../support/needs.rs"]
 mod needs;
-#[path = "../support/place.rs"]
-mod place;
+#[path = "../support/test_env.rs"]
+mod test_env;
 mod fixtures;
 mod upstream;
 #[path = "../support/wait.rs"]

@@ -1,7 +1,7 @@
 //! Tests of builds that run in parallel.
 
 use super::fixtures::{self, LAYOUTS, Product};
-use super::place::{Place, failed, succeeded};
+use super::test_env::{TestEnv, failed, succeeded};
 use super::wait;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -9,13 +9,13 @@ use std::process::{Child, Stdio};
 
 /// Makes the pause program's compiler of a place wait, and returns the file that appears when it does, and the one
 /// that lets it continue.
-fn hold_compiler(place: &mut Place) -> (PathBuf, PathBuf) {
+fn hold_compiler(env: &mut TestEnv) -> (PathBuf, PathBuf) {
     let rustc = xtask::process::find("rustc").unwrap();
-    let (reached, go_on) = (place.path("reached"), place.path("go-on"));
+    let (reached, go_on) = (env.path("reached"), env.path("go-on"));
     let hold =
         format!("touch '{}'; while [ ! -e '{}' ]; do sleep 0.05; done", reached.display(), go_on.display());
     let real = rustc.display();
-    place.put_program(
+    env.put_program(
         "rustc",
         &format!("case \"$*\" in *--crate-name=pause*) {hold} ;; esac; exec {real} \"$@\""),
     );
@@ -33,35 +33,35 @@ fn wait_for(file: &Path, child: &mut Child) {
 
 #[test]
 fn cache_in_use_by_another_target_is_not_pruned() {
-    let mut place = Place::new();
-    let (reached, go_on) = hold_compiler(&mut place);
-    let (cache, work) = (place.path("cache"), place.work());
-    place.set("K3S_XTASK_CACHE", &cache);
+    let mut env = TestEnv::new();
+    let (reached, go_on) = hold_compiler(&mut env);
+    let (cache, work) = (env.path("cache"), env.work());
+    env.set("K3S_XTASK_CACHE", &cache);
     let tool = cache.join("toolchain/zig/zig");
     std::fs::create_dir_all(tool.parent().unwrap()).unwrap();
     std::fs::write(&tool, "used").unwrap();
-    let mut pause = place.xtask(["pause"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut pause = env.xtask(["pause"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for(&reached, &mut pause);
 
-    let message = failed(&place.xtask(["cache", "--prune"]).output().unwrap());
+    let message = failed(&env.xtask(["cache", "--prune"]).output().unwrap());
     assert!(message.contains("nothing was removed"), "{message}");
-    place.set("CARGO_TARGET_DIR", place.path("other-target"));
-    let message = failed(&place.xtask(["cache", "--prune", "--all"]).output().unwrap());
+    env.set("CARGO_TARGET_DIR", env.path("other-target"));
+    let message = failed(&env.xtask(["cache", "--prune", "--all"]).output().unwrap());
     assert!(message.contains(cache.to_str().unwrap()), "{message}");
     assert!(tool.exists() && work.exists());
 
     std::fs::write(&go_on, "").unwrap();
     succeeded(pause.wait_with_output().unwrap());
-    place.succeeds(["cache", "--prune", "--all"]);
+    env.succeeds(["cache", "--prune", "--all"]);
     assert!(!tool.exists() && work.exists());
 }
 
 #[test]
 fn second_run_waits_and_names_the_lock_holder() {
-    let mut place = Place::new();
-    let (reached, go_on) = hold_compiler(&mut place);
+    let mut env = TestEnv::new();
+    let (reached, go_on) = hold_compiler(&mut env);
     let start =
-        || place.xtask(["build", "--sample"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        || env.xtask(["build", "--sample"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut first = start();
     wait_for(&reached, &mut first);
     let mut second = start();
@@ -77,17 +77,17 @@ fn second_run_waits_and_names_the_lock_holder() {
     succeeded(first.wait_with_output().unwrap());
     assert!(!printed.contains("✓ server "), "it built again what the first had built\n{printed}");
     let (_, version) = LAYOUTS[0];
-    let product = Product::read(place.dist().join(version).join("riscv64"), printed);
+    let product = Product::read(env.dist().join(version).join("riscv64"), printed);
     assert_eq!(product.sums(), fixtures::product("embed", "riscv64").sums());
 }
 
 #[test]
 fn builds_that_share_steps_do_not_disturb_each_other() {
-    let place = Place::new();
+    let env = TestEnv::new();
     // The same commit for two architectures, and two commits for the same architecture.
     let choices = [("embed", "riscv64"), ("embed", "arm64"), ("bindata", "riscv64")];
     let start = |(layout, arch)| {
-        let mut build = place.xtask(["build", "--sample", "--sample-layout", layout, "--arch", arch]);
+        let mut build = env.xtask(["build", "--sample", "--sample-layout", layout, "--arch", arch]);
         build.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     };
     for build in choices.map(start) {
@@ -95,7 +95,7 @@ fn builds_that_share_steps_do_not_disturb_each_other() {
     }
     for (layout, arch) in choices {
         let (_, version) = LAYOUTS.iter().find(|(name, _)| *name == layout).unwrap();
-        let product = Product::read(place.dist().join(version).join(arch), String::new());
+        let product = Product::read(env.dist().join(version).join(arch), String::new());
         assert_eq!(product.sums(), fixtures::product(layout, arch).sums(), "{layout} {arch}");
     }
 }

@@ -1,7 +1,7 @@
 //! Tests of the tree that is compiled: a patch reaches what the compiler reads.
 
 use super::fixtures;
-use super::place::Place;
+use super::test_env::TestEnv;
 use std::path::{Path, PathBuf};
 use xtask::k3s::Build;
 use xtask::k3s::charts::{self, Charts};
@@ -12,8 +12,8 @@ use xtask::upstream::recipe::file_name;
 const ARCH: &str = "riscv64";
 
 /// Writes a directory with one patch, of the image in the manifest of CoreDNS.
-fn patch_of_manifest(place: &Place) -> PathBuf {
-    let patches = place.path("patches");
+fn patch_of_manifest(env: &TestEnv) -> PathBuf {
+    let patches = env.path("patches");
     std::fs::create_dir(&patches).unwrap();
     let image = serde_json::json!({"image": {
         "files": ["manifests/coredns.yaml"], "repository": "rancher/mirrored-coredns-coredns",
@@ -35,16 +35,16 @@ fn assert_patched(file: &Path) {
 
 #[test]
 fn patched_manifest_is_embedded() {
-    let place = Place::new();
-    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let env = TestEnv::new();
+    let selection = sample::prepare(env.context(), Layout::Embed).unwrap();
     let tree =
-        fixtures::make_tree(&fixtures::prepare(&selection, ARCH, Some(&patch_of_manifest(&place)))).unwrap();
+        fixtures::make_tree(&fixtures::prepare(&selection, ARCH, Some(&patch_of_manifest(&env)))).unwrap();
     assert_patched(&tree.join("pkg/deploy/embed/coredns.yaml"));
 }
 
 /// Returns a build whose committed file has `count` of the two charts; the sample's has none.
-fn with_committed_charts<'a>(place: &Place, mut build: Build<'a>, count: usize) -> Build<'a> {
-    let tree = place.path("with-charts");
+fn with_committed_charts<'a>(env: &TestEnv, mut build: Build<'a>, count: usize) -> Build<'a> {
+    let tree = env.path("with-charts");
     xtask::dir::copy(&build.patched.tree, &tree).unwrap();
     let names: Vec<&str> = build.facts.recipe.fetch("traefik").map(file_name).collect();
     assert_eq!(names.len(), 2, "{names:?}");
@@ -57,10 +57,10 @@ fn with_committed_charts<'a>(place: &Place, mut build: Build<'a>, count: usize) 
 
 #[test]
 fn patched_manifest_keeps_committed_charts() {
-    let place = Place::new();
-    let selection = sample::prepare(place.context(), Layout::Bindata).unwrap();
-    let build = fixtures::prepare(&selection, ARCH, Some(&patch_of_manifest(&place)));
-    let build = with_committed_charts(&place, build, 2);
+    let env = TestEnv::new();
+    let selection = sample::prepare(env.context(), Layout::Bindata).unwrap();
+    let build = fixtures::prepare(&selection, ARCH, Some(&patch_of_manifest(&env)));
+    let build = with_committed_charts(&env, build, 2);
     assert_eq!(charts::origin(&build).unwrap(), Charts::InTree);
 
     let tree = fixtures::make_tree(&build).unwrap();
@@ -71,16 +71,16 @@ fn patched_manifest_keeps_committed_charts() {
 
 #[test]
 fn charts_are_downloaded_where_one_is_not_committed() {
-    let place = Place::new();
-    let selection = sample::prepare(place.context(), Layout::Bindata).unwrap();
-    let build = with_committed_charts(&place, fixtures::prepare(&selection, ARCH, None), 1);
+    let env = TestEnv::new();
+    let selection = sample::prepare(env.context(), Layout::Bindata).unwrap();
+    let build = with_committed_charts(&env, fixtures::prepare(&selection, ARCH, None), 1);
     assert_eq!(charts::origin(&build).unwrap(), Charts::Download);
 }
 
 /// Writes a directory with one patch of go.mod and of a script: another fork of containerd, and one more build
 /// tag.
-fn patch_of_facts(place: &Place) -> PathBuf {
-    let patches = place.path("patches");
+fn patch_of_facts(env: &TestEnv) -> PathBuf {
+    let patches = env.path("patches");
     std::fs::create_dir(&patches).unwrap();
     let text = |file: &str, find: &str, replace: &str| serde_json::json!({"text": {"file": file, "find": find, "count": 1, "replace": replace}});
     let edits = [
@@ -98,9 +98,9 @@ fn patch_of_facts(place: &Place) -> PathBuf {
 /// The compiled modules must be those of the patched tree; the shim is compiled outside of it, in the module.
 #[test]
 fn facts_are_read_from_the_patched_tree() {
-    let place = Place::new();
-    let patches = patch_of_facts(&place);
-    let plan = place.succeeds(["build", "--sample", "--dry-run", "--patches", patches.to_str().unwrap()]);
+    let env = TestEnv::new();
+    let patches = patch_of_facts(&env);
+    let plan = env.succeeds(["build", "--sample", "--dry-run", "--patches", patches.to_str().unwrap()]);
     for planned in [
         "\nshim\n    module github.com/me/containerd/v2 v2.9.9\n",
         "-X github.com/containerd/containerd/v2/version.Package=github.com/me/containerd/v2 ",
@@ -110,5 +110,5 @@ fn facts_are_read_from_the_patched_tree() {
         assert!(plan.contains(planned), "{planned:?} is missing: {plan}");
     }
     assert!(!plan.contains("k3s-io/containerd"), "{plan}");
-    assert!(!place.work().join("riscv64").exists(), "a dry run has compiled something");
+    assert!(!env.work().join("riscv64").exists(), "a dry run has compiled something");
 }

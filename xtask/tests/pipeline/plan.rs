@@ -1,6 +1,6 @@
 //! Tests of the plan, line for line, against the committed snapshots.
 
-use super::place::Place;
+use super::test_env::TestEnv;
 use std::path::PathBuf;
 use xtask::pins::Pins;
 
@@ -19,8 +19,8 @@ const UPDATE: &str = "UPDATE_SNAPSHOTS";
 
 #[track_caller]
 fn assert_snapshot(layout: &str) {
-    let place = Place::new();
-    let plan = place.succeeds(["build", "--sample", "--sample-layout", layout, "--dry-run"]);
+    let env = TestEnv::new();
+    let plan = env.succeeds(["build", "--sample", "--sample-layout", layout, "--dry-run"]);
     let found = without_what_may_change(&plan);
     let file: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests/pipeline/snapshots", layout].iter().collect();
     if std::env::var_os(UPDATE).is_some() {
@@ -36,7 +36,7 @@ fn assert_snapshot(layout: &str) {
             number + 1
         );
     }
-    assert!(!place.dist().exists(), "a dry run builds nothing");
+    assert!(!env.dist().exists(), "a dry run builds nothing");
 }
 
 /// Returns a plan without checksums, commits and versions of tools, and with a line for each linker flag.

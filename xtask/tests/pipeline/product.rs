@@ -1,7 +1,7 @@
 //! Tests of the files that a build leaves, in both layouts and for every architecture.
 
 use super::fixtures::{self, LAYOUTS, Product};
-use super::place::{Place, succeeded};
+use super::test_env::{TestEnv, succeeded};
 use super::{final_check, needs, server};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -44,7 +44,7 @@ fn every_product_is_complete_run_and_checked() {
             assert_eq!(patches, ["builtin-pause", "pause-image"], "{what}");
             let made: Vec<_> = manifest.checks.iter().map(|check| check.what.as_str()).collect();
             if !manifest.checks.iter().all(Check::has_passed) {
-                needs::lacks(&what, &format!("qemu-{} (apt-get install qemu-user-static)", target.qemu));
+                needs::skip(&what, &format!("qemu-{} (apt-get install qemu-user-static)", target.qemu));
                 continue;
             }
             let filled =
@@ -108,27 +108,26 @@ fn sample_is_labelled_everywhere() {
 
 #[test]
 fn left_out_content_is_named_and_not_deployed() {
-    let place = Place::new();
+    let env = TestEnv::new();
     let host = fixtures::host().go;
-    let product = fixtures::build(&place, &["--arch", host, "--charts", "none", "--k3s-root", "none"]);
+    let product = fixtures::build(&env, &["--arch", host, "--charts", "none", "--k3s-root", "none"]);
     assert_eq!(product.manifest.incomplete, [Optional::K3sRoot, Optional::Charts]);
     let whole = fixtures::product("embed", host);
     let size = |product: &Product| product.manifest.components[&Component::Bundle].size;
     assert!(size(&product) < size(whole));
-    let started = |product, data: &str| server::start(product, &place.path(data), &[]);
+    let started = |product, data: &str| server::start(product, &env.path(data), &[]);
     let (message, message_of_complete) = (started(&product, "data"), started(whole, "data-of-whole"));
     // Of the two manifests that need charts, one contains another object, too.
     assert!(message_of_complete.contains("Carrying 6 manifests and 3 charts"), "{message_of_complete}");
     assert!(message.contains("Carrying 5 manifests and 0 charts"), "{message}");
-    let kept = std::fs::read_to_string(place.path("data/server/manifests/gateway-api-crd.yaml")).unwrap();
+    let kept = std::fs::read_to_string(env.path("data/server/manifests/gateway-api-crd.yaml")).unwrap();
     assert!(kept.contains("name: sample-gateway") && !kept.contains("HelmChart"), "{kept}");
     let report = std::fs::read_to_string(product.directory.join("report.html")).unwrap();
     assert!(report.contains("without k3s-root") && report.contains("without charts"));
 
     // The same bundle is refused if it must contain k3s-root.
-    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
-    let results =
-        walkdir::WalkDir::new(place.work().join(host).join("bundle")).into_iter().map(Result::unwrap);
+    let selection = sample::prepare(env.context(), Layout::Embed).unwrap();
+    let results = walkdir::WalkDir::new(env.work().join(host).join("bundle")).into_iter().map(Result::unwrap);
     let bundle =
         results.map(walkdir::DirEntry::into_path).find(|path| path.to_string_lossy().ends_with(".tar.zst"));
     let message =
@@ -138,28 +137,28 @@ fn left_out_content_is_named_and_not_deployed() {
 
 #[test]
 fn level_is_used_or_refused_as_go_supports_it() {
-    let place = Place::new();
-    let plan = place.succeeds(["build", "--sample", "--level", "rva22u64", "--dry-run"]);
+    let env = TestEnv::new();
+    let plan = env.succeeds(["build", "--sample", "--level", "rva22u64", "--dry-run"]);
     assert_eq!(plan.matches("GORISCV64=rva22u64").count(), 6, "{plan}");
     assert!(!plan.contains("rva20u64"));
     let arguments = ["build", "--sample", "--sample-layout", "bindata", "--level", "rva22u64"];
-    let message = place.fails(arguments);
+    let message = env.fails(arguments);
     assert!(message.contains("Go 1.22.6, which does not know GORISCV64; leave --level out"), "{message}");
 }
 
 #[test]
 fn what_nothing_has_changed_is_not_made_again() {
-    let place = Place::new();
-    let first = fixtures::build(&place, &[]);
+    let env = TestEnv::new();
+    let first = fixtures::build(&env, &[]);
     let report = |product: &Product| std::fs::metadata(product.directory.join("report.html")).unwrap();
     let modified = report(&first).modified().unwrap();
-    let second = fixtures::build(&place, &[]);
+    let second = fixtures::build(&env, &[]);
     let made = |printed: &str| printed.matches("✓ server ").count() + printed.matches("✓ product ").count();
     assert_eq!((made(&first.printed), made(&second.printed)), (2, 0), "{}", second.printed);
     assert_eq!(report(&second).modified().unwrap(), modified);
 
     // Only what depends on the pause image's name is built again.
-    let third = fixtures::build(&place, &["--pause-image", "me/pause:1"]);
+    let third = fixtures::build(&env, &["--pause-image", "me/pause:1"]);
     let again: Vec<_> =
         third.printed.lines().filter_map(|line| line.strip_prefix("✓ ")?.split(' ').next()).collect();
     for kept in ["pause", "charts", "libseccomp", "runc", "shim", "cni", "root"] {
@@ -170,20 +169,20 @@ fn what_nothing_has_changed_is_not_made_again() {
     }
 
     // A damaged result is built again, and nothing else with it.
-    let shim = std::fs::read_dir(place.work().join("riscv64/shim")).unwrap();
+    let shim = std::fs::read_dir(env.work().join("riscv64/shim")).unwrap();
     let shim = shim.map(|entry| entry.unwrap().path().join("output/containerd-shim-runc-v2"));
     for file in shim.filter(|file| file.exists()) {
         std::fs::write(file, "damaged").unwrap();
     }
-    let fourth = fixtures::build(&place, &[]);
+    let fourth = fixtures::build(&env, &[]);
     assert!(fourth.printed.contains("✓ shim"), "{}", fourth.printed);
     assert_eq!(fourth.sums(), first.sums());
 }
 
 #[test]
 fn modules_gone_since_the_compile_are_fetched() {
-    let mut place = Place::new();
-    let (shared, cache) = (super::place::cache(), place.path("cache"));
+    let mut env = TestEnv::new();
+    let (shared, cache) = (super::test_env::cache(), env.path("cache"));
     std::fs::create_dir(&cache).unwrap();
     // The cache of the other tests, except for the modules, which are removed here.
     for entry in std::fs::read_dir(shared).unwrap().map(Result::unwrap) {
@@ -191,9 +190,9 @@ fn modules_gone_since_the_compile_are_fetched() {
             std::os::unix::fs::symlink(entry.path(), cache.join(entry.file_name())).unwrap();
         }
     }
-    place.set("K3S_XTASK_CACHE", &cache);
-    let first = fixtures::build(&place, &[]);
+    env.set("K3S_XTASK_CACHE", &cache);
+    let first = fixtures::build(&env, &[]);
     xtask::command::cache::remove(&cache.join("sample-modules")).unwrap();
-    std::fs::remove_dir_all(place.work().join("riscv64/product")).unwrap();
-    assert_eq!(fixtures::build(&place, &[]).sums(), first.sums());
+    std::fs::remove_dir_all(env.work().join("riscv64/product")).unwrap();
+    assert_eq!(fixtures::build(&env, &[]).sums(), first.sums());
 }

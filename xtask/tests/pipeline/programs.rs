@@ -1,26 +1,26 @@
 //! Tests of the errors and logs of the commands that a build runs, and of the environment they are given.
 
-use super::place::{self, Place};
+use super::test_env::{self, TestEnv};
 use std::collections::BTreeSet;
 use xtask::context::Context;
 use xtask::process::cmd;
 
-fn context(place: &Place) -> Context {
-    Context { logs: place.path("logs"), ..place::context() }
+fn context(env: &TestEnv) -> Context {
+    Context { logs: env.path("logs"), ..test_env::context() }
 }
 
 #[test]
 fn failure_prints_the_tail_of_the_log() {
-    let place = Place::new();
-    let context = context(&place);
+    let env = TestEnv::new();
+    let context = context(&env);
     let run = |script: &str| cmd!(&context, "sh -c {script}").log("tests").run();
     run("echo of an earlier one").unwrap();
     let message = format!("{:#}", run("seq 1 100; echo to both >&2; exit 3").unwrap_err());
     assert!(message.contains("ended with status 3"), "{message}");
     assert!(message.contains("\n    77\n") && message.contains("\n    to both"), "{message}");
     assert!(!message.contains("\n    76\n") && !message.contains("\n    of an earlier one"), "{message}");
-    let log = std::fs::read_to_string(place.path("logs/tests.log")).unwrap();
-    assert!(message.contains(&place.path("logs/tests.log").display().to_string()), "{message}");
+    let log = std::fs::read_to_string(env.path("logs/tests.log")).unwrap();
+    assert!(message.contains(&env.path("logs/tests.log").display().to_string()), "{message}");
     assert!(
         log.contains("\nof an earlier one\n") && log.contains("\n1\n") && log.contains("$ sh -c"),
         "{log}"
@@ -29,18 +29,18 @@ fn failure_prints_the_tail_of_the_log() {
 
 #[test]
 fn long_argument_is_complete_in_the_log_only() {
-    let place = Place::new();
-    let context = context(&place);
+    let env = TestEnv::new();
+    let context = context(&env);
     let page = "x".repeat(5000) + "end";
     let message = format!("{:#}", cmd!(&context, "false {page}").log("tests").run().unwrap_err());
     assert!(message.contains("xxx…") && message.len() < 1000, "{message}");
-    assert!(std::fs::read_to_string(place.path("logs/tests.log")).unwrap().contains(&page));
+    assert!(std::fs::read_to_string(env.path("logs/tests.log")).unwrap().contains(&page));
 }
 
 #[test]
 fn killed_or_missing_program_is_named() {
-    let place = Place::new();
-    let context = context(&place);
+    let env = TestEnv::new();
+    let context = context(&env);
     let message = format!("{:#}", cmd!(&context, "sh -c 'kill -9 $$'").run().unwrap_err());
     assert!(message.contains("was ended by signal 9"), "{message}");
     let message = format!("{:#}", cmd!(&context, "/nonexistent/program").run().unwrap_err());
@@ -49,8 +49,8 @@ fn killed_or_missing_program_is_named() {
 
 #[test]
 fn success_of_a_program_is_its_status() {
-    let place = Place::new();
-    let context = context(&place);
+    let env = TestEnv::new();
+    let context = context(&env);
     assert!(cmd!(&context, "true").succeeds());
     assert!(!cmd!(&context, "false").succeeds());
     assert!(!cmd!(&context, "/nonexistent/program").succeeds());
@@ -58,11 +58,11 @@ fn success_of_a_program_is_its_status() {
 
 #[test]
 fn credentials_in_arguments_are_not_printed() {
-    let place = Place::new();
-    let context = context(&place);
+    let env = TestEnv::new();
+    let context = context(&env);
     let program = cmd!(&context, "false https://me:secret@host/path").log("tests");
     let message = format!("{:#}", program.run().unwrap_err());
-    let log = std::fs::read_to_string(place.path("logs/tests.log")).unwrap();
+    let log = std::fs::read_to_string(env.path("logs/tests.log")).unwrap();
     for text in [message, log] {
         assert!(text.contains("host/path") && !text.contains("secret"), "{text}");
     }
@@ -70,8 +70,8 @@ fn credentials_in_arguments_are_not_printed() {
 
 #[test]
 fn a_program_gets_an_environment_of_our_making() {
-    let place = Place::new();
-    let context = context(&place);
+    let env = TestEnv::new();
+    let context = context(&env);
     let message = cmd!(&context, "env").env("OURS", "1").read().unwrap();
     let names: BTreeSet<&str> = message.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
     for name in ["OURS", "PATH", "LC_ALL", "TZ"] {

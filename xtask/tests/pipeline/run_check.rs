@@ -1,7 +1,7 @@
 //! Tests of the check that runs a product, with executables that misbehave.
 
 use super::fixtures;
-use super::place::{self, Place};
+use super::test_env::{self, TestEnv};
 use std::os::unix::fs::PermissionsExt;
 use xtask::k3s::Build;
 use xtask::product::component::Component;
@@ -54,8 +54,8 @@ fn verdict(build: &Build, programs: &[(Component, String); 4]) -> Result<Vec<Str
 
 #[test]
 fn programs_must_run_and_start_a_server() {
-    let place = Place::new();
-    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let env = TestEnv::new();
+    let selection = sample::prepare(env.context(), Layout::Embed).unwrap();
     let build = fixtures::prepare(&selection, fixtures::host().go, None);
     let version = build.source.version.to_string();
     let start = format!("Starting k3s {version}");
@@ -81,7 +81,7 @@ fn programs_must_run_and_start_a_server() {
     let message = verdict(&build, &programs(&build, unfinished)).unwrap_err();
     assert!(message.contains("nothing was unpacked"), "{message}");
 
-    if xtask::userns::are_allowed(&place::context()).unwrap() {
+    if xtask::userns::are_allowed(&test_env::context()).unwrap() {
         let other = K3s { start: "Stopping k3s", ..right };
         let message = verdict(&build, &programs(&build, other)).unwrap_err();
         assert!(

@@ -1,7 +1,7 @@
 //! Tests of a product's server, run on this machine: the pause image that it reports it will use.
 
 use super::fixtures::{self, LAYOUTS, Product};
-use super::place::Place;
+use super::test_env::TestEnv;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -108,12 +108,12 @@ fn system_default_registry_finds_the_bundled_image() {
 
 #[test]
 fn without_bundled_image_a_registry_is_asked() {
-    let place = Place::new();
-    let product = fixtures::build(&place, &["--arch", fixtures::host().go, "--no-builtin-pause"]);
+    let env = TestEnv::new();
+    let product = fixtures::build(&env, &["--arch", fixtures::host().go, "--no-builtin-pause"]);
     assert!(!product.manifest.builtin_pause);
     let patches: Vec<_> = product.manifest.patches.iter().map(|patch| patch.name.as_str()).collect();
     assert_eq!(patches, ["pause-image"]);
-    let data = place.path("data");
+    let data = env.path("data");
     let message = start(&product, &data, &[]);
     let printed = format!("Sandbox image {} is not at hand: a registry would be asked for it", ours());
     assert!(message.contains(&printed), "{message}");
@@ -122,16 +122,16 @@ fn without_bundled_image_a_registry_is_asked() {
 
 #[test]
 fn another_pause_image_is_used_and_bundled() {
-    let place = Place::new();
+    let env = TestEnv::new();
     let name = "registry.example/me/pause:7";
-    let product = fixtures::build(&place, &["--arch", fixtures::host().go, "--pause-image", name]);
+    let product = fixtures::build(&env, &["--arch", fixtures::host().go, "--pause-image", name]);
     assert_eq!(product.manifest.pause_image, name);
     assert!(
         product.printed.contains("warning: registry.example/me/pause:7 names a host"),
         "{}",
         product.printed
     );
-    let message = start(&product, &place.path("data"), &[]);
+    let message = start(&product, &env.path("data"), &[]);
     assert!(message.contains(&format!("Using sandbox image {name} with")), "{message}");
     assert!(message.contains(&format!("Sandbox image {name} is at hand")), "{message}");
 }

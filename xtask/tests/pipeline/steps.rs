@@ -1,6 +1,6 @@
 //! Tests of single steps: what their keys depend on, and when a result is reused.
 
-use super::place::Place;
+use super::test_env::TestEnv;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ fn step<'a>(name: &'static str, needs: &[&'static str], input: &str) -> Step<'a>
 
 #[test]
 fn same_result_does_not_run_the_next_step() {
-    let place = Place::new();
+    let env = TestEnv::new();
     let times = AtomicUsize::new(0);
     let run = |input, content: &str| {
         let content = content.to_owned();
@@ -26,7 +26,7 @@ fn same_result_does_not_run_the_next_step() {
             times.fetch_add(1, Ordering::Relaxed);
             Ok(())
         });
-        Plan::new(vec![first, second]).unwrap().run(&place.context(), &place.work()).unwrap();
+        Plan::new(vec![first, second]).unwrap().run(&env.context(), &env.work()).unwrap();
         times.swap(0, Ordering::Relaxed)
     };
     assert_eq!(run("1", "content"), 1);
@@ -44,7 +44,7 @@ fn plan_refuses_equal_names_and_unknown_needs() {
 }
 
 /// Runs a step that writes a file, a directory and a link, and returns its result.
-fn run(place: &Place, times: &AtomicUsize) -> PathBuf {
+fn run(env: &TestEnv, times: &AtomicUsize) -> PathBuf {
     let step = step("written", &[], "").work(|directory, _| {
         times.fetch_add(1, Ordering::Relaxed);
         std::fs::create_dir(directory.join("directory"))?;
@@ -52,16 +52,16 @@ fn run(place: &Place, times: &AtomicUsize) -> PathBuf {
         Ok(symlink("directory", directory.join("link"))?)
     });
     let plan = Plan::new(vec![step]).unwrap();
-    let (results, _) = plan.run(&place.context(), &place.work()).unwrap();
+    let (results, _) = plan.run(&env.context(), &env.work()).unwrap();
     results.directory("written").unwrap().to_owned()
 }
 
 #[test]
 fn damaged_result_is_made_again_and_others_are_kept() {
-    let place = Place::new();
+    let env = TestEnv::new();
     let times = AtomicUsize::new(0);
-    let result = run(&place, &times);
-    run(&place, &times);
+    let result = run(&env, &times);
+    run(&env, &times);
     assert_eq!(times.swap(0, Ordering::Relaxed), 1);
     let damages: [fn(&Path); 5] = [
         |result| std::fs::write(result.join("directory/file"), "texT").unwrap(),
@@ -78,7 +78,7 @@ fn damaged_result_is_made_again_and_others_are_kept() {
     ];
     for (index, damage) in damages.into_iter().enumerate() {
         damage(&result);
-        run(&place, &times);
+        run(&env, &times);
         assert_eq!(times.swap(0, Ordering::Relaxed), 1, "damage number {index} was not seen");
         assert_eq!(std::fs::read_to_string(result.join("directory/file")).unwrap(), "text");
         assert_eq!(std::fs::read_link(result.join("link")).unwrap(), Path::new("directory"));
@@ -88,7 +88,7 @@ fn damaged_result_is_made_again_and_others_are_kept() {
 
 #[test]
 fn failed_step_leaves_nothing_for_the_next_run() {
-    let place = Place::new();
+    let env = TestEnv::new();
     let fail = AtomicBool::new(true);
     let step = || {
         let step = step("written", &[], "").work(|directory, _| {
@@ -100,12 +100,12 @@ fn failed_step_leaves_nothing_for_the_next_run() {
         });
         Plan::new(vec![step]).unwrap()
     };
-    let error = step().run(&place.context(), &place.work()).unwrap_err();
+    let error = step().run(&env.context(), &env.work()).unwrap_err();
     assert_eq!(format!("{error:#}"), "step \"written\": as asked");
-    let (results, _) = step().run(&place.context(), &place.work()).unwrap();
+    let (results, _) = step().run(&env.context(), &env.work()).unwrap();
     let result = results.directory("written").unwrap();
     assert!(result.join("whole").exists() && !result.join("half").exists());
-    let left = std::fs::read_dir(place.work().join("written")).unwrap();
+    let left = std::fs::read_dir(env.work().join("written")).unwrap();
     let left: Vec<_> = left.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert!(left.iter().all(|name| !name.ends_with(".building")), "{left:?}");
 }

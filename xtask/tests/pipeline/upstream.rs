@@ -2,7 +2,7 @@
 
 use super::git_server;
 use super::http::Server;
-use super::place::{Place, succeeded};
+use super::test_env::{TestEnv, succeeded};
 use std::path::{Path, PathBuf};
 use xtask::upstream::release::UPSTREAM;
 
@@ -48,20 +48,20 @@ impl Upstream {
     }
 
     /// Returns a place whose git finds upstream here, and whose caches are empty.
-    pub fn place(&self) -> Place {
-        let mut place = Place::new();
-        place.set("K3S_XTASK_CACHE", place.path("cache"));
-        self.lead(&mut place, &[(UPSTREAM, "k3s")]);
-        place
+    pub fn test_env(&self) -> TestEnv {
+        let mut env = TestEnv::new();
+        env.set("K3S_XTASK_CACHE", env.path("cache"));
+        self.lead(&mut env, &[(UPSTREAM, "k3s")]);
+        env
     }
 
-    pub fn lead(&self, place: &mut Place, repositories: &[(&str, &str)]) {
+    pub fn lead(&self, env: &mut TestEnv, repositories: &[(&str, &str)]) {
         for (index, (url, name)) in repositories.iter().enumerate() {
             let here = format!("{}/{name}/.git", self.server.url);
-            place.set(format!("GIT_CONFIG_KEY_{index}"), format!("url.{here}.insteadOf"));
-            place.set(format!("GIT_CONFIG_VALUE_{index}"), *url);
+            env.set(format!("GIT_CONFIG_KEY_{index}"), format!("url.{here}.insteadOf"));
+            env.set(format!("GIT_CONFIG_VALUE_{index}"), *url);
         }
-        place.set("GIT_CONFIG_COUNT", repositories.len().to_string());
+        env.set("GIT_CONFIG_COUNT", repositories.len().to_string());
     }
 }
 
@@ -90,6 +90,6 @@ fn commit(repository: &git2::Repository, message: &str) {
 }
 /// Returns the messages of a command besides its result, and fails unless it succeeds.
 #[track_caller]
-pub fn printed(place: &Place, arguments: &[&str]) -> String {
-    succeeded(place.xtask(arguments).output().unwrap()).1
+pub fn printed(env: &TestEnv, arguments: &[&str]) -> String {
+    succeeded(env.xtask(arguments).output().unwrap()).1
 }

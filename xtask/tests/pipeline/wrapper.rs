@@ -2,7 +2,7 @@
 //! those of our check of a product. Both have to refuse the same bundles.
 
 use super::fixtures;
-use super::place::Place;
+use super::test_env::TestEnv;
 use std::io::Read;
 use std::path::Path;
 use std::process::Command;
@@ -137,13 +137,13 @@ fn unpacks(binary: &Path) -> (bool, String, Vec<String>) {
 
 #[test]
 fn wrapper_and_our_check_refuse_the_same_bundles() {
-    let place = Place::new();
+    let env = TestEnv::new();
     let host = fixtures::host();
     fixtures::product("embed", host.go);
     let intact = fixtures::result(host.go, "bundle", bundle::ARCHIVE).join(bundle::ARCHIVE);
     let intact = std::fs::read(intact).unwrap();
     let tree = fixtures::result(host.go, "tree", "tree/pkg/data/embed");
-    let selection = sample::prepare(place.context(), Layout::Embed).unwrap();
+    let selection = sample::prepare(env.context(), Layout::Embed).unwrap();
     let build = fixtures::prepare(&selection, host.go, None);
 
     let entries = unpack(&intact);

@@ -3,7 +3,7 @@
 use crate::fake;
 use crate::needs;
 use crate::packages::{CREATEREPO, can_build};
-use crate::place::{Place, failed, succeeded};
+use crate::test_env::{TestEnv, failed, succeeded};
 use fs_err as fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -16,18 +16,18 @@ fn can_package(what: &str) -> bool {
 
 /// A complete product, and a place for what is built from it.
 struct Case {
-    place: Place,
+    env: TestEnv,
 }
 
 impl Case {
     fn new() -> Case {
-        let case = Case { place: Place::new() };
+        let case = Case { env: TestEnv::new() };
         fake::product(&case.product(), "v1.33.0+k3s1");
         case
     }
 
     fn product(&self) -> PathBuf {
-        self.place.path("product")
+        self.env.path("product")
     }
 
     fn arguments(&self, more: &[&str]) -> Vec<String> {
@@ -39,7 +39,7 @@ impl Case {
     /// Returns the error of the packaging, and checks that nothing appears.
     #[track_caller]
     fn refused(&self, more: &[&str]) -> String {
-        self.place.fails(self.arguments(more))
+        self.env.fails(self.arguments(more))
     }
 
     /// Changes the manifest, and the checksums with it.
@@ -58,7 +58,7 @@ fn rejects_invalid_dist_arch_and_release() {
         (["--arch", "sparc"], "unknown architecture \"sparc\""),
         (["--release", "0"], "0 is not in 1.."),
     ] {
-        let message = case.place.usage_error(case.arguments(&options));
+        let message = case.env.usage_error(case.arguments(&options));
         assert!(message.contains(why), "{why}: {message}");
     }
 }
@@ -67,13 +67,13 @@ fn rejects_invalid_dist_arch_and_release() {
 fn missing_rpmbuild_names_the_install_command() {
     let mut case = Case::new();
     // Executables are searched on this path alone, which has a package manager and nothing else.
-    let path = case.place.path("path");
+    let path = case.env.path("path");
     fs::create_dir(&path).unwrap();
     for manager in ["apt-get", "dnf"] {
         fs::write(path.join(manager), "#!/bin/sh\n").unwrap();
         fs::set_permissions(path.join(manager), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
-    case.place.set("PATH", path);
+    case.env.set("PATH", path);
     let said = case.refused(&[]);
     assert!(said.contains("not found: rpmbuild, createrepo_c; this repairs it:\n"), "{said}");
     let line = said.lines().last().unwrap();
@@ -142,7 +142,7 @@ fn rejects_foreign_checksums() {
     assert!(case.refused(&[]).contains("SHA256SUMS and manifest.json differ on LICENSE"));
 
     let case = Case::new();
-    fs::write(case.place.path("outside"), "").unwrap();
+    fs::write(case.env.path("outside"), "").unwrap();
     edit(&case, "SHA256SUMS", |sums| sums + &format!("{}  ../outside\n", Digest::of("")));
     assert!(case.refused(&[]).contains("../outside is not in this directory"));
 }
@@ -202,10 +202,10 @@ fn failing_rpmbuild_keeps_earlier_packages() {
         return;
     }
     let mut case = Case::new();
-    succeeded(case.place.xtask(case.arguments(&[])).output().unwrap());
-    let before = case.place.files();
-    case.place.put_program("rpmbuild", "[ \"$1\" != --version ] || exit 0; echo no space left >&2; exit 1");
-    let said = failed(&case.place.xtask(case.arguments(&["--release", "2"])).output().unwrap());
+    succeeded(case.env.xtask(case.arguments(&[])).output().unwrap());
+    let before = case.env.files();
+    case.env.put_program("rpmbuild", "[ \"$1\" != --version ] || exit 0; echo no space left >&2; exit 1");
+    let said = failed(&case.env.xtask(case.arguments(&["--release", "2"])).output().unwrap());
     assert!(said.contains("building the packages") && said.contains("no space left"), "{said}");
-    assert_eq!(case.place.files(), before);
+    assert_eq!(case.env.files(), before);
 }

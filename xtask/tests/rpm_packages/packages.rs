@@ -1,6 +1,6 @@
 //! Packages built for the tests, each once: two of our versions, openEuler's own, the distribution's stub.
 
-use crate::{fake, needs, place};
+use crate::{fake, needs, test_env};
 use fs_err as fs;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ pub fn context() -> &'static Context {
     static CONTEXT: OnceLock<Context> = OnceLock::new();
     CONTEXT.get_or_init(|| {
         let below = |name: &str| scratch().join("target").join(name);
-        Context { work: below("work"), dist: below("dist"), logs: below("logs"), ..place::context() }
+        Context { work: below("work"), dist: below("dist"), logs: below("logs"), ..test_env::context() }
     })
 }
 

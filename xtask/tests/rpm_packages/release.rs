@@ -3,8 +3,8 @@
 use crate::fake;
 use crate::needs;
 use crate::packages::{CREATEREPO, can_build, expect_success, packaging, settings};
-use crate::place::{self, Place, failed};
 use crate::repository::{can_solve, root_with};
+use crate::test_env::{self, TestEnv, failed};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,8 +25,8 @@ pub fn can_release(what: &str) -> bool {
 }
 
 /// Returns a place with a finished product, in which `k3s.lock.json` locks what the product was built from.
-pub fn place_with_product(change: impl FnOnce(&mut Manifest)) -> Place {
-    let place = Place::new();
+pub fn place_with_product(change: impl FnOnce(&mut Manifest)) -> TestEnv {
+    let env = TestEnv::new();
     let mut manifest = fake::manifest(VERSION);
     let plugins =
         manifest.sources["https://github.com/rancher/plugins"].split(' ').nth(1).unwrap().to_owned();
@@ -35,18 +35,18 @@ pub fn place_with_product(change: impl FnOnce(&mut Manifest)) -> Place {
                       "https://github.com/rancher/plugins": {{"v1.6.0-k3s1": "{plugins}"}}}}}}"#,
         manifest.commit
     );
-    fs::write(place.path("k3s.lock.json"), lock).unwrap();
+    fs::write(env.path("k3s.lock.json"), lock).unwrap();
     change(&mut manifest);
-    fake::product_of(&place.path("product"), manifest);
-    place
+    fake::product_of(&env.path("product"), manifest);
+    env
 }
 
 /// Releases a product through the library, with a source package that cannot be built.
-pub fn released(place: &Place, mode: Mode) -> PathBuf {
-    let below = |name: &str| place.path("target").join(name);
+pub fn released(env: &TestEnv, mode: Mode) -> PathBuf {
+    let below = |name: &str| env.path("target").join(name);
     let context =
-        Context { work: below("work"), dist: place.dist(), logs: below("logs"), ..place::context() };
-    let product = Product::open(&place.path("product"), fake::riscv64()).unwrap();
+        Context { work: below("work"), dist: env.dist(), logs: below("logs"), ..test_env::context() };
+    let product = Product::open(&env.path("product"), fake::riscv64()).unwrap();
     let packaging = Packaging { context: &context, ..packaging(&product) };
     let packages = packaging.publish().unwrap();
     source_package(&packages.directory);
@@ -59,19 +59,19 @@ pub fn released(place: &Place, mode: Mode) -> PathBuf {
 /// Puts a source package beside packages that have none.
 fn source_package(directory: &Path) {
     static PACKAGE: OnceLock<tempfile::TempDir> = OnceLock::new();
-    let place = PACKAGE.get_or_init(make_source_package);
-    fs::copy(place.path().join(SOURCE_PACKAGE), directory.join(SOURCE_PACKAGE)).unwrap();
+    let env = PACKAGE.get_or_init(make_source_package);
+    fs::copy(env.path().join(SOURCE_PACKAGE), directory.join(SOURCE_PACKAGE)).unwrap();
 }
 
 const SOURCE_PACKAGE: &str = "k3s-1.33.0+k3s1-1.oe2403.src.rpm";
 
 fn make_source_package() -> tempfile::TempDir {
-    let place = tempfile::tempdir().unwrap();
+    let env = tempfile::tempdir().unwrap();
     let spec =
         "Name: k3s\nVersion: 1.33.0+k3s1\nRelease: 1.oe2403\nSummary: s\nLicense: MIT\n%description\nd\n";
-    let file = place.path().join("k3s.spec");
+    let file = env.path().join("k3s.spec");
     fs::write(&file, spec).unwrap();
-    let definitions = ["_topdir", "_srcrpmdir"].map(|name| format!("{name} {}", place.path().display()));
+    let definitions = ["_topdir", "_srcrpmdir"].map(|name| format!("{name} {}", env.path().display()));
     let mut command = Command::new("rpmbuild");
     expect_success(
         command
@@ -80,7 +80,7 @@ fn make_source_package() -> tempfile::TempDir {
             .output()
             .unwrap(),
     );
-    place
+    env
 }
 
 #[test]
@@ -88,9 +88,9 @@ fn release_has_all_assets_and_no_local_path() {
     if !can_release("a release") {
         return;
     }
-    let place = place_with_product(|_| {});
-    let directory = released(&place, Mode::Release);
-    assert_eq!(directory, place.dist().join(VERSION).join("release"));
+    let env = place_with_product(|_| {});
+    let directory = released(&env, Mode::Release);
+    assert_eq!(directory, env.dist().join(VERSION).join("release"));
     let mut names: Vec<String> = fs::read_dir(&directory)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -122,9 +122,9 @@ fn release_has_all_assets_and_no_local_path() {
     );
     assert_eq!(said.lines().count(), names.len() - 1, "{said}");
     assert!(
-        place.succeeds([&"release".into(), &"check".into(), &directory]).contains("all 15 files are correct")
+        env.succeeds([&"release".into(), &"check".into(), &directory]).contains("all 15 files are correct")
     );
-    let here = place.path("").display().to_string();
+    let here = env.path("").display().to_string();
     for name in ["NOTES.md", "k3s-riscv64.repo", "manifest-riscv64.json"] {
         assert!(!fs::read_to_string(directory.join(name)).unwrap().contains(&here), "{name}");
     }
@@ -138,8 +138,8 @@ fn notes_describe_contents_and_installation() {
     if !can_release("release notes") {
         return;
     }
-    let place = place_with_product(|_| {});
-    let notes = fs::read_to_string(released(&place, Mode::Release).join("NOTES.md")).unwrap();
+    let env = place_with_product(|_| {});
+    let notes = fs::read_to_string(released(&env, Mode::Release).join("NOTES.md")).unwrap();
     for words in [
         "# k3s v1.33.0+k3s1 for riscv64\n",
         "neither made nor endorsed by the k3s project",
@@ -164,11 +164,11 @@ fn commands_of_the_notes_install_from_the_archive() {
     if !can_solve("the archive of the repository") {
         return;
     }
-    let place = place_with_product(|_| {});
-    let archive = released(&place, Mode::Release).join("repository-oe2403-riscv64.tar");
-    let root = root_with(&[], |place| {
+    let env = place_with_product(|_| {});
+    let archive = released(&env, Mode::Release).join("repository-oe2403-riscv64.tar");
+    let root = root_with(&[], |env| {
         expect_success(
-            Command::new("tar").arg("-x").arg("-C").arg(place).arg("-f").arg(&archive).output().unwrap(),
+            Command::new("tar").arg("-x").arg("-C").arg(env).arg("-f").arg(&archive).output().unwrap(),
         );
     });
     let said = expect_success(root.dnf(&["install", "k3s", "k3s-cli"]).output().unwrap());
@@ -182,8 +182,8 @@ fn same_product_gives_the_same_release() {
         return;
     }
     let sums = || {
-        let place = place_with_product(|_| {});
-        fs::read_to_string(released(&place, Mode::Release).join("SHA256SUMS")).unwrap()
+        let env = place_with_product(|_| {});
+        fs::read_to_string(released(&env, Mode::Release).join("SHA256SUMS")).unwrap()
     };
     assert_eq!(sums(), sums());
 }
@@ -193,15 +193,15 @@ fn finds_every_change_of_a_directory() {
     if !can_release("damaged directories") {
         return;
     }
-    let place = place_with_product(|_| {});
-    let whole = released(&place, Mode::Release);
+    let env = place_with_product(|_| {});
+    let whole = released(&env, Mode::Release);
     let package = "k3s-1.33.0+k3s1-1.oe2403.riscv64.rpm";
     let found = |name: &str, change: &dyn Fn(&Path)| {
-        let directory = place.path("damaged").join(name);
+        let directory = env.path("damaged").join(name);
         fs::create_dir_all(&directory).unwrap();
         xtask::dir::copy(&whole, &directory).unwrap();
         change(&directory);
-        failed(&place.xtask([&"release".into(), &"check".into(), &directory]).output().unwrap())
+        failed(&env.xtask([&"release".into(), &"check".into(), &directory]).output().unwrap())
     };
     let said = found("changed", &|directory| fs::write(directory.join("k3s-riscv64"), "x").unwrap());
     assert!(said.contains("checksum mismatch for k3s-riscv64"), "{said}");
@@ -263,15 +263,15 @@ fn rejects_packages_of_another_binary() {
     if !can_release("the program inside packages") {
         return;
     }
-    let place = place_with_product(|_| {});
-    let directory = released(&place, Mode::Release);
+    let env = place_with_product(|_| {});
+    let directory = released(&env, Mode::Release);
     let mut manifest = Manifest::read(&directory.join("manifest-riscv64.json")).unwrap();
     let program = [fs::read(directory.join("k3s-riscv64")).unwrap(), b"another".to_vec()].concat();
     manifest.files.get_mut("k3s-riscv64").unwrap().sha256 = Digest::of(&program);
     fs::write(directory.join("k3s-riscv64"), program).unwrap();
     fs::write(directory.join("manifest-riscv64.json"), manifest.text().unwrap()).unwrap();
     again(&directory);
-    let said = failed(&place.xtask([&"release".into(), &"check".into(), &directory]).output().unwrap());
+    let said = failed(&env.xtask([&"release".into(), &"check".into(), &directory]).output().unwrap());
     let package = "/usr/bin/k3s of the package k3s-1.33.0+k3s1-1.oe2403.riscv64";
     assert!(
         said.contains(&format!("{package} is not the binary that the manifest for riscv64 names")),
@@ -291,12 +291,12 @@ fn reports_all_problems_and_writes_nothing() {
     if !can_release("what is not released") {
         return;
     }
-    let place = place_with_product(|manifest| {
+    let env = place_with_product(|manifest| {
         manifest.origin = Origin::Tree;
         manifest.incomplete = vec![Optional::Charts];
         manifest.level = "rva22u64".into();
     });
-    let said = place.fails(["release", "--product", place.path("product").to_str().unwrap()]);
+    let said = env.fails(["release", "--product", env.path("product").to_str().unwrap()]);
     assert!(
         said.contains("\n- riscv64: it was built from a tree, and not from an upstream tag's own"),
         "{said}"
@@ -305,31 +305,31 @@ fn reports_all_problems_and_writes_nothing() {
     assert!(said.contains("\n- riscv64: it is built for rva22u64, and machines of rva20u64"), "{said}");
     assert!(said.contains("--preview"), "{said}");
 
-    let place = place_with_product(|_| {});
-    fs::write(place.path("k3s.lock.json"), "{}").unwrap();
-    let said = place.fails(["release", "--product", place.path("product").to_str().unwrap()]);
+    let env = place_with_product(|_| {});
+    fs::write(env.path("k3s.lock.json"), "{}").unwrap();
+    let said = env.fails(["release", "--product", env.path("product").to_str().unwrap()]);
     assert!(
         said.contains("\n- k3s.lock.json does not lock v1.33.0+k3s1 of https://github.com/k3s-io/k3s"),
         "{said}"
     );
     assert!(said.contains("\n- k3s.lock.json does not lock v1.6.0-k3s1 of"), "{said}");
 
-    let place = Place::new();
-    let said = place.fails(["release", "--sample", "--charts", "none"]);
+    let env = TestEnv::new();
+    let said = env.fails(["release", "--sample", "--charts", "none"]);
     assert!(said.contains("\n- --sample: the sample is no k3s\n- --charts none: "), "{said}");
     // That the commit is not locked is reported together with the other problems.
-    let said = place.fails(["release", "--offline", "--k3s", VERSION, "--k3s-root", "none"]);
+    let said = env.fails(["release", "--offline", "--k3s", VERSION, "--k3s-root", "none"]);
     assert!(said.contains("\n- --k3s-root none: ") && said.contains("--offline forbids"), "{said}");
-    let said = place.fails(["release", "--sample", "--level", "rva22u64"]);
+    let said = env.fails(["release", "--sample", "--level", "rva22u64"]);
     assert!(said.contains("\n- --level rva22u64: machines of the oldest level could not run it"), "{said}");
-    let product = place.path("product");
+    let product = env.path("product");
     fake::product(&product, VERSION);
     let product = product.to_str().unwrap();
-    let said = place.fails(["release", "--preview", "--sample", "--level", "rva22u64", "--product", product]);
+    let said = env.fails(["release", "--preview", "--sample", "--level", "rva22u64", "--product", product]);
     for other in ["k3s version: v1.33.0+k3s1, not v0.35.0+k3s1.sample", "level: rva20u64, not rva22u64"] {
         assert!(said.contains(&format!("another product than was selected: {other}")), "{said}");
     }
-    let said = place.fails(["release", "--product", "nowhere", "--product", "elsewhere"]);
+    let said = env.fails(["release", "--product", "nowhere", "--product", "elsewhere"]);
     assert!(
         said.contains("nowhere contains no product") && said.contains("elsewhere contains no product"),
         "{said}"

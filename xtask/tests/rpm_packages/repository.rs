@@ -34,20 +34,20 @@ fn ours() -> &'static Path {
 /// Returns a root with nothing installed, our repository at the path in its .repo file, and a distribution's
 /// repository with a stub of that distribution's packages and these packages.
 fn root(packages: &[&Path]) -> Root {
-    root_with(packages, |place| {
-        fs::create_dir_all(place.join("riscv64")).unwrap();
-        xtask::dir::copy(ours(), &place.join("riscv64")).unwrap();
+    root_with(packages, |env| {
+        fs::create_dir_all(env.join("riscv64")).unwrap();
+        xtask::dir::copy(ours(), &env.join("riscv64")).unwrap();
     })
 }
 
 /// Returns the same root, with our repository put below /srv/k3s-riscv64 by `put`.
 pub fn root_with(packages: &[&Path], put: impl FnOnce(&Path)) -> Root {
     let root = Root::bare();
-    let place = root.path("/srv/k3s-riscv64");
-    fs::create_dir_all(&place).unwrap();
-    put(&place);
+    let env = root.path("/srv/k3s-riscv64");
+    fs::create_dir_all(&env).unwrap();
+    put(&env);
     fs::create_dir_all(root.path("/etc/yum.repos.d")).unwrap();
-    fs::copy(place.join("riscv64/k3s-riscv64.repo"), root.path("/etc/yum.repos.d/k3s-riscv64.repo")).unwrap();
+    fs::copy(env.join("riscv64/k3s-riscv64.repo"), root.path("/etc/yum.repos.d/k3s-riscv64.repo")).unwrap();
 
     let distribution = root.path("/srv/distribution");
     fs::create_dir_all(&distribution).unwrap();

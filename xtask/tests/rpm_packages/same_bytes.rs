@@ -3,8 +3,8 @@
 use crate::fake;
 use crate::needs;
 use crate::packages::{CREATEREPO, can_build};
-use crate::place::{ODD_NAME, Place, succeeded};
 use crate::site_macros;
+use crate::test_env::{ODD_NAME, TestEnv, succeeded};
 use fs_err as fs;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -35,7 +35,7 @@ fn packages_are_bit_identical_in_another_environment() {
     {
         return;
     }
-    let (here, mut there) = (Place::new(), Place::named(ODD_NAME));
+    let (here, mut there) = (TestEnv::new(), TestEnv::named(ODD_NAME));
     fake::product(&here.path("product"), "v1.33.0+k3s1");
     let product = here.path("product");
     let arguments = ["rpm", "--product", product.to_str().unwrap()];

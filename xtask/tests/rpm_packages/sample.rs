@@ -2,8 +2,8 @@
 
 use crate::needs;
 use crate::packages::{CREATEREPO, can_build, expect_success, ours};
-use crate::place::{ODD_NAME, Place, succeeded};
 use crate::same_bytes::files;
+use crate::test_env::{ODD_NAME, TestEnv, succeeded};
 use fs_err as fs;
 use std::process::Command;
 use xtask::product::manifest::Manifest;
@@ -14,9 +14,9 @@ fn the_sample_is_built_and_packaged_by_one_command() {
     if !can_build("the packages of the sample") || !needs::programs("the packages of the sample", &more) {
         return;
     }
-    let place = Place::new();
-    let first = place.succeeds(["rpm", "--sample", "--dist", "oe2403sp1"]);
-    let directory = place.dist().join("v0.35.0+k3s1.sample");
+    let env = TestEnv::new();
+    let first = env.succeeds(["rpm", "--sample", "--dist", "oe2403sp1"]);
+    let directory = env.dist().join("v0.35.0+k3s1.sample");
     let repository = directory.join("rpm/oe2403sp1/riscv64");
     for name in [
         "k3s-0.35.0+k3s1.sample-1.oe2403sp1.riscv64.rpm",
@@ -58,16 +58,16 @@ fn the_sample_is_built_and_packaged_by_one_command() {
 
     // A second run builds nothing and gives the same files.
     let product = fs::read(directory.join("riscv64/SHA256SUMS")).unwrap();
-    let second = place.succeeds(["rpm", "--sample", "--dist", "oe2403"]);
+    let second = env.succeeds(["rpm", "--sample", "--dist", "oe2403"]);
     assert!(second.contains("k3s-0.35.0+k3s1.sample-1.oe2403.riscv64.rpm"), "{second}");
     assert_eq!(fs::read(directory.join("riscv64/SHA256SUMS")).unwrap(), product);
     assert!(repository.is_dir(), "one distribution's packages do not replace another's");
 
     // So does a run in another directory; its files include the source package.
-    let elsewhere = Place::named(ODD_NAME);
+    let elsewhere = TestEnv::named(ODD_NAME);
     let rpm = ["rpm", "--sample", "--dist", "oe2403"];
     succeeded(elsewhere.under(["sh", "-c", "umask 077; exec \"$@\"", "sh"], rpm).output().unwrap());
-    let made = |place: &Place| files(&place.dist().join("v0.35.0+k3s1.sample/rpm/oe2403/riscv64"));
-    assert!(made(&place).contains_key("k3s-0.35.0+k3s1.sample-1.oe2403.src.rpm"));
-    assert_eq!(made(&place), made(&elsewhere));
+    let made = |env: &TestEnv| files(&env.dist().join("v0.35.0+k3s1.sample/rpm/oe2403/riscv64"));
+    assert!(made(&env).contains_key("k3s-0.35.0+k3s1.sample-1.oe2403.src.rpm"));
+    assert_eq!(made(&env), made(&elsewhere));
 }

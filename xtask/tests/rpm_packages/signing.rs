@@ -3,8 +3,8 @@
 use crate::fake;
 use crate::needs;
 use crate::packages::{CREATEREPO, DNF, RPM, can_build, expect_success, file_name};
-use crate::place::Place;
 use crate::root::{Root, can_install};
+use crate::test_env::TestEnv;
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -46,16 +46,16 @@ impl Drop for Ring {
 }
 
 /// Returns the repository that `cargo xtask rpm --product` writes, signed by a key of the ring or not at all.
-fn repository(place: &mut Place, signed: Option<&Ring>) -> PathBuf {
-    fake::product(&place.path("product"), "v1.33.0+k3s1");
-    let product = place.path("product");
+fn repository(env: &mut TestEnv, signed: Option<&Ring>) -> PathBuf {
+    fake::product(&env.path("product"), "v1.33.0+k3s1");
+    let product = env.path("product");
     let mut arguments = vec!["rpm", "--product", product.to_str().unwrap()];
     if let Some(ring) = signed {
         arguments.extend(["--sign", KEY]);
-        place.set("GNUPGHOME", ring.home.path());
+        env.set("GNUPGHOME", ring.home.path());
     }
-    place.succeeds(arguments);
-    place.dist().join("v1.33.0+k3s1/rpm/oe2403/riscv64")
+    env.succeeds(arguments);
+    env.dist().join("v1.33.0+k3s1/rpm/oe2403/riscv64")
 }
 
 fn packages(directory: &Path) -> Vec<PathBuf> {
@@ -74,7 +74,7 @@ fn signing_keeps_header_and_payload() {
         return;
     }
     let ring = Ring::new();
-    let (mut one, mut other) = (Place::new(), Place::new());
+    let (mut one, mut other) = (TestEnv::new(), TestEnv::new());
     let (plain, signed) = (repository(&mut one, None), repository(&mut other, Some(&ring)));
     let (plain, packages_signed) = (packages(&plain), packages(&signed));
     assert_eq!(packages_signed.len(), 3);
@@ -116,7 +116,7 @@ fn dnf_checks_the_signatures_of_packages_and_metadata() {
         return;
     }
     let ring = Ring::new();
-    let (mut one, mut other) = (Place::new(), Place::new());
+    let (mut one, mut other) = (TestEnv::new(), TestEnv::new());
     let (unsigned, signed) = (repository(&mut one, None), repository(&mut other, Some(&ring)));
     let text = fs::read_to_string(signed.join("k3s-riscv64.repo")).unwrap();
     for line in
@@ -125,14 +125,14 @@ fn dnf_checks_the_signatures_of_packages_and_metadata() {
         assert!(text.lines().any(|found| found == line), "{line}: {text}");
     }
     let root = Root::new();
-    let place = root.path("/srv/k3s-riscv64/riscv64");
-    fs::create_dir_all(&place).unwrap();
-    xtask::dir::copy(&signed, &place).unwrap();
+    let env = root.path("/srv/k3s-riscv64/riscv64");
+    fs::create_dir_all(&env).unwrap();
+    xtask::dir::copy(&signed, &env).unwrap();
     let text = text.replace("file:///srv", &format!("file://{}", root.path("/srv").display()));
     root.write("/etc/yum.repos.d/k3s-riscv64.repo", &text);
     let install = || root.dnf(&["--refresh", "install", "k3s"]).output().unwrap();
     // First with a package that was replaced, its entry in the metadata included.
-    let package = packages(&place).into_iter().find(|path| file_name(path).starts_with("k3s-1.")).unwrap();
+    let package = packages(&env).into_iter().find(|path| file_name(path).starts_with("k3s-1.")).unwrap();
     let genuine = fs::read(&package).unwrap();
     fs::copy(unsigned.join(file_name(&package)), &package).unwrap();
     let refused = install();
@@ -159,11 +159,11 @@ fn rejects_an_unusable_key_early() {
         (&ring, "unknown@example.org", "gpg knows no key \"unknown@example.org\""),
         (&other, KEY, "gpg cannot sign with the key \"packager@example.org\""),
     ] {
-        let mut place = Place::new();
-        fake::product(&place.path("product"), "v1.33.0+k3s1");
-        let product = place.path("product");
-        place.set("GNUPGHOME", ring.home.path());
-        let said = place.fails(["rpm", "--product", product.to_str().unwrap(), "--sign", key]);
+        let mut env = TestEnv::new();
+        fake::product(&env.path("product"), "v1.33.0+k3s1");
+        let product = env.path("product");
+        env.set("GNUPGHOME", ring.home.path());
+        let said = env.fails(["rpm", "--product", product.to_str().unwrap(), "--sign", key]);
         assert!(said.contains(reason), "{said}");
     }
 }
@@ -173,12 +173,12 @@ fn signed_release_has_its_key_and_signed_checksums() {
     if !can_sign("a signed release") {
         return;
     }
-    let (mut place, ring) = (Place::new(), Ring::new());
-    place.set("GNUPGHOME", ring.home.path());
-    fake::product(&place.path("product"), "v1.33.0+k3s1");
-    let product = place.path("product").display().to_string();
-    place.succeeds(["release", "--preview", "--product", &product, "--sign", KEY]);
-    let directory = place.dist().join("v1.33.0+k3s1/preview");
+    let (mut env, ring) = (TestEnv::new(), Ring::new());
+    env.set("GNUPGHOME", ring.home.path());
+    fake::product(&env.path("product"), "v1.33.0+k3s1");
+    let product = env.path("product").display().to_string();
+    env.succeeds(["release", "--preview", "--product", &product, "--sign", KEY]);
+    let directory = env.dist().join("v1.33.0+k3s1/preview");
     let stranger = tempfile::tempdir().unwrap();
     let gpg = |words: &[&str]| {
         let mut command = Command::new("gpg");
@@ -188,5 +188,5 @@ fn signed_release_has_its_key_and_signed_checksums() {
     expect_success(gpg(&["--batch", "--verify", "SHA256SUMS.asc", "SHA256SUMS"]));
     let notes = fs::read_to_string(directory.join("NOTES.md")).unwrap();
     assert!(notes.contains("`SHA256SUMS.asc`, the packages and their repository are signed."), "{notes}");
-    assert!(place.succeeds([&"release".into(), &"check".into(), &directory]).contains("are correct"));
+    assert!(env.succeeds([&"release".into(), &"check".into(), &directory]).contains("are correct"));
 }

@@ -1,7 +1,7 @@
 //! A root file system with this machine's distribution, three compilers, a directory to build in, and nothing
 //! more.
 
-use crate::place;
+use crate::test_env;
 use fs_err as fs;
 use std::ffi::OsStr;
 use std::os::unix::fs::chown;
@@ -53,7 +53,7 @@ pub struct Tools {
 
 impl Tools {
     pub fn at(go: &str) -> Tools {
-        let context = place::context();
+        let context = test_env::context();
         let go = AnyGo::find(&context, None).unwrap().release(&context, go).unwrap().program;
         let zig = Zig::get(&context).unwrap().program;
         let rust = Command::new("rustc").args(["--print", "sysroot"]).output().unwrap();

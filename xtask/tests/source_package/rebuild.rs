@@ -2,7 +2,7 @@
 
 use crate::bare_root::{self, Tools};
 use crate::needs;
-use crate::place::{self, Place};
+use crate::test_env::{self, TestEnv};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -26,29 +26,29 @@ const TOOLS: [(&str, &str); 8] = [
 
 /// The sample's product, its source package, and the directory in which that is rebuilt.
 struct Rebuild {
-    place: Place,
+    env: TestEnv,
     manifest: Manifest,
     tools: Tools,
 }
 
 impl Rebuild {
     fn new() -> Rebuild {
-        let mut place = Place::new();
-        only_a_mirror_of_crates(&mut place);
-        place.succeeds(["rpm", "--sample"]);
-        let version = place.dist().join("v0.35.0+k3s1.sample");
+        let mut env = TestEnv::new();
+        only_a_mirror_of_crates(&mut env);
+        env.succeeds(["rpm", "--sample"]);
+        let version = env.dist().join("v0.35.0+k3s1.sample");
         let manifest = Manifest::read(&version.join("riscv64/manifest.json")).unwrap();
-        let build = place.path("build");
+        let build = env.path("build");
         fs::create_dir(&build).unwrap();
         let package = "k3s-0.35.0+k3s1.sample-1.oe2403.src.rpm";
         fs::copy(version.join("rpm/oe2403/riscv64").join(package), build.join("k3s.src.rpm")).unwrap();
         bare_root::hand_over(&build);
         let tools = Tools::at(&manifest.tools["go"]);
-        Rebuild { place, manifest, tools }
+        Rebuild { env, manifest, tools }
     }
 
     fn build(&self) -> PathBuf {
-        self.place.path("build")
+        self.env.path("build")
     }
 
     fn run(&self, script: &str) -> Output {
@@ -79,19 +79,22 @@ impl Rebuild {
 }
 
 /// Leaves cargo only a mirror in place of the crates' own registry, as a user's settings may.
-fn only_a_mirror_of_crates(place: &mut Place) {
-    let (mirror, home) = (place.path("crates"), place.path("cargo-home"));
+fn only_a_mirror_of_crates(env: &mut TestEnv) {
+    let (mirror, home) = (env.path("crates"), env.path("cargo-home"));
     let mut vendor = Command::new("cargo");
-    vendor.args(["vendor", "--locked", "--versioned-dirs"]).arg(&mirror).current_dir(place::context().root);
-    place::succeeded(vendor.output().unwrap());
+    vendor
+        .args(["vendor", "--locked", "--versioned-dirs"])
+        .arg(&mirror)
+        .current_dir(test_env::context().root);
+    test_env::succeeded(vendor.output().unwrap());
     fs::create_dir(&home).unwrap();
     let settings = format!(
         "[source.crates-io]\nreplace-with = 'mirror'\n[source.mirror]\ndirectory = '{}'\n",
         mirror.display()
     );
     fs::write(home.join("config.toml"), settings).unwrap();
-    place.set("CARGO_HOME", home);
-    place.set("CARGO_NET_OFFLINE", "true");
+    env.set("CARGO_HOME", home);
+    env.set("CARGO_NET_OFFLINE", "true");
 }
 
 #[track_caller]
@@ -102,7 +105,7 @@ fn said(output: &Output) -> String {
 
 /// Returns the directories of this machine that contain what a build would otherwise use.
 fn caches() -> Vec<PathBuf> {
-    let context = place::context();
+    let context = test_env::context();
     let home = PathBuf::from(std::env::var_os("HOME").unwrap());
     let modules = AnyGo::find(&context, None).unwrap().module_cache().directory;
     let crates = std::env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
@@ -121,7 +124,7 @@ fn source_package_rebuilds_the_same_binary() {
         return;
     }
     if !nix::unistd::geteuid().is_root() {
-        return needs::lacks("the source package", "root, to build as another user in another root");
+        return needs::skip("the source package", "root, to build as another user in another root");
     }
     let rebuild = Rebuild::new();
 
@@ -150,7 +153,7 @@ fn source_package_rebuilds_the_same_binary() {
     again.checks.clone_from(&rebuild.manifest.checks);
     assert_eq!(again.text().unwrap(), rebuild.manifest.text().unwrap());
     let image = "/usr/share/k3s/images/k3s-pause-image.tar";
-    let theirs = rebuild.place.dist().join("v0.35.0+k3s1.sample/rpm/oe2403/riscv64");
+    let theirs = rebuild.env.dist().join("v0.35.0+k3s1.sample/rpm/oe2403/riscv64");
     let package = "k3s-pause-image-0.35.0+k3s1.sample-1.oe2403.riscv64.rpm";
     assert_eq!(
         packaged(&rebuild.build().join("RPMS/riscv64").join(package), image),

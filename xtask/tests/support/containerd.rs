@@ -52,7 +52,7 @@ impl Containerd {
     /// Starts a containerd that can run containers, by runc and as root.
     pub fn start_to_run(what: &str) -> Option<Containerd> {
         if !is_root() {
-            needs::lacks(what, "root");
+            needs::skip(what, "root");
             return None;
         }
         needs::programs(what, &[("runc", "runc")]).then(|| Containerd::start(what)).flatten()
@@ -60,10 +60,10 @@ impl Containerd {
 
     fn wait_until_it_answers(&mut self) {
         let log = self.directory.path().join("log");
-        let told = || std::fs::read_to_string(&log).unwrap_or_default();
+        let message = || std::fs::read_to_string(&log).unwrap_or_default();
         wait::until(|| {
             let ended = self.daemon.try_wait().unwrap();
-            assert!(ended.is_none(), "containerd ended at once: {ended:?}\n{}", told());
+            assert!(ended.is_none(), "containerd ended at once: {ended:?}\n{}", message());
             self.ctr(&["version"]).status.success().then_some(())
         });
     }

@@ -14,12 +14,12 @@ pub fn programs(what: &str, programs: &[(&str, &str)]) -> bool {
     }
     let names: Vec<_> = missing.iter().map(|(name, _)| *name).collect();
     let packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
-    lacks(what, &format!("{} (apt-get install {})", names.join(", "), packages.join(" ")));
+    skip(what, &format!("{} (apt-get install {})", names.join(", "), packages.join(" ")));
     false
 }
 
 /// Fails in CI, and reports elsewhere, that a part is not tested because something is missing.
-pub fn lacks(what: &str, missing: &str) {
+pub fn skip(what: &str, missing: &str) {
     let line = format!("NOT TESTED: {what}; it needs {missing}");
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{line}");
     writeln!(std::io::stderr(), "{line}").expect("standard error is open");
@@ -32,7 +32,7 @@ pub fn namespaces(what: &str) -> bool {
     let allowed = std::process::Command::new("unshare").args(unshare).output();
     let allowed = allowed.is_ok_and(|output| output.status.success());
     if !allowed {
-        lacks(what, "user namespaces (sysctl kernel.unprivileged_userns_clone=1)");
+        skip(what, "user namespaces (sysctl kernel.unprivileged_userns_clone=1)");
     }
     allowed
 }

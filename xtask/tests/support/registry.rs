@@ -58,11 +58,11 @@ impl Registry {
             .spawn()
             .unwrap();
         let mut log = BufReader::new(server.stderr.take().unwrap());
-        let mut told = String::new();
+        let mut message = String::new();
         let address = loop {
             let mut line = String::new();
-            assert!(log.read_line(&mut line).unwrap() > 0, "the registry ended at once\n{told}");
-            told.push_str(&line);
+            assert!(log.read_line(&mut line).unwrap() > 0, "the registry ended at once\n{message}");
+            message.push_str(&line);
             if let Some((_, rest)) = line.split_once("listening on ") {
                 break rest.chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect();
             }

@@ -1,6 +1,6 @@
 //! Settings that a machine's administrator may have made for all users of rpm there.
 
-use crate::place::Place;
+use crate::test_env::TestEnv;
 use std::path::Path;
 
 /// Macros that move directories, choose other digests and put a stranger's name into headers.
@@ -16,9 +16,9 @@ fn site_directory() -> &'static str {
 }
 
 /// Makes one of rpm's commands, prefixed by these words, run with such macros as the machine's.
-pub fn put(place: &mut Place, program: &str, words: &str) {
+pub fn put(env: &mut TestEnv, program: &str, words: &str) {
     let real = xtask::process::find(program).unwrap();
-    let macros = place.path("macros.site");
+    let macros = env.path("macros.site");
     std::fs::write(&macros, SITE_MACROS).unwrap();
     let script = format!(
         "export SITE='{}'\nexec unshare --map-root-user --mount sh -c '\n\
@@ -28,5 +28,5 @@ pub fn put(place: &mut Place, program: &str, words: &str) {
         real.display(),
         directory = site_directory(),
     );
-    place.put_program(program, &script);
+    env.put_program(program, &script);
 }

@@ -3,7 +3,7 @@
 
 use crate::model::{self, Job, Step, Words, Work, expanded, text};
 use crate::needs;
-use crate::place::{Place, failed, succeeded};
+use crate::test_env::{TestEnv, failed, succeeded};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
@@ -103,8 +103,8 @@ fn every_line_of_the_workflows_runs_on_the_sample() {
 
 /// Checks that a complete product is not released beside sources that would give another one.
 fn refuses_what_was_made_otherwise(product: &Path) {
-    let place = Place::new();
-    let directory = place.path("product");
+    let test_env = TestEnv::new();
+    let directory = test_env.path("product");
     xtask::dir::copy(product, &directory).unwrap();
     let file = directory.join("manifest.json");
     let before = Digest::of_file(&file).unwrap();
@@ -119,7 +119,7 @@ fn refuses_what_was_made_otherwise(product: &Path) {
     let sums = sums.replace(before.as_str(), Digest::of_file(&file).unwrap().as_str());
     std::fs::write(directory.join("SHA256SUMS"), sums).unwrap();
 
-    let said = place.fails([
+    let said = test_env.fails([
         &"release".into(),
         &"--preview".into(),
         &"--sample".into(),
@@ -137,10 +137,10 @@ fn refuses_what_was_made_otherwise(product: &Path) {
 impl Run {
     /// Runs a job in a place of its own.
     fn job(&mut self, job: &Job, env: &Words, matrix: BTreeMap<String, String>) {
-        let mut place = Place::new();
-        place.put_program("cargo", &cargo());
+        let mut test_env = TestEnv::new();
+        test_env.put_program("cargo", &cargo());
         // Refusals come before any query to GitHub.
-        place.put_program("gh", "echo this test has been published >&2; exit 1");
+        test_env.put_program("gh", "echo this test has been published >&2; exit 1");
         let mut values = self.values.clone();
         values.extend(matrix);
         for step in &job.steps {
@@ -149,19 +149,19 @@ impl Run {
                 .flatten()
                 .map(|(name, value)| (name.clone(), expanded(&text(value), &values)))
                 .collect();
-            self.step(&place, step, &values, &env);
+            self.step(&test_env, step, &values, &env);
         }
     }
 
     fn step(
         &mut self,
-        place: &Place,
+        test_env: &TestEnv,
         step: &Step,
         values: &BTreeMap<String, String>,
         env: &BTreeMap<String, String>,
     ) {
         match step.work() {
-            Work::Run(line) => self.line(place, line, env),
+            Work::Run(line) => self.line(test_env, line, env),
             Work::Uses { action, with } => {
                 let with: BTreeMap<&str, String> = with
                     .iter()
@@ -171,15 +171,15 @@ impl Run {
                 match action.split('@').next().unwrap() {
                     // The sources are those that this test was compiled from; the cache is that of all tests.
                     "actions/checkout" | "actions/cache" => {}
-                    "actions/upload-artifact" => self.upload(place, &with),
-                    "actions/download-artifact" => self.download(place, &with),
+                    "actions/upload-artifact" => self.upload(test_env, &with),
+                    "actions/download-artifact" => self.download(test_env, &with),
                     other => panic!("unknown action {other}"),
                 }
             }
         }
     }
 
-    fn line(&mut self, place: &Place, line: &str, env: &BTreeMap<String, String>) {
+    fn line(&mut self, test_env: &TestEnv, line: &str, env: &BTreeMap<String, String>) {
         let known = LINES.iter().find(|(known, _)| *known == line);
         let (known, way) = known.unwrap_or_else(|| panic!("unknown command: {line}"));
         self.ran.push(known);
@@ -191,7 +191,7 @@ impl Run {
                 return;
             }
         };
-        let output = shell(place, line, env).output().unwrap();
+        let output = shell(test_env, line, env).output().unwrap();
         match way {
             Way::Refused(words) => {
                 let said = failed(&output);
@@ -203,23 +203,23 @@ impl Run {
     }
 
     /// Makes an artifact of files below a directory of the job's.
-    fn upload(&self, place: &Place, with: &BTreeMap<&str, String>) {
+    fn upload(&self, test_env: &TestEnv, with: &BTreeMap<&str, String>) {
         // The sample has no release but a preview, which replaces the release here.
         let release = format!("target/dist/{K3S}/release");
         let path = if with["path"] == release {
-            assert!(!place.path(release).exists(), "the sample has become a release");
+            assert!(!test_env.path(release).exists(), "the sample has become a release");
             format!("target/dist/{K3S}/preview")
         } else {
             with["path"].clone()
         };
-        let from = place.path(&path);
+        let from = test_env.path(&path);
         assert!(from.is_dir(), "{path} is not there to be handed on");
         carry(&from, &self.artifacts.path().join(&with["name"]));
     }
 
     /// Downloads one artifact as it is, several each below its name (actions/download-artifact, README.md).
-    fn download(&self, place: &Place, with: &BTreeMap<&str, String>) {
-        let to = place.path(&with["path"]);
+    fn download(&self, test_env: &TestEnv, with: &BTreeMap<&str, String>) {
+        let to = test_env.path(&with["path"]);
         if let Some(name) = with.get("name") {
             carry(&self.artifacts.path().join(name), &to);
             return;
@@ -254,8 +254,8 @@ fn carry(from: &Path, to: &Path) {
 
 /// Returns a line in the shell that GitHub runs it by where there is no bash. The executable's path after it is
 /// the shell's `$0`.
-fn shell(place: &Place, line: &str, env: &BTreeMap<String, String>) -> Command {
-    let mut command = place.under(["sh", "-e", "-c", line], [""; 0]);
-    command.current_dir(place.path("")).env("GITHUB_WORKSPACE", place.path("")).envs(env);
+fn shell(test_env: &TestEnv, line: &str, env: &BTreeMap<String, String>) -> Command {
+    let mut command = test_env.under(["sh", "-e", "-c", line], [""; 0]);
+    command.current_dir(test_env.path("")).env("GITHUB_WORKSPACE", test_env.path("")).envs(env);
     command
 }

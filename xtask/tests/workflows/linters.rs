@@ -2,7 +2,7 @@
 
 use crate::model;
 use crate::needs;
-use crate::place;
+use crate::test_env;
 use std::path::PathBuf;
 use xtask::process::Command;
 use xtask::toolchain::workflow_lint::{by_actionlint, by_zizmor};
@@ -11,7 +11,7 @@ type Linter = for<'a> fn(&'a xtask::context::Context, &[PathBuf]) -> anyhow::Res
 
 /// Returns whether a linter reports no problem, and its output.
 fn findings(linter: Linter, workflows: &[PathBuf]) -> (bool, String) {
-    let context = place::context();
+    let context = test_env::context();
     let (status, stdout, stderr) = linter(&context, workflows).unwrap().capture().unwrap();
     (status.success(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
 }

@@ -82,7 +82,7 @@ pub struct File {
 
 /// Returns all workflows of this repository.
 pub fn all() -> Vec<File> {
-    let directory = crate::place::context().root.join(".github/workflows");
+    let directory = crate::test_env::context().root.join(".github/workflows");
     let mut paths: Vec<PathBuf> =
         std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();

@@ -112,7 +112,7 @@ fn a_token_is_seen_wherever_it_is_given() {
 
 #[test]
 fn named_versions_are_locked() {
-    let root = crate::place::context().root;
+    let root = crate::test_env::context().root;
     let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
     let lock = read("k3s.lock.json");
     for name in [".github/RELEASING.md", ".github/workflows/release.yml"] {

@@ -16,7 +16,7 @@ const UNWANTED: [&str; 5] =
 #[allow(dead_code, reason = "not every test program builds below it")]
 pub const ODD_NAME: &str = "it's a:b \"lab\" (k3s) %41 & #1 目录; $HOME, [x]*?";
 
-pub struct Place {
+pub struct TestEnv {
     directory: tempfile::TempDir,
     /// Directory of executables that precede others, at a path that a search path can name, whatever the place's
     /// name.
@@ -24,24 +24,24 @@ pub struct Place {
     variables: BTreeMap<OsString, OsString>,
 }
 
-impl Place {
-    pub fn new() -> Place {
-        Place::named("place-")
+impl TestEnv {
+    pub fn new() -> TestEnv {
+        TestEnv::named("test-env-")
     }
 
     /// Returns a place whose path contains this text.
-    pub fn named(name: &str) -> Place {
+    pub fn named(name: &str) -> TestEnv {
         let directory =
             tempfile::Builder::new().prefix(name).tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let programs =
             tempfile::Builder::new().prefix("programs-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let mut place = Place { directory, programs, variables: BTreeMap::new() };
-        place.set("CARGO_TARGET_DIR", place.path("target"));
-        place.set("K3S_XTASK_CACHE", cache());
-        place.set("K3S_XTASK_LOCK", place.path("k3s.lock.json"));
+        let mut env = TestEnv { directory, programs, variables: BTreeMap::new() };
+        env.set("CARGO_TARGET_DIR", env.path("target"));
+        env.set("K3S_XTASK_CACHE", cache());
+        env.set("K3S_XTASK_LOCK", env.path("k3s.lock.json"));
         // Git settings of the user who runs the tests must have no effect.
-        place.set("GIT_CONFIG_GLOBAL", "/dev/null");
-        place
+        env.set("GIT_CONFIG_GLOBAL", "/dev/null");
+        env
     }
 
     /// Returns a path inside the place.
@@ -121,9 +121,9 @@ impl Place {
     /// Returns the one error that a command ends with, and checks that nothing of a product is left.
     #[track_caller]
     pub fn fails<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> String {
-        let told = failed(&self.xtask(arguments).output().unwrap());
-        assert_eq!(self.files(), BTreeMap::new(), "a product was left\n{told}");
-        told
+        let message = failed(&self.xtask(arguments).output().unwrap());
+        assert_eq!(self.files(), BTreeMap::new(), "a product was left\n{message}");
+        message
     }
 
     /// Returns the message about a command line that is refused (status 2), and checks that nothing is left.
