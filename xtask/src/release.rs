@@ -89,7 +89,7 @@ impl Release<'_> {
         if self.mode == Mode::Preview {
             fs::write(directory.join(PREVIEW), preview(&self.problems))?;
         }
-        fs::write(directory.join(NOTES), notes::text(self, &assets::list(directory)?))?;
+        fs::write(directory.join(NOTES), notes::text(self, &assets::list(directory)?)?)?;
         fs::write(directory.join(SUMS), assemble::sums(directory)?)?;
         if let Some(key) = &self.settings.key {
             key.sign_file(self.context, &directory.join(SUMS))?;

@@ -3,11 +3,11 @@
 use super::PackagedProduct;
 use super::assets::{self, ASSETS, Source};
 use crate::digest::Digest;
-use crate::image::{Compression, PauseImage, docker_archive, installed};
 use crate::product;
 use crate::rpm::dist::Dist;
 use crate::rpm::nevra::SOURCE_PACKAGE;
 use crate::rpm::read::payload_digest;
+use crate::rpm::sources::pause_image;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::path::Path;
@@ -57,12 +57,9 @@ fn put(from: &Path, directory: &Path, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Writes the product's pause image under the names that releases of k3s ask for as upstream publishes them.
+/// Writes the product's pause image under the names that unmodified releases of k3s pull.
 pub fn fix(packaged: &PackagedProduct, file: &Path) -> Result<()> {
-    let program = fs::read(packaged.product.directory.join(crate::pause::PROGRAM))?;
-    let image = PauseImage::new(packaged.target, program, env!("CARGO_PKG_VERSION"))?;
-    fs::write(file, docker_archive::archive(&image, &installed::names()?, Compression::None)?)?;
-    Ok(())
+    Ok(fs::write(file, pause_image(&packaged.product, packaged.target)?)?)
 }
 
 /// Packs a repository below the architecture's name, so that those of several architectures can be unpacked into one

@@ -61,15 +61,19 @@ fn packages_in(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The spec as rpm expands it for these packages.
-pub fn expanded_spec(packaging: &Packaging, topdir: &Topdir, variant: SpecVariant) -> Result<String> {
-    program(packaging, topdir, "rpmspec", &["-P"], variant)?.read().context("expanding the spec")
-}
-
-/// The binary packages of the spec as rpm reads it, in this format.
-pub fn queried_spec(packaging: &Packaging, topdir: &Topdir, format: &str) -> Result<String> {
-    let query = ["--query", "--rpms", "--queryformat", format];
-    program(packaging, topdir, "rpmspec", &query, SpecVariant::Prebuilt)?.read().context("querying the spec")
+/// Returns the packages of the spec as rpm reads it, in this format: the binary packages or the source package.
+pub fn queried_spec(
+    packaging: &Packaging,
+    topdir: &Topdir,
+    variant: SpecVariant,
+    format: &str,
+) -> Result<String> {
+    let packages = match variant {
+        SpecVariant::Prebuilt => "--rpms",
+        SpecVariant::Source => "--srpm",
+    };
+    let query = ["--query", packages, "--queryformat", format];
+    program(packaging, topdir, "rpmspec", &query, variant)?.read().context("querying the spec")
 }
 
 /// `rpmbuild` or `rpmspec` on a spec, with what both have to know.

@@ -1,7 +1,7 @@
 //! Expected packages, derived from the product, the lists of files and the spec.
 
 use super::Packaging;
-use super::build::{self, BUILD_HOST};
+use super::build::{self, BUILD_HOST, SpecVariant};
 use super::contents::Contents;
 use super::files;
 use super::sources::{self, PROGRAM, Topdir};
@@ -21,7 +21,7 @@ const LINKS: [(&str, &str); 4] = [
 
 /// Returns all packages of the spec.
 pub fn packages(packaging: &Packaging, topdir: &Topdir) -> Result<Vec<Contents>> {
-    let queried = build::queried_spec(packaging, topdir, &spec::format())?;
+    let queried = build::queried_spec(packaging, topdir, SpecVariant::Prebuilt, &spec::format())?;
     let packages = spec::parse(&queried).context("reading what rpmspec prints")?;
     packages.into_iter().map(|(name, properties)| package(packaging, topdir, &name, properties)).collect()
 }

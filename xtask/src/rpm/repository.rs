@@ -1,16 +1,15 @@
 //! The repository: packages, metadata, and the `.repo` file that makes dnf know it.
 
-use super::Packaging;
 use super::nevra::SOURCE_PACKAGE;
-use super::sign::{Key, PUBLIC_KEY};
+use super::sign::PUBLIC_KEY;
 use super::sources::Topdir;
-use super::template::{self, Form, Value};
+use super::template;
+use super::{Packaging, Settings};
 use crate::dir;
 use crate::process::cmd;
 use crate::product;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The file that goes to `/etc/yum.repos.d`.
@@ -44,7 +43,7 @@ pub fn make(packaging: &Packaging, topdir: &Topdir, packages: &[PathBuf]) -> Res
     if let Some(key) = key {
         key.sign_file(context, &directory.join("repodata/repomd.xml"))?;
     }
-    fs::write(directory.join(REPO_FILE), repo_file(packaging, key)?)?;
+    fs::write(directory.join(REPO_FILE), repo_file(packaging)?)?;
     dir::normalize(directory, packaging.time())?;
     let place = parent.join(packaging.target.rpm);
     product::replace(making, &place)?;
@@ -68,16 +67,16 @@ fn index(packaging: &Packaging, directory: &Path, topdir: &Topdir) -> Result<()>
     Ok(())
 }
 
-/// `rpm/k3s-riscv64.repo` with the URL of the published repository.
-fn repo_file(packaging: &Packaging, key: Option<&Key>) -> Result<String> {
-    let base = format!("{}/$basearch/", packaging.settings.url.trim_end_matches('/'));
-    let checked = if key.is_some() { "1" } else { "0" };
-    let values = BTreeMap::from([
-        ("gpgcheck", checked.into()),
-        ("repo_gpgcheck", checked.into()),
-        ("gpgkey", key.map_or(Value::Absent, |_| format!("{base}{PUBLIC_KEY}").into())),
-        ("baseurl", base.into()),
-    ]);
+/// Returns `rpm/k3s-riscv64.repo` with the URL of the published repository.
+fn repo_file(packaging: &Packaging) -> Result<String> {
+    let Settings { url, key, .. } = packaging.settings;
+    ensure!(!url.contains(char::is_whitespace), "the URL of the repository contains whitespace: {url:?}");
+    let base = format!("{}/$basearch/", url.trim_end_matches('/'));
+    let is_signed = u8::from(key.is_some());
+    let mut lines = vec![format!("baseurl={base}")];
+    // Both packages and metadata are signed.
+    lines.extend(["gpgcheck", "repo_gpgcheck"].map(|name| format!("{name}={is_signed}")));
+    lines.extend(key.as_ref().map(|_| format!("gpgkey={base}{PUBLIC_KEY}")));
     let text = fs::read_to_string(packaging.context.root.join("rpm").join(REPO_FILE))?;
-    template::fill(&text, Form::Assignment, &values).with_context(|| format!("filling in rpm/{REPO_FILE}"))
+    template::replace(&text, &lines).with_context(|| format!("filling in rpm/{REPO_FILE}"))
 }

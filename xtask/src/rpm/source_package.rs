@@ -1,4 +1,4 @@
-//! The source package: all that the same program is built from again, without a network.
+//! The source package: everything from which the same binary is built again, without a network.
 //!
 //! ```text
 //! vendored ─► k3s-VERSION.tar.zst, k3s-VERSION-vendor.tar.zst ──┐
@@ -36,7 +36,7 @@ pub struct Rebuild {
 /// Most of a source package is text that compresses well; a host that unpacks it has the memory to compile k3s.
 const EFFORT: Effort = Effort { level: 15, window: 27 };
 
-/// Packs the sources, has the package built and reads it back: what it is called, and how many files it has.
+/// Packs the sources, builds the package and reads it back. Returns its path and the number of its files.
 pub fn make(packaging: &Packaging, topdir: &Topdir, rebuild: &Rebuild) -> Result<(PathBuf, usize)> {
     let packed = pack(packaging, rebuild)?;
     let (version, builder) = (&packaging.version, env!("CARGO_PKG_VERSION"));
@@ -51,8 +51,8 @@ pub fn make(packaging: &Packaging, topdir: &Topdir, rebuild: &Rebuild) -> Result
     dir::normalize(&topdir.sources(), packaging.time())?;
     let running = packaging.context.progress.step("source package");
     let package = build::source(packaging, topdir)?;
-    let files = verify(packaging, topdir, &package)
-        .context("the source package that rpmbuild has made is not what it should be")?;
+    let files =
+        verify(packaging, topdir, &package).context("checking the source package that rpmbuild has built")?;
     running.done(format!("{files} files"));
     Ok((package, files))
 }
@@ -60,7 +60,7 @@ pub fn make(packaging: &Packaging, topdir: &Topdir, rebuild: &Rebuild) -> Result
 /// The archive in the directory of each step.
 const ARCHIVE: &str = "archive.tar.zst";
 
-/// The four archives, packed or found packed.
+/// Packs the four archives, unless earlier ones can be used.
 fn pack(packaging: &Packaging, rebuild: &Rebuild) -> Result<Results> {
     let context = packaging.context;
     let vendored = &rebuild.vendored;
@@ -87,7 +87,7 @@ fn pack(packaging: &Packaging, rebuild: &Rebuild) -> Result<Results> {
     Ok(plan.run(context, &context.work)?.0)
 }
 
-/// The step that packs what `fill` puts into a directory, and that does it again whenever the checksum is another.
+/// Returns the step that packs what `fill` writes into a directory. Its key is a checksum of the content.
 fn step<'a>(context: &'a Context, name: &'static str, sum: &Digest, fill: Box<Fill<'a>>) -> Step<'a> {
     Step::of_commands(name, vec![format!("sha256:{sum}"), EFFORT.to_string()]).work(move |directory, _| {
         let content = tempfile::tempdir_in(directory)?;
@@ -99,11 +99,11 @@ fn step<'a>(context: &'a Context, name: &'static str, sum: &Digest, fill: Box<Fi
 type Fill<'a> = dyn Fn(&Path) -> Result<()> + Send + Sync + 'a;
 
 /// Copies some entries of a directory.
-fn copy_some(from: &Path, into: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
+fn copy_some(from: &Path, into: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let name = entry.file_name();
-        if wanted(&name.to_string_lossy()) {
+        if is_wanted(&name.to_string_lossy()) {
             match entry.file_type()?.is_dir() {
                 true => dir::copy(&entry.path(), &into.join(name))?,
                 false => drop(fs::copy(entry.path(), into.join(name))?),
@@ -113,11 +113,11 @@ fn copy_some(from: &Path, into: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<
     Ok(())
 }
 
-/// Holds the package's files against the sources that the spec names, and the spec itself.
+/// Checks that the package contains the sources that the spec names, and the spec itself.
 fn verify(packaging: &Packaging, topdir: &Topdir, package: &Path) -> Result<usize> {
-    let spec = build::expanded_spec(packaging, topdir, SpecVariant::Source)?;
+    let sources = build::queried_spec(packaging, topdir, SpecVariant::Source, "[%{SOURCE}\n]")?;
     let mut expected = BTreeMap::from([("k3s.spec".to_owned(), Digest::of_file(&topdir.spec())?)]);
-    for name in named_sources(&spec) {
+    for name in sources.lines() {
         expected.insert(name.to_owned(), Digest::of_file(&topdir.sources().join(name))?);
     }
     let (_, found) = read::read_source(package)?;
@@ -125,24 +125,4 @@ fn verify(packaging: &Packaging, topdir: &Topdir, package: &Path) -> Result<usiz
         expected.keys().chain(found.keys()).filter(|name| expected.get(*name) != found.get(*name)).collect();
     ensure!(wrong.is_empty(), "{} differs in {wrong:?}", package.display());
     Ok(found.len())
-}
-
-/// The files that an expanded spec names as sources.
-fn named_sources(spec: &str) -> impl Iterator<Item = &str> {
-    spec.lines().filter_map(|line| {
-        let (tag, name) = line.split_once(':')?;
-        let number = tag.strip_prefix("Source")?;
-        number.chars().all(|c| c.is_ascii_digit()).then(|| name.trim())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sources_are_read_from_the_expanded_spec() {
-        let spec = "Name: k3s\nSource0:        k3s-1.tar.zst\nSource23: k3s.bundled\nSourceLicense: MIT\n";
-        assert_eq!(named_sources(spec).collect::<Vec<_>>(), ["k3s-1.tar.zst", "k3s.bundled"]);
-    }
 }

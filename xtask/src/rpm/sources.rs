@@ -3,12 +3,14 @@
 use super::Packaging;
 use super::documents;
 use super::nevra::changelog_day;
-use super::template::{self, Form, Value};
+use super::template;
 use crate::alias::Alias;
 use crate::dir;
 use crate::image::{Compression, PauseImage, docker_archive, installed};
 use crate::k3s::Optional;
+use crate::product::Product;
 use crate::product::load::{CHECK_CONFIG, LICENSE, NOTICES};
+use crate::target::Target;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::collections::BTreeMap;
@@ -95,24 +97,24 @@ pub fn lay_out(packaging: &Packaging, topdir: &Topdir) -> Result<()> {
     ] {
         fs::copy(product.directory.join(file), sources.join(source))?;
     }
-    fs::write(sources.join(PAUSE_IMAGE), pause_image(packaging)?)?;
+    fs::write(sources.join(PAUSE_IMAGE), pause_image(product, packaging.target)?)?;
     fs::write(sources.join("PATCHES"), documents::patches(&product.manifest))?;
     fs::write(sources.join("k3s.bundled"), documents::bundled(&product.manifest))?;
-    let spec = template::fill(&fs::read_to_string(ours.join("k3s.spec"))?, Form::Global, &values(packaging))
+    let spec = template::fill(&fs::read_to_string(ours.join("k3s.spec"))?, &values(packaging))
         .context("filling in rpm/k3s.spec")?;
     fs::write(topdir.spec(), spec)?;
     dir::normalize(&topdir.path, packaging.time())
 }
 
-/// The image under the names that unmodified releases of k3s ask for.
-fn pause_image(packaging: &Packaging) -> Result<Vec<u8>> {
-    let program = fs::read(packaging.product.directory.join(crate::pause::PROGRAM))?;
-    let image = PauseImage::new(packaging.target, program, env!("CARGO_PKG_VERSION"))?;
+/// Returns the pause image of a product under the names that unmodified releases of k3s pull.
+pub fn pause_image(product: &Product, target: &'static Target) -> Result<Vec<u8>> {
+    let program = fs::read(product.directory.join(crate::pause::PROGRAM))?;
+    let image = PauseImage::new(target, program, env!("CARGO_PKG_VERSION"))?;
     docker_archive::archive(&image, &installed::names()?, Compression::None)
 }
 
-/// Returns the values of the spec's marked places.
-fn values(packaging: &Packaging) -> BTreeMap<&'static str, Value> {
+/// Returns the values for the marked lines of the spec.
+fn values(packaging: &Packaging) -> BTreeMap<&'static str, String> {
     let manifest = &packaging.product.manifest;
     let has = |optional| if manifest.contains(optional) { "1" } else { "0" };
     let tool = |name: &str| manifest.tools.get(name).map_or("0", String::as_str).to_owned();
@@ -122,22 +124,22 @@ fn values(packaging: &Packaging) -> BTreeMap<&'static str, Value> {
         ("k3s_version", packaging.version.as_str().into()),
         ("k3s_tag", manifest.k3s.as_str().into()),
         ("k3s_commit", manifest.commit.as_str().into()),
-        ("k3s_release", packaging.settings.release.to_string().into()),
+        ("k3s_release", packaging.settings.release.to_string()),
         ("k3s_arches", packaging.target.rpm.into()),
-        ("k3s_date", changelog_day(packaging.time()).into()),
+        ("k3s_date", changelog_day(packaging.time())),
         ("k3s_vendor", documents::vendor(manifest).into()),
-        ("k3s_license", licenses.join(" AND ").into()),
-        ("k3s_note", documents::note(manifest).into()),
+        ("k3s_license", licenses.join(" AND ")),
+        ("k3s_note", documents::note(manifest)),
         ("k3s_with_root", has(Optional::K3sRoot).into()),
         ("k3s_with_charts", has(Optional::Charts).into()),
         ("pause_version", env!("CARGO_PKG_VERSION").into()),
         ("builder_version", env!("CARGO_PKG_VERSION").into()),
         ("builder_arch", packaging.target.go.into()),
-        ("builder_binary", packaging.target.k3s_binary().into()),
+        ("builder_binary", packaging.target.k3s_binary()),
         ("builder_options", packaging.rebuild.as_ref().map_or("", |rebuild| &rebuild.options).into()),
-        ("go_version", tool("go").into()),
-        ("rust_version", rust.into()),
-        ("zig_version", tool("zig").into()),
+        ("go_version", tool("go")),
+        ("rust_version", rust),
+        ("zig_version", tool("zig")),
     ])
 }
 

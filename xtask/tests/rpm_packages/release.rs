@@ -143,7 +143,7 @@ fn notes_describe_contents_and_installation() {
     for words in [
         "# k3s v1.33.0+k3s1 for riscv64\n",
         "neither made nor endorsed by the k3s project",
-        "`carvicsforth/pause:v3.10-v1.31.1`, which is carried inside",
+        "`carvicsforth/pause:v3.10-v1.31.1`, which is inside",
         "mkdir -p /srv/k3s-riscv64 && tar -x -C /srv/k3s-riscv64 -f repository-oe2403-riscv64.tar\n\
          cp /srv/k3s-riscv64/riscv64/k3s-riscv64.repo /etc/yum.repos.d/\ndnf install k3s k3s-cli\n",
         "Nothing here is signed.",
