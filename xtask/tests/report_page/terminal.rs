@@ -11,15 +11,15 @@ fn release_ends_with_the_next_command() {
     let expected = "
 k3s v1.33.0+k3s1 for riscv64
   ✓ patched                  pause-image
-  ✓ 2 checks passed          report.html tells what was seen
+  ✓ 2 checks passed          evidence in report.html
 
   target/dist/v1.33.0+k3s1/riscv64/
     k3s-riscv64               61.06 MiB
     pause                      1.12 KiB
     pause-image-riscv64.tar   12.00 KiB
-    manifest.json            versions, sums, patches, checks
+    manifest.json            versions, checksums, patches, checks
     SHA256SUMS               for sha256sum --check
-    report.html              steps, sizes and patches, to be looked at
+    report.html              steps, sizes, patches, checks
 
   Next, with the address of your board for BOARD:
     scp target/dist/v1.33.0+k3s1/riscv64/k3s-riscv64 BOARD:
@@ -44,7 +44,7 @@ k3s v1.33.0+k3s1 for riscv64
   ! for rva22u64 only        Machines that know no more than rva20u64 cannot run it.
   ! not fully checked        Not checked: the programs run, since qemu-riscv64 was not found.
   ✓ patched                  pause-image
-  ✓ 1 check passed           report.html tells what was seen
+  ✓ 1 check passed           evidence in report.html
 ";
     assert!(text.starts_with(expected), "{text}");
     assert!(
