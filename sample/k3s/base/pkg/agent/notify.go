@@ -7,7 +7,7 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// notifyReady tells systemd that the service is up, as sd_notify(3) says. Without systemd it does
+// notifyReady notifies systemd that the service is up, as sd_notify(3) says. Without systemd it does
 // nothing. An address that begins with @ is an abstract one, which package net understands.
 func notifyReady() {
 	address := os.Getenv("NOTIFY_SOCKET")

@@ -12,7 +12,7 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// Run brings the node up, tells systemd, and returns once ctx is done.
+// Run starts the node, notifies systemd, and returns once ctx is done.
 func Run(ctx context.Context, cfg cmds.Agent, name string) error {
 	node := &config.Node{
 		Images:      filepath.Join(cfg.DataDir, "agent", "images"),

@@ -1,4 +1,4 @@
-// Package components tells what the linker was told about the parts of k3s. A wrong -X path is
+// Package components prints the versions that the linker set for the components of k3s. A wrong -X path is
 // silently ignored by the linker: here it shows as a part that does not know its version.
 package components
 

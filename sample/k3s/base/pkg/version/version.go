@@ -1,4 +1,4 @@
-// Package version holds what the linker is told about this build by -X.
+// Package version contains the values that the linker sets by -X.
 package version
 
 import "strings"

@@ -17,7 +17,7 @@ type imageManifest struct {
 }
 
 // repoTags returns the names of the images in the archive at path. It is an error if the archive has
-// no manifest.json, no image with a name, or lacks a file that its manifest names.
+// no manifest.json, no image with a name, or does not contain a file that its manifest names.
 func repoTags(path string) ([]string, error) {
 	file, err := os.Open(path)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// Run joins a cluster, as far as a sample can: it wants to be told which.
+// Run joins a cluster, as far as a sample can: it requires its address.
 func Run(ctx context.Context, cfg cmds.Agent) error {
 	cmds.MustValidateGolang()
 	if cfg.Token == "" {

@@ -1,4 +1,4 @@
-// Package config holds what a node is told.
+// Package config contains the configuration of a node.
 package config
 
 // Node is the configuration of one node.
@@ -9,7 +9,7 @@ type Node struct {
 	Containerd  Containerd
 }
 
-// Agent is the part of it the kubelet would be told.
+// Agent is the part of it for the kubelet.
 type Agent struct {
 	// PauseImage is the image every sandbox is started from.
 	PauseImage  string
@@ -18,7 +18,7 @@ type Agent struct {
 	AirgapExtraRegistry []string
 }
 
-// Containerd is the part of it containerd would be told.
+// Containerd is the part of it for containerd.
 type Containerd struct {
 	Root string
 }
