@@ -6,7 +6,7 @@
 use crate::url::without_credentials;
 use fs_err as fs;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -62,11 +62,8 @@ impl Progress {
     /// Prints text that stays on the screen, above the running steps.
     pub fn print(&self, text: impl AsRef<str>) {
         let text = without_credentials(text.as_ref());
-        match self.mode {
-            // A failed write to the terminal is no reason to stop a build.
-            Mode::Terminal => drop(self.lines.println(text)),
-            Mode::Plain | Mode::GithubActions => eprintln!("{text}"),
-        }
+        // A failed write to the terminal is no reason to stop a build.
+        self.lines.suspend(|| drop(writeln!(anstream::stderr(), "{text}")));
     }
 }
 

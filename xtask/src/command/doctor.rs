@@ -8,7 +8,7 @@ use crate::doctor::{self, Diagnosis, Purpose};
 use crate::storage;
 use crate::userns;
 use anyhow::{Result, anyhow, bail};
-use std::io::IsTerminal;
+use clap::builder::styling::{AnsiColor, Style};
 
 /// Check what each command needs, and print the line that installs what is missing
 #[derive(Clone, Debug, clap::Args)]
@@ -101,11 +101,6 @@ impl Args {
 
 /// Prints one line for each requirement: a mark, the finding, the use.
 fn show(diagnoses: &[Diagnosis], fetchable: (&'static str, &str)) {
-    let colours =
-        std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
-    let paint = |code: &str, text: &str| {
-        if colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
-    };
     let rows: Vec<_> =
         diagnoses.iter().map(|diagnosis| (diagnosis, described(&diagnosis.finding, fetchable))).collect();
     let name_width =
@@ -113,16 +108,17 @@ fn show(diagnoses: &[Diagnosis], fetchable: (&'static str, &str)) {
     let found_width = rows.iter().map(|(_, (_, found))| found.len()).max().unwrap_or_default();
     for (Diagnosis { requirement, .. }, (mark, found)) in &rows {
         let colour = match *mark {
-            "✓" => "32",
-            "○" => "33",
-            _ => "31",
+            "✓" => AnsiColor::Green,
+            "○" => AnsiColor::Yellow,
+            _ => AnsiColor::Red,
         };
+        let (colour, dimmed) = (colour.on_default(), Style::new().dimmed());
         let users: Vec<String> = requirement.purposes.iter().map(|purpose| purpose.name()).collect();
-        println!(
-            "{} {:<name_width$}  {found:<found_width$}  {}",
-            paint(colour, mark),
+        anstream::println!(
+            "{colour}{mark}{colour:#} {:<name_width$}  {found:<found_width$}  {dimmed}{} ({}){dimmed:#}",
             requirement.name,
-            paint("2", &format!("{} ({})", requirement.why, users.join(", ")))
+            requirement.why,
+            users.join(", ")
         );
     }
 }

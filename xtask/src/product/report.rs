@@ -19,7 +19,7 @@ use crate::upstream::release::Origin;
 use crate::url::without_credentials;
 use caveat::{caveats, title};
 use maud::{Markup, html};
-use terminal::{Machine, Palette, Summary};
+use terminal::{Machine, Summary};
 
 /// Returns the page of a build.
 pub fn page(build: &Build, manifest: &Manifest, applied: &[Applied], timings: &[Timing]) -> Page {
@@ -42,7 +42,6 @@ pub fn say(build: &Build, product: &Product) {
         directory,
         machine,
         default_k3s: &build.context.pins.k3s.version,
-        palette: Palette::of_standard_error(),
     };
     build.context.progress.print(summary.to_string());
 }

@@ -13,7 +13,7 @@ use xtask::product::check::{Check, CheckResult};
 use xtask::product::component::Component;
 use xtask::product::manifest::{FileEntry, Manifest, PatchEntry};
 use xtask::product::report::Report;
-use xtask::product::report::terminal::{Machine, Palette, Summary};
+use xtask::product::report::terminal::{Machine, Summary};
 use xtask::step::Timing;
 use xtask::upstream::release::Origin;
 
@@ -32,7 +32,8 @@ impl Example {
         Report { manifest, location, applied, timings }.page().html()
     }
 
-    pub fn summary(&self, machine: Machine, palette: Palette) -> String {
+    /// Returns the summary with colours.
+    pub fn coloured_summary(&self, machine: Machine) -> String {
         let directory = format!("target/dist/{}/{}", self.manifest.k3s, self.manifest.arch);
         Summary {
             manifest: &self.manifest,
@@ -40,9 +41,12 @@ impl Example {
             directory: Path::new(&directory),
             machine,
             default_k3s: "v1.35.0+k3s1",
-            palette,
         }
         .to_string()
+    }
+
+    pub fn summary(&self, machine: Machine) -> String {
+        anstream::adapter::strip_str(&self.coloured_summary(machine)).to_string()
     }
 }
 

@@ -6,7 +6,6 @@ use crate::product::manifest::Manifest;
 use crate::upstream::release::Origin;
 use clap::builder::styling::{AnsiColor, Style};
 use std::fmt::{self, Display, Formatter};
-use std::io::IsTerminal;
 use std::path::Path;
 
 /// A finished product in a few lines.
@@ -20,7 +19,6 @@ pub struct Summary<'a> {
     pub machine: Machine,
     /// The version that a build without options builds.
     pub default_k3s: &'a str,
-    pub palette: Palette,
 }
 
 /// The machine that the product can be started on.
@@ -31,51 +29,25 @@ pub enum Machine {
     Another,
 }
 
-/// The styles of the terminal; all empty where it shows none.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Palette {
-    strong: Style,
-    soft: Style,
-    good: Style,
-    caution: Style,
-}
-
-impl Palette {
-    /// Returns colours if standard error is a terminal that shows them (no-color.org).
-    pub fn of_standard_error() -> Palette {
-        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        if !std::io::stderr().is_terminal() || is_set("NO_COLOR") || is_set("CI") || dumb {
-            return Palette::default();
-        }
-        Palette::coloured()
-    }
-
-    pub fn coloured() -> Palette {
-        Palette {
-            strong: Style::new().bold(),
-            soft: Style::new().dimmed(),
-            good: AnsiColor::Green.on_default(),
-            caution: AnsiColor::Yellow.on_default(),
-        }
-    }
-}
+const STRONG: Style = Style::new().bold();
+const SOFT: Style = Style::new().dimmed();
+const GOOD: Style = AnsiColor::Green.on_default();
+const CAUTION: Style = AnsiColor::Yellow.on_default();
 
 impl Display for Summary<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Palette { strong, soft, good, caution } = self.palette;
         let Manifest { files, checks, patches, .. } = self.manifest;
-        writeln!(f, "\n{strong}{}{strong:#}", title(self.manifest))?;
+        writeln!(f, "\n{STRONG}{}{STRONG:#}", title(self.manifest))?;
         for caveat in caveats(self.manifest, self.location) {
-            writeln!(f, "  {caution}! {:<24}{caution:#} {}", caveat.label, caveat.sentence)?;
+            writeln!(f, "  {CAUTION}! {:<24}{CAUTION:#} {}", caveat.label, caveat.sentence)?;
         }
         let names: Vec<&str> = patches.iter().map(|patch| patch.name.as_str()).collect();
         if !names.is_empty() {
-            writeln!(f, "  {good}✓{good:#} {:<24} {}", "patched", names.join(", "))?;
+            writeln!(f, "  {GOOD}✓{GOOD:#} {:<24} {}", "patched", names.join(", "))?;
         }
         let made = checks.iter().filter(|check| check.has_passed()).count();
         let passed = format!("{made} {} passed", if made == 1 { "check" } else { "checks" });
-        writeln!(f, "  {good}✓{good:#} {passed:<24} evidence in report.html")?;
+        writeln!(f, "  {GOOD}✓{GOOD:#} {passed:<24} evidence in report.html")?;
 
         writeln!(f, "\n  {}/", self.directory.display())?;
         for (name, entry) in files {
@@ -86,12 +58,12 @@ impl Display for Summary<'_> {
             ("SHA256SUMS", "for sha256sum --check"),
             ("report.html", "steps, sizes, patches, checks"),
         ] {
-            writeln!(f, "    {name:<24} {soft}{what}{soft:#}")?;
+            writeln!(f, "    {name:<24} {SOFT}{what}{SOFT:#}")?;
         }
 
         let (whence, commands) = self.next();
         write!(f, "\n  Next, {whence}:")?;
-        commands.iter().try_for_each(|command| write!(f, "\n    {strong}{command}{strong:#}"))
+        commands.iter().try_for_each(|command| write!(f, "\n    {STRONG}{command}{STRONG:#}"))
     }
 }
 
