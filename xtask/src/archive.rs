@@ -6,6 +6,7 @@ use crate::process::cmd;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
 use std::ffi::OsString;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -54,16 +55,29 @@ pub fn pack(arguments: &[OsString]) -> Result<()> {
     encoder.multithread(number(2)?.max(1))?;
     let content = Path::new(content);
     let mut tar = tar::Builder::new(encoder);
-    for entry in walkdir::WalkDir::new(content).min_depth(1).sort_by_file_name() {
-        let entry = entry?;
-        let name = Path::new(".").join(entry.path().strip_prefix(content)?);
-        append(&mut tar, entry.path(), &name).with_context(|| format!("packing {}", name.display()))?;
-    }
+    append_tree(&mut tar, content, Path::new("."), |_| true)?;
     tar.into_inner()?.finish()?;
     Ok(())
 }
 
-fn append(tar: &mut tar::Builder<impl std::io::Write>, path: &Path, name: &Path) -> Result<()> {
+/// Appends everything in a directory that the filter keeps, below a prefix: sorted, owned by root, without times.
+pub fn append_tree(
+    tar: &mut tar::Builder<impl Write>,
+    directory: &Path,
+    prefix: &Path,
+    keeps: impl Fn(&Path) -> bool,
+) -> Result<()> {
+    for entry in walkdir::WalkDir::new(directory).min_depth(1).sort_by_file_name() {
+        let entry = entry?;
+        let name = prefix.join(entry.path().strip_prefix(directory)?);
+        if keeps(entry.path()) {
+            append(tar, entry.path(), &name).with_context(|| format!("packing {}", name.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn append(tar: &mut tar::Builder<impl Write>, path: &Path, name: &Path) -> Result<()> {
     let metadata = fs::symlink_metadata(path)?;
     let mut header = tar::Header::new_gnu();
     header.set_mtime(0);

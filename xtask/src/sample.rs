@@ -3,6 +3,7 @@
 //! Everything a build would fetch from upstream is made from `sample/`: git repositories, module zips,
 //! k3s-root's archive and the charts. Only what surrounds the pipeline is different, never the pipeline.
 
+use crate::archive;
 use crate::context::Context;
 use crate::dir;
 use crate::lockfile::{Adding, Lockfile};
@@ -166,7 +167,9 @@ fn stock_mirror(sample: &Path, mirror: &Path, settings: &Settings) -> Result<()>
     for target in &crate::target::TARGETS {
         let archive = releases.join(format!("k3s-root-{}.tar", target.go));
         fs::create_dir_all(&releases)?;
-        pack(&sample.join("k3s-root"), "", fs::File::create(archive)?)?;
+        let mut tar = tar::Builder::new(fs::File::create(archive)?);
+        archive::append_tree(&mut tar, &sample.join("k3s-root"), Path::new(""), |_| true)?;
+        tar.finish()?;
     }
     for chart in &settings.charts {
         // `traefik-crd-25.0.3+up25.0.0.tgz` is chart `traefik-crd`.
@@ -175,25 +178,12 @@ fn stock_mirror(sample: &Path, mirror: &Path, settings: &Settings) -> Result<()>
             name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '+').trim_end_matches('-');
         let place = mirror.join("k3s.io/k3s-charts/assets").join(name);
         fs::create_dir_all(&place)?;
-        let archive = GzEncoder::new(fs::File::create(place.join(chart))?, flate2::Compression::default());
-        pack(&sample.join("charts").join(name), name, archive)?.finish()?;
+        let gzip = GzEncoder::new(fs::File::create(place.join(chart))?, flate2::Compression::default());
+        let mut tar = tar::Builder::new(gzip);
+        archive::append_tree(&mut tar, &sample.join("charts").join(name), Path::new(name), |_| true)?;
+        tar.into_inner()?.finish()?;
     }
     Ok(())
-}
-
-/// Packs a directory below `prefix`, with fixed times and owners, and returns what was written to.
-fn pack<W: Write>(directory: &Path, prefix: &str, archive: W) -> Result<W> {
-    let mut tar = tar::Builder::new(archive);
-    tar.mode(tar::HeaderMode::Deterministic);
-    tar.follow_symlinks(false);
-    for entry in walkdir::WalkDir::new(directory).min_depth(1).sort_by_file_name() {
-        let entry = entry.with_context(|| format!("packing {}", directory.display()))?;
-        tar.append_path_with_name(
-            entry.path(),
-            Path::new(prefix).join(entry.path().strip_prefix(directory)?),
-        )?;
-    }
-    Ok(tar.into_inner()?)
 }
 
 /// Lays the stand-in modules out as a module proxy (go.dev/ref/mod#goproxy-protocol).

@@ -2,13 +2,14 @@
 
 use super::PackagedProduct;
 use super::assets::{self, ASSETS, Source};
+use crate::archive;
 use crate::digest::Digest;
 use crate::product;
 use crate::rpm::dist::Dist;
 use crate::rpm::nevra::SOURCE_PACKAGE;
 use crate::rpm::read::payload_digest;
 use crate::rpm::sources::pause_image;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use fs_err as fs;
 use std::path::Path;
 
@@ -67,15 +68,8 @@ pub fn fix(packaged: &PackagedProduct, file: &Path) -> Result<()> {
 pub fn repository(packaged: &PackagedProduct, file: &Path) -> Result<()> {
     let repository = &packaged.packages.directory;
     let mut tar = tar::Builder::new(fs::File::create(file)?);
-    tar.mode(tar::HeaderMode::Deterministic);
-    for entry in walkdir::WalkDir::new(repository).sort_by_file_name() {
-        let entry = entry.with_context(|| format!("packing {}", repository.display()))?;
-        if entry.file_name().to_string_lossy().ends_with(SOURCE_PACKAGE) {
-            continue;
-        }
-        let name = Path::new(packaged.target.rpm).join(entry.path().strip_prefix(repository)?);
-        tar.append_path_with_name(entry.path(), name)?;
-    }
+    let is_for_nodes = |path: &Path| !path.to_string_lossy().ends_with(SOURCE_PACKAGE);
+    archive::append_tree(&mut tar, repository, Path::new(packaged.target.rpm), is_for_nodes)?;
     tar.finish()?;
     Ok(())
 }
