@@ -15,10 +15,9 @@ pub mod spots;
 pub use content::PauseImage;
 pub use docker_archive::Compression;
 
+use crate::atomic_file;
 use crate::reference::Reference;
-use anyhow::{Context as _, Result};
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use anyhow::Result;
 use std::path::{Path, PathBuf};
 
 /// Returns `pause-image-<arch>.tar`, or its compressed form.
@@ -37,27 +36,13 @@ pub fn write_archive(
 ) -> Result<PathBuf> {
     let file = directory.join(archive_name(image, compression));
     let bytes = docker_archive::archive(image, names, compression)?;
-    write_whole(&file, &bytes, 0o644)?;
+    atomic_file::write(&file, &bytes, 0o644)?;
     Ok(file)
 }
 
 /// Writes `pause-<arch>`, the executable alone.
 pub fn write_program(image: &PauseImage, directory: &Path) -> Result<PathBuf> {
     let file = directory.join(format!("pause-{}", image.target.go));
-    write_whole(&file, &image.binary, 0o755)?;
+    atomic_file::write(&file, &image.binary, 0o755)?;
     Ok(file)
-}
-
-fn write_whole(file: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let write = || -> Result<()> {
-        let directory = file.parent().context("it lies in no directory")?;
-        let permissions = std::fs::Permissions::from_mode(mode);
-        let mut part =
-            tempfile::Builder::new().prefix(".part-").permissions(permissions).tempfile_in(directory)?;
-        part.write_all(bytes)?;
-        // The error would hold the unfinished file, and with it keep it from being removed.
-        part.persist(file).map_err(|refused| refused.error)?;
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write {}", file.display()))
 }

@@ -4,6 +4,7 @@
 //! checks. docs/architecture.md draws how the data passes through them.
 
 // Values: text, numbers and bytes, read and written without the rest of the machine.
+pub mod atomic_file;
 pub mod clock;
 pub mod digest;
 pub mod code;

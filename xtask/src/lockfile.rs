@@ -1,11 +1,11 @@
-//! `k3s.lock.json`: what upstream's names meant when they were first used, as Cargo.lock does it.
+//! `k3s.lock.json`: the commits of tags and the checksums of files at their first use, like Cargo.lock.
 //!
-//! A tag can be moved and a download replaced; what was built from them once is built from the same
-//! again, or not at all. `build` adds what is not there yet and says so; `--locked` refuses instead;
-//! only `cargo xtask bump` changes an entry.
+//! A tag can be moved and a download replaced; a build uses the locked ones or fails. `build` adds missing entries and
+//! prints them; `--locked` refuses instead; only `cargo xtask bump` changes an entry.
 
 pub mod compare;
 
+use crate::atomic_file;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::fetch::{self, Download, FileName, FirstUse};
@@ -15,23 +15,21 @@ use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Choice whether entries may be added.
+/// Permission to add entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Adding {
     Allowed,
     /// `--locked`.
     Forbidden,
-    /// Neither said nor written: the sample's, which are of our own making.
-    Unsaid,
-    /// Said and not written: `--dry-run`.
+    /// Added in memory and not printed: for the sample.
+    InMemory,
+    /// Printed and not written: `--dry-run`.
     Planned,
 }
 
-/// The lock file, open for one run.
+/// The lockfile, open for one run.
 #[derive(Debug)]
 pub struct Lockfile {
     path: PathBuf,
@@ -51,7 +49,7 @@ struct Entries {
 }
 
 impl Entries {
-    /// Reads a lock file; one that is not there is empty.
+    /// Reads a lockfile; a missing one is empty.
     fn read(path: &Path) -> Result<Entries> {
         let mut entries: Entries = match fs::read(path) {
             Ok(bytes) => {
@@ -76,24 +74,24 @@ impl Entries {
     }
 }
 
-/// Returns a URL as the lockfile names it, which may be published.
+/// Returns a URL without credentials, as the lockfile names it.
 fn key(url: &str) -> String {
     without_credentials(url)
 }
 
 impl Lockfile {
-    /// Reads the lock file; one that is not there is empty.
+    /// Reads the lockfile; a missing one is empty.
     pub fn open(path: &Path, adding: Adding) -> Result<Lockfile> {
         let entries = std::sync::Mutex::new(Entries::read(path)?);
         Ok(Lockfile { path: path.to_owned(), adding, entries })
     }
 
-    /// Returns a lock of nothing, in which nothing is written.
+    /// Returns an empty lockfile that is not written.
     pub fn empty() -> Lockfile {
-        Lockfile { path: PathBuf::new(), adding: Adding::Unsaid, entries: std::sync::Mutex::default() }
+        Lockfile { path: PathBuf::new(), adding: Adding::InMemory, entries: std::sync::Mutex::default() }
     }
 
-    /// Returns a lock that holds exactly these tags and files and refuses all others.
+    /// Returns a lockfile with exactly these tags and files that refuses all others.
     pub fn holding<'a>(
         path: PathBuf,
         tags: impl Iterator<Item = (&'a str, &'a str, &'a str)>,
@@ -126,7 +124,7 @@ impl Lockfile {
         entries.files.keys().filter(|url| **url == key(name) || url.ends_with(&suffix)).cloned().collect()
     }
 
-    /// Refuses, where nothing may be added, what is not locked yet, before it is fetched; `bump` are the words of
+    /// Checks that entries may be added, before a file or tag that is not locked is fetched; `bump` are the arguments of
     /// `cargo xtask bump` that lock it.
     pub fn require_adding(&self, what: &str, bump: &str) -> Result<()> {
         if self.adding == Adding::Forbidden {
@@ -149,7 +147,7 @@ impl Lockfile {
         self.entries().files.get(&key(url)).cloned()
     }
 
-    /// Holds a tag's commit against the lock, or adds it.
+    /// Checks a tag's commit against the lockfile, or adds it.
     pub fn agree_on_commit(&self, context: &Context, url: &str, tag: &str, found: &str) -> Result<()> {
         let shown = key(url);
         match self.commit(url, tag) {
@@ -170,8 +168,8 @@ impl Lockfile {
         }
     }
 
-    /// Returns a file of which no tree names the checksum: as it is locked, or, at its first use, as it is found,
-    /// if `check` accepts it.
+    /// Returns a file whose checksum no tree names: the locked one, or at its first use the one that is found, if `check`
+    /// accepts it.
     pub fn download(
         &self,
         context: &Context,
@@ -222,8 +220,8 @@ impl Lockfile {
         Ok(before)
     }
 
-    /// Adds an entry and says so, and on which page it can be compared; `agrees` puts it where there is none and
-    /// tells whether it is this one.
+    /// Adds an entry and prints it with the page to compare it with; `agrees` inserts it if there is none and returns true
+    /// if the entry has this value.
     fn add(
         &self,
         context: &Context,
@@ -232,58 +230,42 @@ impl Lockfile {
         page: &str,
         agrees: impl FnOnce(&mut Entries) -> bool,
     ) -> Result<()> {
-        let how = match self.adding {
-            Adding::Unsaid | Adding::Planned => {
+        let action = match self.adding {
+            Adding::InMemory | Adding::Planned => {
                 agrees(&mut self.entries());
                 "not locked yet:"
             }
             Adding::Allowed | Adding::Forbidden => {
                 self.change(context, |entries| {
-                    ensure!(
-                        agrees(entries),
-                        "another build has just locked {what} at something else than {value}"
-                    );
+                    ensure!(agrees(entries), "{what} was concurrently locked to another value than {value}");
                     Ok(())
                 })?;
                 "locked"
             }
         };
-        if self.adding != Adding::Unsaid {
+        if self.adding != Adding::InMemory {
             context.progress.print(format!(
-                "{how} {what} at {value} ({})\n  This first use was trusted. Compare it: {page}",
+                "{action} {what} at {value} ({})\n  This first use was trusted. Compare it: {page}",
                 self.path.display()
             ));
         }
         Ok(())
     }
 
-    /// Changes the file as it is now: another build may have added to it since it was read.
+    /// Changes the current file: another build may have added entries since it was read.
     fn change(&self, context: &Context, change: impl FnOnce(&mut Entries) -> Result<()>) -> Result<()> {
         let name = format!("lock-{}", Digest::of(self.path.as_os_str().as_encoded_bytes()).short());
         let _lock = FileLock::acquire(context, &context.work.join("locks").join(name))?;
         let mut entries = Entries::read(&self.path)?;
         change(&mut entries)?;
-        self.write(&entries)?;
+        let text = format!("{}\n", serde_json::to_string_pretty(&entries)?);
+        atomic_file::write(&self.path, text.as_bytes(), 0o644)?;
         *self.entries() = entries;
         Ok(())
     }
 
-    fn write(&self, entries: &Entries) -> Result<()> {
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        // Readable for all users who may read the directory, unlike other scratch files.
-        let permissions = std::fs::Permissions::from_mode(0o644);
-        let mut file = tempfile::Builder::new()
-            .permissions(permissions)
-            .tempfile_in(directory)
-            .with_context(|| format!("cannot write {}", self.path.display()))?;
-        serde_json::to_writer_pretty(&mut file, entries)?;
-        writeln!(file)?;
-        file.persist(&self.path).with_context(|| format!("cannot write {}", self.path.display()))?;
-        Ok(())
-    }
-
     fn entries(&self) -> std::sync::MutexGuard<'_, Entries> {
-        self.entries.lock().expect("nothing panics while it holds the lock file")
+        self.entries.lock().expect("nothing panics while it holds the lockfile")
     }
 }
 
@@ -323,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_another_build_are_kept_and_agreed_with() {
+    fn keeps_entries_of_other_builds() {
         let (_directory, path, context) = fixture();
         let (one, other) = ("1".repeat(40), "2".repeat(40));
         let open = || Lockfile::open(&path, Adding::Allowed).unwrap();
@@ -332,7 +314,7 @@ mod tests {
         second.agree_on_commit(&context, URL, "v2", &other).unwrap();
         assert_eq!((open().commit(URL, "v1"), open().commit(URL, "v2")), (Some(one), Some(other.clone())));
         let error = third.agree_on_commit(&context, URL, "v1", &other).unwrap_err().to_string();
-        assert!(error.contains("another build has just locked v1"), "{error}");
+        assert!(error.contains("was concurrently locked to another value"), "{error}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::step::{Plan, Step};
 use crate::toolchain::go::StandIns;
 use crate::toolchain::module_cache::unescaped;
 use crate::upstream::checkout::{self, Commit};
-use crate::upstream::recipe::file_name;
+use crate::upstream::commands::file_name;
 use crate::upstream::release::{Origin, Source};
 use crate::upstream::script_probe::Trust;
 use crate::upstream::selection::Selection;
@@ -66,7 +66,7 @@ pub fn prepare(context: Context, layout: Layout) -> Result<Selection> {
         directory: context.work.join("sample-git"),
         reach: Reach::ThisMachine,
     };
-    let lock = Lockfile::open(&directory.join("lock.json"), Adding::Unsaid)?;
+    let lock = Lockfile::open(&directory.join("lock.json"), Adding::InMemory)?;
     let source = Source {
         commit: Commit { id: checkout::resolve(&k3s, "HEAD")?, repository: k3s },
         version: settings.version.parse()?,

@@ -13,7 +13,7 @@ use xtask::context::{Context, Network};
 use xtask::dir;
 use xtask::process::{Sandbox, cmd};
 use xtask::toolchain::gomod::GoMod;
-use xtask::upstream::recipe::Recipe;
+use xtask::upstream::commands::Commands;
 use xtask::upstream::script_probe::{self, Answers, Trust};
 
 fn context() -> Context {
@@ -45,7 +45,7 @@ impl Tree {
         self.directory.path().join("tree")
     }
 
-    fn play(&self, trust: Trust) -> anyhow::Result<Recipe> {
+    fn play(&self, trust: Trust) -> anyhow::Result<Commands> {
         let gomod = GoMod::parse(&std::fs::read_to_string(self.root().join("go.mod"))?)?;
         let answers = Answers {
             goarch: "riscv64",
@@ -54,13 +54,13 @@ impl Tree {
             golang: "1.25.5",
             date: "2026-01-01T00:00:00Z",
         };
-        script_probe::play(&context(), &self.root(), &gomod, &answers, trust)
+        script_probe::run(&context(), &self.root(), &gomod, &answers, trust)
     }
 }
 
 /// Runs the lines twice; `happened` must see their effect where they are trusted, and none in the sandbox.
 #[track_caller]
-fn only_trusted(lines: &str, happened: impl Fn(&anyhow::Result<Recipe>) -> bool) {
+fn only_trusted(lines: &str, happened: impl Fn(&anyhow::Result<Commands>) -> bool) {
     let tree = Tree::new(lines);
     let confined = tree.play(Trust::Sandboxed);
     assert!(!happened(&confined), "in the sandbox: {lines}\n{confined:?}");
@@ -124,7 +124,7 @@ fn changes_no_modes_outside() {
 /// A script writes to the file that records the next script.
 #[test]
 fn changes_nothing_of_the_recorder() {
-    let forged = |recipe: &anyhow::Result<Recipe>| format!("{recipe:?}").contains("forged");
+    let forged = |recipe: &anyhow::Result<Commands>| format!("{recipe:?}").contains("forged");
     only_trusted("echo RECORDER_DATE=forged 2>/dev/null >>\"$RECORDER\" || true", forged);
 }
 
@@ -139,7 +139,7 @@ fn reads_nothing_outside() {
     let outside = outside();
     let file = outside.path().join("secret");
     std::fs::write(&file, "a-secret").unwrap();
-    let message = |recipe: &anyhow::Result<Recipe>| format!("{recipe:?}").contains("a-secret");
+    let message = |recipe: &anyhow::Result<Commands>| format!("{recipe:?}").contains("a-secret");
     only_trusted(&format!("ln -s \"$(cat {} || true)\" bin/x", file.display()), message);
 }
 

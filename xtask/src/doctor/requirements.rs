@@ -46,7 +46,7 @@ impl Requirement {
     }
 }
 
-const fn executable(names: &'static [&'static str]) -> Search {
+const fn search(names: &'static [&'static str]) -> Search {
     asked(names, &["--version"])
 }
 
@@ -70,6 +70,16 @@ const fn requirement(
     Requirement { name, purposes, why, search, remedy }
 }
 
+/// A requirement of an executable, which is named by the first of its names.
+const fn executable(
+    names: &'static [&'static str],
+    purposes: &'static [Purpose],
+    why: &'static str,
+    packages: Remedy,
+) -> Requirement {
+    requirement(names[0], purposes, why, search(names), packages)
+}
+
 //                              Debian         Fedora         openEuler      Arch          Alpine     SUSE
 #[rustfmt::skip]
 const GO: Remedy =  Packages(["golang-go",   "golang",      "golang",      "go",         "go",      "go"]);
@@ -81,24 +91,19 @@ pub static USER_NAMESPACES: Requirement = requirement("user namespaces", &[Build
     "give the emulated k3s root without privileges",
     Search::Namespaces, Setting);
 #[rustfmt::skip]
-pub static RPMBUILD: Requirement = requirement("rpmbuild", &[Rpm], "builds the packages",
-    executable(&["rpmbuild"]),
+pub static RPMBUILD: Requirement = executable(&["rpmbuild"], &[Rpm], "builds the packages",
     Packages(["rpm", "rpm-build", "rpm-build", "rpm-tools", "rpm", "rpm-build"]));
 #[rustfmt::skip]
-pub static CREATEREPO_C: Requirement = requirement("createrepo_c", &[Rpm], "writes the repository's metadata",
-    executable(&["createrepo_c"]),
+pub static CREATEREPO_C: Requirement = executable(&["createrepo_c"], &[Rpm], "writes the repository's metadata",
     Packages(["createrepo-c", "createrepo_c", "createrepo_c", "createrepo_c", "", "createrepo_c"]));
 #[rustfmt::skip]
-pub static RPMSIGN: Requirement = requirement("rpmsign", &[Rpm], "signs the packages, with --sign",
-    executable(&["rpmsign"]),
+pub static RPMSIGN: Requirement = executable(&["rpmsign"], &[Rpm], "signs the packages, with --sign",
     Packages(["rpm", "rpm-sign", "rpm-sign", "rpm-tools", "rpm", ""]));
 #[rustfmt::skip]
-pub static GPG: Requirement = requirement("gpg", &[Rpm], "signs the packages, with --sign",
-    executable(&["gpg"]),
+pub static GPG: Requirement = executable(&["gpg"], &[Rpm], "signs the packages, with --sign",
     Packages(["gnupg", "gnupg2", "gnupg2", "gnupg", "gnupg", "gpg2"]));
 #[rustfmt::skip]
-pub static QEMU_SYSTEM: Requirement = requirement("qemu-system-riscv64", &[Boot], "emulates the machine",
-    executable(&["qemu-system-riscv64"]),
+pub static QEMU_SYSTEM: Requirement = executable(&["qemu-system-riscv64"], &[Boot], "emulates the machine",
     Packages(["qemu-system-misc", "qemu-system-riscv", "", "qemu-system-riscv", "qemu-system-riscv64", "qemu-extra"]));
 #[rustfmt::skip]
 pub static MKE2FS: Requirement = requirement("mke2fs", &[Boot], "formats its disks",
@@ -109,8 +114,7 @@ pub static DEBUGFS: Requirement = requirement("debugfs", &[Boot], "reads a disk 
     asked(&["debugfs"], &["-V"]),
     Packages(["e2fsprogs", "e2fsprogs", "e2fsprogs", "e2fsprogs", "e2fsprogs-extra", "e2fsprogs"]));
 #[rustfmt::skip]
-pub static DEPMOD: Requirement = requirement("depmod", &[Boot], "computes the dependencies of its kernel's modules",
-    executable(&["depmod"]),
+pub static DEPMOD: Requirement = executable(&["depmod"], &[Boot], "computes the dependencies of its kernel's modules",
     everywhere("kmod"));
 /// It has packages only where apt is the distribution's own package manager.
 #[rustfmt::skip]
@@ -133,26 +137,24 @@ pub static REQUIREMENTS: &[&Requirement] = &[
         Search::File(&["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
             "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/ca-bundle.pem"]),
         everywhere("ca-certificates")),
-    &requirement("bash", &[Build], "reads upstream's build scripts",
-        executable(&["bash"]), everywhere("bash")),
+    &executable(&["bash"], &[Build], "reads upstream's build scripts", everywhere("bash")),
     &requirement("sandbox", &[Build], "confines upstream's build scripts (`--trust-scripts` does without)",
         Search::Sandbox, Setting),
     // `mawk --version` is an error.
     &requirement("awk", &[Build], "is used by upstream's scripts",
         asked(&["awk"], &["1"]), Packages(["mawk", "gawk", "gawk", "gawk", "gawk", "gawk"])),
-    &requirement("sed", &[Build], "is used by upstream's scripts", executable(&["sed"]), everywhere("sed")),
-    &requirement("grep", &[Build], "is used by upstream's scripts",
-        executable(&["grep"]), everywhere("grep")),
-    &requirement("tar", &[Build], "unpacks downloads", executable(&["tar"]), everywhere("tar")),
-    &requirement("gzip", &[Build], "unpacks downloads", executable(&["gzip"]), everywhere("gzip")),
+    &executable(&["sed"], &[Build], "is used by upstream's scripts", everywhere("sed")),
+    &executable(&["grep"], &[Build], "is used by upstream's scripts", everywhere("grep")),
+    &executable(&["tar"], &[Build], "unpacks downloads", everywhere("tar")),
+    &executable(&["gzip"], &[Build], "unpacks downloads", everywhere("gzip")),
     &requirement("Go", &[Build, Push], "compiles k3s, after fetching the Go that the release is built with",
         Search::Tool(Tool::Go), GO),
     &requirement("zig", &[Build], "compiles and links C for any machine", Search::Tool(Tool::Zig), PIP),
     &requirement("qemu-riscv64", &[Build, Bench], "runs the result; `build` leaves it unchecked without this",
-        executable(&["qemu-riscv64-static", "qemu-riscv64"]),
+        search(&["qemu-riscv64-static", "qemu-riscv64"]),
         Packages(["qemu-user-static", "qemu-user-static-riscv", "", "qemu-user-static", "qemu-riscv64", "qemu-linux-user"])),
-    &requirement("unshare", &[Build], "starts k3s for a check, isolated from this machine",
-        executable(&["unshare"]), everywhere("util-linux")),
+    &executable(&["unshare"], &[Build], "starts k3s for a check, isolated from this machine",
+        everywhere("util-linux")),
     &USER_NAMESPACES,
 
     // The pause program and its image.
@@ -185,38 +187,32 @@ pub static REQUIREMENTS: &[&Requirement] = &[
     // That of busybox has no such option.
     &requirement("timeout", &[Test], "interrupts runs at random moments",
         asked(&["timeout"], &["--foreground", "9", "true"]), everywhere("coreutils")),
-    &requirement("gcc", &[Test, Bench], "compiles Kubernetes' pause, which ours is compared with",
-        executable(&["gcc"]), everywhere("gcc")),
+    &executable(&["gcc"], &[Test, Bench], "compiles Kubernetes' pause, which ours is compared with",
+        everywhere("gcc")),
     &requirement("static C library", &[Test, Bench], "is linked into Kubernetes' pause",
         Search::Library("libc.a"),
         Packages(["libc6-dev", "glibc-static", "glibc-static", "glibc", "musl-dev", "glibc-devel-static"])),
-    &requirement("readelf", &[Test], "reads the pause program",
-        executable(&["readelf"]), everywhere("binutils")),
+    &executable(&["readelf"], &[Test], "reads the pause program", everywhere("binutils")),
     &requirement("qemu-aarch64", &[Test, Bench], "runs what is built for arm64",
-        executable(&["qemu-aarch64-static"]),
+        search(&["qemu-aarch64-static"]),
         Packages(["qemu-user-static", "qemu-user-static-aarch64", "", "qemu-user-static", "", ""])),
-    &requirement("containerd", &[Test], "imports the pause image",
-        executable(&["containerd"]), everywhere("containerd")),
-    &requirement("runc", &[Test], "runs the pause image", executable(&["runc"]), everywhere("runc")),
-    &requirement("skopeo", &[Test], "reads the pause image", executable(&["skopeo"]), everywhere("skopeo")),
-    &requirement("oci-image-tool", &[Test], "is the OCI's own validator",
-        executable(&["oci-image-tool"]), Packages(["oci-image-tool", "", "", "", "", ""])),
-    &requirement("docker-registry", &[Test], "receives pushed images",
-        executable(&["docker-registry"]), Packages(["docker-registry", "", "", "", "", ""])),
+    &executable(&["containerd"], &[Test], "imports the pause image", everywhere("containerd")),
+    &executable(&["runc"], &[Test], "runs the pause image", everywhere("runc")),
+    &executable(&["skopeo"], &[Test], "reads the pause image", everywhere("skopeo")),
+    &executable(&["oci-image-tool"], &[Test], "is the OCI's own validator",
+        Packages(["oci-image-tool", "", "", "", "", ""])),
+    &executable(&["docker-registry"], &[Test], "receives pushed images",
+        Packages(["docker-registry", "", "", "", "", ""])),
     &requirement("openssl", &[Test], "makes a self-signed certificate",
         asked(&["openssl"], &["version"]), everywhere("openssl")),
-    &requirement("chromium", &[Test], "renders the reports",
-        executable(&["chromium", "chromium-browser", "google-chrome"]),
+    &executable(&["chromium", "chromium-browser", "google-chrome"], &[Test], "renders the reports",
         Packages(["chromium", "chromium", "", "chromium", "chromium", "chromium"])),
-    &requirement("dnf", &[Test], "resolves and installs the packages",
-        executable(&["dnf"]), Packages(["dnf", "dnf", "dnf", "", "", "dnf"])),
-    &requirement("rpmlint", &[Test], "lints the packages",
-        executable(&["rpmlint"]), Packages(["rpmlint", "rpmlint", "", "", "", "rpmlint"])),
-    &requirement("shellcheck", &[Test], "lints their scripts",
-        executable(&["shellcheck"]),
+    &executable(&["dnf"], &[Test], "resolves and installs the packages",
+        Packages(["dnf", "dnf", "dnf", "", "", "dnf"])),
+    &executable(&["rpmlint"], &[Test], "lints the packages", Packages(["rpmlint", "rpmlint", "", "", "", "rpmlint"])),
+    &executable(&["shellcheck"], &[Test], "lints their scripts",
         Packages(["shellcheck", "ShellCheck", "", "shellcheck", "shellcheck", "ShellCheck"])),
-    &requirement("systemd-analyze", &[Test], "verifies their units",
-        executable(&["systemd-analyze"]),
+    &executable(&["systemd-analyze"], &[Test], "verifies their units",
         Packages(["systemd", "systemd", "systemd", "systemd", "", "systemd"])),
     &requirement("faketime", &[Test], "builds packages on another date",
         asked(&["faketime"], &["--version"]),
@@ -231,13 +227,13 @@ pub static REQUIREMENTS: &[&Requirement] = &[
 
     // The benchmarks.
     &requirement("gcc for riscv64", &[Bench], "compiles the C program that ours is measured against",
-        executable(&["riscv64-linux-gnu-gcc"]),
+        search(&["riscv64-linux-gnu-gcc"]),
         Packages(["gcc-riscv64-linux-gnu libc6-dev-riscv64-cross", "gcc-riscv64-linux-gnu", "", "riscv64-linux-gnu-gcc", "", ""])),
     &requirement("gcc for arm64", &[Bench], "compiles the C program that ours is measured against",
-        executable(&["aarch64-linux-gnu-gcc"]),
+        search(&["aarch64-linux-gnu-gcc"]),
         Packages(["gcc-aarch64-linux-gnu libc6-dev-arm64-cross", "gcc-aarch64-linux-gnu", "", "aarch64-linux-gnu-gcc", "", ""])),
     &requirement("qemu-x86_64", &[Bench], "counts the instructions of the pause program",
-        executable(&["qemu-x86_64-static"]),
+        search(&["qemu-x86_64-static"]),
         Packages(["qemu-user-static", "qemu-user-static-x86", "", "qemu-user-static", "", ""])),
 ];
 

@@ -44,7 +44,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
 
 /// Returns the build of `cmd/k3s`.
 pub fn compile(build: &Build, step: &'static str) -> Result<Compile> {
-    let recipe = build.facts.recipe.build(&format!("artifacts/{}", build.target.k3s_binary()))?;
+    let recipe = build.facts.commands.build(&format!("artifacts/{}", build.target.k3s_binary()))?;
     Compile::like_upstream(build, step, recipe, C::None)
 }
 

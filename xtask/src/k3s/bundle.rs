@@ -28,7 +28,7 @@ pub const ARCHIVE: &str = "bundle.tar.zst";
 /// The step that packs the bundle.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let (level, window) =
-        build.facts.recipe.zstd.context("upstream's scripts/package-cli compresses nothing")?;
+        build.facts.commands.zstd.context("upstream's scripts/package-cli compresses nothing")?;
     if window > LARGEST_WINDOW {
         bail!(
             "upstream compresses with a window of 2^{window}, which k3s cannot unpack (2^{LARGEST_WINDOW} at most)"
@@ -36,7 +36,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     }
     let effort = Effort { level, window };
     let mut inputs = vec![effort.to_string()];
-    inputs.extend(build.facts.recipe.links.iter().map(|(name, target)| format!("{name} -> {target}")));
+    inputs.extend(build.facts.commands.links.iter().map(|(name, target)| format!("{name} -> {target}")));
     let mut step = Step::of_commands(STEP, inputs);
     let programs = [
         (step.need(server::STEP), server::PROGRAM),
@@ -80,7 +80,7 @@ fn gather(
         put_program(&wg_add, &bin, "aux/wg-add.sh")?;
     }
     let room = |name: &str| TreePath::parse(name)?.room_below(&bin);
-    for (name, target) in &build.facts.recipe.links {
+    for (name, target) in &build.facts.commands.links {
         fs::os::unix::fs::symlink(target, room(name)?)?;
     }
     let (of_sums, of_links) = (room(".sha256sums")?, room(".links")?);

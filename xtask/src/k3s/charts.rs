@@ -6,8 +6,8 @@ use super::{Build, format};
 use crate::error;
 use crate::fetch::{Download, FileName};
 use crate::step::Step;
+use crate::upstream::commands::file_name;
 use crate::upstream::probe::EmbedMethod;
-use crate::upstream::recipe::file_name;
 use anyhow::{Result, anyhow};
 use fs_err as fs;
 use std::path::Path;
@@ -52,7 +52,7 @@ pub fn origin(build: &Build) -> Result<Charts> {
 }
 
 fn urls<'a>(build: &'a Build) -> impl Iterator<Item = &'a str> {
-    build.facts.recipe.fetches.iter().map(String::as_str).filter(|url| url.ends_with(".tgz"))
+    build.facts.commands.fetches.iter().map(String::as_str).filter(|url| url.ends_with(".tgz"))
 }
 
 /// Returns the charts that are fetched. No tree has checksums of them: the lockfile has those of their first use.

@@ -35,7 +35,7 @@ pub struct Repository {
 /// The plugins' repository and that of flannel's plugin, in this order.
 pub fn repositories(build: &Build) -> Result<Vec<Repository>> {
     error::all(["plugins", "cni-plugin"].map(|name| {
-        let clone = build.facts.recipe.clone(name);
+        let clone = build.facts.commands.clone(name);
         let clone = clone.with_context(|| format!("upstream's scripts/build clones no repository {name}"))?;
         let url = clone.url.trim_end_matches(".git");
         let commit = git_cache::tag(build.context, build.lock, &build.git, url, &clone.tag)?;
@@ -45,7 +45,7 @@ pub fn repositories(build: &Build) -> Result<Vec<Repository>> {
 
 /// The step that compiles the plugins, in the GOPATH layout of upstream's script.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
-    let compile = Compile::like_upstream(build, STEP, build.facts.recipe.build(PROGRAM)?, C::None)?;
+    let compile = Compile::like_upstream(build, STEP, build.facts.commands.build(PROGRAM)?, C::None)?;
     let repositories = repositories(build)?;
     let mut inputs: Vec<String> = repositories
         .iter()

@@ -4,7 +4,7 @@ use super::Build;
 use crate::alias::Alias;
 use crate::digest::Digest;
 use crate::toolchain::zig::CFLAGS;
-use crate::upstream::recipe::GoBuild;
+use crate::upstream::commands::GoBuild;
 use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
 

@@ -31,14 +31,14 @@ pub fn download(build: &Build) -> Result<Option<Download>> {
     }
     let url = build
         .facts
-        .recipe
+        .commands
         .fetch("k3s-root-")
         .next()
         .ok_or_else(|| anyhow!("upstream's scripts/download fetches no k3s-root"))?;
     // The release is part of the name, since all releases call the file the same.
     let release = url.rsplit('/').nth(1).unwrap_or_default();
     let name: FileName = format!("{release}-{}", FileName::of_url(url)?).parse()?;
-    if let Some(sum) = &build.facts.recipe.root_sha256 {
+    if let Some(sum) = &build.facts.commands.root_sha256 {
         let sha256 = sum.parse().context("K3S_ROOT_SHA256 of scripts/version.sh")?;
         let download = Download { name, url: url.to_owned(), sha256 };
         download.require_offline(build.context)?;

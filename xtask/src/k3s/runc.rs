@@ -37,7 +37,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
 }
 
 fn composed(build: &Build, ldflags: &str) -> Result<Compile> {
-    let mut tags: Vec<&str> = build.facts.recipe.runc_tags.iter().map(String::as_str).collect();
+    let mut tags: Vec<&str> = build.facts.commands.runc_tags.iter().map(String::as_str).collect();
     // Newer scripts leave seccomp out for riscv64, because older libseccomp headers do not compile
     // there; ours do. `netgo` and `osusergo` are what the `static` target of runc's Makefile adds.
     for tag in ["seccomp", "netgo", "osusergo"] {

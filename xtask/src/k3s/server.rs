@@ -14,7 +14,7 @@ pub const PROGRAM: &str = "k3s";
 /// Returns the build of `cmd/server`.
 pub fn compile(build: &Build) -> Result<Compile> {
     let c = if build.facts.server_has_seccomp { C::ZigWithSeccomp } else { C::Zig };
-    Compile::like_upstream(build, STEP, build.facts.recipe.build("bin/k3s")?, c)
+    Compile::like_upstream(build, STEP, build.facts.commands.build("bin/k3s")?, c)
 }
 
 /// The step that compiles it.

@@ -14,7 +14,7 @@ pub const PROGRAM: &str = "containerd-shim-runc-v2";
 
 /// Returns the build of the shim.
 pub fn compile(build: &Build) -> Result<Compile> {
-    Compile::like_upstream(build, STEP, build.facts.recipe.build(PROGRAM)?, C::Zig)
+    Compile::like_upstream(build, STEP, build.facts.commands.build(PROGRAM)?, C::Zig)
 }
 
 /// The step that compiles it.

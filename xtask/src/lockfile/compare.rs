@@ -1,4 +1,4 @@
-//! The pages on which upstream shows what a first use was trusted to be.
+//! Upstream's pages with which a first use can be compared.
 
 use crate::url::without_credentials;
 
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_first_use_has_a_page_of_upstreams() {
+    fn pages_are_of_upstream() {
         let k3s = "https://github.com/k3s-io/k3s";
         assert_eq!(page_of_tag(k3s, "v1.35.0+k3s1"), format!("{k3s}/releases/tag/v1.35.0%2Bk3s1"));
         assert_eq!(page_of_tag(&format!("{k3s}.git"), "v1"), format!("{k3s}/releases/tag/v1"));

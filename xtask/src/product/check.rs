@@ -103,7 +103,7 @@ fn build_paths(build: &Build) -> Vec<String> {
 
 fn bundle_is_complete(build: &Build, bundle: &Path) -> Result<Check> {
     let contents = bundle::verify(fs::File::open(bundle)?).context("k3s would not unpack the bundle")?;
-    for (name, _) in &build.facts.recipe.links {
+    for (name, _) in &build.facts.commands.links {
         ensure!(contents.links.contains_key(name), "the bundle has no link {name}");
     }
     for name in ["k3s", "containerd-shim-runc-v2", "runc", "cni", "check-config"] {

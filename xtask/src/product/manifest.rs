@@ -105,7 +105,7 @@ impl Manifest {
             ("containerd".to_owned(), build.facts.containerd.to_string()),
             ("runc".to_owned(), build.facts.runc.to_string()),
         ]);
-        for clone in &build.facts.recipe.clones {
+        for clone in &build.facts.commands.clones {
             if let Some(commit) = build.lock.commit(clone.url.trim_end_matches(".git"), &clone.tag) {
                 let url = without_credentials(clone.url.trim_end_matches(".git"));
                 sources.insert(url, format!("{} {commit}", clone.tag));

@@ -12,7 +12,7 @@ use crate::toolchain::gomod::{Module, Resolved};
 use crate::toolchain::local_module;
 use crate::toolchain::module_cache::ModuleCache;
 use crate::upstream::checkout;
-use crate::upstream::recipe::file_name;
+use crate::upstream::commands::file_name;
 use crate::upstream::release::Origin;
 use crate::url::without_credentials;
 use anyhow::{Context as _, Result};
@@ -165,7 +165,7 @@ fn libraries(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -
         libseccomp(build)?,
     ];
     found.extend(sqlite(build, modules, cache)?);
-    let fetched = |wanted: &str| build.facts.recipe.fetches.iter().find(|url| url.contains(wanted));
+    let fetched = |wanted: &str| build.facts.commands.fetches.iter().find(|url| url.contains(wanted));
     if let Some(url) = fetched("k3s-root").filter(|_| build.options.k3s_root == Presence::Included) {
         let version = url.rsplit('/').nth(1).unwrap_or_default().to_owned();
         let url = without_credentials(url);
@@ -175,7 +175,7 @@ fn libraries(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -
         found.push((Some(("k3s-root".to_owned(), version)), package));
     }
     if build.options.charts == Presence::Included {
-        for url in build.facts.recipe.fetches.iter().filter(|url| url.ends_with(".tgz")) {
+        for url in build.facts.commands.fetches.iter().filter(|url| url.ends_with(".tgz")) {
             let url = without_credentials(url);
             found.push((
                 None,

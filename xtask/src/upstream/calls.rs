@@ -1,5 +1,4 @@
-//! The commands that upstream's scripts call, as the recorder wrote them down, and those of them that change
-//! nothing in our products.
+//! The commands that upstream's scripts call, as recorded, and those of them that need no step of ours.
 
 use crate::process::quoted;
 use anyhow::{Context as _, Result};
@@ -29,7 +28,7 @@ impl<'r> Call<'r> {
         calls.collect()
     }
 
-    /// Returns whether our own steps do what this call would do, or need nothing of it.
+    /// Returns true if our own steps do the same as this call, or do not need it.
     pub fn is_known(&self) -> bool {
         let words: Vec<&str> = self.words.iter().flat_map(|word| word.split(' ')).collect();
         self.environment.is_empty()
@@ -38,7 +37,7 @@ impl<'r> Call<'r> {
 }
 
 impl fmt::Display for Call<'_> {
-    /// Returns the place and the command line, as it could be pasted into a shell.
+    /// Writes the place and the command line, as it could be pasted into a shell.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let settings = self.environment.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
         let words = settings.chain(self.words.iter().map(|word| quoted(word)));
@@ -52,8 +51,8 @@ fn setting(field: &str) -> Option<(&str, &str)> {
     name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_').then_some((name, value))
 }
 
-/// The calls of k3s v1.30 to v1.36 that need nothing else of us, with the step that does the same. In a word `*`
-/// stands for any text that does not lead upwards, and `…` after a word for one or more words like it.
+/// The calls of k3s v1.30 to v1.36 that need no further step, with the step that does the same. In a word `*` matches
+/// any text without `..`, and `…` after a word means one or more words like it.
 const KNOWN: [&str; 37] = [
     // Directories; every step makes its own.
     "cd scripts/..",
@@ -69,7 +68,7 @@ const KNOWN: [&str; 37] = [
     "mkdir -p build/data build/out",
     "mkdir -p dist/artifacts",
     "mkdir -p ./etc",
-    // What an earlier build has left.
+    // Files of an earlier build.
     "rm -rf build/*…",
     "rm -rf /recorder",
     "rm -f runc",
@@ -81,7 +80,7 @@ const KNOWN: [&str; 37] = [
     "tar xf -",
     "tar xf k3s-root-*.tar",
     "sha256sum -c",
-    // k3s/tree.rs and k3s/binary.rs.
+    // k3s/source_tree.rs and k3s/binary.rs.
     "cp -av manifests/*… pkg/deploy/embed/",
     "cp -av build/static/* pkg/static/embed/",
     "cp -av build/data/* pkg/data/embed/",

@@ -1,4 +1,4 @@
-//! A commit of a repository on this machine, read by libgit2, which touches no file that is not ours.
+//! A commit of a repository on this machine, read by libgit2.
 
 use crate::dir;
 use crate::repository;
@@ -18,8 +18,8 @@ pub struct Commit {
     pub id: String,
 }
 
-/// Writes the files of a commit into an empty directory, byte for byte: no attribute and no setting of the user's
-/// (filters, `core.symlinks`, `core.fileMode` …) changes them.
+/// Writes the files of a commit into an empty directory, byte for byte, independent of attributes and the user's settings
+/// (filters, `core.symlinks`, `core.fileMode` …).
 ///
 /// # Errors
 /// A name that git itself would refuse leads nowhere, and nothing is written through a link: each entry is new.
@@ -53,7 +53,7 @@ fn write_tree(repository: &git2::Repository, tree: &git2::Tree<'_>, directory: &
     Ok(())
 }
 
-/// Returns one name in a tree, which leads to no other directory and to no repository inside the checkout.
+/// Checks a name in a tree: it leads to no other directory and to no repository inside the checkout.
 fn file_name(bytes: &[u8]) -> Result<&OsStr> {
     let refused: [&[u8]; 3] = [b"", b".", b".."];
     let name = OsStr::from_bytes(bytes);
@@ -73,12 +73,12 @@ pub fn read(commit: &Commit, path: &str) -> Result<Option<String>> {
     Ok(Some(String::from_utf8_lossy(blob.content()).into_owned()))
 }
 
-/// Returns a commit as git keeps it: its tree, parents, author and message.
+/// Returns a commit as git stores it: its tree, parents, author and message.
 pub fn raw(commit: &Commit) -> Result<Vec<u8>> {
     Ok(repository::open(&commit.repository)?.odb()?.read(commit.id.parse()?)?.data().to_vec())
 }
 
-/// When a commit was made, in seconds since 1970.
+/// Returns the time of a commit, in seconds since 1970.
 pub fn time(commit: &Commit) -> Result<i64> {
     Ok(repository::open(&commit.repository)?.find_commit(commit.id.parse()?)?.time().seconds())
 }

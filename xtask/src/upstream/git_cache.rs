@@ -1,11 +1,12 @@
-//! Repositories that were fetched: a directory for each URL, and in it a bare repository for each commit.
+//! Fetched repositories: a directory for each URL, and in it a bare repository for each commit.
 //!
 //! A repository is fetched below a scratch name, under the file lock of its URL, and appears by rename. After that
-//! nothing changes it. So it is read without the lock, and what a killed git leaves behind, such as lock files of
-//! its own or half a pack, is never in the way: the next fetch of the URL removes it.
+//! nothing changes it, so it is read without the lock. Leftovers of a killed git, such as its lock files or an incomplete
+//! pack, are removed by the next fetch of the URL.
 
 use super::checkout::{self, Commit};
 use super::transfer::{self, GitSettings};
+use crate::atomic_file;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::file_lock::FileLock;
@@ -14,14 +15,13 @@ use crate::repository;
 use crate::url::without_credentials;
 use anyhow::{Context as _, Result, anyhow, bail};
 use fs_err as fs;
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The beginning of the scratch names.
 const FETCHING: &str = "fetching-";
 
-/// Returns the commit of a tag, as locked, fetching it where the cache does not have it.
+/// Returns the commit of a tag, as locked, which is fetched if the cache does not have it.
 pub fn tag(context: &Context, lock: &Lockfile, git: &GitSettings, url: &str, tag: &str) -> Result<Commit> {
     let cached = Cached::of(context, git, url);
     if let Some(id) = lock.commit(url, tag)
@@ -60,7 +60,7 @@ pub fn reference(context: &Context, git: &GitSettings, url: &str, name: &str) ->
     }
     let remedy = match is_hexadecimal(name) {
         true => {
-            "\n  A server gives whole commit ids only (40 hexadecimal digits), and the cache has none that begins so."
+            "\n  A server accepts only complete commit ids (40 hexadecimal digits), and the cache has none that begins so."
         }
         false => "",
     };
@@ -75,7 +75,7 @@ pub fn place(git: &GitSettings, url: &str, commit: &str) -> PathBuf {
 /// Returns the directory of a URL.
 fn directory(git: &GitSettings, url: &str) -> PathBuf {
     let shown = without_credentials(url);
-    let name = super::recipe::file_name(shown.trim_end_matches('/').trim_end_matches(".git"));
+    let name = super::commands::file_name(shown.trim_end_matches('/').trim_end_matches(".git"));
     git.directory.join(format!("{name}-{}", Digest::of(url).short()))
 }
 
@@ -111,7 +111,7 @@ impl<'a> Cached<'a> {
         }
     }
 
-    /// Returns the commit of a complete id, which is the same whenever it is asked for.
+    /// Returns the commit of a complete id, which never changes.
     fn by_id(&self, id: &str) -> Result<Commit> {
         match self.commit(id)? {
             Some(commit) => Ok(commit),
@@ -126,7 +126,7 @@ impl<'a> Cached<'a> {
         }
     }
 
-    /// Returns the commit that a name means at the server or, where that may not be asked, meant when it last was.
+    /// Returns the commit that a name means at the server or, without a network, meant when it was last fetched.
     fn named(&self, name: &str) -> Result<Option<Commit>> {
         if !self.git.may_transfer(self.context) {
             return self.remembered(name);
@@ -143,7 +143,7 @@ impl<'a> Cached<'a> {
         Ok(Some(commit))
     }
 
-    /// Fetches what a name means at the server, unless it is the commit that is there already.
+    /// Fetches the commit that a name means at the server, unless the cache has it already.
     fn fetch(&self, name: &str, expected: &str) -> Result<Commit> {
         if let Some(commit) = self.commit(expected)? {
             return Ok(commit);
@@ -208,7 +208,8 @@ impl<'a> Cached<'a> {
     }
 
     fn remember(&self, name: &str, id: &str) -> Result<()> {
-        write(&self.memory(name), id).context("keeping what a name means for use without a network")
+        atomic_file::write(&self.memory(name), id.as_bytes(), 0o644)
+            .context("keeping what a name means for use without a network")
     }
 
     fn remembered(&self, name: &str) -> Result<Option<Commit>> {
@@ -226,23 +227,10 @@ impl<'a> Cached<'a> {
     }
 }
 
-/// Writes a file that appears by rename.
-fn write(path: &Path, text: &str) -> Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(directory)?;
-    let mut file = tempfile::Builder::new()
-        .permissions(std::fs::Permissions::from_mode(0o644))
-        .tempfile_in(directory)?;
-    writeln!(file, "{text}")?;
-    file.persist(path)?;
-    Ok(())
-}
-
 /// Returns the tags most like the one that is not there: those of the same minor version, newest first.
-fn nearest(tags: Vec<String>, wanted: &str) -> Vec<String> {
-    let shared = |tag: &String| tag.bytes().zip(wanted.bytes()).take_while(|(a, b)| a == b).count();
-    let mut tags = tags;
-    tags.sort_by_key(|tag| (std::cmp::Reverse(shared(tag)), tag.len().abs_diff(wanted.len())));
+fn nearest(mut tags: Vec<String>, name: &str) -> Vec<String> {
+    let shared = |tag: &String| tag.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+    tags.sort_by_key(|tag| (std::cmp::Reverse(shared(tag)), tag.len().abs_diff(name.len())));
     tags.truncate(3);
     tags
 }

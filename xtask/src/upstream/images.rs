@@ -1,8 +1,7 @@
-//! The images that a node with default settings asks for, and where a tree sets each of them.
+//! Default images of a node, with the places in a tree that set each of them.
 //!
-//! `scripts/airgap/image-list.txt` is upstream's own list. It only lists: what a node asks for is set
-//! in manifests, in Go code and by the linker. Both are read and checked against each other, so that an
-//! image that is listed and not set, or set and not listed, is seen.
+//! `scripts/airgap/image-list.txt` is upstream's own list, but the images that a node pulls are set in manifests, in Go
+//! code and by the linker. Both are read and compared, so that an image that is only listed, or only set, is shown.
 
 use crate::image::spots::{Form, Spot, spots};
 use crate::toolchain::gomod::GoMod;
@@ -16,7 +15,7 @@ use std::path::Path;
 const LIST: &str = "scripts/airgap/image-list.txt";
 const MANIFESTS: &str = "manifests";
 const LOAD_BALANCER: &str = "pkg/cloudprovider/servicelb.go";
-/// The places of the pause image over time; the later one wins, since it may point to the earlier.
+/// The files of the pause image over time; the later one wins, since it may refer to the earlier.
 const PAUSE: [&str; 2] = ["pkg/cli/cmds/const_linux.go", "pkg/cli/cmds/agent.go"];
 const VERSIONS: &str = "scripts/version.sh";
 const BUILD: &str = "scripts/build";
@@ -31,27 +30,27 @@ pub struct DefaultImage {
     pub reference: String,
     /// Set if upstream's list names it.
     pub listed: bool,
-    /// Places that set it; empty if it is only listed.
-    pub set: Vec<Place>,
+    /// The places that set it; none if it is only listed.
+    pub settings: Vec<Setting>,
 }
 
-/// A place where an image is set.
+/// A place that sets an image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Place {
+pub struct Setting {
     pub file: String,
     /// The line, counted from 1.
     pub line: usize,
-    /// Name of what sets it there.
+    /// Name of the setting.
     pub by: String,
 }
 
 impl fmt::Display for DefaultImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.reference)?;
-        for Place { file, line, by } in &self.set {
+        for Setting { file, line, by } in &self.settings {
             write!(f, "\n    {file}:{line}  {by}")?;
         }
-        if self.set.is_empty() {
+        if self.settings.is_empty() {
             write!(f, "\n    listed in {LIST}, set nowhere")?;
         }
         if !self.listed {
@@ -89,17 +88,18 @@ pub fn of_tree(tree: &Path) -> Result<Vec<DefaultImage>> {
 pub fn of_files(files: &BTreeMap<String, String>) -> Vec<DefaultImage> {
     let list = files.get(LIST).map_or("", String::as_str);
     let listed: Vec<String> = spots(list).iter().map(Spot::reference).collect();
-    let mut places: BTreeMap<String, Vec<Place>> =
+    let mut places: BTreeMap<String, Vec<Setting>> =
         listed.iter().map(|reference| (reference.clone(), Vec::new())).collect();
     for (reference, place) in settings(files, &listed) {
         places.entry(reference).or_default().push(place);
     }
-    let image = |(reference, set)| DefaultImage { listed: listed.contains(&reference), reference, set };
+    let image =
+        |(reference, settings)| DefaultImage { listed: listed.contains(&reference), reference, settings };
     places.into_iter().map(image).collect()
 }
 
-/// Returns every setting: the reference, and where it is set.
-fn settings(files: &BTreeMap<String, String>, listed: &[String]) -> Vec<(String, Place)> {
+/// Returns every reference with the place that sets it.
+fn settings(files: &BTreeMap<String, String>, listed: &[String]) -> Vec<(String, Setting)> {
     let mut found = Vec::new();
     for (file, text) in files.iter().filter(|(file, _)| file.starts_with(MANIFESTS)) {
         let images = spots(text).into_iter().filter(|spot| spot.key == "image:" || spot.form == Form::Split);
@@ -118,12 +118,12 @@ fn settings(files: &BTreeMap<String, String>, listed: &[String]) -> Vec<(String,
     found
 }
 
-fn set(file: &str, spot: &Spot<'_>, by: &str) -> (String, Place) {
-    (spot.reference(), Place { file: file.to_owned(), line: spot.line, by: by.to_owned() })
+fn set(file: &str, spot: &Spot<'_>, by: &str) -> (String, Setting) {
+    (spot.reference(), Setting { file: file.to_owned(), line: spot.line, by: by.to_owned() })
 }
 
-/// Returns the default of the flag `--pause-image`, where it is in the flag and not in a constant.
-fn pause_flag(agent: &str) -> Option<(String, Place)> {
+/// Returns the default of the flag `--pause-image`, if it is in the flag and not in a constant.
+fn pause_flag(agent: &str) -> Option<(String, Setting)> {
     let flag = agent.lines().position(|line| line.contains("PauseImageFlag") && line.contains('='))?;
     let value = |line: &&str| line.trim_start().starts_with("Value:");
     let line = flag + agent.lines().skip(flag).position(|line| value(&line))? + 1;
@@ -132,7 +132,7 @@ fn pause_flag(agent: &str) -> Option<(String, Place)> {
 }
 
 /// Returns the image of Helm jobs as `scripts/build` hands it to the linker: `…:${VERSION_HELM_JOB}`.
-fn helm_job(versions: &str, build: &str) -> Option<(String, Place)> {
+fn helm_job(versions: &str, build: &str) -> Option<(String, Setting)> {
     let (line, value) = versions.lines().enumerate().find_map(|(index, line)| {
         let value = line.trim_start().strip_prefix("VERSION_HELM_JOB=")?;
         Some((index + 1, value.trim().trim_matches('"')))
@@ -140,18 +140,18 @@ fn helm_job(versions: &str, build: &str) -> Option<(String, Place)> {
     let (_, image) = build.lines().find_map(|line| line.split_once("DefaultJobImage="))?;
     let image = image.split_whitespace().next()?.replace("${VERSION_HELM_JOB}", value);
     let by = "VERSION_HELM_JOB, by the linker".to_owned();
-    Some((image, Place { file: VERSIONS.to_owned(), line, by }))
+    Some((image, Setting { file: VERSIONS.to_owned(), line, by }))
 }
 
-/// Returns the image of Helm jobs where only a Go module knows it: the list names the tag that upstream means.
-fn helm_module(go_mod: &str, listed: &[String]) -> Option<(String, Place)> {
+/// Returns the image of Helm jobs if only a Go module names it: the list has the tag.
+fn helm_module(go_mod: &str, listed: &[String]) -> Option<(String, Setting)> {
     let module = GoMod::parse(go_mod).ok()?.resolve(HELM_CONTROLLER)?;
     let line = go_mod.lines().position(|line| line.contains(HELM_CONTROLLER))? + 1;
     let reference = listed.iter().find(|reference| {
         reference.rsplit_once(':').is_some_and(|(repository, _)| repository == HELM_REPOSITORY)
     })?;
-    let by = format!("DefaultJobImage of {module}; the list tells the tag");
-    Some((reference.clone(), Place { file: GO_MOD.to_owned(), line, by }))
+    let by = format!("DefaultJobImage of {module}; the tag is in the list");
+    Some((reference.clone(), Setting { file: GO_MOD.to_owned(), line, by }))
 }
 
 #[cfg(test)]
@@ -163,17 +163,18 @@ mod tests {
     }
 
     /// Returns each image on a line: its reference, whether it is listed, and its places.
-    fn told(files: &[(&str, &str)]) -> Vec<String> {
+    fn described(files: &[(&str, &str)]) -> Vec<String> {
         let line = |image: DefaultImage| {
-            let places: Vec<String> = image.set.iter().map(|p| format!("{}:{}", p.file, p.line)).collect();
+            let places: Vec<String> =
+                image.settings.iter().map(|p| format!("{}:{}", p.file, p.line)).collect();
             format!("{} {} {}", image.reference, image.listed, places.join(" ")).trim_end().to_owned()
         };
         of_files(&tree(files)).into_iter().map(line).collect()
     }
 
     #[test]
-    fn the_layout_up_to_v1_32_1_is_read() {
-        let found = told(&[
+    fn reads_layout_up_to_v1_32_1() {
+        let found = described(&[
             (
                 LIST,
                 "docker.io/rancher/klipper-helm:v0.8.2\ndocker.io/rancher/klipper-lb:v0.4.4\n\
@@ -198,8 +199,8 @@ mod tests {
     }
 
     #[test]
-    fn the_layout_from_v1_35_on_is_read() {
-        let found = told(&[
+    fn reads_layout_from_v1_35_on() {
+        let found = described(&[
             (
                 LIST,
                 "docker.io/rancher/klipper-helm:v0.9.12\ndocker.io/rancher/mirrored-library-traefik:3.6.7\n\
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_listed_and_what_is_only_set_are_both_seen() {
+    fn shows_images_only_listed_and_only_set() {
         let files = [
             (LIST, "docker.io/rancher/mirrored-pause:3.6\n"),
             (PAUSE[0], "const DefaultPauseImage = \"me/pause:v1\"\n"),
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_not_k3s_is_refused() {
+    fn rejects_other_directories() {
         let directory = tempfile::tempdir().unwrap();
         let error = of_tree(directory.path()).unwrap_err().to_string();
         assert!(error.ends_with("so it is not a k3s source tree"), "{error}");

@@ -1,4 +1,4 @@
-//! A k3s tree of the user's on this machine: read where it is and never written to.
+//! A local k3s repository of the user's, which is never written to.
 
 use super::checkout::{self, Commit};
 use crate::context::Context;

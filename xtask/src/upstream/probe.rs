@@ -1,6 +1,6 @@
-//! Facts that a patched tree states about its own build.
+//! Facts about a build, read from the patched tree.
 
-use super::recipe::Recipe;
+use super::commands::Commands;
 use super::release::Source;
 use super::script_probe::{self, Answers, Trust};
 use crate::context::Context;
@@ -32,7 +32,7 @@ pub struct Facts {
     pub containerd: Resolved,
     /// The module that runc is compiled in.
     pub runc: Resolved,
-    pub recipe: Recipe,
+    pub commands: Commands,
     /// Set if the server links libseccomp, through runc packages it imports (up to v1.31).
     pub server_has_seccomp: bool,
     /// The largest size upstream allows the binary, in MiB (scripts/binary_size_check.sh).
@@ -52,7 +52,7 @@ impl Facts {
     ) -> Result<Facts> {
         let kubernetes = gomod.kubernetes()?;
         let golang = golang(&go.module(context, &kubernetes, tree)?)
-            .with_context(|| format!("which Go builds {kubernetes}"))?;
+            .with_context(|| format!("finding the Go that builds {kubernetes}"))?;
         let version = source.version.to_string();
         let answers = Answers {
             goarch: target.go,
@@ -61,7 +61,7 @@ impl Facts {
             golang: &golang,
             date: &rfc3339(source.time),
         };
-        let recipe = script_probe::play(context, tree, &gomod, &answers, trust)?;
+        let commands = script_probe::run(context, tree, &gomod, &answers, trust)?;
         let containerd = gomod
             .resolve_any(&["github.com/containerd/containerd/v2", "github.com/containerd/containerd"])?;
         let runc = gomod.resolve_any(&["github.com/opencontainers/runc"])?;
@@ -76,12 +76,12 @@ impl Facts {
             max_binary_mib: max_binary_mib(tree)?,
             golang,
             gomod,
-            recipe,
+            commands,
         })
     }
 }
 
-/// Refuses a directory whose own go.mod, which counts where a program is compiled in it, leads out of the tree.
+/// Checks that the go.mod of a directory in which an executable is compiled does not lead out of the tree.
 fn require_inside(tree: &Path, module: &Resolved) -> Result<()> {
     match module {
         Resolved::Fetched(_) => Ok(()),
@@ -96,7 +96,7 @@ fn embed_method(tree: &Path) -> Result<EmbedMethod> {
         (_, true) => Ok(EmbedMethod::GoEmbed),
         (true, false) => Ok(EmbedMethod::GoBindata),
         (false, false) => bail!(
-            "the tree embeds its assets in a way this program does not know: \
+            "the tree embeds its files by an unknown method: \
              neither pkg/codegen/main.go nor pkg/data/embed/.empty is there"
         ),
     }
@@ -105,7 +105,7 @@ fn embed_method(tree: &Path) -> Result<EmbedMethod> {
 /// The files of Kubernetes' module that [`golang`] reads, the first that is there.
 pub const GO_VERSION_FILES: [&str; 2] = [".go-version", "build/dependencies.yaml"];
 
-/// Returns the Go release that Kubernetes names for itself, in a checkout or in the module cache.
+/// Returns the Go release that Kubernetes is built with, from a checkout or the module cache.
 fn golang(kubernetes: &Path) -> Result<String> {
     let [file, list] = GO_VERSION_FILES;
     if let Ok(text) = fs::read_to_string(kubernetes.join(file)) {
@@ -135,7 +135,7 @@ fn max_binary_mib(tree: &Path) -> Result<Option<u64>> {
     Ok(text.lines().find_map(|line| line.trim().strip_prefix("MAX_BINARY_MB=")?.parse().ok()))
 }
 
-/// Returns a time in the form of RFC 3339, UTC.
+/// Formats a time as RFC 3339, in UTC.
 ///
 /// The days-to-date step is Howard Hinnant's `civil_from_days` (howardhinnant.github.io/date_algorithms.html).
 pub fn rfc3339(seconds: i64) -> String {
@@ -158,14 +158,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_go_release_is_read_from_kubernetes_list_of_dependencies() {
+    fn reads_go_release_of_kubernetes() {
         let yaml = "dependencies:\n  - name: \"agnhost\"\n    version: 2.52\n  - name: \"golang: upstream version\"\n    version: 1.22.6\n    refPaths:\n  - name: \"golang: 1.<major>\"\n    version: 1.22\n";
         assert_eq!(golang_dependency(yaml).as_deref(), Some("1.22.6"));
         assert_eq!(golang_dependency("dependencies:\n"), None);
     }
 
     #[test]
-    fn times_are_written_in_utc() {
+    fn formats_times_in_utc() {
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
         assert_eq!(rfc3339(951_827_696), "2000-02-29T12:34:56Z");
         assert_eq!(rfc3339(1_767_225_599), "2025-12-31T23:59:59Z");

@@ -1,7 +1,7 @@
-# Read by bash before one of upstream's scripts (`BASH_ENV`), so that the script plays its part
-# without doing it: every command it would start is a function that writes it down, and the few that
-# only compute (sed, grep, sort …) are real. Nothing is fetched, built or removed. What a command
-# means, and whether it is known at all, is decided by calls.rs and recipe.rs, which read the records.
+# Read by bash before one of upstream's scripts (`BASH_ENV`). Every command that the script would start
+# is replaced by a function that records it; the few that only compute (sed, grep, sort …) are real.
+# Nothing is fetched, built or removed. calls.rs and commands.rs read the records and decide what each
+# command means and whether it is known at all.
 #
 # A record is the place in the script, then the command's words, with the environment that matters
 # before them as in a shell. The parts are ended by the unit separator (0x1f) and the record by the
@@ -26,16 +26,15 @@ for name in $RECORDER_REAL; do
 done
 sed() { case $1 in -i*) record sed "$@" ;; *) "$RECORDER_BIN/sed" "$@" ;; esac; }
 
-# Commands that change files, directories or the shell. Without a file system to change, nothing is
-# left to do.
+# Commands that change files, directories or the shell: only recorded.
 for name in builtin cd command cp enable exec find ln mkdir popd pushd rm stat tar zstd ./scripts/build-upload; do
     eval "$name() { record $name \"\$@\"; }"
 done
 # Any other command.
 command_not_found_handle() { record "$@"; }
 
-# What the script asks of the network, the clock and the file system is answered from our own
-# environment. The scripts do not quote directories, so spaces in real ones would change what they do.
+# Requests to the network, the clock and the file system are answered from our own environment. The
+# scripts do not quote directories, so spaces in real ones would change what they do.
 date() { printf '%s\n' "$RECORDER_DATE"; }
 mktemp() { record mktemp "$@" && echo /recorder; }
 pwd() { echo /recorder; }
@@ -86,10 +85,10 @@ record_build() {
 }
 # `go list -m -f TEMPLATE MODULE`: the module's version or path, after replacement, from go.mod.
 module_of() {
-    local - wanted=${*: -1} name path version
+    local - module=${*: -1} name path version
     set +x
     while read -r name path version; do
-        [ "$name" = "$wanted" ] || continue
+        [ "$name" = "$module" ] || continue
         case "$*" in *Replace.Path*) echo "$path" ;; *) echo "$version" ;; esac
         return
     done <"$RECORDER_MODULES"

@@ -1,4 +1,4 @@
-//! From what a person asks for to one commit with a version.
+//! Resolution of a source request to one commit with a version.
 
 use super::checkout::{self, Commit};
 use super::transfer::{self, GitSettings};
@@ -34,7 +34,7 @@ pub enum Origin {
     Sample,
 }
 
-/// One commit of k3s, found and named.
+/// One commit of k3s with its version.
 #[derive(Clone, Debug)]
 pub struct Source {
     pub commit: Commit,
@@ -46,7 +46,7 @@ pub struct Source {
     pub location: String,
 }
 
-/// Finds the commit that is meant.
+/// Resolves a request.
 pub fn find(
     context: &Context,
     lock: &Lockfile,
@@ -78,7 +78,7 @@ fn release_named(context: &Context, lock: &Lockfile, git: &GitSettings, name: &s
     }
     if context.network == Network::Forbidden {
         return newest(&lock.tags(UPSTREAM), name).with_context(|| {
-            format!("--offline forbids asking {UPSTREAM} for its tags, and none that is locked is of {name}")
+            format!("--offline forbids listing the tags of {UPSTREAM}, and no locked one is of {name}")
         });
     }
     let known = transfer::tags(context, git, UPSTREAM)?;
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_means_its_newest_release_and_no_candidate() {
+    fn line_means_its_newest_release() {
         let tags =
             ["v1.33.0+k3s1", "v1.33.2+k3s1", "v1.33.10-rc1+k3s1", "v1.33.9+k3s2", "v1.34.1+k3s1", "nightly"];
         let tags = tags.map(str::to_owned);

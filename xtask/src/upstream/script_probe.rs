@@ -1,17 +1,14 @@
-//! Upstream's own scripts as the source of truth: they are played, and what they would do is written
-//! down.
+//! Upstream's own scripts, run with stubs that record the commands they would call.
 //!
-//! Build tags, `-X` flags, links, download URLs and compression are in k3s' `scripts/build`,
-//! `scripts/package-cli` and `scripts/download`. Bash itself reads them, with every command they would start
-//! replaced by a function that records it (`recorder.sh`). So nothing of them is written down a second time
-//! here, and a change upstream is followed or, where it calls what is not known, refused by name ([`super::calls`],
-//! [`super::recipe`]).
+//! Build tags, `-X` flags, links, download URLs and compression are in k3s' `scripts/build`, `scripts/package-cli` and
+//! `scripts/download`. Bash runs them, with every command replaced by a function that records it (`recorder.sh`). So
+//! nothing of them is duplicated here, and a change upstream is followed or, if it calls an unknown command, refused by
+//! name ([`super::calls`], [`super::commands`]).
 //!
-//! Bash does so in a sandbox, since the tree is not trusted: without the network, with nothing of the user's to
-//! read, and with only a temporary directory to write to. What a script forges in its records is no more than it
-//! could have called.
+//! Bash runs in a sandbox, since the tree is not trusted: without the network, with no files of the user's to read, and
+//! with only a temporary directory to write to. A forged record can contain no more than the script could have called.
 
-use super::recipe::Recipe;
+use super::commands::Commands;
 use crate::context::Context;
 use crate::dir;
 use crate::process::{self, Sandbox, Usage, cmd};
@@ -23,15 +20,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const RECORDER: &str = include_str!("recorder.sh");
-/// The scripts that are played, in the order in which upstream's CI runs them.
+/// The scripts that are run, in the order in which upstream's CI runs them.
 const SCRIPTS: [&str; 3] = ["scripts/download", "scripts/build", "scripts/package-cli"];
-/// Programs that only compute, which a played script may really run.
+/// Executables that only compute, which a script may really run.
 const REAL: [&str; 11] =
     ["awk", "basename", "cat", "cut", "dirname", "grep", "head", "readlink", "sed", "sort", "tr"];
 /// The files that scripts/package-cli writes by redirection; k3s/bundle.rs makes its own.
 const WRITTEN: [&str; 2] = [".sha256sums", ".links"];
 
-/// Values that the scripts are given about the build.
+/// Values of the build for the scripts.
 #[derive(Clone, Debug)]
 pub struct Answers<'a> {
     pub goarch: &'a str,
@@ -44,16 +41,16 @@ pub struct Answers<'a> {
     pub date: &'a str,
 }
 
-/// The choice whether a tree's scripts are executed in a sandbox.
+/// Trust in a tree's scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// Scripts of others, which are confined (see [`crate::process::Sandbox`]).
+    /// Untrusted scripts, which run in a sandbox (see [`crate::process::Sandbox`]).
     Sandboxed,
-    /// Scripts of our own, or those that the user vouches for with `--trust-scripts`.
+    /// Our own scripts, or those of `--trust-scripts`.
     Trusted,
 }
 
-/// The time that one script may take; upstream's take less than a second.
+/// Timeout of one script; upstream's take less than a second.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Directories with the libraries, the loader among them, of bash and the [`REAL`] programs.
 const LIBRARIES: [&str; 7] =
@@ -61,34 +58,34 @@ const LIBRARIES: [&str; 7] =
 /// The loader's own list of libraries.
 const LOADER_CACHE: &str = "/etc/ld.so.cache";
 
-/// Plays the scripts of a tree.
-pub fn play(
+/// Runs the scripts of a tree and returns their commands.
+pub fn run(
     context: &Context,
     root: &Path,
     gomod: &GoMod,
     answers: &Answers,
     trust: Trust,
-) -> Result<Recipe> {
+) -> Result<Commands> {
     let staging = Staging::new(root, gomod, trust)?;
-    let mut recipe = Recipe::default();
+    let mut commands = Commands::default();
     for script in SCRIPTS {
         let (records, result) = staging.record(context, script, answers, TIMEOUT)?;
         // A call that is not known is often why a script fails.
-        recipe
+        commands
             .take(&records, answers.goarch, gomod)
             .and(result.map(drop))
             .and_then(|()| staging.check_unchanged())
-            .with_context(|| format!("playing upstream's {script}"))?;
+            .with_context(|| format!("running upstream's {script}"))?;
     }
-    recipe.links.sort();
-    recipe.links.dedup();
-    Ok(recipe)
+    commands.links.sort();
+    commands.links.dedup();
+    Ok(commands)
 }
 
-/// A temporary directory in which scripts run: a copy of what they read, and the programs that they may start.
+/// A temporary directory in which scripts run: a copy of the files they read, and the executables they may start.
 struct Staging {
     directory: tempfile::TempDir,
-    /// Every file of the copy, before a script ran.
+    /// Every file of the copy before the first script ran.
     files: BTreeMap<PathBuf, String>,
     bash: PathBuf,
     /// None where the scripts are trusted.
@@ -142,7 +139,7 @@ impl Staging {
         Ok(Staging { directory, files, bash, sandbox })
     }
 
-    /// Runs a script and returns what it recorded, however it ended.
+    /// Runs a script and returns its records, even if it failed.
     fn record(
         &self,
         context: &Context,
@@ -182,14 +179,14 @@ impl Staging {
         match changed {
             None => Ok(()),
             Some(path) => bail!(
-                "it writes {}, by a redirection or a program that is meant to compute, which is not followed",
+                "it writes {}, by a redirection or an executable that should only compute, which no step follows",
                 path.display()
             ),
         }
     }
 }
 
-/// Returns every file and link below a directory with its content, but for those that are known to be [`WRITTEN`].
+/// Returns every file and link below a directory with its content, except [`WRITTEN`].
 fn contents(directory: &Path) -> Result<BTreeMap<PathBuf, String>> {
     let mut found = BTreeMap::new();
     for entry in walkdir::WalkDir::new(directory) {
@@ -202,14 +199,14 @@ fn contents(directory: &Path) -> Result<BTreeMap<PathBuf, String>> {
     Ok(found)
 }
 
-/// Returns the file of a program on the search path, past all links.
+/// Returns the file of an executable on the search path, past all links.
 fn real_program(name: &str) -> Result<PathBuf> {
     let found = process::find(name).ok_or_else(|| anyhow!("{name} is not on the search path"))?;
     Ok(fs::canonicalize(found)?)
 }
 
-/// Returns the version of a module as the scripts stamp it. That of Kubernetes they compare with the version of k3s, which
-/// says by itself where a directory of the tree is compiled.
+/// Returns the version of a module for the scripts. They compare that of Kubernetes with the version of k3s, which is
+/// marked itself if a directory of the tree is compiled.
 fn version_for_scripts(path: &str, module: &Resolved) -> String {
     if path == KUBERNETES { module.written_version().to_owned() } else { module.version() }
 }

@@ -22,14 +22,14 @@ pub struct Selection {
     pub lock: Lockfile,
     pub source: Source,
     pub git: GitSettings,
-    /// Modules that stand before those of the user's proxies.
+    /// Modules that take precedence over those of the user's proxies.
     pub stand_ins: Option<StandIns>,
-    /// The way in which the build scripts of the tree are executed.
+    /// Trust in the build scripts of the tree.
     pub scripts: Trust,
 }
 
 impl Selection {
-    /// Returns the untouched files of the commit.
+    /// Returns the unpatched files of the commit.
     pub fn checkout(&self) -> Result<PathBuf> {
         let (results, _) = Plan::new(vec![self.step()])?.run(&self.context, &self.context.work)?;
         Ok(results.directory(SOURCE)?.to_owned())

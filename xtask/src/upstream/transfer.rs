@@ -31,13 +31,13 @@ impl GitSettings {
         GitSettings { configuration: Vec::new(), directory: context.cache.join("git"), reach: Reach::Network }
     }
 
-    /// Returns whether servers may be asked.
+    /// Returns true if servers may be used.
     pub fn may_transfer(&self, context: &Context) -> bool {
         context.network == Network::Allowed || self.reach == Reach::ThisMachine
     }
 }
 
-/// Git's own variables that say which repository is meant, and how; ours are named on the command line
+/// Git's own variables that select a repository; ours are named on the command line
 /// (`git rev-parse --local-env-vars`).
 const REPOSITORY_VARIABLES: &[&str] = &[
     "GIT_DIR",
@@ -96,10 +96,10 @@ fn reference_named(list: &str, name: &str) -> Option<Reference> {
     })
 }
 
-/// Asks a server for all its tags.
+/// Lists all tags of a server.
 pub fn tags(context: &Context, git: &GitSettings, url: &str) -> Result<Vec<String>> {
     if !git.may_transfer(context) {
-        bail!("--offline forbids asking {} for its tags", without_credentials(url));
+        bail!("--offline forbids listing the tags of {}", without_credentials(url));
     }
     let list = configured(git, cmd!(context, "git ls-remote --tags --refs -- {url}"))?
         .read()
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_mean_what_they_mean_to_git() {
+    fn resolves_names_as_git_does() {
         let list =
             "1\trefs/heads/v1\n2\trefs/tags/v1\n3\trefs/tags/v1^{}\n4\trefs/heads/feature/v1\n5\tHEAD\n";
         let found = |name: &str| reference_named(list, name).map(|found| (found.name, found.commit));

@@ -21,8 +21,8 @@ impl Version {
         Version { kubernetes, candidate: None, build: format!("k3s-{short}") }
     }
 
-    /// Returns the version of a k3s that is partly compiled from directories of its tree: `v1.33.0+k3s1.local`. One that
-    /// cannot be taken for upstream's stays as it is.
+    /// Returns the version of a k3s that is partly compiled from directories of its tree: `v1.33.0+k3s1.local`. A version
+    /// that upstream does not use is not changed.
     pub fn local(self) -> Version {
         match self.k3s_number() {
             Some(_) => Version { build: format!("{}.local", self.build), ..self },
@@ -115,14 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn versions_print_as_they_were_read() {
+    fn versions_print_as_read() {
         for text in ["v1.33.0+k3s1", "v1.33.0-rc1+k3s1", "v1.31.1+k3s-7d66fa7f"] {
             assert_eq!(version(text).to_string(), text);
         }
     }
 
     #[test]
-    fn what_is_not_a_version_is_refused() {
+    fn rejects_malformed_versions() {
         for text in
             ["1.33.0+k3s1", "v1.33+k3s1", "v1.33.0", "v1.33.0+rke2", "v1.33.0+k3s1; rm", "v1.33.0-+k3s1"]
         {
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn upstreams_version_is_marked_where_a_directory_is_compiled() {
+    fn marks_versions_with_compiled_directories() {
         for (text, marked) in [
             ("v1.33.0+k3s1", "v1.33.0+k3s1.local"),
             ("v1.33.0-rc1+k3s2", "v1.33.0-rc1+k3s2.local"),
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_order_as_they_were_released() {
+    fn orders_versions_by_release() {
         let order = [
             "v1.9.3+k3s1",
             "v1.33.0-rc2+k3s1",

@@ -106,7 +106,7 @@ fn bundle_must_be_complete() {
         assert_eq!(verdict(&build, Component::Bundle, file), format!("the bundle has no {program}"));
     }
 
-    build.facts.recipe.links.push(("k3s-new".to_owned(), "k3s".to_owned()));
+    build.facts.commands.links.push(("k3s-new".to_owned(), "k3s".to_owned()));
     assert_eq!(verdict(&build, Component::Bundle, bundle.clone()), "the bundle has no link k3s-new");
 
     let half = env.path("half");
@@ -133,7 +133,7 @@ fn window_that_k3s_cannot_unpack_is_refused() {
     let env = TestEnv::new();
     let selection = sample::prepare(env.context(), Layout::Embed).unwrap();
     let mut build = fixtures::prepare(&selection, ARCH, None);
-    build.facts.recipe.zstd = Some((16, 26));
+    build.facts.commands.zstd = Some((16, 26));
     let message = xtask::k3s::bundle::step(&build).err().unwrap().to_string();
     assert!(message.contains("a window of 2^26, which k3s cannot unpack"), "{message}");
 }

@@ -7,7 +7,7 @@ use xtask::k3s::Build;
 use xtask::k3s::charts::{self, Charts};
 use xtask::k3s::source_tree::COMMITTED_CHARTS;
 use xtask::sample::{self, Layout};
-use xtask::upstream::recipe::file_name;
+use xtask::upstream::commands::file_name;
 
 const ARCH: &str = "riscv64";
 
@@ -46,7 +46,7 @@ fn patched_manifest_is_embedded() {
 fn with_committed_charts<'a>(env: &TestEnv, mut build: Build<'a>, count: usize) -> Build<'a> {
     let tree = env.path("with-charts");
     xtask::dir::copy(&build.patched.tree, &tree).unwrap();
-    let names: Vec<&str> = build.facts.recipe.fetch("traefik").map(file_name).collect();
+    let names: Vec<&str> = build.facts.commands.fetch("traefik").map(file_name).collect();
     assert_eq!(names.len(), 2, "{names:?}");
     let committed = std::fs::read_to_string(tree.join(COMMITTED_CHARTS)).unwrap();
     let committed = format!("{committed}// {}\n", names[..count].join(" "));

@@ -1,12 +1,13 @@
-//! The builds, downloads and links of upstream's scripts, taken from the calls they made. A call that would change the
-//! product, and that none of our steps follows, is refused with its place in the script.
+//! The builds, downloads and links of upstream's scripts, read from the calls that they recorded. A call that would
+//! change the product and that no step of ours follows is refused with its place in the script.
 
 use super::calls::Call;
 use crate::toolchain::gomod::GoMod;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-/// One `go build` as a script calls it.
+/// One `go build` of a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GoBuild {
     pub output: String,
@@ -24,9 +25,9 @@ pub struct Clone {
     pub tag: String,
 }
 
-/// All that the scripts do.
+/// Everything that the scripts build, fetch and link.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recipe {
+pub struct Commands {
     pub builds: Vec<GoBuild>,
     /// Symbolic links below `bin/`, name and target, sorted.
     pub links: Vec<(String, String)>,
@@ -41,8 +42,8 @@ pub struct Recipe {
     pub root_sha256: Option<String>,
 }
 
-/// The outputs that are built, with the environment that makes each what it is. Our own steps compile them with
-/// the same, but for the compiler of C.
+/// The outputs of builds, with the environment of each. Our own steps compile them with the same one, except for the C
+/// compiler.
 const BUILDS: [(&str, &[&str]); 4] = [
     ("bin/k3s", &["CGO_ENABLED=1"]),
     ("bin/cni", &["CGO_ENABLED=0", "GO111MODULE=off", "GOPATH=/recorder"]),
@@ -50,10 +51,10 @@ const BUILDS: [(&str, &[&str]); 4] = [
     ("dist/artifacts/k3s", &["CGO_ENABLED=0"]),
 ];
 
-/// The files in `bin/` that are built after they were removed, and one that no release builds any more.
+/// Files in `bin/` that are built again after their removal, and one that no release builds any more.
 const LEFTOVERS: [&str; 3] = ["containerd-shim", "containerd-shim-runc-v2", "runc"];
 
-/// The directories that repositories are cloned to; containerd and runc we take as Go modules instead.
+/// The directories that repositories are cloned to; containerd and runc are compiled from their Go modules instead.
 const CLONES: [&str; 4] = [
     "build/src/github.com/containerd/containerd",
     "build/src/github.com/opencontainers/runc",
@@ -61,7 +62,7 @@ const CLONES: [&str; 4] = [
     "plugins/meta/flannel",
 ];
 
-impl Recipe {
+impl Commands {
     /// Returns the build whose output's path ends in this one. For amd64 upstream calls two programs `k3s`: the
     /// server is `bin/k3s`, the finished binary `dist/artifacts/k3s`.
     pub fn build(&self, output: &str) -> Result<&GoBuild> {
@@ -79,11 +80,11 @@ impl Recipe {
         self.fetches.iter().map(String::as_str).filter(move |url| file_name(url).starts_with(prefix))
     }
 
-    /// Adds what one script recorded for this architecture.
+    /// Adds the records of one script for an architecture.
     pub fn take(&mut self, records: &str, goarch: &str, gomod: &GoMod) -> Result<()> {
         let mut removed = Vec::new();
         for mut call in Call::parse(records)? {
-            // Those of the target, which we set as well.
+            // Our own steps set those of the target, too.
             call.environment
                 .retain(|setting| *setting != ("GOOS", "linux") && *setting != ("GOARCH", goarch));
             if let ["rm", "-f", files @ ..] = call.words.as_slice()
@@ -94,13 +95,13 @@ impl Recipe {
             }
             self.take_call(&call, gomod).with_context(|| {
                 format!(
-                    "{call} is a call that this program does not follow\n  \
-                     The scripts have changed what they build. Either take the change out of the tree, or teach it\n  \
-                     to xtask/src/upstream/calls.rs and recipe.rs, with the step that does the same."
+                    "{call} is a call that no step follows\n  \
+                     The scripts have changed what they build. Either remove the change from the tree, or add it to\n  \
+                     xtask/src/upstream/calls.rs and commands.rs, with the step that does the same."
                 )
             })?;
         }
-        // What is removed and not put there again would be missing from a product of upstream's.
+        // A removed file that is not replaced would be missing from upstream's product.
         for (name, call) in removed {
             let again =
                 self.links.iter().any(|(link, _)| *link == name) || LEFTOVERS.contains(&name.as_str());
@@ -118,7 +119,7 @@ impl Recipe {
                 ensure!(!twice, "{} is built a second time", build.output);
                 self.builds.push(build);
             }
-            // Which assets have to be generated is probed from files (see [`super::probe::EmbedMethod`]).
+            // The generated files are probed from the tree (see [`super::probe::EmbedMethod`]).
             ["go", "generate"] => only(environment, &["CC=gcc", "CXX=g++"])?,
             ["make", words @ ..] => {
                 only(environment, &["GOPATH=/recorder/build"])?;
@@ -149,31 +150,51 @@ pub fn file_name(url: &str) -> &str {
     url.rsplit('/').next().unwrap_or(url)
 }
 
-fn go_build(words: &[&str], environment: &[(&str, &str)]) -> Result<GoBuild> {
-    let mut build = GoBuild {
-        output: String::new(),
-        package: None,
-        tags: Vec::new(),
-        ldflags: String::new(),
-        cgo_cflags: String::new(),
-    };
-    let mut words = words.iter();
+/// The words of a command, apart from those that change nothing.
+struct Arguments<'w> {
+    values: BTreeMap<&'static str, &'w str>,
+    operands: Vec<&'w str>,
+}
+
+/// Parses the words of a command. Each of `options` has a value, behind its `=` or in the next word; words of `ignored`
+/// change nothing, and other flags are refused.
+fn arguments<'w>(words: &[&'w str], ignored: &[&str], options: &[&'static str]) -> Result<Arguments<'w>> {
+    let mut arguments = Arguments { values: BTreeMap::new(), operands: Vec::new() };
+    let mut words = words.iter().copied();
     while let Some(word) = words.next() {
-        let mut next = || words.next().ok_or_else(|| anyhow!("{word} has no value"));
-        match *word {
-            "-tags" => {
-                build.tags =
-                    next()?.split([' ', ',']).filter(|tag| !tag.is_empty()).map(str::to_owned).collect()
+        let attached = |option: &str| option.ends_with('=').then(|| word.strip_prefix(option))?;
+        let option = options.iter().find(|option| word == **option || attached(option).is_some());
+        match option {
+            Some(option) => {
+                let value = attached(option).or_else(|| words.next());
+                arguments.values.insert(option, value.with_context(|| format!("{word} has no value"))?);
             }
-            "-ldflags" => build.ldflags = next()?.split_whitespace().collect::<Vec<_>>().join(" "),
-            "-o" => build.output = (*next()?).to_owned(),
-            // Ours are -trimpath and -buildvcs=false in every build; debugging flags are empty here.
-            "-buildvcs=false" | "-gcflags=all=" => {}
-            flag if flag.starts_with('-') => bail!("the flag {flag} is not known"),
-            package if build.package.is_none() => build.package = Some(package.to_owned()),
-            package => bail!("{package} is a second package"),
+            None if ignored.contains(&word) => {}
+            None if word.starts_with('-') => bail!("the flag {word} is not known"),
+            None => arguments.operands.push(word),
         }
     }
+    Ok(arguments)
+}
+
+fn go_build(words: &[&str], environment: &[(&str, &str)]) -> Result<GoBuild> {
+    // -trimpath and -buildvcs=false are in every build of ours; debugging flags are empty here.
+    let ignored = ["-buildvcs=false", "-gcflags=all="];
+    let Arguments { values, operands } = arguments(words, &ignored, &["-tags", "-ldflags", "-o"])?;
+    let value = |option| values.get(option).copied().unwrap_or_default();
+    let package = match operands.as_slice() {
+        [] => None,
+        [package] => Some((*package).to_owned()),
+        [_, second, ..] => bail!("{second} is a second package"),
+    };
+    let tags = value("-tags").split([' ', ',']).filter(|tag| !tag.is_empty());
+    let mut build = GoBuild {
+        output: value("-o").to_owned(),
+        package,
+        tags: tags.map(str::to_owned).collect(),
+        ldflags: value("-ldflags").split_whitespace().collect::<Vec<_>>().join(" "),
+        cgo_cflags: String::new(),
+    };
     let output = build.output.as_str();
     let is_of = |known: &str| match known {
         // Its name ends in the architecture's.
@@ -183,7 +204,7 @@ fn go_build(words: &[&str], environment: &[(&str, &str)]) -> Result<GoBuild> {
     let (_, expected) = BUILDS
         .into_iter()
         .find(|(known, _)| is_of(known))
-        .with_context(|| format!("the output {output:?} is none that k3s is made of"))?;
+        .with_context(|| format!("the output {output:?} is no part of k3s"))?;
     let mut missing = expected.to_vec();
     for (name, value) in environment {
         let setting = format!("{name}={value}");
@@ -199,21 +220,14 @@ fn go_build(words: &[&str], environment: &[(&str, &str)]) -> Result<GoBuild> {
 
 /// Returns the build tags of runc, from the variables of its Makefile.
 fn make(words: &[&str]) -> Result<Vec<String>> {
-    let mut tags = Vec::new();
-    for word in words {
-        match *word {
-            "static" | "GO=go" | "EXTRA_FLAGS=-gcflags=\"all=\"" | "EXTRA_LDFLAGS=-w -s" => {}
-            word => {
-                let text =
-                    word.strip_prefix("BUILDTAGS=").with_context(|| format!("{word:?} is not known"))?;
-                tags = text.split_whitespace().map(str::to_owned).collect();
-            }
-        }
-    }
-    Ok(tags)
+    let ignored = ["static", "GO=go", "EXTRA_FLAGS=-gcflags=\"all=\"", "EXTRA_LDFLAGS=-w -s"];
+    let Arguments { values, operands } = arguments(words, &ignored, &["BUILDTAGS="])?;
+    ensure!(operands.is_empty(), "{operands:?} is not known");
+    let tags = values.get("BUILDTAGS=").copied().unwrap_or_default();
+    Ok(tags.split_whitespace().map(str::to_owned).collect())
 }
 
-/// Returns the name and the target of a link, which both lie in `bin/`.
+/// Returns the name and the target of a link, which are both in `bin/`.
 fn link(target: &str, name: &str) -> Result<(String, String)> {
     let name = below_bin(name).with_context(|| format!("{name:?} is no name in bin/"))?;
     ensure!(is_plain(target), "{target:?} is no name in bin/");
@@ -232,17 +246,8 @@ fn is_plain(name: &str) -> bool {
 }
 
 fn clone(words: &[&str], gomod: &GoMod) -> Result<Clone> {
-    let (mut tag, mut places) = (None, Vec::new());
-    for word in words {
-        match *word {
-            "--single-branch" | "--depth=1" => {}
-            flag if flag.starts_with('-') => {
-                tag = Some(flag.strip_prefix("--branch=").with_context(|| format!("{flag} is not known"))?)
-            }
-            place => places.push(place),
-        }
-    }
-    let (Some(tag), &[url, directory]) = (tag, places.as_slice()) else {
+    let Arguments { values, operands } = arguments(words, &["--single-branch", "--depth=1"], &["--branch="])?;
+    let (Some(tag), &[url, directory]) = (values.get("--branch=").copied(), operands.as_slice()) else {
         bail!("a clone is known with --branch=, a URL and a directory")
     };
     ensure!(is_plain(tag), "{tag:?} is no tag of a release");
@@ -271,20 +276,11 @@ fn as_module(url: &str, tag: &str, name: &str, gomod: &GoMod) -> Result<()> {
 }
 
 fn fetch(words: &[&str]) -> Result<String> {
-    let (mut output, mut urls) = (None, Vec::new());
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        match *word {
-            "--compressed" | "-sfL" => {}
-            "-o" => output = words.next(),
-            flag if flag.starts_with('-') => bail!("the flag {flag} is not known"),
-            url => urls.push(url),
-        }
-    }
-    let &[url] = urls.as_slice() else { bail!("one URL is known for a download") };
+    let Arguments { values, operands } = arguments(words, &["--compressed", "-sfL"], &["-o"])?;
+    let &[url] = operands.as_slice() else { bail!("one URL is known for a download") };
     let name = file_name(https(url)?);
-    let is_known = match output.copied() {
-        // It is unpacked by the tar that reads what is downloaded, or by the next one.
+    let is_known = match values.get("-o").copied() {
+        // It is unpacked by the tar that reads the download, or by the next one.
         None => name.starts_with("k3s-root-") && name.ends_with(".tar"),
         Some(file) if file == name => name.starts_with("k3s-root-") && name.ends_with(".tar"),
         Some(file) => file == format!("build/static/charts/{name}") && name.ends_with(".tgz"),
@@ -300,21 +296,13 @@ fn https(url: &str) -> Result<&str> {
 }
 
 fn zstd(words: &[&str]) -> Result<(i32, u32)> {
-    let (mut level, mut window) = (None, None);
-    for word in words {
-        match *word {
-            "--no-progress" | "-T0" | "-f" | "--rm" | "-o" => {}
-            word if word.starts_with("./build/out/data") => {}
-            word => match word.strip_prefix("--long=") {
-                Some(log) => window = log.parse().ok(),
-                None => {
-                    let number = word.strip_prefix('-').and_then(|number| number.parse().ok());
-                    level = Some(number.with_context(|| format!("{word} is not known"))?);
-                }
-            },
-        }
-    }
-    level.zip(window).context("a level and a window are expected")
+    let level = |word: &str| word.strip_prefix('-').and_then(|number| number.parse::<i32>().ok());
+    let (levels, words): (Vec<&str>, Vec<&str>) = words.iter().partition(|word| level(word).is_some());
+    let Arguments { values, operands } =
+        arguments(&words, &["--no-progress", "-T0", "-f", "--rm"], &["--long=", "-o"])?;
+    ensure!(operands.iter().all(|file| file.starts_with("./build/out/data")), "{operands:?} is not known");
+    let window = values.get("--long=").and_then(|log| log.parse().ok());
+    levels.last().and_then(|word| level(word)).zip(window).context("a level and a window are expected")
 }
 
 #[cfg(test)]
@@ -323,8 +311,8 @@ mod tests {
 
     const GOMOD: &str = "replace github.com/opencontainers/runc => github.com/k3s-io/runc v1.2.4-k3s1\n";
 
-    /// Returns the recipe of calls, one a line, with words parted by `|`.
-    fn recipe(calls: &str) -> Result<Recipe> {
+    /// Returns the commands of calls, one per line, with words separated by `|`.
+    fn commands(calls: &str) -> Result<Commands> {
         let records: String = calls
             .lines()
             .enumerate()
@@ -332,13 +320,13 @@ mod tests {
                 format!("./scripts/build:{}|{line}|\u{1e}", number + 1).replace('|', "\u{1f}")
             })
             .collect();
-        let mut recipe = Recipe::default();
-        recipe.take(&records, "riscv64", &GoMod::parse(GOMOD).unwrap()).map(|()| recipe)
+        let mut commands = Commands::default();
+        commands.take(&records, "riscv64", &GoMod::parse(GOMOD).unwrap()).map(|()| commands)
     }
 
     #[test]
-    fn follows_what_upstream_calls() {
-        let found = recipe(
+    fn reads_calls_of_upstream() {
+        let found = commands(
             "CGO_CFLAGS=-DX=1|CGO_ENABLED=1|GOARCH=riscv64|GOOS=linux|go|build|-tags|a b|-buildvcs=false|-gcflags=all=|-ldflags|-w  -s|-o|bin/k3s|./cmd/server\n\
              rm|-f|bin/ctr|bin/runc\n\
              ln|-s|k3s|./bin/ctr\n\
@@ -360,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_it_does_not_follow() {
+    fn rejects_unknown_calls() {
         let server = "go|build|-o|bin/k3s|./cmd/server";
         for (call, why) in [
             ("cp|tools/new|bin/new-tool".to_owned(), "`cp tools/new bin/new-tool`"),
@@ -374,16 +362,13 @@ mod tests {
             (server.to_owned(), "CGO_ENABLED=1 is expected"),
             (format!("CGO_ENABLED=1|{server}|./cmd/more"), "./cmd/more is a second package"),
             ("CGO_ENABLED=1|go|build|-race|-o|bin/k3s|./cmd/server".to_owned(), "the flag -race"),
-            (
-                "CGO_ENABLED=1|go|build|-o|bin/new|./cmd/new".to_owned(),
-                "\"bin/new\" is none that k3s is made of",
-            ),
+            ("CGO_ENABLED=1|go|build|-o|bin/new|./cmd/new".to_owned(), "\"bin/new\" is no part of k3s"),
             (format!("CGO_ENABLED=1|{server}\nCGO_ENABLED=1|{server}"), "built a second time"),
             (
                 "GOPATH=/recorder/build|CGO_CFLAGS=-O0|make|static".to_owned(),
                 "CGO_CFLAGS=-O0 is not known here",
             ),
-            ("make|BUILDTAGS=seccomp|EXTRA_LDFLAGS=-s".to_owned(), "\"EXTRA_LDFLAGS=-s\" is not known"),
+            ("make|BUILDTAGS=seccomp|EXTRA_LDFLAGS=-s".to_owned(), "EXTRA_LDFLAGS=-s"),
             ("rm|-f|bin/iptables".to_owned(), "removes bin/iptables"),
             ("ln|-s|k3s|bin/../../../x".to_owned(), "is no name in bin/"),
             ("ln|-s|/etc/passwd|bin/x".to_owned(), "\"/etc/passwd\" is no name in bin/"),
@@ -392,13 +377,13 @@ mod tests {
             ("curl|-sfL|https://example.org/new|-o|bin/new".to_owned(), "only k3s-root and charts"),
             ("zstd|-19|--ultra|--long=25".to_owned(), "--ultra is not known"),
         ] {
-            let error = format!("{:#}", recipe(&call).unwrap_err());
+            let error = format!("{:#}", commands(&call).unwrap_err());
             assert!(error.contains(why) && error.contains("scripts/build:"), "{call}: {error}");
         }
     }
 
     #[test]
-    fn refuses_clones_of_other_sources() {
+    fn rejects_clones_of_other_sources() {
         let runc = "build/src/github.com/opencontainers/runc";
         for (url, tag, directory, why) in [
             ("ext::sh -c x", "v1", runc, "is not an https:// URL"),
@@ -412,14 +397,16 @@ mod tests {
             ),
             ("https://github.com/fork/runc", "v1.2.4-k3s1", runc, "which is what we compile"),
         ] {
-            let error =
-                format!("{:#}", recipe(&format!("git|clone|--branch={tag}|{url}|{directory}")).unwrap_err());
+            let error = format!(
+                "{:#}",
+                commands(&format!("git|clone|--branch={tag}|{url}|{directory}")).unwrap_err()
+            );
             assert!(error.contains(why), "{url} {tag}: {error}");
         }
     }
 
     #[test]
-    fn two_programs_of_the_same_name_are_told_apart_by_where_they_are_put() {
+    fn distinguishes_outputs_of_one_name() {
         let build = |output: &str, package: &str| GoBuild {
             output: output.to_owned(),
             package: Some(package.to_owned()),
@@ -428,10 +415,10 @@ mod tests {
             cgo_cflags: String::new(),
         };
         let builds = vec![build("bin/k3s", "./cmd/server"), build("dist/artifacts/k3s", "./cmd/k3s")];
-        let recipe = Recipe { builds, ..Recipe::default() };
-        let package = |output| recipe.build(output).unwrap().package.as_deref();
+        let commands = Commands { builds, ..Commands::default() };
+        let package = |output| commands.build(output).unwrap().package.as_deref();
         assert_eq!(package("bin/k3s"), Some("./cmd/server"));
         assert_eq!(package("artifacts/k3s"), Some("./cmd/k3s"));
-        assert!(recipe.build("artifacts/k3s-riscv64").is_err());
+        assert!(commands.build("artifacts/k3s-riscv64").is_err());
     }
 }
