@@ -11,6 +11,7 @@ pub mod report;
 pub mod run;
 pub mod third_party;
 
+use crate::atomic_dir::AtomicDir;
 use crate::digest::Digest;
 use crate::error;
 use crate::k3s::{Build, source_tree};
@@ -105,16 +106,14 @@ impl Product {
         let result = results.directory(STEP)?;
         let directory = build.context.dist.join(build.source.version.to_string()).join(build.target.go);
         let manifest = Manifest::read(&result.join(MANIFEST))?;
-        let parent = directory.parent().context("a product has a directory")?;
-        fs::create_dir_all(parent)?;
-        let making = making(parent, build.target.go)?;
+        let making = AtomicDir::create(build.context, &directory)?;
         if timings.iter().all(|timing| timing.kept) && is_there(result, &directory)? {
             return Ok(Product { directory, manifest });
         }
         crate::dir::copy(result, making.path())?;
         let page = report::page(build, &manifest, &build.patched.outcome.applied, timings);
         fs::write(making.path().join(REPORT), page.html())?;
-        replace(making, &directory)?;
+        making.commit()?;
         Ok(Product { directory, manifest })
     }
 }
@@ -138,35 +137,4 @@ pub(crate) fn sums(directory: &Path, files: &[String]) -> Result<String> {
         .into_iter()
         .map(|name| Ok(format!("{}  {name}\n", Digest::of_file(&directory.join(name))?)))
         .collect()
-}
-
-/// Creates a directory that will replace `name`, and removes what killed runs have left of both.
-pub(crate) fn making(parent: &Path, name: &str) -> Result<tempfile::TempDir> {
-    let prefix = format!(".making-{name}-");
-    for entry in fs::read_dir(parent)? {
-        let path = entry?.path();
-        if path.file_name().is_some_and(|found| found.to_string_lossy().starts_with(&prefix)) {
-            fs::remove_dir_all(path)?;
-        }
-    }
-    let old = parent.join(name).with_extension("old");
-    if old.exists() {
-        fs::remove_dir_all(old)?;
-    }
-    Ok(tempfile::Builder::new().prefix(&prefix).tempdir_in(parent)?)
-}
-
-/// Replaces a directory by a finished one.
-pub(crate) fn replace(making: tempfile::TempDir, directory: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(making.path(), std::fs::Permissions::from_mode(0o755))?;
-    let old = directory.with_extension("old");
-    if directory.exists() {
-        fs::rename(directory, &old)?;
-    }
-    fs::rename(making.keep(), directory)?;
-    if old.exists() {
-        fs::remove_dir_all(&old)?;
-    }
-    Ok(())
 }

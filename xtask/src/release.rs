@@ -16,16 +16,16 @@ pub mod notes;
 pub mod packages;
 pub mod problems;
 
+use crate::atomic_dir::AtomicDir;
 use crate::context::Context;
 use crate::dir;
-use crate::file_lock::FileLock;
-use crate::product::{self, Product, SUMS};
+use crate::product::{Product, SUMS};
 use crate::rpm::{Published, Settings};
 use crate::target::Target;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use problems::Problem;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The release notes.
 pub const NOTES: &str = "NOTES.md";
@@ -72,16 +72,14 @@ pub struct Release<'a> {
 }
 
 impl Release<'_> {
-    /// Makes the directory and lets it appear complete.
+    /// Writes the directory, which appears when it is complete.
     pub fn publish(&self) -> Result<PathBuf> {
         let first = self.products.first().context("a release has a product")?;
         let manifest = &first.product.manifest;
         let place = self.context.dist.join(&manifest.k3s).join(self.mode.directory());
-        let name = Path::new("locks").join(format!("{}-{}", self.mode.directory(), manifest.k3s));
-        let _lock = FileLock::acquire(self.context, &self.context.work.join(name))?;
         let running = self.context.progress.step(self.mode.directory());
-        let making = product::making(&self.context.dist.join(&manifest.k3s), self.mode.directory())?;
-        let directory = making.path();
+        let unfinished = AtomicDir::create(self.context, &place)?;
+        let directory = unfinished.path();
         for product in self.products {
             assemble::add(directory, product, self.settings.dist)
                 .with_context(|| format!("gathering the assets for {}", product.target.go))?;
@@ -96,7 +94,7 @@ impl Release<'_> {
         }
         dir::normalize(directory, manifest.source_date_epoch)?;
         check::directory(directory).context("checking the new directory")?;
-        product::replace(making, &place)?;
+        unfinished.commit()?;
         running.done("");
         Ok(place)
     }

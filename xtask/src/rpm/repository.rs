@@ -5,9 +5,9 @@ use super::sign::PUBLIC_KEY;
 use super::sources::Topdir;
 use super::template;
 use super::{Packaging, Settings};
+use crate::atomic_dir::AtomicDir;
 use crate::dir;
 use crate::process::cmd;
-use crate::product;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
@@ -15,17 +15,17 @@ use std::path::{Path, PathBuf};
 /// The file that goes to `/etc/yum.repos.d`.
 pub const REPO_FILE: &str = "k3s-riscv64.repo";
 
-/// Makes the repository of one distribution and architecture, `rpm/<dist>/<arch>` beside the product, and
-/// lets it take an older one's place.
+/// Writes the repository of one distribution and architecture, `rpm/<dist>/<arch>` beside the product, in place of an
+/// older one.
 pub fn make(packaging: &Packaging, topdir: &Topdir, packages: &[PathBuf]) -> Result<PathBuf> {
     let context = packaging.context;
     let key = packaging.settings.key.as_ref();
     let running = context.progress.step("repository");
     let version = &packaging.product.manifest.k3s;
-    let parent = context.dist.join(version).join("rpm").join(packaging.settings.dist.to_string());
-    fs::create_dir_all(&parent)?;
-    let making = product::making(&parent, packaging.target.rpm)?;
-    let directory = making.path();
+    let distribution = context.dist.join(version).join("rpm").join(packaging.settings.dist.to_string());
+    let place = distribution.join(packaging.target.rpm);
+    let unfinished = AtomicDir::create(context, &place)?;
+    let directory = unfinished.path();
 
     let mut copies = Vec::new();
     for package in packages {
@@ -45,8 +45,7 @@ pub fn make(packaging: &Packaging, topdir: &Topdir, packages: &[PathBuf]) -> Res
     }
     fs::write(directory.join(REPO_FILE), repo_file(packaging)?)?;
     dir::normalize(directory, packaging.time())?;
-    let place = parent.join(packaging.target.rpm);
-    product::replace(making, &place)?;
+    unfinished.commit()?;
     running.done("");
     Ok(place)
 }

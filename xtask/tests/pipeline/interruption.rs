@@ -118,7 +118,7 @@ fn killed_after_every_step_gives_the_same_bytes() {
         if !product_is_there {
             std::fs::remove_dir_all(version.join("riscv64")).unwrap();
         }
-        for stale in [".making-riscv64-killed", "riscv64.old"] {
+        for stale in [".riscv64.making", ".riscv64.old"] {
             std::fs::create_dir_all(version.join(stale)).unwrap();
             std::fs::write(version.join(stale).join("k3s-riscv64"), "half").unwrap();
         }
