@@ -20,7 +20,7 @@ fn names_the_command_that_installs_qemu() {
     let mut env = TestEnv::new();
     env.set("PATH", env.path("nothing"));
     let stderr = env.fails(["boot", "--sample"]);
-    let tools = "rpmbuild, createrepo_c, qemu-system-riscv64, mke2fs, depmod";
+    let tools = "qemu-system-riscv64, mke2fs, depmod, rpmbuild, createrepo_c";
     assert!(stderr.contains(&format!("not found: {tools}")), "{stderr}");
     assert!(stderr.contains("qemu-system"), "{stderr}");
 }
@@ -29,10 +29,7 @@ fn names_the_command_that_installs_qemu() {
 fn refuses_other_architectures() {
     let env = test_env();
     let stderr = env.fails(["boot", "--sample", "--arch", "arm64"]);
-    assert!(
-        stderr.contains("what is booted is a riscv64 machine; --arch arm64 cannot run on it"),
-        "{stderr}"
-    );
+    assert!(stderr.contains("boot tests run on riscv64; --arch arm64 cannot run there"), "{stderr}");
 
     let stderr = env.fails(["boot", "--binary", env!("CARGO_BIN_EXE_xtask")]);
     assert!(stderr.contains("is not a k3s for riscv64"), "{stderr}");
