@@ -34,7 +34,7 @@ fn sources() -> PathBuf {
 }
 
 #[test]
-fn the_image_is_staged_whole_once_and_without_ever_stopping_k3s() {
+fn stages_complete_image_once() {
     if !needs::programs("how k3s stages its built-in pause image", &[GO]) {
         return;
     }

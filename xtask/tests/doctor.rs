@@ -136,7 +136,7 @@ fn repair(output: &Output) -> Vec<String> {
 }
 
 #[test]
-fn everything_that_is_missing_is_named_at_once_with_one_line_that_repairs_it() {
+fn reports_all_missing_with_one_line() {
     let machine = Machine::bare();
     machine.put("apt-get", "");
     let output = machine.doctor(&["--for", "test"]);
@@ -158,7 +158,7 @@ fn everything_that_is_missing_is_named_at_once_with_one_line_that_repairs_it() {
 }
 
 #[test]
-fn the_line_is_for_the_package_manager_that_is_here() {
+fn line_uses_available_package_manager() {
     for distribution in Distribution::ALL {
         let machine = Machine::bare();
         machine.put(distribution.manager(), "");
@@ -173,7 +173,7 @@ fn the_line_is_for_the_package_manager_that_is_here() {
 }
 
 #[test]
-fn without_a_package_manager_the_needs_are_named() {
+fn names_requirements_without_package_manager() {
     let output = Machine::bare().doctor(&["--for", "build"]);
     let stderr = text(&output.stderr);
     assert!(stderr.contains("; install git, bash, ") && stderr.contains("is on your PATH"), "{stderr}");
@@ -182,7 +182,7 @@ fn without_a_package_manager_the_needs_are_named() {
 }
 
 #[test]
-fn an_apt_without_debian_lends_nothing_until_a_mirror_is_named() {
+fn foreign_apt_needs_a_debian_mirror() {
     let machine = Machine::bare();
     machine.put("apt-get", "echo Ubuntu http://mirror.example/ubuntu/");
     let arguments = ["--for", "boot"];
@@ -193,14 +193,14 @@ fn an_apt_without_debian_lends_nothing_until_a_mirror_is_named() {
 }
 
 #[test]
-fn a_machine_that_has_everything_passes() {
+fn complete_machine_passes() {
     let output = Machine::whole().doctor(&["--for", "test", "--offline"]);
     assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
     assert_eq!(marked(&output, '✓').len(), doctor::requirements(Some(Purpose::Test)).count());
 }
 
 #[test]
-fn only_what_is_missing_or_too_old_or_broken_is_repaired() {
+fn line_installs_missing_old_and_broken() {
     let machine = Machine::whole();
     machine.remove("skopeo");
     machine.put("git", "echo git version 2.30.9");
@@ -216,14 +216,14 @@ fn only_what_is_missing_or_too_old_or_broken_is_repaired() {
 }
 
 #[test]
-fn a_command_is_spared_the_needs_of_others() {
+fn ignores_requirements_of_other_commands() {
     let machine = Machine::whole();
     machine.remove("skopeo");
     assert!(machine.doctor(&["--for", "build", "--offline"]).status.success());
 }
 
 #[test]
-fn root_has_the_missing_packages_installed_and_nothing_else() {
+fn root_installs_only_missing_packages() {
     let machine = Machine::whole();
     machine.remove("skopeo");
     machine.remove("readelf");
@@ -251,7 +251,7 @@ fn root_has_the_missing_packages_installed_and_nothing_else() {
 }
 
 #[test]
-fn a_repair_that_fails_is_told_with_the_package_managers_own_words() {
+fn failed_install_shows_output() {
     let machine = Machine::whole();
     machine.remove("skopeo");
     symlink(real("setsid"), machine.path().join("setsid")).unwrap();
@@ -266,7 +266,7 @@ fn a_repair_that_fails_is_told_with_the_package_managers_own_words() {
 }
 
 #[test]
-fn a_repair_without_a_network_is_refused() {
+fn rejects_fix_with_offline() {
     let output = Machine::whole().doctor(&["--fix", "--offline"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("--offline forbids"), "{output:?}");
@@ -276,7 +276,7 @@ fn a_repair_without_a_network_is_refused() {
 const NOBODY: u32 = 65_534;
 
 #[test]
-fn what_root_has_left_in_target_is_named_with_its_remedy() {
+fn names_files_of_root_in_target() {
     if !nix::unistd::geteuid().is_root() {
         return needs::skip("a target/ of root's, used by another", "root");
     }

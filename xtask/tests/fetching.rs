@@ -1,4 +1,4 @@
-//! Tests of downloads from servers that break off, send wrong bytes, lack ranges or do not answer: no file is ever
+//! Tests of downloads from servers that break off, send wrong bytes, have no ranges or do not answer: no file is ever
 //! used without the right checksum.
 
 #[allow(dead_code, reason = "these tests need some of it")]
@@ -96,7 +96,7 @@ fn another_file_is_not_taken_into_the_cache() {
 }
 
 #[test]
-fn a_file_is_fetched_once_and_then_taken_from_the_cache() {
+fn fetches_once() {
     let (server, env) = (Server::start(|_, _| whole(FILE)), TestEnv::new());
     let context = context(&env);
     let path = download(&server).get(&context).unwrap();
@@ -119,7 +119,7 @@ fn a_broken_connection_is_taken_up_where_it_broke() {
 }
 
 #[test]
-fn what_an_earlier_run_has_fetched_is_not_fetched_again() {
+fn uses_cache_of_earlier_run() {
     let answer = |request: &Request, before| match before {
         0..=3 => cut(ranged(request, FILE), 10),
         _ => ranged(request, FILE),
@@ -170,7 +170,7 @@ fn a_file_that_is_not_there_is_asked_for_once() {
 }
 
 #[test]
-fn a_file_with_another_sum_is_refused_with_both_sums_and_removed() {
+fn rejects_and_removes_other_checksum() {
     let (server, env) = (Server::start(|_, _| whole(b"something else")), TestEnv::new());
     let context = context(&env);
     let message = format!("{:#}", download(&server).get(&context).unwrap_err());
@@ -181,7 +181,7 @@ fn a_file_with_another_sum_is_refused_with_both_sums_and_removed() {
 }
 
 #[test]
-fn the_beginning_of_another_file_is_not_made_into_this_one() {
+fn discards_part_of_another_file() {
     let (server, env) = (Server::start(|request, _| ranged(request, FILE)), TestEnv::new());
     let context = context(&env);
     let answer = |_: &Request, before| match before {
@@ -196,7 +196,7 @@ fn the_beginning_of_another_file_is_not_made_into_this_one() {
 }
 
 #[test]
-fn a_damaged_file_in_the_cache_is_found_and_fetched_again() {
+fn replaces_damaged_file() {
     let (server, env) = (Server::start(|_, _| whole(FILE)), TestEnv::new());
     let context = context(&env);
     let path = download(&server).get(&context).unwrap();
@@ -210,7 +210,7 @@ fn a_damaged_file_in_the_cache_is_found_and_fetched_again() {
 }
 
 #[test]
-fn the_mirror_is_asked_first_and_the_files_own_host_where_it_fails() {
+fn tries_mirror_before_own_host() {
     let (server, env) = (Server::start(|_, _| whole(FILE)), TestEnv::new());
     let download = download(&server);
     let host = server.url.strip_prefix("http://").unwrap().to_owned();
@@ -238,7 +238,7 @@ fn a_mirror_with_another_file_is_refused_and_named() {
 }
 
 #[test]
-fn without_a_network_only_the_cache_and_directorys_of_this_machine_are_looked_into() {
+fn offline_uses_only_local_files() {
     let (server, env) = (Server::start(|_, _| whole(FILE)), TestEnv::new());
     let offline = Context { network: Network::Forbidden, ..context(&env) };
     let message = format!("{:#}", download(&server).get(&offline).unwrap_err());
@@ -261,7 +261,7 @@ fn without_a_network_only_the_cache_and_directorys_of_this_machine_are_looked_in
 }
 
 #[test]
-fn a_file_of_unknown_sum_is_never_put_together_from_two_runs() {
+fn first_use_is_of_one_run() {
     let old = FILE.to_ascii_uppercase();
     let answer = move |request: &Request, before| match before {
         0 => cut(ranged(request, &old), 10),
@@ -412,7 +412,7 @@ fn a_long_limit_is_not_waited_for() {
 }
 
 #[test]
-fn a_mirror_is_sent_its_password_and_nobody_else() {
+fn sends_password_only_to_mirror() {
     let (server, env) = (Server::start(|_, _| whole(FILE)), TestEnv::new());
     let mirror = Server::start(|_, _| status("404 Not Found"));
     let with_password = mirror.url.replace("http://", "http://me:secret@");
@@ -423,7 +423,7 @@ fn a_mirror_is_sent_its_password_and_nobody_else() {
 }
 
 #[test]
-fn a_redirect_to_another_host_is_followed_without_password() {
+fn redirects_do_not_pass_password() {
     let (server, env) = (Server::start(|_, _| whole(FILE)), TestEnv::new());
     let to = format!("{}/dir/file.tar", server.url);
     let mirror = Server::start(move |_, _| {

@@ -150,7 +150,7 @@ fn layouts(outcome: &Outcome) -> BTreeMap<&str, &str> {
 }
 
 #[test]
-fn every_era_is_patched_by_the_alternative_made_for_it() {
+fn each_layout_has_its_variant() {
     for era in ERAS {
         let tree = era.tree();
         let outcome = committed().apply(tree.path(), &values(), &[]).unwrap();
@@ -180,7 +180,7 @@ fn every_era_is_patched_by_the_alternative_made_for_it() {
 }
 
 #[test]
-fn the_dead_module_is_replaced_by_the_same_content_under_its_living_name() {
+fn replaces_dead_module_path() {
     let tree = ERAS[0].tree();
     let outcome = committed().apply(tree.path(), &values(), &[]).unwrap();
     let version = "v0.0.0-20200125044825-b6bb9b5b8252";
@@ -197,7 +197,7 @@ fn the_dead_module_is_replaced_by_the_same_content_under_its_living_name() {
 }
 
 #[test]
-fn a_check_says_what_applying_would_do_and_writes_nothing() {
+fn check_reports_and_writes_nothing() {
     let tree = ERAS[2].tree();
     let before = content(tree.path());
     let checked = committed().check(tree.path(), &values(), &[]).unwrap();
@@ -217,7 +217,7 @@ fn the_pause_image_in_both_places_is_refused() {
 }
 
 #[test]
-fn the_pause_image_in_neither_place_is_refused_with_the_nearest_line_of_both() {
+fn reports_nearest_line_of_each_variant() {
     let mut files = ERAS[2].files();
     let moved = files[FLAG].replace("rancher/mirrored-pause", "rancher/mirrored-pause-image");
     files.insert(FLAG, moved);
@@ -254,7 +254,7 @@ fn a_patched_tree_is_not_patched_again() {
 }
 
 #[test]
-fn an_alternative_of_which_a_part_bites_does_not_count() {
+fn partly_applying_variant_does_not_count() {
     let (name, text) = patch(
         "both",
         &[&format!("{}, {}", replacing("a", "1", "2"), replacing("a", "x", "y")), &replacing("a", "1", "3")],
@@ -266,7 +266,7 @@ fn an_alternative_of_which_a_part_bites_does_not_count() {
 }
 
 #[test]
-fn a_later_patch_that_fails_leaves_what_an_earlier_one_would_have_changed() {
+fn failing_patch_leaves_tree_unchanged() {
     let (first, one) = patch("a-first", &[&replacing("a", "1", "2")]);
     let (second, two) = patch("b-second", &[&replacing("a", "1", "3")]);
     let tree = tree(&BTreeMap::from([("a", "1\n".to_owned())]));
@@ -334,7 +334,7 @@ fn patched_file_stays_executable() {
 }
 
 #[test]
-fn a_patch_is_left_out_by_its_name_and_only_by_a_name_that_exists() {
+fn skips_patches_by_existing_name() {
     let tree = ERAS[2].tree();
     let outcome = committed().apply(tree.path(), &values(), &["builtin-pause"]).unwrap();
     assert_eq!(outcome.skipped[0].because, "left out as asked");
@@ -360,7 +360,7 @@ fn a_symbolic_link_in_the_tree_is_not_followed() {
 }
 
 #[test]
-fn a_file_that_is_not_text_and_a_tree_that_is_not_there_are_refused() {
+fn rejects_binary_file_and_missing_tree() {
     let tree = ERAS[2].tree();
     fs::write(tree.path().join(FLAG), b"\xff\xfe").unwrap();
     assert!(refusal(&committed(), &tree, &values()).contains("agent.go: is not UTF-8 text"));

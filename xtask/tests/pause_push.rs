@@ -37,7 +37,7 @@ impl Push<'_> {
         {
             command.env_remove(name);
         }
-        command.env("HOME", nobody()).env_remove("RUST_BACKTRACE").envs(self.environment.iter().cloned());
+        command.env("HOME", empty_home()).env_remove("RUST_BACKTRACE").envs(self.environment.iter().cloned());
         command.output().unwrap()
     }
 
@@ -64,7 +64,7 @@ impl Push<'_> {
 }
 
 /// Returns a home without any credentials.
-fn nobody() -> &'static Path {
+fn empty_home() -> &'static Path {
     static HOME: OnceLock<tempfile::TempDir> = OnceLock::new();
     HOME.get_or_init(|| tempfile::tempdir().unwrap()).path()
 }
@@ -126,7 +126,7 @@ impl Scene {
 }
 
 #[test]
-fn the_index_arrives_under_the_digest_that_is_printed_and_a_second_push_uploads_nothing() {
+fn pushes_index_once_under_printed_digest() {
     let Some(scene) = Scene::set("pushing to a registry twice") else { return };
     let digest = scene.push().succeed();
     assert!(scene.line.uploads() > 0);
@@ -158,7 +158,7 @@ fn the_index_arrives_under_the_digest_that_is_printed_and_a_second_push_uploads_
 }
 
 #[test]
-fn the_pushed_index_is_the_one_that_the_layout_would_have() {
+fn pushed_index_is_that_of_the_layout() {
     let Some(scene) = Scene::set("comparing a pushed index with a layout's") else { return };
     let mut context = Context::new(None, Network::Allowed).unwrap();
     context.guard = PathBuf::from(env!("CARGO_BIN_EXE_xtask"));
@@ -183,7 +183,7 @@ fn podmans_credentials_are_found_too() {
 }
 
 #[test]
-fn wrong_credentials_and_none_are_told_apart_from_other_failures() {
+fn reports_wrong_and_missing_credentials() {
     let Some(scene) = Scene::set("pushing with wrong credentials") else { return };
     let wrong = tempfile::tempdir().unwrap();
     credentials(wrong.path(), "config.json", &scene.line.address, &format!("{USER}:guessed"));
@@ -198,7 +198,7 @@ fn wrong_credentials_and_none_are_told_apart_from_other_failures() {
 }
 
 #[test]
-fn a_registry_that_breaks_off_leaves_no_tag_and_the_next_push_sends_only_the_rest() {
+fn resumes_interrupted_push() {
     let Some(scene) = Scene::set("pushing to a registry that breaks off") else { return };
     // With one architecture, everything except manifest and index has arrived when the first of them is sent.
     let push = Push { arguments: &["--arch", "riscv64"], ..scene.push() };
@@ -215,7 +215,7 @@ fn a_registry_that_breaks_off_leaves_no_tag_and_the_next_push_sends_only_the_res
 }
 
 #[test]
-fn a_registry_that_is_not_there_is_told_by_its_name() {
+fn names_unreachable_registry() {
     let Some(scene) = Scene::set("pushing to a registry that is not there") else { return };
     let Scene { registry, directory, .. } = scene;
     let address = registry.address.clone();
@@ -226,11 +226,11 @@ fn a_registry_that_is_not_there_is_told_by_its_name() {
 }
 
 #[test]
-fn a_failing_upload_host_is_named_and_not_the_registry() {
+fn names_failing_upload_host() {
     if !needs::programs("pushing to a registry that names another host", &[("go", "golang")]) {
         return;
     }
-    // A port of this machine on which no server listens any more.
+    // A port of this machine whose server is gone.
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let location = format!("http://{gone}/v2/me/pause/blobs/uploads/1");
     let server = http::Server::start(move |request, _| match request.method.as_str() {
@@ -251,7 +251,7 @@ fn a_failing_upload_host_is_named_and_not_the_registry() {
 }
 
 #[test]
-fn a_certificate_that_nobody_vouches_for_is_refused_unless_that_is_asked_for() {
+fn rejects_self_signed_certificate() {
     let what = "pushing over HTTPS";
     if !needs::programs(what, &[PROGRAM, ("go", "golang"), ("openssl", "openssl")]) {
         return;

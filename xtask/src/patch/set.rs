@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_patch_names_beside_it_has_to_be_there_and_in_order() {
+    fn rejects_missing_and_malformed_attachments() {
         let error = refusal(&[("patches/greet.json", &PATCH.replace("greet/new.go", "greet/old.go"))]);
         assert!(error.contains("patches/greet.json") && error.contains("greet/old.go"), "{error}");
         let with_diff =
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_changes_with_everything_that_is_put_into_a_tree_and_with_nothing_else() {
+    fn digest_covers_everything_that_is_applied() {
         let digest = |files: &[(&str, &str)], values: &Values, skip: &[&str]| {
             let root = repository(files);
             PatchSet::load(root.path(), None).unwrap().digest(values, skip)

@@ -1,4 +1,4 @@
-//! The commands that upstream's scripts call, as recorded, and those of them that need no step of ours.
+//! The commands that upstream's scripts call, as recorded, and those of them that need none of our steps.
 
 use crate::process::quoted;
 use anyhow::{Context as _, Result};

@@ -1,5 +1,5 @@
 //! The builds, downloads and links of upstream's scripts, read from the calls that they recorded. A call that would
-//! change the product and that no step of ours follows is refused with its place in the script.
+//! change the product and that none of our steps follows is refused with its place in the script.
 
 use super::calls::Call;
 use crate::toolchain::gomod::GoMod;
@@ -178,7 +178,7 @@ fn arguments<'w>(words: &[&'w str], ignored: &[&str], options: &[&'static str]) 
 }
 
 fn go_build(words: &[&str], environment: &[(&str, &str)]) -> Result<GoBuild> {
-    // -trimpath and -buildvcs=false are in every build of ours; debugging flags are empty here.
+    // -trimpath and -buildvcs=false are in all our builds; debugging flags are empty here.
     let ignored = ["-buildvcs=false", "-gcflags=all="];
     let Arguments { values, operands } = arguments(words, &ignored, &["-tags", "-ldflags", "-o"])?;
     let value = |option| values.get(option).copied().unwrap_or_default();

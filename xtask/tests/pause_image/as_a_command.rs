@@ -64,7 +64,7 @@ impl TestEnv {
 }
 
 #[test]
-fn one_command_makes_every_form_for_every_architecture_asked_for() {
+fn writes_all_forms_for_all_architectures() {
     let env = TestEnv::new();
     let message = env.pause(&["--arch", "riscv64,amd64", "--tag", "me/pause:1", "--for-installed-k3s"]);
     assert_eq!(
@@ -90,7 +90,7 @@ fn one_command_makes_every_form_for_every_architecture_asked_for() {
 }
 
 #[test]
-fn without_a_name_the_image_has_the_one_that_our_k3s_asks_for() {
+fn default_name_is_that_of_our_k3s() {
     let env = TestEnv::new();
     let message = env.pause(&[]);
     let ours = context().pins.pause_image.reference.to_string();
@@ -113,7 +113,7 @@ fn a_later_run_leaves_nothing_of_an_earlier_one() {
 }
 
 #[test]
-fn everything_is_bit_identical_under_another_path_mask_zone_and_language() {
+fn output_is_reproducible() {
     let (here, there) = (TestEnv::new(), TestEnv::new());
     let arguments = ["--arch", "riscv64,arm64,amd64", "--for-installed-k3s", "--zst"];
     here.pause(&arguments);
@@ -136,7 +136,7 @@ fn a_name_with_a_host_is_taken_with_a_warning() {
 }
 
 #[test]
-fn bad_input_is_refused_with_its_remedy_and_nothing_is_written() {
+fn bad_input_writes_nothing() {
     let env = TestEnv::new();
     let digest = format!("me/pause@sha256:{}", "0".repeat(64));
     for (arguments, remedy) in [
@@ -156,7 +156,7 @@ fn bad_input_is_refused_with_its_remedy_and_nothing_is_written() {
 }
 
 #[test]
-fn where_writing_is_not_permitted_the_earlier_images_stay_as_they_were() {
+fn failed_write_keeps_earlier_images() {
     use std::os::unix::fs::PermissionsExt;
     let env = TestEnv::new();
     env.pause(&["--tag", "me/pause:1"]);

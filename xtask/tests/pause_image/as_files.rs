@@ -13,7 +13,7 @@ fn the_compressed_archive_holds_the_plain_one() {
 }
 
 #[test]
-fn a_file_that_cannot_take_its_place_leaves_nothing_behind() {
+fn failed_archive_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let taken = directory.path().join("pause-image-riscv64.tar");
     std::fs::create_dir(&taken).unwrap();
@@ -24,7 +24,7 @@ fn a_file_that_cannot_take_its_place_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_layout_that_cannot_take_its_place_leaves_nothing_behind() {
+fn failed_layout_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let oci = directory.path().join("oci");
     std::fs::create_dir(&oci).unwrap();
@@ -36,7 +36,7 @@ fn a_layout_that_cannot_take_its_place_leaves_nothing_behind() {
 }
 
 #[test]
-fn the_archive_names_the_image_as_containerd_looks_it_up() {
+fn archive_has_normalised_names() {
     let names = references(&["pause:v1", "index.docker.io/me/pause:2"]);
     let bytes = docker_archive::archive(image("riscv64"), &names, Compression::None).unwrap();
     let mut archive = tar::Archive::new(&bytes[..]);

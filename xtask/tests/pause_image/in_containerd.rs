@@ -8,7 +8,7 @@ use xtask::reference::Reference;
 use xtask::target::Target;
 
 #[test]
-fn containerd_lists_exactly_the_names_asked_for_whatever_its_own_architecture() {
+fn containerd_lists_the_given_names() {
     let Some(containerd) = Containerd::start("importing into a real containerd") else { return };
     let directory = tempfile::tempdir().unwrap();
     let mut names = references(&["pause:v1", "carvicsforth/pause:v3", "localhost:5000/a/pause:1"]);
@@ -30,7 +30,7 @@ fn containerd_lists_exactly_the_names_asked_for_whatever_its_own_architecture() 
 }
 
 #[test]
-fn a_reference_means_to_us_what_it_means_to_containerd() {
+fn references_are_read_as_by_containerd() {
     let Some(containerd) = Containerd::start("holding our references against containerd's") else { return };
     let good = [
         "pause:3.6",
@@ -101,10 +101,10 @@ fn archive_of_names(containerd: &Containerd, names: &[String]) -> PathBuf {
 }
 
 #[test]
-fn runc_runs_the_image_as_first_process_and_sigterm_ends_it() {
+fn runc_runs_image_until_sigterm() {
     let what = "running the image by containerd and runc";
     let Some(containerd) = Containerd::start_to_run(what) else { return };
-    let host = Target::host().expect("this machine's architecture is one of ours");
+    let host = Target::host().expect("this machine's architecture is known");
     let directory = tempfile::tempdir().unwrap();
     let names = references(&["pause:v1"]);
     let archive = write_archive(image(host.go), &names, Compression::None, directory.path()).unwrap();

@@ -21,7 +21,7 @@ fn json(bytes: &[u8]) -> serde_json::Value {
 }
 
 #[test]
-fn skopeo_finds_the_image_in_the_archive_under_each_name() {
+fn skopeo_reads_archive_by_each_name() {
     if !needs::programs("reading the archive with skopeo", &[SKOPEO]) {
         return;
     }
@@ -38,7 +38,7 @@ fn skopeo_finds_the_image_in_the_archive_under_each_name() {
 }
 
 #[test]
-fn skopeo_finds_every_architecture_in_the_layout_under_each_tag() {
+fn skopeo_reads_layout_by_each_tag() {
     if !needs::programs("reading the layout with skopeo", &[SKOPEO]) {
         return;
     }
@@ -60,7 +60,7 @@ fn skopeo_finds_every_architecture_in_the_layout_under_each_tag() {
 }
 
 #[test]
-fn an_oci_validator_accepts_the_layout_and_refuses_it_damaged_anywhere() {
+fn oci_validator_accepts_only_intact_layout() {
     if !needs::programs("holding the layout against the OCI's own validator", &[VALIDATOR]) {
         return;
     }
