@@ -141,7 +141,7 @@ fn short_commit_id_is_looked_up_or_explained() {
     let short = &upstream.commit("HEAD")[..9];
     let message = env.fails(["images", "--source", &url, "--ref", short]);
     assert!(message.contains(&format!("{url} has no branch or tag {short}")), "{message}");
-    assert!(message.contains("whole commit ids only (40 hexadecimal digits)"), "{message}");
+    assert!(message.contains("only complete commit ids (40 hexadecimal digits)"), "{message}");
     printed(&env, &["images", "--source", &url]);
     printed(&env, &["images", "--source", &url, "--ref", short]);
     let message = env.fails(["images", "--source", &url, "--ref", "elsewhere"]);

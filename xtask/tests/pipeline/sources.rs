@@ -125,7 +125,7 @@ fn a_line_and_stable_mean_the_newest_release_of_it() {
         "{message}"
     );
     let message = env.fails(["--offline", "build", "--k3s", "stable"]);
-    assert!(message.contains("--offline forbids asking"), "{message}");
+    assert!(message.contains("--offline forbids listing"), "{message}");
 }
 
 #[test]
