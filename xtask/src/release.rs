@@ -1,11 +1,11 @@
-//! From finished products to what is published of one version.
+//! From finished products to the release of one version.
 //!
 //! ```text
 //! products ─► problems ─► packages ─► assets ─► notes, checksums ─► check ─► publish
 //! ```
 //!
-//! A GitHub release is a flat list of files, so is the directory that is made here: a repository of packages,
-//! which has directories, goes in as one archive.
+//! A GitHub release is a flat list of files, and so is the directory that is written here. A repository of packages,
+//! which has directories, becomes one archive.
 
 pub mod assemble;
 pub mod assets;
@@ -34,10 +34,10 @@ pub const SIGNATURE: &str = "SHA256SUMS.asc";
 /// File in a directory that is no release, which says why.
 pub const PREVIEW: &str = "PREVIEW";
 
-/// Mode of building a directory, which decides what may be done with it.
+/// Mode in which a directory is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Only of what may be published.
+    /// Of products that may be published.
     Release,
     /// Of any product: the directory says why it is no release, and is never published.
     Preview,

@@ -7,8 +7,8 @@
 //!           vendored ─► source package ─► read back ─┘
 //! ```
 //!
-//! The packages are made by rpmbuild and by nothing else; what it made is read by other code and held
-//! against the product, `rpm/*.files` and the spec.
+//! Only rpmbuild builds the packages. Other code reads the results and checks them against the product,
+//! `rpm/*.files` and the spec.
 
 pub mod build;
 pub mod contents;

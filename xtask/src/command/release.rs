@@ -1,4 +1,4 @@
-//! `cargo xtask release`: everything that is published of one version, in one directory.
+//! `cargo xtask release`: all assets of one version, in one directory.
 
 use super::arch_args::ArchList;
 use super::build;
@@ -150,7 +150,7 @@ impl MakeArgs {
         let problems = [
             self.source.sample.then(|| "--sample: the sample is no k3s".to_owned()),
             self.source.source.as_ref().map(|_| {
-                "--source: a tree is not an upstream tag's own commit, even where it holds one".to_owned()
+                "--source: a tree is not an upstream tag's own commit, even if it contains one".to_owned()
             }),
             (*charts == Presence::LeftOut)
                 .then(|| "--charts none: the product would be incomplete".to_owned()),

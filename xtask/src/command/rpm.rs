@@ -64,11 +64,11 @@ pub struct PackageOptions {
     #[arg(long, value_name = "DIST", default_value = "oe2403")]
     pub dist: Dist,
 
-    /// Counts the packages made of one version
+    /// Counts the packages built from one version
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub release: u32,
 
-    /// Sign packages and metadata with this key of yours
+    /// Sign packages and metadata with this key of gpg's
     #[arg(long, value_name = "KEYID")]
     pub sign: Option<String>,
 

@@ -30,7 +30,7 @@ pub enum Source {
     Packages,
     /// Written from a product and its packages.
     Generated(fn(&PackagedProduct, &Path) -> Result<()>),
-    /// Written at last, for the release as a whole.
+    /// Written last, for the complete release.
     Release,
 }
 
@@ -153,8 +153,8 @@ pub fn names(directory: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Returns a file's name as GitHub keeps it. The `~` and `^` of package versions would be made dots by GitHub, and
-/// `SHA256SUMS` would name files that are not there (docs.github.com, "Upload a release asset").
+/// Returns a file's name as GitHub keeps it. GitHub turns the `~` and `^` of package versions into dots, and
+/// `SHA256SUMS` would name missing files (docs.github.com, "Upload a release asset").
 pub fn kept_name(name: &str) -> String {
     name.replace(['~', '^'], ".")
 }

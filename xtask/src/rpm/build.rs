@@ -1,4 +1,4 @@
-//! rpmbuild, given everything that would otherwise depend on the machine it runs on.
+//! Runs rpmbuild with a definition of everything that would otherwise depend on the machine.
 
 use super::Packaging;
 use super::rpmbuild;
@@ -20,7 +20,7 @@ pub const BUILD_HOST: &str = "reproducible";
 /// Compression of the source package's own payload: low, since it consists of archives.
 const SOURCE_PAYLOAD: &str = "w3.zstdio";
 
-/// Which half of the spec is meant.
+/// A variant of the spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpecVariant {
     /// `--with prebuilt`: the binary packages of a finished product.
@@ -47,7 +47,7 @@ pub fn source(packaging: &Packaging, topdir: &Topdir) -> Result<PathBuf> {
         .log("rpmbuild-source")
         .run()
         .context("building the source package")?;
-    packages_in(&topdir.source_packages())?.pop().context("rpmbuild has made no source package")
+    packages_in(&topdir.source_packages())?.pop().context("rpmbuild has built no source package")
 }
 
 fn packages_in(directory: &Path) -> Result<Vec<PathBuf>> {
@@ -76,7 +76,7 @@ pub fn queried_spec(
     program(packaging, topdir, "rpmspec", &query, variant)?.read().context("querying the spec")
 }
 
-/// `rpmbuild` or `rpmspec` on a spec, with what both have to know.
+/// Composes a run of `rpmbuild` or `rpmspec` on the spec, with the definitions that both need.
 fn program<'a>(
     packaging: &Packaging<'a>,
     topdir: &Topdir,

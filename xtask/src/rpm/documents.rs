@@ -22,8 +22,8 @@ pub fn patches(manifest: &Manifest) -> String {
         text.push_str(&format!("    sha256 of the difference: {}\n", patch.diff_sha256));
     }
     text.push_str(&match manifest.builtin_pause {
-        true => format!("\nThe pause image {} is carried inside.\n", manifest.pause_image),
-        false => format!("\nThe pause image {} is named, and not carried inside.\n", manifest.pause_image),
+        true => format!("\nThe pause image {} is inside.\n", manifest.pause_image),
+        false => format!("\nThe pause image {} is named, and not inside.\n", manifest.pause_image),
     });
     let note = note(manifest);
     if !note.is_empty() {
@@ -32,7 +32,7 @@ pub fn patches(manifest: &Manifest) -> String {
     text
 }
 
-/// A paragraph with at most 100 columns.
+/// Returns a paragraph with at most 100 columns.
 fn indented(paragraph: &str) -> String {
     let mut lines = vec![String::from("   ")];
     for word in paragraph.split_whitespace() {
@@ -52,7 +52,7 @@ pub fn note(manifest: &Manifest) -> String {
     let mut sentences: Vec<String> = Vec::new();
     match manifest.origin {
         Origin::Release => {}
-        Origin::Sample => sentences.push("It is a sample in the place of k3s, and starts no pod.".into()),
+        Origin::Sample => sentences.push("It is a sample instead of k3s, and starts no pod.".into()),
         Origin::Tree => sentences.push(format!(
             "It was built from a tree that is no release of k3s, commit\n{}.",
             manifest.commit
@@ -77,7 +77,7 @@ fn listed(names: &[Optional]) -> String {
 pub fn vendor(manifest: &Manifest) -> &'static str {
     match manifest.origin {
         Origin::Release => "k3s-riscv64, a modified build of k3s",
-        Origin::Sample => "k3s-riscv64, a sample in the place of k3s",
+        Origin::Sample => "k3s-riscv64, a sample instead of k3s",
         Origin::Tree => "k3s-riscv64, a modified build of a k3s tree",
     }
 }
@@ -86,7 +86,7 @@ pub fn vendor(manifest: &Manifest) -> &'static str {
 /// version of one finds this package (docs.fedoraproject.org, Packaging Guidelines, "Bundling").
 pub fn bundled(manifest: &Manifest) -> String {
     let modules = manifest.third_party.modules.iter().map(|Compiled { path, version, replacement }| {
-        // A replacement is what was compiled, under the name that programs import it by.
+        // A replacement was compiled under the name of the module that it replaces.
         let version = match replacement {
             Some(Replacement::Module { version, .. }) => version.clone(),
             Some(Replacement::Directory(_)) => labelled(version),
@@ -105,7 +105,7 @@ pub fn bundled(manifest: &Manifest) -> String {
     lines.concat()
 }
 
-/// A version of a Go module, with rpm's `~` for the `-` of semver: both order before nothing
+/// Returns a version of a Go module, with rpm's `~` for the `-` of semver: both order before nothing
 /// (semver.org, section 11; go.dev/ref/mod#versions).
 fn rpm_order(version: &str) -> String {
     version.strip_prefix('v').unwrap_or(version).replace('-', "~")

@@ -1,5 +1,5 @@
-//! `rpm/*.files`: the list of every file of a package, in the form of rpm's own `%files` section, so that
-//! rpmbuild packages by the very list that the finished package is checked against.
+//! Reads `rpm/*.files`, the lists of every file of a package. They have the form of rpm's `%files` section, so that
+//! rpmbuild uses the same list that the finished package is checked against.
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use std::collections::BTreeSet;
@@ -30,8 +30,7 @@ impl fmt::Display for Listed {
     }
 }
 
-/// Reads a list. What it may not hold (globs, macros, defaults) is refused, since it would not say what is
-/// in the package.
+/// Reads a list. Globs, macros and defaults are refused, since they leave open what is in the package.
 pub fn parse(text: &str) -> Result<Vec<Listed>> {
     let lines =
         text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
@@ -66,7 +65,7 @@ fn line(text: &str) -> Result<Listed> {
         digits => Some(u16::from_str_radix(digits, 8).context("a mode is an octal number")?),
     };
     if !path.starts_with('/') || path.contains(['%', '*', '?', '[', '{', ' ', '"']) {
-        bail!("a path is written as installed, without macros, patterns or blanks");
+        bail!("a path must be the installed one, without macros, patterns or blanks");
     }
     Ok(Listed { path: path.to_owned(), marks, mode, user: user.into(), group: group.into() })
 }

@@ -31,7 +31,7 @@ impl fmt::Display for Nevra {
     }
 }
 
-/// RPM's form of a k3s version: the same, but for what rpm has a sign of its own for.
+/// Returns RPM's form of a k3s version: the same, except where rpm has its own separators.
 ///
 /// - `v1.33.0-rc1+k3s1` is `1.33.0~rc1+k3s1`: `~` orders before nothing, as a candidate comes before its
 ///   release. (openEuler's own `1.24.2+rc1+k3s2` orders behind the release, since letters count.)
@@ -50,17 +50,17 @@ pub fn rpm_version(version: &Version, commit: &str, time: i64) -> Result<String>
         _ => version.build.clone(),
     };
     let expressed = format!("{major}.{minor}.{patch}{candidate}+{build}");
-    // rpm(8) parts version and release at the last `-`, so that none may stand in either.
+    // rpm(8) separates version and release by the last `-`, so that neither may contain one.
     if !expressed.chars().all(|c| c.is_ascii_alphanumeric() || "._+~^".contains(c)) {
         bail!(
-            "RPM cannot express the version {version}: besides the - before rc, it may hold none\n  \
+            "RPM cannot express the version {version}: besides the - before rc, it may contain none\n  \
              Give the tree another one: --as v{major}.{minor}.{patch}+k3s1"
         );
     }
     Ok(expressed)
 }
 
-/// The day of a time, in seconds since 1970, in the form of a changelog's entry: `Thu Jan 01 1970`.
+/// Returns the day of a time, in seconds since 1970, in the form of a changelog entry: `Thu Jan 01 1970`.
 pub fn changelog_day(time: i64) -> String {
     // Day 0 was a Thursday.
     let weekdays = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-/// Features a package may demand of the rpm that installs it: those that rpm knows since 4.15 (2019), which no
-/// openEuler is older than.
+/// Features that a package may require of the rpm that installs it: those of rpm 4.15 (2019), which every openEuler
+/// has.
 const FEATURES: [&str; 7] = [
     "rpmlib(CaretInVersions)",
     "rpmlib(CompressedFileNames)",
@@ -69,7 +69,7 @@ pub fn read_source(path: &Path) -> Result<(Nevra, BTreeMap<String, Digest>)> {
 pub fn read(path: &Path) -> Result<Contents> {
     let header = open(path)?.metadata;
     let nevra = nevra(&header, header.get_arch()?)?;
-    ensure!(!header.is_source_package(), "{nevra} takes itself for a source package");
+    ensure!(!header.is_source_package(), "{nevra} is a source package");
     ensure!(header.get_epoch().is_err(), "{nevra} has an epoch");
     let triggers = [header.get_triggers()?, header.get_file_triggers()?, header.get_trans_file_triggers()?];
     ensure!(triggers.iter().all(Vec::is_empty), "{nevra} has triggers");

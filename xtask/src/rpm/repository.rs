@@ -1,4 +1,4 @@
-//! The repository: packages, metadata, and the `.repo` file that makes dnf know it.
+//! The repository: packages, metadata, and the `.repo` file for dnf.
 
 use super::nevra::SOURCE_PACKAGE;
 use super::sign::PUBLIC_KEY;

@@ -28,6 +28,6 @@ pub fn program<'a>(
     let directories = [format!("_topdir {}", path.display()), format!("_tmppath {}", path.display())];
     let definitions = directories.iter().chain(definitions).flat_map(|line| ["--define", line]);
     let command = cmd!(context, "{name} {configuration...} {definitions...} {arguments...}");
-    // gpg and others that rpm calls have nothing to look for at the user's home.
+    // gpg and other tools that rpm calls must not read the user's home.
     Ok(command.env("HOME", path))
 }

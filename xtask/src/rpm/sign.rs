@@ -10,20 +10,23 @@ use std::path::{Path, PathBuf};
 /// The public key's file beside the packages.
 pub const PUBLIC_KEY: &str = "RPM-GPG-KEY-k3s-riscv64";
 
-/// A key of the user's that has signed something already.
+/// A key of the user's that has been tested by one signature.
 pub struct Key {
-    /// 40 or 64 hexadecimal digits, which name it to gpg and, unlike a user's words for it, in rpm's macros.
+    /// 40 or 64 hexadecimal digits, which are safe in rpm's macros, unlike the user's name for the key.
     fingerprint: String,
     /// The public half, as others import it.
     public: String,
 }
 
 impl Key {
-    /// Finds a key by whatever gpg knows it by, and signs once: a key without its secret half, or one whose
-    /// passphrase not given, is not found out after an hour's build.
+    /// Finds a key by any name that gpg accepts, and signs once, so that a missing secret half or passphrase is reported
+    /// before an hour's build.
     pub fn usable(context: &Context, id: &str) -> Result<Key> {
         let public = gpg(context, &["--armor", "--export", id])?.read()?;
-        ensure!(!public.is_empty(), "gpg knows no key {id:?}\n  gpg --list-secret-keys shows those it has");
+        ensure!(
+            !public.is_empty(),
+            "gpg knows no key {id:?}\n  gpg --list-secret-keys lists the keys that it has"
+        );
         let listed = gpg(context, &["--with-colons", "--list-keys", id])?.read()?;
         let fingerprint =
             fingerprint(&listed).with_context(|| format!("gpg shows no fingerprint of the key {id:?}"))?;
@@ -33,13 +36,13 @@ impl Key {
         Ok(Key { fingerprint: fingerprint.to_owned(), public: public + "\n" })
     }
 
-    /// Signs packages where they lie. What was built must be what is signed: header and payload stay.
+    /// Signs packages in place, and checks that header and payload stay as they were built.
     pub fn sign_packages(&self, context: &Context, packages: &[PathBuf]) -> Result<()> {
         let digests = || packages.iter().map(|path| read::header_digest(path)).collect::<Result<Vec<_>>>();
         let before = digests()?;
         let name = format!("_gpg_name {}", self.fingerprint);
-        // rpm looks for it on no path.
-        let program = process::find("gpg").context("gpg has vanished")?;
+        // rpm does not search PATH for it.
+        let program = process::find("gpg").context("gpg is missing")?;
         let program = format!("__gpg {}", program.display());
         let definitions = ["--define", &name, "--define", &program];
         with_gpg(cmd!(context, "rpmsign {definitions...} --addsign {packages...}"))
@@ -70,7 +73,7 @@ impl Key {
     }
 }
 
-/// The first fingerprint of a listing, that of the primary key (GnuPG, doc/DETAILS: the tenth field of `fpr`).
+/// Returns the first fingerprint of a listing, that of the primary key (GnuPG, doc/DETAILS: the tenth field of `fpr`).
 fn fingerprint(listed: &str) -> Option<&str> {
     let line = listed.lines().find(|line| line.starts_with("fpr:"))?;
     line.split(':').nth(9).filter(|text| text.len() >= 40 && text.chars().all(|c| c.is_ascii_hexdigit()))

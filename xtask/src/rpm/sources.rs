@@ -1,4 +1,4 @@
-//! Input of rpmbuild: `SPECS/k3s.spec` with its values, and `SOURCES/` with all that it names.
+//! Input of rpmbuild: `SPECS/k3s.spec` with its values, and `SOURCES/` with the files that it names.
 
 use super::Packaging;
 use super::documents;
@@ -27,7 +27,7 @@ pub struct Topdir {
 pub const SPEC: &str = "SPECS/k3s.spec";
 
 impl Topdir {
-    /// An empty one.
+    /// Creates an empty one.
     pub fn new(path: PathBuf) -> Result<Topdir> {
         if path.exists() {
             fs::remove_dir_all(&path)?;
@@ -58,7 +58,7 @@ impl Topdir {
     }
 }
 
-/// The program and the image of the workaround, under the names the spec gives them.
+/// The binary and the pause image, under the names that the spec gives them.
 pub const PROGRAM: &str = "k3s";
 pub const PAUSE_IMAGE: &str = "k3s-pause-image.tar";
 
@@ -71,14 +71,14 @@ const RENAMED: [(&str, &str); 5] = [
     ("/usr/share/zsh/site-functions/_k3s", "_k3s"),
 ];
 
-/// The source that an installed file is a copy of.
+/// Returns the source that an installed file is a copy of.
 pub fn source_of(installed: &str) -> &str {
     let renamed = RENAMED.iter().find(|(path, _)| *path == installed);
     renamed.map_or_else(|| installed.rsplit('/').next().unwrap_or(installed), |(_, source)| source)
 }
 
-/// Lays everything out, with the time of the product: rpm lowers times that are newer than SOURCE_DATE_EPOCH,
-/// and keeps older ones.
+/// Stages all sources, with the time of the product: rpm lowers times that are newer than SOURCE_DATE_EPOCH, and keeps
+/// older ones.
 pub fn lay_out(packaging: &Packaging, topdir: &Topdir) -> Result<()> {
     let ours = packaging.context.root.join("rpm");
     let sources = topdir.sources();

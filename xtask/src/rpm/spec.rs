@@ -1,4 +1,4 @@
-//! The spec as rpm itself reads it (`rpmspec --query --rpms`), for the finished packages to be compared with.
+//! The spec as rpm itself reads it (`rpmspec --query --rpms`), for the comparison with the finished packages.
 
 use super::contents::relation;
 use anyhow::{Context as _, Result, bail, ensure};
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// Properties of a package that the spec gives it (see [`super::contents::Contents::properties`]).
 pub type Properties = BTreeMap<String, String>;
 
-/// The ends of a record and of a field in it, which no text of a package holds.
+/// The ends of a record and of a field in it, which no text of a package contains.
 const RECORD: char = '\u{1e}';
 const FIELD: char = '\u{1f}';
 

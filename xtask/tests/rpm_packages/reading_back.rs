@@ -85,10 +85,10 @@ fn names_candidate_tree_and_incomplete_sample() {
     let incomplete = vec![Optional::K3sRoot, Optional::Charts];
     let sample = Manifest { origin: Origin::Sample, incomplete, ..fake::manifest("v0.35.0+k3s1.sample") };
     let sample = read_back("sample", sample, |_| {}).unwrap();
-    assert_eq!(sample[1].properties["tag Vendor"], "k3s-riscv64, a sample in the place of k3s");
+    assert_eq!(sample[1].properties["tag Vendor"], "k3s-riscv64, a sample instead of k3s");
     assert!(sample[1].properties.contains_key("Requires: conntrack-tools"));
     let description = description("sample");
-    assert!(description.contains("It is a sample in the place of k3s"), "{description}");
+    assert!(description.contains("It is a sample instead of k3s"), "{description}");
     assert!(description.contains("It is incomplete: k3s-root and charts are not inside."), "{description}");
 }
 
