@@ -18,7 +18,7 @@
 # /etc/sysconfig/k3s or k3s-agent, which the next run rewrites, and the unit is the package's own.
 set -eu
 
-BEGIN='# Written by k3s-install.sh, whose next run writes it again: begin'
+BEGIN='# Written by k3s-install.sh, whose next run writes it anew: begin'
 END='# Written by k3s-install.sh: end'
 
 say() { printf 'k3s-install: %s\n' "$*"; }
