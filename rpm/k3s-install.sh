@@ -27,8 +27,8 @@ fail() {
     exit 1
 }
 
-# Where upstream would fetch a version or write elsewhere, doing something else in silence would mislead.
-refuse_what_a_package_settles() {
+# Rejects variables of upstream's installer that have no meaning for a package, instead of ignoring them.
+reject_unsupported_variables() {
     for name in VERSION COMMIT PR CHANNEL CHANNEL_URL ARTIFACT_URL; do
         eval "value=\${INSTALL_K3S_$name-}"
         [ -z "$value" ] || fail "INSTALL_K3S_$name has no meaning here: nothing is downloaded," \
@@ -51,7 +51,7 @@ given_arguments() {
         fail "INSTALL_K3S_EXEC cannot be split into words: $INSTALL_K3S_EXEC"
     for argument in "$@"; do
         case $argument in
-        *"$newline"*) fail "an argument holds a line break: use /etc/rancher/k3s/config.yaml" ;;
+        *"$newline"*) fail "an argument contains a newline: use /etc/rancher/k3s/config.yaml" ;;
         esac
         printf '%s\n' "$argument"
     done
@@ -83,12 +83,12 @@ as_words() {
 # setting NAME VALUE: a line of an EnvironmentFile, which is also one of sh.
 setting() {
     case $2 in
-    *"$newline"*) fail "$1 holds a line break, which /etc/sysconfig cannot: use /etc/rancher/k3s/config.yaml" ;;
+    *"$newline"*) fail "$1 contains a newline, which /etc/sysconfig cannot: use /etc/rancher/k3s/config.yaml" ;;
     esac
     printf '%s="%s"\n' "$1" "$(printf '%s' "$2" | sed 's/[\\"`$]/\\&/g')"
 }
 
-# The settings of this run, in an order of their own.
+# Prints the settings of this run, sorted by name.
 settings() {
     [ -z "$options" ] || setting OPTIONS "$options"
     for name in $(env | sed -n -E \
@@ -151,7 +151,7 @@ newline='
 '
 [ "$(id -u)" -eq 0 ] || fail "must be run by root, with the variables kept: sudo -E $0"
 command -v systemctl >/dev/null || fail "systemctl not found: without systemd, run k3s server or k3s agent yourself"
-refuse_what_a_package_settles
+reject_unsupported_variables
 case ${K3S_URL-} in
 '' | https://*) ;;
 *) fail "K3S_URL must begin with https://, found: $K3S_URL" ;;

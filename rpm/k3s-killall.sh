@@ -27,7 +27,7 @@ refuse() {
     exit 2
 }
 
-# Whether a unit of k3s runs, or is about to: one that fails is started again and again.
+# Succeeds if a unit of k3s runs or is about to: systemd restarts one that failed.
 units_run() {
     [ -d /run/systemd/system ] &&
         [ -n "$(systemctl list-units --no-legend --state=active,activating,reloading,deactivating \
@@ -36,7 +36,7 @@ units_run() {
 
 stop_units() {
     [ -d /run/systemd/system ] || return 0
-    # A pattern matches loaded units, wherever their files lie: ours, and those of upstream's installer.
+    # A pattern matches loaded units, wherever their files are: ours, and those of upstream's installer.
     systemctl stop k3s.service 'k3s-*.service' || say "systemctl could not stop every unit"
 }
 
@@ -54,7 +54,7 @@ running() {
 # Process ids of what runs out of the directory k3s unpacks itself into.
 programs() { running "$UNPACKED/.*" | sed 's/ .*//'; }
 
-# Whether a process is k3s's own: it runs from k3s's directory or, as the shim of another runtime, was started
+# Succeeds if a process belongs to k3s: it runs from k3s's directory or, as the shim of another runtime, was started
 # by a containerd that does, whose search path it has.
 is_ours() {
     { readlink "/proc/$1/exe"; tr '\0' '\n' <"/proc/$1/environ" | grep '^PATH='; } 2>/dev/null |
@@ -124,7 +124,7 @@ end_processes() {
     kill_all shims
 }
 
-# A directory as /proc/self/mounts names it: where links lead, a blank as \040.
+# Prints a directory as /proc/self/mounts does: links resolved, a space as \040.
 as_mounted() { readlink -f "$1" | sed 's/ /\\040/g'; }
 
 # The mount points below k3s's directories, deepest first, as /proc writes them.
@@ -144,12 +144,12 @@ unmount() {
         mounts=$(mount_points)
         [ -n "$mounts" ] || break
         printf '%s\n' "$mounts" | while read -r path; do
-            # A blank stands as \040; printf wants \0040.
+            # A space is written as \040; printf needs \0040.
             umount "$options" "$(printf '%b' "$(printf '%s' "$path" | sed 's/\\/\\0/g')")" 2>/dev/null
         done
         [ -z "$(mount_points)" ] || sleep 1
     done
-    # What remains of a network namespace's mount is the empty file it stood on.
+    # What remains of a network namespace's mount is the empty file that was its mount point.
     for namespace in /run/netns/cni-*; do
         [ ! -f "$namespace" ] || rm -f "$namespace" 2>/dev/null
     done

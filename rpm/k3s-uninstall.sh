@@ -6,7 +6,7 @@
 #     --purge    also delete what the administrator wrote: everything in /etc/rancher/k3s
 #
 # Nothing else deletes data: removing the packages leaves it all in place. The packages, in turn, stay
-# installed, and /etc/sysconfig/k3s* with them; `dnf remove k3s` takes them away, before or after.
+# installed, and /etc/sysconfig/k3s* with them; `dnf remove k3s` removes them, before or after.
 # A data directory other than k3s's own default is the one in K3S_DATA_DIR, else it is searched where k3s
 # is configured: in the options and variables of its units, and in config.yaml and config.yaml.d.
 set -u
@@ -54,8 +54,8 @@ option() {
         sed -nE "s/^(.*[[:space:]])?--?($1)([[:space:]]+|=)([^[:space:]]+).*/\4/p"
 }
 
-# configured FILE: what a config file and those in its directory say last. What is not understood stands for itself,
-# and is no path.
+# configured FILE: prints the last data-dir of a config file and the files in FILE.d. A line that cannot be parsed is
+# printed as it is, and rejected later since it is not a path.
 configured() {
     [ "$1" = "$CONFIG/config.yaml" ] || [ -r "$1" ] || echo "what $1 says, which cannot be read"
     key="[\"']?data-dir[\"']?"
@@ -102,7 +102,7 @@ data_directory() {
             "K3S_DATA_DIR=... $0 with the right one of:$newline$named"
         ;;
     // | [!/]* | */../* | */./* | *[[:space:]]*)
-        fail "this is no data directory, which is an absolute path without blanks; run K3S_DATA_DIR=... $0" \
+        fail "not a data directory (an absolute path without spaces); run K3S_DATA_DIR=... $0" \
             "with the right one in place of: $named"
         ;;
     esac
@@ -116,16 +116,16 @@ own_entries() {
     done
 }
 
-# A directory with any other name than k3s's default could belong to something else, and so could `data` and `server` in it.
-# Where a config file names one in which nothing is left to delete, the rest can be deleted all the same.
-refuse_what_is_not_of_k3s() {
+# A directory with any other name than k3s's default could belong to something else, and so could `data` and `server`
+# in it. Where a config file names one in which nothing is left to delete, the rest can be deleted all the same.
+require_k3s_data() {
     [ "$named" != "$DEFAULT" ] || return 0
     [ -n "${K3S_DATA_DIR-}$(own_entries)" ] || return 0
     for sign in "$data"/data/*/bin/k3s "$data/agent/k3scontroller.kubeconfig" \
         "$data/server/tls/client-k3s-controller.crt"; do
         [ ! -e "$sign" ] && [ ! -L "$sign" ] || return 0
     done
-    fail "nothing deleted: no k3s has kept its data in $data, which holds nothing like data/*/bin/k3s;" \
+    fail "nothing deleted: $data is not a data directory of k3s: it contains no data/*/bin/k3s;" \
         "set K3S_DATA_DIR to k3s's own data directory"
 }
 
@@ -165,7 +165,7 @@ delete() (
 empty() { delete "$1"/* "$1"/.[!.]* "$1"/..?*; }
 
 # What is left in the data directory is not of k3s, unless it is a package's.
-name_what_is_kept() {
+list_kept() {
     for entry in "$data"/* "$data"/.[!.]* "$data"/..?*; do
         [ ! -e "$entry" ] && [ ! -L "$entry" ] || is_packaged "$entry" || say "kept: $entry (not of k3s)"
     done
@@ -181,7 +181,7 @@ ask() {
     say "  /var/lib/kubelet, /run/k3s, /run/flannel, the CNI leases of k3s, $CONFIG/k3s.yaml"
     [ -z "$purge" ] || say "  everything else in $CONFIG, config.yaml and registries.yaml included"
     [ -z "$assume_yes" ] || return 0
-    [ -t 0 ] || fail "nothing deleted: no terminal to ask at; add --yes"
+    [ -t 0 ] || fail "nothing deleted: standard input is not a terminal; add --yes"
     printf 'Delete it all? Type yes: '
     read -r answer
     [ "$answer" = yes ] || fail "nothing deleted"
@@ -203,7 +203,7 @@ done
 named=$(data_directory) || exit 1
 data=$(readlink -f "$named")
 data=${data:-$named}
-refuse_what_is_not_of_k3s
+require_k3s_data
 ask
 
 K3S_DATA_DIR=$data /usr/bin/k3s-killall.sh || fail "nothing deleted: k3s-killall.sh has not ended all, see above"
@@ -228,5 +228,5 @@ done
 rm -f "$CONFIG/k3s.yaml" || status=1
 [ -z "$purge" ] || empty "$CONFIG" || status=1
 [ "$status" -eq 0 ] || fail "not everything could be deleted"
-name_what_is_kept
+list_kept
 say "done; the packages are still installed (dnf remove k3s)"

@@ -1,4 +1,4 @@
-//! The command line. Each command's own options stand in its file.
+//! The command line. The options of each command are in its own file.
 
 use crate::command::{bench, boot, build, bump, cache, doctor, images, patch, pause, release, rpm, test};
 use crate::context::{Context, Network};
@@ -13,10 +13,10 @@ use clap::{Parser, Subcommand};
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
 #[command(after_help = "Examples:
   cargo xtask doctor                        what this machine has, and what is missing
-  cargo xtask build --sample                the whole pipeline on a small k3s of our own, in a minute
+  cargo xtask build --sample                the complete pipeline on the sample, in one to two minutes
   cargo xtask build --k3s v1.35             the newest v1.35 release for riscv64
   cargo xtask rpm --k3s v1.35               its packages for openEuler, and their repository
-  cargo xtask boot --k3s v1.35              both proved on a booted riscv64 machine
+  cargo xtask boot --k3s v1.35              its boot tests, in a riscv64 VM
   cargo xtask pause --for-installed-k3s     the one file that fixes an installed k3s")]
 pub struct Cli {
     #[command(subcommand)]

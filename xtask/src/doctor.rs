@@ -79,7 +79,7 @@ pub fn requirements(purpose: Option<Purpose>) -> impl Iterator<Item = &'static R
     })
 }
 
-/// Looks for everything, given a context that is forbidden the network.
+/// Searches for every requirement of a command; `offline` is a context without the network.
 pub fn examine(offline: &Context, purpose: Option<Purpose>) -> Vec<Diagnosis> {
     requirements(purpose).map(|requirement| Diagnosis::of(offline, requirement)).collect()
 }

@@ -83,8 +83,7 @@ impl Download {
             let (shown, locked) = (without_credentials(&url), without_credentials(&self.url));
             bail!(
                 "{} from {shown} {mismatch}{page}\n  \
-                 The file was removed. If upstream replaced it, look why before you accept it; where k3s.lock.json \
-                 locks it:\n  cargo xtask bump --file {}",
+                 The file was removed. If upstream replaced it, find out why before you accept it. If k3s.lock.json locks it:\n  cargo xtask bump --file {}",
                 self.name,
                 crate::process::quoted(&locked),
             );

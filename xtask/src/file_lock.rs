@@ -1,4 +1,4 @@
-//! File locks between processes: the others wait, and print for which.
+//! File locks between processes: a process that waits prints the process ID of the holder.
 
 use crate::context::Context;
 use anyhow::{Context as _, Result};

@@ -103,7 +103,7 @@ impl Build<'_> {
         ])
     }
 
-    /// The inputs of a step that compiles in a module.
+    /// Returns the inputs of a step that compiles in a module.
     pub fn module_inputs(&self, module: &Resolved) -> Vec<String> {
         let mut inputs = vec![format!("module {module}")];
         if let Resolved::Local(_) = module {
@@ -112,17 +112,17 @@ impl Build<'_> {
         inputs
     }
 
-    /// The directory that a module is compiled in.
+    /// Returns the directory that a module is compiled in.
     pub fn module_directory(&self, module: &Resolved) -> Result<PathBuf> {
         self.any_go.module(self.context, module, &self.patched.tree)
     }
 
-    /// The directory that holds this build's steps.
+    /// Returns the directory with the results of this build's steps.
     pub fn directory(&self) -> PathBuf {
         self.context.work.join(self.target.go)
     }
 
-    /// The level of the architecture that is built for.
+    /// Returns the Go architecture level to build for.
     pub fn level(&self) -> &str {
         self.target.level(self.options.level.as_deref())
     }

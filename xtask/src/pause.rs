@@ -18,7 +18,7 @@ pub const STEP: &str = "pause";
 pub const PROGRAM: &str = "pause";
 
 /// For rustc: small, without unwinding, at a fixed address. One crate without dependencies is compiled
-/// by rustc itself, since cargo would let the package's path take part in the symbols' names.
+/// by rustc itself, since cargo would make the symbol names depend on the package's path.
 const COMPILE: &[&str] = &[
     "--edition=2024",
     "--crate-name=pause",

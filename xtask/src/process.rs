@@ -54,7 +54,7 @@ pub struct Usage {
     pub peak_kib: u64,
 }
 
-/// A child process and its guard's end of the line.
+/// A child process and our end of the socket to its guard.
 struct Started {
     child: std::process::Child,
     /// The guard reports over it; closed, it makes the guard kill the child.
@@ -218,7 +218,7 @@ impl<'a> Command<'a> {
     /// Starts the command under a [`guard`].
     fn start(&self, stdout: Stdio, stderr: Stdio) -> Result<Started> {
         ensure!(!self.argv.is_empty(), "the current directory is gone");
-        let (line, of_guard) = UnixStream::pair().context("making the line to a command's guard")?;
+        let (line, of_guard) = UnixStream::pair().context("creating the socket to a command's guard")?;
         let input = self.input_file()?;
         let mut command = std::process::Command::new(&self.context.guard);
         command.arg(GUARD);

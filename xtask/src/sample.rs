@@ -47,10 +47,10 @@ const STEP: &str = "sample";
 /// The time of everything in the sample: 2025-01-01.
 const TIME: i64 = 1_735_689_600;
 
-/// Lays the sample out, as a step of its own, and chooses it.
+/// Lays the sample out in a step, and selects it.
 pub fn prepare(context: Context, layout: Layout) -> Result<Selection> {
     let sample = context.root.join("sample");
-    // A module of the sample changes without a new version, which Go would take for an attack.
+    // A module of the sample changes without a new version, for which Go would report a checksum mismatch.
     let cache = context.cache.join("sample-modules").join(dir::digest(&sample.join("modules"))?.short());
     let inputs = vec![format!("{} layout of {}", layout.directory(), dir::digest(&sample)?)];
     let step = Step::in_process(STEP, inputs).work(|directory, _| lay_out(&sample, layout, directory));
@@ -219,7 +219,7 @@ fn zip_module(directory: &Path, path: &str, version: &str, archive: &PathBuf) ->
         }
     }
     zip.finish()?;
-    // Go refuses nothing here, but a file that others could write to would be an odd thing to trust.
+    // Go does not check the mode, but other users must not be able to write to the file.
     fs::set_permissions(archive, std::fs::Permissions::from_mode(0o644))?;
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! Steps: units of work whose result is a directory, named by the hash of everything it depends on.
 //!
 //! A step's directory appears by rename once it is complete, so that its existence is the stamp: an interrupted
-//! run finds what was finished. It contains two of our names: `output/`, the result, which may have files of
-//! others under any name, and `stamp.json` with the checksum of every file of the result, which is verified before
-//! the result is used again; a damaged result is built again. A step depends on the checksums of the results it
-//! needs, not on how they were made: where a step that runs again yields the same files, the steps after it do not
-//! run. Builds that share a step do not build it twice: one locks it, the others wait.
+//! run finds what was finished. It contains two entries: `output/`, the result, in which any file name may occur, and
+//! `stamp.json` with the checksum of every file of the result, which is verified before the result is used again; a
+//! damaged result is built again. A step depends on the checksums of the results it needs, not on how they were made:
+//! where a step that runs again yields the same files, the steps after it do not run. Builds that share a step do not
+//! build it twice: one locks it, the others wait.
 
 use crate::code;
 use crate::context::Context;

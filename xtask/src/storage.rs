@@ -1,5 +1,5 @@
-//! Checks of the directories that a run writes to and executes from: it can write to them, and only trusted users can,
-//! too.
+//! Checks of the directories that a run writes to and executes from: it can write to them, and only trusted users
+//! can, too.
 
 use crate::context::Context;
 use crate::process::quoted;
@@ -10,7 +10,7 @@ use nix::unistd::{AccessFlags, Uid, User, access, getegid, geteuid};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Problems of a directory, each with its remedy.
+/// A problem of a directory, with its remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
     pub problem: String,
@@ -20,7 +20,7 @@ pub struct Obstacle {
     variable: &'static str,
 }
 
-/// Fails where a directory cannot serve, with its owner, its path and the remedy.
+/// Checks that `target/` and the cache can be used. The error names the path, its owner and the remedy.
 pub fn require(context: &Context) -> Result<()> {
     let Some(Obstacle { problem, repair, variable }) = obstacles(context)?.into_iter().next() else {
         return Ok(());
@@ -55,7 +55,7 @@ fn unwritable(path: &Path, variable: &'static str) -> Option<Obstacle> {
     Some(Obstacle { problem, repair, variable })
 }
 
-/// Looks below a directory for what another user has left there and this one cannot write.
+/// Returns an obstacle if another user's file below a directory cannot be written.
 fn foreign(path: &Path, root: &Path, variable: &'static str) -> Option<Obstacle> {
     let entries = walkdir::WalkDir::new(path).min_depth(1).max_depth(2).into_iter().filter_map(Result::ok);
     let is_foreign = |path: &Path| {
@@ -67,7 +67,7 @@ fn foreign(path: &Path, root: &Path, variable: &'static str) -> Option<Obstacle>
     Some(Obstacle { problem, repair: Some(chown(root)), variable })
 }
 
-/// Looks whether others could write what a run executes.
+/// Returns an obstacle if other users could write what a run executes.
 fn open(cache: &Path, trust: &Trust, variable: &'static str) -> Option<Obstacle> {
     let entries = walkdir::WalkDir::new(fs::canonicalize(cache).ok()?).max_depth(1).into_iter();
     let mut directories = entries.filter_map(Result::ok).filter(|entry| entry.file_type().is_dir());
@@ -85,7 +85,7 @@ fn chown(path: &Path) -> String {
     format!("chown -R {}:{} {}", geteuid(), getegid(), quoted(&path.to_string_lossy()))
 }
 
-/// `it belongs to root (mode 755), and you are me`.
+/// Describes owner and caller: `it belongs to root (mode 755), and you are me`.
 fn belonging(path: &Path) -> String {
     let Ok(metadata) = path.symlink_metadata() else { return "it is not there any more".to_owned() };
     let (owner, user) = (name(Uid::from_raw(metadata.uid())), name(geteuid()));

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 /// A processor architecture, under the names that each tool and format gives it.
 ///
-/// Adding an architecture means adding a row to [`TARGETS`].
+/// A new architecture needs a row in [`TARGETS`], and the files that docs/architecture.md lists.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Target {
     /// `GOARCH`, which is also the name in OCI indexes, in k3s' file names and in `--arch`.

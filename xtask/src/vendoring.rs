@@ -1,11 +1,11 @@
 //! External build inputs, gathered in one directory, so that a build can be repeated without a network:
-//! the source package carries it.
+//! the source package contains it.
 //!
 //! ```text
 //! build ─► gather ─► vendor.json  k3s/  plugins/  cni-plugin/  modules/  downloads/ ─► open ─► the same build
 //! ```
 //!
-//! Compilers are not among it. As with the sample, only what surrounds the pipeline is different, never
+//! Compilers are not included. As with the sample, only what surrounds the pipeline is different, never
 //! the pipeline.
 
 pub mod gather;

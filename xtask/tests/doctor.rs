@@ -209,7 +209,7 @@ fn line_installs_missing_old_and_broken() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(marked(&output, '✗'), BTreeSet::from(["git", "skopeo", "tar"]));
     let stdout = text(&output.stdout);
-    assert!(stdout.contains("is 2.30.9, and 2.31 is the oldest that serves"), "{stdout}");
+    assert!(stdout.contains("is 2.30.9; 2.31 or later is required"), "{stdout}");
     assert!(stdout.contains("does not run: cannot load a library"), "{stdout}");
     let line = repair(&output);
     assert_eq!(line[line.len() - 3..], ["git", "skopeo", "tar"]);

@@ -315,7 +315,7 @@ fn a_first_use_takes_only_a_whole_file() {
         (lengthless, "does not say where the file ends"),
         (chunked(""), "after 4 attempts"),
         (cut(whole(FILE), 30), "after 4 attempts"),
-        (other_part, "a part of the file, unasked"),
+        (other_part, "a partial response (206), which was not requested"),
         (gzip, "in the encoding \"gzip\""),
         (endless, "more than 512"),
     ] {

@@ -250,7 +250,7 @@ fn a_patched_tree_is_not_patched_again() {
     let tree = ERAS[2].tree();
     committed().apply(tree.path(), &values(), &[]).unwrap();
     let error = refusal(&committed(), &tree, &values());
-    assert!(error.contains("builtin_pause.go: is to be added, but is there already"), "{error}");
+    assert!(error.contains("builtin_pause.go: is to be added, but exists"), "{error}");
 }
 
 #[test]

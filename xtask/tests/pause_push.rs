@@ -204,7 +204,7 @@ fn resumes_interrupted_push() {
     let push = Push { arguments: &["--arch", "riscv64"], ..scene.push() };
     scene.line.break_at("PUT /v2/me/pause/manifests/");
     let message = push.fail();
-    assert!(message.contains("the registry broke off\n  push again"), "{message}");
+    assert!(message.contains("the registry closed the connection\n  push again"), "{message}");
     assert!(!scene.registry.has_tag("me/pause", "1"));
 
     scene.line.mend();

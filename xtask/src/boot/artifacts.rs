@@ -145,7 +145,7 @@ impl Artifacts {
     }
 }
 
-/// Returns the name of the product below whose directory in `dist` the packages are.
+/// Returns the name of the product whose directory in `dist` contains the packages.
 fn product_of(dist: &Path, packages: &Path) -> Option<PathBuf> {
     let (dist, packages) = (fs::canonicalize(dist).ok()?, fs::canonicalize(packages).ok()?);
     Some(packages.strip_prefix(dist).ok()?.iter().next()?.into())

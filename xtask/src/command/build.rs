@@ -21,10 +21,10 @@ use crate::upstream::probe::Facts;
 use crate::upstream::selection::Selection;
 use anyhow::{Context as _, Result};
 
-/// Build k3s for riscv64 from a release, with a pause image that every pod can start
+/// Build k3s for riscv64 from a release, with a default pause image that has a riscv64 build
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
-  cargo xtask build --sample                          the whole pipeline in about a minute
+  cargo xtask build --sample                          the complete pipeline in one to two minutes
   cargo xtask build --k3s v1.33.0+k3s1                an upstream release
   cargo xtask build --source ~/k3s --ref my-branch    your own tree
   cargo xtask build --k3s stable --dry-run            what would be done")]
@@ -90,7 +90,7 @@ pub fn prepare<'a>(
     let pause_image = options.pause_image(context);
     if pause_image.host().is_some() {
         context.progress.print(format!(
-            "warning: {pause_image} names a host: a k3s with --system-default-registry will not find what is inside it\n  \
+            "warning: {pause_image} names a host: a k3s with --system-default-registry will not find the built-in image\n  \
              such a k3s asks for REGISTRY/{pause_image}, but knows imported images without their host"
         ));
     }

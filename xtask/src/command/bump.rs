@@ -10,7 +10,7 @@ use crate::upstream::transfer::GitSettings;
 use crate::upstream::version::Version;
 use anyhow::{Context as _, Result, bail};
 
-/// Lock a tag or a file to its current commit or checksum, whatever k3s.lock.json said before
+/// Lock a tag or a file to its current commit or checksum, replacing an entry of k3s.lock.json
 #[derive(Clone, Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 #[command(after_help = "Examples:

@@ -67,7 +67,7 @@ impl Args {
         let directory = context.dist.join("pause");
         let rows = write(context, &images, &names, compression, &directory).with_context(|| {
             format!(
-                "cannot write the images to {}\n  CARGO_TARGET_DIR names another place for everything that is written",
+                "cannot write the images to {}\n  To write to another directory, set CARGO_TARGET_DIR.",
                 directory.display()
             )
         })?;
@@ -165,7 +165,7 @@ fn print(
     for (file, size, what) in rows {
         println!("  {file:<widest$}  {size:>12}  {what}");
     }
-    println!("known to containerd as");
+    println!("names in containerd:");
     for name in names {
         println!("  {}", name.normalised());
     }

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 /// Package k3s for openEuler: RPMs, and a repository that dnf installs them from
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
-  cargo xtask rpm --sample                            the whole way on a small k3s of our own
+  cargo xtask rpm --sample                            all steps, on the sample
   cargo xtask rpm --k3s v1.33.0+k3s1 --dist oe2403sp1
   cargo xtask rpm --product target/dist/v1.33.0+k3s1/riscv64 --sign me@example.org")]
 pub struct Args {
@@ -64,7 +64,7 @@ pub struct PackageOptions {
     #[arg(long, value_name = "DIST", default_value = "oe2403")]
     pub dist: Dist,
 
-    /// Counts the packages built from one version
+    /// The RPM Release number, to be increased for each rebuild of one version
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub release: u32,
 

@@ -44,11 +44,11 @@ pub struct SourceArgs {
     #[arg(long)]
     pub sample: bool,
 
-    /// The layout of upstream's that the sample has
+    /// The upstream layout that the sample uses
     #[arg(long, value_name = "LAYOUT", value_enum, default_value_t = Layout::Embed, requires = "sample")]
     pub sample_layout: Layout,
 
-    /// Execute the build scripts of the source tree without a sandbox, with your rights
+    /// Execute the build scripts of the source tree without a sandbox, with your permissions
     #[arg(long, conflicts_with = "sample")]
     pub trust_scripts: bool,
 

@@ -50,12 +50,12 @@ const fn search(names: &'static [&'static str]) -> Search {
     asked(names, &["--version"])
 }
 
-/// For executables that print their version with other arguments.
+/// Returns a search for an executable that prints its version with these arguments.
 const fn asked(names: &'static [&'static str], arguments: &'static [&'static str]) -> Search {
     Search::Executable(ExecutableSearch { names, asked: arguments, oldest: &[] })
 }
 
-/// Returns a package that has one name in all distributions.
+/// Returns the remedy of a package that has one name in all distributions.
 const fn everywhere(name: &'static str) -> Remedy {
     Packages([name; Distribution::ALL.len()])
 }
@@ -88,7 +88,7 @@ const PIP: Remedy = Packages(["python3-pip", "python3-pip", "python3-pip", "pyth
 
 #[rustfmt::skip]
 pub static USER_NAMESPACES: Requirement = requirement("user namespaces", &[Build],
-    "give the emulated k3s root without privileges",
+    "run the emulated k3s as root, without privileges",
     Search::Namespaces, Setting);
 #[rustfmt::skip]
 pub static RPMBUILD: Requirement = executable(&["rpmbuild"], &[Rpm], "builds the packages",
@@ -103,14 +103,14 @@ pub static RPMSIGN: Requirement = executable(&["rpmsign"], &[Rpm], "signs the pa
 pub static GPG: Requirement = executable(&["gpg"], &[Rpm], "signs the packages, with --sign",
     Packages(["gnupg", "gnupg2", "gnupg2", "gnupg", "gnupg", "gpg2"]));
 #[rustfmt::skip]
-pub static QEMU_SYSTEM: Requirement = executable(&["qemu-system-riscv64"], &[Boot], "emulates the machine",
+pub static QEMU_SYSTEM: Requirement = executable(&["qemu-system-riscv64"], &[Boot], "runs the VM",
     Packages(["qemu-system-misc", "qemu-system-riscv", "", "qemu-system-riscv", "qemu-system-riscv64", "qemu-extra"]));
 #[rustfmt::skip]
 pub static MKE2FS: Requirement = requirement("mke2fs", &[Boot], "formats its disks",
     asked(&["mke2fs"], &["-V"]),
     everywhere("e2fsprogs"));
 #[rustfmt::skip]
-pub static DEBUGFS: Requirement = requirement("debugfs", &[Boot], "reads a disk of the user's, with --rootfs",
+pub static DEBUGFS: Requirement = requirement("debugfs", &[Boot], "extracts the kernel modules from the guest's disk, with --rootfs",
     asked(&["debugfs"], &["-V"]),
     Packages(["e2fsprogs", "e2fsprogs", "e2fsprogs", "e2fsprogs", "e2fsprogs-extra", "e2fsprogs"]));
 #[rustfmt::skip]
@@ -133,11 +133,11 @@ pub static REQUIREMENTS: &[&Requirement] = &[
     &requirement("git", &[Build], "fetches k3s and its network plugins",
         Search::Executable(ExecutableSearch { names: &["git"], asked: &["--version"], oldest: &[2, 31] }),
         everywhere("git")),
-    &requirement("certificates", &[Build, Push], "say which servers are trusted",
+    &requirement("certificates", &[Build, Push], "verify the certificates of servers",
         Search::File(&["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
             "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/ca-bundle.pem"]),
         everywhere("ca-certificates")),
-    &executable(&["bash"], &[Build], "reads upstream's build scripts", everywhere("bash")),
+    &executable(&["bash"], &[Build], "runs upstream's build scripts, with stubs", everywhere("bash")),
     &requirement("sandbox", &[Build], "confines upstream's build scripts (`--trust-scripts` does without)",
         Search::Sandbox, Setting),
     // `mawk --version` is an error.

@@ -57,7 +57,7 @@ pub enum Finding {
 }
 
 impl Search {
-    /// Looks, given a context that is forbidden the network.
+    /// Searches without the network, which `offline` forbids.
     pub fn look(&self, offline: &Context) -> Finding {
         let found = match self {
             Search::Executable(search) => search.look(offline),
@@ -96,7 +96,7 @@ impl ExecutableSearch {
         {
             let oldest: Vec<String> = self.oldest.iter().map(u32::to_string).collect();
             bail!(
-                "{} is {}, and {} is the oldest that serves",
+                "{} is {}; {} or later is required",
                 path.display(),
                 version.unwrap_or("of no known version"),
                 oldest.join(".")
@@ -127,7 +127,7 @@ fn library(context: &Context, name: &str) -> Result<String> {
 }
 
 fn namespaces(context: &Context) -> Result<String> {
-    process::find("unshare").context("cannot be asked for without unshare")?;
+    process::find("unshare").context("cannot be checked without unshare")?;
     if userns::are_allowed(context)? {
         return Ok("allowed".to_owned());
     }

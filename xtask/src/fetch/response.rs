@@ -57,15 +57,19 @@ impl Head<'_> {
         if let Some(encoding) = self.content_encoding
             && !encoding.trim().eq_ignore_ascii_case("identity")
         {
-            return Err(Failure::Final(anyhow!("the server sent it in the encoding {encoding:?}, unasked")));
+            return Err(Failure::Final(anyhow!(
+                "the server sent Content-Encoding {encoding:?}, which was not requested"
+            )));
         }
         let answered = || anyhow!("the server answered {}", self.status);
         match self.status {
             200 => Ok(Body::Whole),
-            206 if have == 0 => Err(Failure::Final(anyhow!("the server sent a part of the file, unasked"))),
+            206 if have == 0 => Err(Failure::Final(anyhow!(
+                "the server sent a partial response (206), which was not requested"
+            ))),
             206 if self.begin() == Some(have) => Ok(Body::Rest),
             206 => Err(Failure::StartOver("the server sent another part of the file than the one asked for")),
-            416 => Err(Failure::StartOver("the part that had arrived does not fit")),
+            416 => Err(Failure::StartOver("the server rejects the range after the partial download")),
             403 | 429 | 500..=599 => Err(match self.wait(now) {
                 Some(wait) => Failure::Limited(wait),
                 None if self.status == 403 => Failure::Final(answered()),

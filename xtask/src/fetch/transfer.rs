@@ -29,7 +29,7 @@ const LONGEST_ATTEMPT: Duration = Duration::from_secs(3600);
 pub enum Resume {
     /// The checksum is known and decides in the end.
     Allowed,
-    /// Only this transfer vouches for the file: it is of one piece, and its end is marked.
+    /// The checksum is unknown: the file has to arrive in one transfer whose end is marked.
     Forbidden,
 }
 
@@ -60,7 +60,7 @@ pub fn fetch(context: &Context, name: &str, url: &str, part: &Path, resume: Resu
             (_, Some(usual)) => *usual,
         };
         let error = failure.into_error();
-        context.progress.print(format!("{name}: {error:#}; trying again in {} s", pause.as_secs()));
+        context.progress.print(format!("{name}: {error:#}; retrying in {} s", pause.as_secs()));
         context.clock.wait(pause);
     };
     // The caller reports the error, or fetches the file from another URL.
@@ -89,7 +89,7 @@ impl From<ureq::Error> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Failure {
-        // A full disk or a forbidden directory does not mend itself; a broken connection may.
+        // A retry may help after a broken connection, but not with a full disk or without permission.
         match error.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::PermissionDenied => {
                 Failure::Final(error.into())

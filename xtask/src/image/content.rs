@@ -1,5 +1,5 @@
-//! Content of a pause image: one layer, its configuration and its manifest, bit for bit the same whenever and wherever
-//! they are made.
+//! Content of a pause image: one layer, its configuration and its manifest, bit for bit the same whenever and
+//! wherever they are made.
 
 use crate::digest::Digest;
 use crate::elf;
@@ -58,8 +58,8 @@ impl PauseImage {
     ///
     /// `version` is the program's own, for the label that inspecting tools show.
     pub fn new(target: &'static Target, binary: Vec<u8>, version: &str) -> Result<PauseImage> {
-        // An image for one architecture with an executable for another is the very defect that this project fixes, and
-        // an interpreter would be missing in an image of one file.
+        // An image for one architecture with an executable for another is the very defect that this project fixes,
+        // and an interpreter would be missing in an image of one file.
         elf::check(binary.as_slice(), target.elf_machine)
             .with_context(|| format!("cannot make an image of the pause program for {}", target.go))?;
         let layer = Blob::new("application/vnd.oci.image.layer.v1.tar", layer(&binary)?);
@@ -78,8 +78,8 @@ impl PauseImage {
 
     /// Returns the platform as an index names it (image-spec, image-index.md, `platform`).
     ///
-    /// arm64 goes without a variant, as in Kubernetes' own pause image: containerd holds `v8`, the only
-    /// one, and none to be the same (containerd, platforms/database.go, `normalizeArch`).
+    /// arm64 goes without a variant, as in Kubernetes' own pause image: containerd treats `v8`, the only variant, and
+    /// no variant as equal (containerd, platforms/database.go, `normalizeArch`).
     pub fn platform(&self) -> Value {
         json!({"architecture": self.target.go, "os": OS})
     }

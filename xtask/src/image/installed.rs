@@ -20,7 +20,8 @@ const ASKED: [Asked; 2] = [
 /// Returns the references that unpatched k3s releases use, oldest first.
 pub fn names() -> Result<Vec<Reference>> {
     let parse = |asked: &Asked| {
-        Reference::parse(asked.reference).with_context(|| format!("what k3s asks for since {}", asked.since))
+        Reference::parse(asked.reference)
+            .with_context(|| format!("parsing the reference that k3s uses since {}", asked.since))
     };
     ASKED.iter().map(parse).collect()
 }

@@ -87,7 +87,7 @@ fn advice(messages: &str, reference: &Reference) -> String {
     } else if contains(&["no such host", "connection refused", "i/o timeout", "network is unreachable"]) {
         format!("{host} cannot be reached\n  look at its name, the network and the proxy settings")
     } else if contains(&["EOF", "connection reset", "broken pipe"]) {
-        "the registry broke off\n  push again: what has arrived is not sent twice".to_owned()
+        "the registry closed the connection\n  push again: what has arrived is not sent twice".to_owned()
     } else {
         return String::new();
     };

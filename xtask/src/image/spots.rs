@@ -1,4 +1,4 @@
-//! Image references in texts: found where one is written as a whole, and replaced in the form it has there.
+//! Finds image references in a text, and replaces each in the form in which it is written.
 //!
 //! k3s writes its references in four forms: a quoted string (Go, and YAML since v1.30), a plain YAML
 //! value (before), a line of `image-list.txt`, and the pair `repository:` / `tag:` of a chart's values.
@@ -50,8 +50,8 @@ impl Spot<'_> {
 
 /// Returns every image reference of a text, in the order of the text.
 ///
-/// A text is searched without knowing its language, so that anything that looks like `name:tag` in one of the forms is
-/// found. The caller selects by repository or key.
+/// A text is searched without knowing its language, so that anything that looks like `name:tag` in one of the forms
+/// is found. The caller selects by repository or key.
 pub fn spots(text: &str) -> Vec<Spot<'_>> {
     let mut found = Vec::new();
     let lines: Vec<Line> = lines(text).collect();

@@ -1,7 +1,8 @@
 //! The bundle: everything that k3s unpacks at its first start, as one compressed archive.
 //!
-//! Layout and rules are those of scripts/package-cli, and what pkg/dataverify and pkg/untar require: `.sha256sums` and `.links` must name every file and link, no entry may be a hard link (it
-//! would be unpacked empty), and zstd's window must not exceed 2^25.
+//! Layout and rules are those of scripts/package-cli, and what pkg/dataverify and pkg/untar require: `.sha256sums`
+//! and `.links` must name every file and link, no entry may be a hard link (it would be unpacked empty), and zstd's
+//! window must not exceed 2^25.
 
 use super::{Build, cni, root, runc, server, shim, source_tree};
 use crate::archive::{self, Effort};
@@ -97,7 +98,7 @@ fn put_program(from: &Path, bin: &Path, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// `.sha256sums` and `.links` of a `bin/` directory: every file that no dot hides, and every link.
+/// Returns `.sha256sums` and `.links` of a `bin/` directory: every file that is not hidden, and every link.
 fn lists(bin: &Path) -> Result<(String, String)> {
     let mut sums = BTreeMap::new();
     let mut links = BTreeMap::new();
@@ -138,7 +139,9 @@ pub fn verify(bundle: impl Read) -> Result<Contents> {
         match entry.header().entry_type() {
             tar::EntryType::Directory => {}
             tar::EntryType::Symlink => {
-                let target = entry.link_name()?.with_context(|| format!("{path}: a link to nothing"))?;
+                let target = entry
+                    .link_name()?
+                    .with_context(|| format!("{path}: a symbolic link without a target"))?;
                 found.links.extend(name.map(|name| (name, target.to_string_lossy().into_owned())));
             }
             tar::EntryType::Regular => match name {

@@ -1,4 +1,4 @@
-//! The Helm charts that the server carries for the cluster to install: traefik's, and others in newer releases.
+//! The Helm charts inside the server, which the cluster installs: traefik's, and others in newer releases.
 
 use super::options::Presence;
 use super::source_tree::COMMITTED_CHARTS;

@@ -35,7 +35,7 @@ pub fn check(name: &FileName, file: &Path) -> Result<()> {
     match name.strip_suffix(".tgz") {
         Some(stem) => chart(stem, file),
         None if name.contains("k3s-root-") => k3s_root(file),
-        None => bail!("{name} is neither a chart nor k3s-root: nothing is known of its format"),
+        None => bail!("{name} is neither a chart nor k3s-root: its format is not known"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The manifests that a server applies to its cluster, without those that ask for a chart which is left out.
+//! The manifests that a server applies to its cluster, without those that need a chart which is left out.
 
 use anyhow::{Context as _, Result};
 use fs_err as fs;

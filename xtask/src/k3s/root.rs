@@ -1,4 +1,4 @@
-//! k3s-root: the user space that k3s brings along (iptables, conntrack, busybox and others).
+//! k3s-root: the user space inside k3s (iptables, conntrack, busybox and others).
 
 use super::options::Presence;
 use super::{Build, format};
@@ -23,8 +23,8 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     }))
 }
 
-/// The archive with the sum that the tree names, else the locked one, else the one it has now; none where
-/// it is left out.
+/// Returns the archive with the checksum in the tree, else the locked one, else that of its first use; none if it is
+/// left out.
 pub fn download(build: &Build) -> Result<Option<Download>> {
     if build.options.k3s_root == Presence::LeftOut {
         return Ok(None);

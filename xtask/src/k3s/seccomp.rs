@@ -22,7 +22,7 @@ pub fn download(build: &Build) -> Result<Download> {
     Ok(Download { name, url: pin.url.clone(), sha256: pin.sha256.clone() })
 }
 
-/// A place that has the pinned release, the same bytes in each.
+/// A source of the pinned archive. All have the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Archive {
     /// Upstream's release page.
@@ -59,7 +59,7 @@ pub fn archive(build: &Build) -> Result<PathBuf> {
             Err(error) => errors.push(crate::error::chain(&error)),
         }
     }
-    bail!("{} is not to be had\n- {}", download.name, errors.join("\n- "))
+    bail!("cannot fetch {}\n- {}", download.name, errors.join("\n- "))
 }
 
 /// Puts the file of Debian's source package that has the same bytes where the download would be.

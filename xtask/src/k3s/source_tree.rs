@@ -15,8 +15,8 @@ use std::path::Path;
 /// The step's name.
 pub const STEP: &str = "tree";
 
-/// The directory of the step's result that contains the tree, and none of our files under a name that the tree could
-/// have, too.
+/// The directory in the step's result that contains the tree and nothing else, so that our files cannot collide with
+/// the tree's.
 pub const TREE: &str = "tree";
 
 /// The step that completes the tree.

@@ -370,7 +370,7 @@ mod tests {
         let tree = applied(add, &directory).unwrap();
         assert!(tree.read(&path("new")).unwrap().unwrap().executable);
         fs::write(directory.path().join("new"), "x\n").unwrap();
-        assert!(applied(add, &directory).err().unwrap().contains("is there already"));
+        assert!(applied(add, &directory).err().unwrap().contains("but exists"));
 
         let delete =
             "diff --git a/new b/new\ndeleted file mode 100644\n--- a/new\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n";

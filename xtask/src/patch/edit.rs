@@ -109,7 +109,7 @@ impl TryFrom<String> for NewImage {
 pub(super) enum Refusal {
     /// There is no such file.
     NoFile(TreePath),
-    /// The file to be added is there already.
+    /// The file to be added exists.
     Occupied(TreePath),
     /// One of two files is to be below the other.
     Nested { file: TreePath, below: TreePath },
@@ -189,7 +189,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::NoFile(file) => write!(f, "{file}: there is no such file"),
-            Refusal::Occupied(file) => write!(f, "{file}: is to be added, but is there already"),
+            Refusal::Occupied(file) => write!(f, "{file}: is to be added, but exists"),
             Refusal::Nested { file, below } => {
                 write!(f, "{below}: cannot be there beside {file}, which is a file and no directory")
             }
@@ -197,7 +197,7 @@ impl fmt::Display for Refusal {
             Refusal::Count { needle, files, declared, at, nearest } => {
                 let files: Vec<&str> = files.iter().map(TreePath::as_str).collect();
                 let (files, declared, found) = (files.join(", "), times(*declared), times(at.len()));
-                write!(f, "{files}: {needle:?} should stand there {declared} and does {found}")?;
+                write!(f, "{files}: {needle:?} is expected {declared} and occurs {found}")?;
                 at.iter().try_for_each(|place| write!(f, ", {place}"))?;
                 if at.is_empty() { write_nearest(f, nearest.as_deref()) } else { Ok(()) }
             }
@@ -231,8 +231,8 @@ fn missing_line<'n>(needle: &'n str, text: &str) -> &'n str {
     lines.clone().find(|line| !text.contains(line)).or_else(|| lines.next()).unwrap_or(needle)
 }
 
-/// Returns the line most similar to a text, as `file:line: text`, if any is similar. A text that is one word of a line,
-/// such as a repository, is compared with the words.
+/// Returns the line most similar to a text, as `file:line: text`, if any is similar. A text that is one word of a
+/// line, such as a repository, is compared with the words.
 pub(super) fn nearest(texts: &[(&TreePath, &str)], needle: &str) -> Option<String> {
     /// Below this share of common letter pairs (Sørensen and Dice) two texts have little in common.
     const ALIKE: f64 = 0.4;
@@ -292,7 +292,7 @@ mod tests {
         let text = "func Run() error {\n\treturn preloadImages(ctx, cfg)\n}\n";
         assert_eq!(
             edit.apply(text, &values()).unwrap_err().to_string(),
-            "run.go: \"\\treturn PreloadImages(ctx, cfg)\\n\" should stand there once and does not at all; \
+            "run.go: \"\\treturn PreloadImages(ctx, cfg)\\n\" is expected once and occurs not at all; \
              nearest is run.go:2: return preloadImages(ctx, cfg)"
         );
         let error = edit.apply("quite\nother\n", &values()).unwrap_err().to_string();
@@ -304,7 +304,7 @@ mod tests {
         let error = text_edit("go(x)", 1, "y").apply("go(x)\nno\ngo(x)\n", &values()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "run.go: \"go(x)\" should stand there once and does twice, run.go:1, run.go:3"
+            "run.go: \"go(x)\" is expected once and occurs twice, run.go:1, run.go:3"
         );
     }
 
@@ -322,7 +322,7 @@ mod tests {
         let replaced = "x = \"me/pause:v1\"\n";
         assert_eq!(image_edit(2).apply(&texts, &values()).unwrap(), [replaced, replaced]);
         let error = image_edit(1).apply(&texts, &values()).unwrap_err().to_string();
-        assert!(error.contains("should stand there once and does twice, a.go:1, b.go:1"), "{error}");
+        assert!(error.contains("is expected once and occurs twice, a.go:1, b.go:1"), "{error}");
     }
 
     #[test]

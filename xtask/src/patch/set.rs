@@ -118,10 +118,9 @@ impl PatchSet {
             match extension(&file) {
                 "json" => patches.push(Patch::read(&file, &file)?),
                 "patch" => patches.push(Patch::read_diff(&file)?),
-                _ => bail!(
-                    "{} is neither a *.json nor a *.patch file, so it would be passed over",
-                    file.display()
-                ),
+                _ => {
+                    bail!("{} is neither a *.json nor a *.patch file, so it would be ignored", file.display())
+                }
             }
         }
         for (index, patch) in patches.iter().enumerate() {
@@ -161,7 +160,7 @@ impl Patch {
             let text = fs::read(file)?;
             let PatchFile { name, why, when, retire, variants } = serde_json::from_slice(&text)?;
             if file.file_stem().is_none_or(|stem| stem != &*name) {
-                bail!("the patch calls itself {:?}, unlike its file", &*name);
+                bail!("its `name` is {:?}, which is not the name of the file", &*name);
             }
             let directory = file.parent().context("a patch is in a directory")?;
             let attachments = attachments(&variants, directory)?;
@@ -321,7 +320,7 @@ mod tests {
     #[test]
     fn rejects_wrong_and_duplicate_names() {
         let error = refusal(&[("patches/other.json", PATCH)]);
-        assert!(error.contains("calls itself \"greet\", unlike its file"), "{error}");
+        assert!(error.contains("its `name` is \"greet\""), "{error}");
         let error = refusal(&[("patches/greet.json", PATCH), ("user/greet.patch", DIFF)]);
         assert!(error.contains("two patches are called \"greet\": patches/greet.json and "), "{error}");
     }

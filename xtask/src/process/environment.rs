@@ -81,8 +81,9 @@ impl Environment {
             Some(format!("HOME={} {problem}; set HOME to a directory of yours", home.display()))
         });
         let names: Vec<&str> = self.inherited.iter().map(String::as_str).collect();
-        let settings = (!names.is_empty())
-            .then(|| format!("it had your settings in {}; unset what is not meant for it", names.join(", ")));
+        let settings = (!names.is_empty()).then(|| {
+            format!("it was run with your variables {}; unset those that it should not get", names.join(", "))
+        });
         home.into_iter().chain(settings).collect()
     }
 }
@@ -133,8 +134,7 @@ mod tests {
         // cargo sets these for every test.
         environment.inherit("CARGO_PKG_NA", &[]);
         environment.inherit("CARGO_PKG_VERSION_M", &["CARGO_PKG_VERSION_MINOR"]);
-        let expected =
-            "it had your settings in CARGO_PKG_NAME, CARGO_PKG_VERSION_MAJOR; unset what is not meant for it";
+        let expected = "it was run with your variables CARGO_PKG_NAME, CARGO_PKG_VERSION_MAJOR; unset those that it should not get";
         assert_eq!(environment.suspects(), [expected]);
     }
 }

@@ -18,8 +18,8 @@ pub(super) const CANNOT_START: &str = "cannot start: ";
 /// Runs a command so that it and all its descendants end when the parent ends, however that happens (Ctrl-C,
 /// kill -9, a panic).
 ///
-/// The guard leads a process group of its own and holds one end of a socket whose other end is the parent's. When
-/// the parent is gone the socket reads as ended, and the guard kills the whole group: go's compilers and linkers
+/// The guard leads a process group of its own and holds one end of a socket whose other end is the parent's. When the
+/// parent is gone, the socket reports end of file, and the guard kills the whole group: go's compilers and linkers
 /// too, which a parent-death signal (prctl(2)) would not reach, since it is not inherited. A terminal's Ctrl-C
 /// reaches only the parent. When the command ends first, its peak resident size goes back over the socket.
 pub fn guard(argv: &[OsString]) -> Result<std::process::ExitCode> {
@@ -45,8 +45,8 @@ pub fn guard(argv: &[OsString]) -> Result<std::process::ExitCode> {
             return Ok(std::process::ExitCode::FAILURE);
         }
     };
-    let usage =
-        resource::getrusage(resource::UsageWho::RUSAGE_CHILDREN).context("asking what a command used")?;
+    let usage = resource::getrusage(resource::UsageWho::RUSAGE_CHILDREN)
+        .context("reading the resource usage of a command")?;
     write!(line, "{}", usage.max_rss())?;
     if let Some(number) = status.signal() {
         // The parent sees the same signal.

@@ -30,7 +30,7 @@ pub fn keep(output: impl Read, mut log: Option<impl Write>) -> io::Result<Vec<u8
         }
         size += line.len() as u64;
         if size > LARGEST_LOG {
-            return Err(io::Error::other("it writes without end"));
+            return Err(io::Error::other("it writes more than 1 GiB, the size limit of a log"));
         }
         if let Some(log) = &mut log {
             log.write_all(&line)?;

@@ -37,11 +37,10 @@ pub struct Sandbox {
 const LARGEST_FILE: u64 = 16 << 20;
 /// The address space of one confined process.
 const MEMORY: u64 = 2 << 30;
-/// The processes that may be started beside those that run already; the kernel holds only users other than root
-/// to it.
+/// The processes that may be started beside those that run already; the kernel enforces it for all users but root.
 const MORE_PROCESSES: u64 = 4096;
 
-/// Returns an error that says why, where this machine has no sandbox.
+/// Checks that this machine supports the sandbox; the error names the reason.
 pub fn available() -> Result<()> {
     ruleset()?;
     denied_calls().map(drop)

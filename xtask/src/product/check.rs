@@ -129,7 +129,7 @@ fn pause_image_is_patched(build: &Build, server: &Path) -> Result<Check> {
     let inside = build.options.builtin_pause() == Presence::Included;
     ensure!(
         inside == found.contains(&STAGED),
-        "the server carries a pause image: {}, wanted: {inside}",
+        "the server contains a pause image: {}, expected: {inside}",
         !inside
     );
     Ok(Check::passed("the server names our pause image and not upstream's", ours))
@@ -165,5 +165,5 @@ fn size_is_allowed(build: &Build, binary: &Path) -> Result<Check> {
             )
         }
     };
-    Ok(Check::passed("the binary is within upstream's limit of size", seen))
+    Ok(Check::passed("the binary is within upstream's size limit", seen))
 }

@@ -5,7 +5,7 @@ use fs_err as fs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// The identifier of a package whose licence is not recognised, which a person has to read.
+/// The identifier of a package whose licence is not recognised and has to be reviewed.
 pub const UNIDENTIFIED: &str = "LicenseRef-unidentified";
 
 /// A package in the product that others wrote.
@@ -136,7 +136,7 @@ pub fn document(of: &str, components: &[ThirdPartyPackage]) -> String {
         }
     }
     let mut document = format!(
-        "What others wrote and {of} contains, each with its licence (SPDX) and\nthe numbers of the texts below.\n\n{list}"
+        "Third-party software in {of}, each with its licence (SPDX) and\nthe numbers of the texts below.\n\n{list}"
     );
     for (index, (text, holders)) in texts.iter().enumerate() {
         document.push_str(&format!("\n{}\n[{}]\n", "=".repeat(78), index + 1));

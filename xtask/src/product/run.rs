@@ -19,8 +19,8 @@ pub const SERVER_STARTS: &str = "k3s server passes the checks at its start";
 /// Timeout of the emulated server until its first messages.
 const TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Runs a version flag of each program, lets k3s unpack its bundle, and starts the server. Files are unpacked below the
-/// directory.
+/// Runs a version flag of each program, lets k3s unpack its bundle, and starts the server. Files are unpacked below
+/// the directory.
 pub fn all(build: &Build, components: &Components, directory: &Path) -> Result<Vec<Check>> {
     let Some(emulator) = Emulator::of(build.target) else {
         let name = format!("qemu-{}", build.target.qemu);
@@ -69,7 +69,7 @@ pub fn conditions(context: &Context, target: &Target) -> Result<String> {
             format!("run by {}", path.file_name().unwrap_or_default().to_string_lossy())
         }
     };
-    Ok(if userns::are_allowed(context)? { emulator } else { emulator + ", but for the server" })
+    Ok(if userns::are_allowed(context)? { emulator } else { emulator + ", except the server" })
 }
 
 /// The emulator that runs programs of the target: none on a machine of that architecture, qemu elsewhere.

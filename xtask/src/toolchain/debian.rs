@@ -151,7 +151,8 @@ pub fn command(directory: &Path, program: &str) -> Result<Vec<PathBuf>> {
 
 /// Returns this machine's architecture.
 pub fn host() -> Result<&'static Target> {
-    Target::host().ok_or_else(|| anyhow!("Debian is not known to us on {} machines", std::env::consts::ARCH))
+    Target::host()
+        .ok_or_else(|| anyhow!("no Debian architecture is known for {} machines", std::env::consts::ARCH))
 }
 
 /// Unpacks packages into a directory: the first, then the others in parallel, since no two packages of a release

@@ -11,7 +11,7 @@ pub fn find(target: &Target) -> Option<PathBuf> {
     names.iter().find_map(|name| process::find(name))
 }
 
-/// Returns the same, or an error with the line that installs it.
+/// Returns the emulator of a target's programs, or an error with the command that installs it.
 pub fn require(target: &Target) -> Result<PathBuf> {
     find(target).with_context(|| {
         format!("qemu-{}-static is not found\n  cargo xtask doctor --fix --for bench", target.qemu)

@@ -18,12 +18,12 @@ pub struct Commit {
     pub id: String,
 }
 
-/// Writes the files of a commit into an empty directory, byte for byte, independent of attributes and the user's settings
-/// (filters, `core.symlinks`, `core.fileMode` …).
+/// Writes the files of a commit into an empty directory, byte for byte, independent of attributes and the user's
+/// settings (filters, `core.symlinks`, `core.fileMode` …).
 ///
 /// # Errors
-/// A name that git itself would refuse leads nowhere, and nothing is written through a link: each entry is new.
-/// A link may lead nowhere outside of the directory.
+/// If git itself would refuse a name, or a link leads out of the directory. Nothing is written through a link, since
+/// each entry is new.
 pub fn export(commit: &Commit, directory: &Path) -> Result<()> {
     let repository = repository::open(&commit.repository)?;
     let tree = repository.find_commit(commit.id.parse()?)?.tree()?;

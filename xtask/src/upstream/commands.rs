@@ -42,8 +42,8 @@ pub struct Commands {
     pub root_sha256: Option<String>,
 }
 
-/// The outputs of builds, with the environment of each. Our own steps compile them with the same one, except for the C
-/// compiler.
+/// The outputs of builds, with the environment of each. Our own steps compile them with the same one, except for the
+/// C compiler.
 const BUILDS: [(&str, &[&str]); 4] = [
     ("bin/k3s", &["CGO_ENABLED=1"]),
     ("bin/cni", &["CGO_ENABLED=0", "GO111MODULE=off", "GOPATH=/recorder"]),
@@ -95,7 +95,7 @@ impl Commands {
             }
             self.take_call(&call, gomod).with_context(|| {
                 format!(
-                    "{call} is a call that no step follows\n  \
+                    "{call}: no step of ours performs this call\n  \
                      The scripts have changed what they build. Either remove the change from the tree, or add it to\n  \
                      xtask/src/upstream/calls.rs and commands.rs, with the step that does the same."
                 )
@@ -156,8 +156,8 @@ struct Arguments<'w> {
     operands: Vec<&'w str>,
 }
 
-/// Parses the words of a command. Each of `options` has a value, behind its `=` or in the next word; words of `ignored`
-/// change nothing, and other flags are refused.
+/// Parses the words of a command. Each of `options` has a value, behind its `=` or in the next word; words of
+/// `ignored` change nothing, and other flags are refused.
 fn arguments<'w>(words: &[&'w str], ignored: &[&str], options: &[&'static str]) -> Result<Arguments<'w>> {
     let mut arguments = Arguments { values: BTreeMap::new(), operands: Vec::new() };
     let mut words = words.iter().copied();

@@ -1,8 +1,8 @@
 //! Fetched repositories: a directory for each URL, and in it a bare repository for each commit.
 //!
 //! A repository is fetched below a scratch name, under the file lock of its URL, and appears by rename. After that
-//! nothing changes it, so it is read without the lock. Leftovers of a killed git, such as its lock files or an incomplete
-//! pack, are removed by the next fetch of the URL.
+//! nothing changes it, so it is read without the lock. Leftovers of a killed git, such as its lock files or an
+//! incomplete pack, are removed by the next fetch of the URL.
 
 use super::checkout::{self, Commit};
 use super::transfer::{self, GitSettings};
@@ -60,7 +60,7 @@ pub fn reference(context: &Context, git: &GitSettings, url: &str, name: &str) ->
     }
     let remedy = match is_hexadecimal(name) {
         true => {
-            "\n  A server accepts only complete commit ids (40 hexadecimal digits), and the cache has none that begins so."
+            "\n  A server accepts only complete commit ids (40 hexadecimal digits), and the cache has none with this prefix."
         }
         false => "",
     };
@@ -202,7 +202,7 @@ impl<'a> Cached<'a> {
         }
     }
 
-    /// Returns the file that keeps which commit a name last meant.
+    /// Returns the file that records the commit to which a name last resolved.
     fn memory(&self, name: &str) -> PathBuf {
         self.directory.join("names").join(Digest::of(name).short())
     }

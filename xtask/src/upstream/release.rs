@@ -71,7 +71,8 @@ pub fn find(
     }
 }
 
-/// Returns the version that `v1.33.0+k3s1`, `v1.33` or `stable` means; without a network, among those that are locked.
+/// Returns the version that `v1.33.0+k3s1`, `v1.33` or `stable` means; without a network, among those that are
+/// locked.
 fn release_named(context: &Context, lock: &Lockfile, git: &GitSettings, name: &str) -> Result<Version> {
     if let Ok(version) = name.parse() {
         return Ok(version);
@@ -103,8 +104,8 @@ fn tree(context: &Context, git: &GitSettings, location: &str, reference: Option<
     }
 }
 
-/// Returns the version of a tree: the one that was given, the upstream tag that the lock file has for its commit, or one
-/// made of Kubernetes' version and the commit, as upstream's scripts make it.
+/// Returns the version of a tree: the one that was given, the upstream tag that the lockfile has for its commit, or
+/// one made of Kubernetes' version and the commit, as upstream's scripts make it.
 fn tree_version(
     lock: &Lockfile,
     commit: &Commit,

@@ -1,12 +1,13 @@
 //! Upstream's own scripts, run with stubs that record the commands they would call.
 //!
-//! Build tags, `-X` flags, links, download URLs and compression are in k3s' `scripts/build`, `scripts/package-cli` and
-//! `scripts/download`. Bash runs them, with every command replaced by a function that records it (`recorder.sh`). So
-//! nothing of them is duplicated here, and a change upstream is followed or, if it calls an unknown command, refused by
-//! name ([`super::calls`], [`super::commands`]).
+//! Build tags, `-X` flags, links, download URLs and compression are in k3s' `scripts/build`, `scripts/package-cli`
+//! and `scripts/download`. Bash runs them, with every command replaced by a function that records it (`recorder.sh`).
+//! So nothing of them is duplicated here, and a change upstream is followed or, if it calls an unknown command,
+//! refused by name ([`super::calls`], [`super::commands`]).
 //!
-//! Bash runs in a sandbox, since the tree is not trusted: without the network, with no files of the user's to read, and
-//! with only a temporary directory to write to. A forged record can contain no more than the script could have called.
+//! Bash runs in a sandbox, since the tree is not trusted: without the network, with no files of the user's to read,
+//! and with only a temporary directory to write to. A forged record can contain no more than the script could have
+//! called.
 
 use super::commands::Commands;
 use crate::context::Context;
@@ -211,7 +212,7 @@ fn version_for_scripts(path: &str, module: &Resolved) -> String {
     if path == KUBERNETES { module.written_version().to_owned() } else { module.version() }
 }
 
-/// Returns the scripts' inputs under all the names they have had (research: `DRONE_TAG` up to v1.34, `TAG` and
+/// Returns the scripts' inputs under all the names they have had (`DRONE_TAG` up to v1.34, `TAG` and
 /// `GITHUB_SHA` since, `GIT_TAG` and `COMMIT` on master).
 fn environment<'a>(answers: &Answers<'a>) -> Vec<(&'static str, &'a str)> {
     let mut pairs = vec![

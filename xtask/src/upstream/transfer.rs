@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The settings by which repositories are reached, and the directory of those that were fetched.
 #[derive(Clone, Debug)]
 pub struct GitSettings {
-    /// Settings that stand above the user's own git configuration, key and value.
+    /// Settings that override the user's own git configuration, key and value.
     pub configuration: Vec<(String, String)>,
     /// Holds one directory for each URL (see [`super::git_cache`]).
     pub directory: PathBuf,
@@ -72,7 +72,7 @@ pub struct Reference {
     pub commit: String,
 }
 
-/// Asks a server which branch or tag has a name.
+/// Queries a server for the branch or tag of a name.
 pub fn look_up(context: &Context, git: &GitSettings, url: &str, name: &str) -> Result<Option<Reference>> {
     let peeled = format!("{name}^{{}}");
     let list = configured(git, cmd!(context, "git ls-remote -- {url} {name} {peeled}"))?
@@ -121,9 +121,9 @@ pub fn fetch(context: &Context, git: &GitSettings, repository: &Path, url: &str,
         .with_context(|| format!("cannot fetch {}", without_credentials(url)))
 }
 
-/// Configures a git command, which never asks at a terminal: it runs in a process group that has none. Over the network
-/// it has the user's configuration with ours above it; between our own directories, another URL of the user's for
-/// the same repository would lead elsewhere.
+/// Configures a git command, which never asks at a terminal: it runs in a process group that has none. Over the
+/// network it has the user's configuration with ours above it; between our own directories, another URL of the user's
+/// for the same repository would lead elsewhere.
 fn configured<'a>(git: &GitSettings, command: Command<'a>) -> Result<Command<'a>> {
     let (command, first) = match git.reach {
         Reach::Network => (command.inherit("GIT_", REPOSITORY_VARIABLES), settings_of_user()?),

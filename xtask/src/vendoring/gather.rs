@@ -1,4 +1,4 @@
-//! From a build to the directory that holds all it takes from elsewhere.
+//! Gathers everything that a build takes from elsewhere in one directory.
 
 use super::{DOWNLOADS, INDEX, K3S, MODULES, Repository, Vendored, go_modules, repository};
 use crate::dir::digest;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// The step's name.
 const STEP: &str = "vendor";
 
-/// Gathers it, or finds it gathered, and returns the directory.
+/// Gathers the inputs of a build, unless an earlier run has, and returns the directory.
 pub fn run(build: &Build) -> Result<PathBuf> {
     let (mut steps, vendor) = error::both(build.steps(), step(build))?;
     steps.push(vendor);

@@ -1,8 +1,8 @@
 //! Go's module cache, reduced to what one build reads.
 //!
-//! Not `go mod vendor`: a program compiled with `-mod=vendor` does not name the checksums of its modules, so its
-//! bytes are others than those of the build that is to be repeated (cmd/go, internal/load, `setBuildInfo`). One
-//! cache also serves k3s, the shim and runc together, and Go still holds every go.mod in it against go.sum.
+//! Not `go mod vendor`: a program compiled with `-mod=vendor` does not name the checksums of its modules, so it
+//! differs from the binary that is to be reproduced (cmd/go, internal/load, `setBuildInfo`). One cache also serves
+//! k3s, the shim and runc together, and Go still verifies every go.mod in it against go.sum.
 
 use crate::k3s::go_build::Package;
 use crate::k3s::{Build, binary, runc, server, shim, source_tree};
@@ -20,8 +20,7 @@ pub type Settings = [(&'static str, String)];
 
 /// Fills `directory` with the packages that the patched tree, the shim and runc are compiled from.
 ///
-/// Go itself says what it needs: it lists all packages with a module cache that is empty at first, so that
-/// what is in it afterwards is what it asked for.
+/// Go lists all packages with a module cache that is empty at first. Afterwards it contains exactly what Go needs.
 pub fn gather(build: &Build, tree: &Path, directory: &Path) -> Result<()> {
     let theirs = build.any_go.module_cache();
     // Beside the result, since complete modules need more room than a system may have for temporary files.
@@ -107,8 +106,8 @@ fn recorded(path: &Path) -> Option<(Module, String)> {
     Some((Module { path: unescaped(module), version: unescaped(version) }, kind.to_owned()))
 }
 
-/// The modules that we ask for ourselves: the shim's and runc's, which are compiled in their own directories, and
-/// Kubernetes', in which stands what Go compiles it.
+/// Copies the modules that xtask itself reads: the shim's and runc's, which are compiled in their own directories,
+/// and Kubernetes', which names the Go version.
 fn copy_main_modules(build: &Build, theirs: &ModuleCache, into: &ModuleCache) -> Result<()> {
     let go_sum = fs::read_to_string(build.patched.tree.join("go.sum"))?;
     let kubernetes = build.facts.gomod.kubernetes()?;

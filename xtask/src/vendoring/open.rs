@@ -1,4 +1,4 @@
-//! From the gathered directory to a k3s that is chosen, with the same surroundings as ever.
+//! Opens a gathered directory as the selected k3s.
 
 use super::{DOWNLOADS, INDEX, K3S, MODULES, Vendored, repository};
 use crate::context::Context;

@@ -66,7 +66,7 @@ fn server_must_name_our_pause_image_alone() {
 
     build.options.no_builtin_pause = true;
     let message = verdict(&build, Component::Server, server.clone());
-    assert_eq!(message, "the server carries a pause image: true, wanted: false");
+    assert_eq!(message, "the server contains a pause image: true, expected: false");
 
     build.pause_image = xtask::reference::Reference::parse("me/pause:1").unwrap();
     assert_eq!(

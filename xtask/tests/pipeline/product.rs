@@ -22,7 +22,7 @@ const CHECKS: [&str; 15] = [
     "pause is a static {arch} program and contains no path of this machine",
     "every file and link of the bundle matches its lists",
     "binary is a static {arch} program and contains no path of this machine",
-    "the binary is within upstream's limit of size",
+    "the binary is within upstream's size limit",
     "{binary} runs and prints its version",
     "runc runs and prints its version",
     "containerd-shim-runc-v2 runs and prints its version",

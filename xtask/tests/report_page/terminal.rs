@@ -21,7 +21,7 @@ k3s v1.33.0+k3s1 for riscv64
     SHA256SUMS               for sha256sum --check
     report.html              steps, sizes, patches, checks
 
-  Next, with the address of your board for BOARD:
+  Next, with your board's address as BOARD:
     scp target/dist/v1.33.0+k3s1/riscv64/k3s-riscv64 BOARD:
     ssh -t BOARD sudo ./k3s-riscv64 server";
     assert_eq!(text, expected);

@@ -80,7 +80,7 @@ impl Summary<'_> {
         match self.machine {
             Machine::This => ("on this machine".to_owned(), vec![format!("sudo {path} server")]),
             Machine::Another => (
-                "with the address of your board for BOARD".to_owned(),
+                "with your board's address as BOARD".to_owned(),
                 vec![format!("scp {path} BOARD:"), format!("ssh -t BOARD sudo ./{name} server")],
             ),
         }

@@ -102,7 +102,7 @@ fn rejects_unsupported_install_variables() {
         (&["K3S_URL=http://s", "K3S_TOKEN=t", "k3s-install.sh"], "must begin with https://"),
         (&["k3s-install.sh", "etcd-snapshot"], "neither server, agent nor an option"),
         (&["INSTALL_K3S_EXEC=server 'x", "k3s-install.sh"], "cannot be split"),
-        (&["K3S_TOKEN=a\nb", "k3s-install.sh", "server"], "holds a line break"),
+        (&["K3S_TOKEN=a\nb", "k3s-install.sh", "server"], "contains a newline"),
     ] {
         let output = install(&root, words);
         assert_eq!(output.status.code(), Some(1), "{words:?}: {}", said(&output));
