@@ -87,7 +87,7 @@ mod tests {
     use super::*;
     use crate::context::Network;
 
-    /// A context whose products and work directory are in a scratch directory.
+    /// Returns a context whose products and work directory are in a scratch directory.
     fn fixture() -> (tempfile::TempDir, Context) {
         let scratch = tempfile::tempdir().unwrap();
         let context = Context::new(None, Network::Forbidden).unwrap();

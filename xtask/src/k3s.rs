@@ -71,6 +71,13 @@ pub enum Optional {
     Charts,
 }
 
+impl Optional {
+    /// Returns the names, joined by "and".
+    pub fn names(all: &[Optional]) -> String {
+        all.iter().map(Optional::to_string).collect::<Vec<_>>().join(" and ")
+    }
+}
+
 impl fmt::Display for Optional {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

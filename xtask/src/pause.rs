@@ -52,7 +52,7 @@ pub fn build(context: &Context, target: &'static Target) -> Result<PathBuf> {
     Ok(results.directory(STEP)?.join(PROGRAM))
 }
 
-/// The step that compiles the program.
+/// Returns the step that compiles the program.
 pub fn step<'a>(context: &'a Context, target: &'static Target) -> Result<Step<'a>> {
     let rust = Rust::for_target(context, target).context("compiling the pause program")?;
     let package = context.root.join("pause");

@@ -42,7 +42,7 @@ pub fn plan<'a>(build: &'a Build<'a>) -> Result<Plan<'a>> {
 /// The step's name.
 const STEP: &str = "product";
 
-/// The step that checks all components and collects what is shipped.
+/// Returns the step that checks all components and collects what is shipped.
 fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let conditions = run::conditions(build.context, build.target)?;
     let mut step = Step::in_process(
@@ -129,7 +129,7 @@ fn is_there(result: &Path, directory: &Path) -> Result<bool> {
     Ok(same_sums && directory.join(REPORT).is_file() && sums.lines().all(|line| whole(line).is_some()))
 }
 
-/// The text of `SHA256SUMS`, as sha256sum(1) checks it.
+/// Returns the text of `SHA256SUMS`, as sha256sum(1) checks it.
 pub(crate) fn sums(directory: &Path, files: &[String]) -> Result<String> {
     let mut names: Vec<&String> = files.iter().collect();
     names.sort();

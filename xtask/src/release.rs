@@ -44,7 +44,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// The directory's name, beside the products of its version.
+    /// Returns the directory's name, beside the products of its version.
     pub fn directory(self) -> &'static str {
         match self {
             Mode::Release => "release",

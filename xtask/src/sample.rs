@@ -14,7 +14,7 @@ use crate::toolchain::module_cache::unescaped;
 use crate::upstream::checkout::{self, Commit};
 use crate::upstream::commands::file_name;
 use crate::upstream::release::{Origin, Source};
-use crate::upstream::script_probe::Trust;
+use crate::upstream::script_probe::ScriptTrust;
 use crate::upstream::selection::Selection;
 use crate::upstream::transfer::{GitSettings, Reach};
 use crate::url::file_url;
@@ -77,7 +77,7 @@ pub fn prepare(context: Context, layout: Layout) -> Result<Selection> {
     let stand_ins = Some(StandIns { proxy: file_url(&directory.join("proxy")), cache });
     let mirror = file_url(&directory.join("mirror"));
     let context = context.with_mirror(mirror);
-    Ok(Selection { context, lock, source, git, stand_ins, scripts: Trust::Trusted })
+    Ok(Selection { context, lock, source, git, stand_ins, scripts: ScriptTrust::Trusted })
 }
 
 /// Makes the repositories, the mirror of downloads and the proxy of modules.
@@ -96,7 +96,7 @@ fn lay_out(sample: &Path, layout: Layout, directory: &Path) -> Result<()> {
     stock_proxy(&sample.join("modules"), &directory.join("proxy"))
 }
 
-/// The setting that leads git to the repository of the sample.
+/// Returns the setting that leads git to the repository of the sample.
 fn instead_of(directory: &Path, name: &str, url: &str) -> (String, String) {
     (format!("url.{}.insteadOf", file_url(&directory.join("git").join(name))), url.to_owned())
 }
@@ -140,7 +140,7 @@ impl Settings {
         })
     }
 
-    /// The CNI repositories: their directory in the sample, the URL they stand for, and their tag.
+    /// Returns the CNI repositories: their directory in the sample, the URL they stand for, and their tag.
     fn repositories(&self) -> [(&'static str, &'static str, &str); 2] {
         [
             ("plugins", "https://github.com/rancher/plugins", &self.cni_plugins),

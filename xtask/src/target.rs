@@ -11,9 +11,6 @@ pub struct Target {
     pub go: &'static str,
     /// The name in RPM's `%{_arch}` and in file names of packages.
     pub rpm: &'static str,
-    /// Suffix that rpm writes behind a name to mean the architecture: `k3s(riscv-64)` (`%{_isa}`, rpm's
-    /// installplatform).
-    pub rpm_isa: &'static str,
     /// The name Debian gives the architecture.
     pub debian: &'static str,
     /// zig's `-target` for static C code on musl.
@@ -38,7 +35,6 @@ pub static TARGETS: [Target; 3] = [
     Target {
         go: "riscv64",
         rpm: "riscv64",
-        rpm_isa: "riscv-64",
         debian: "riscv64",
         zig: "riscv64-linux-musl",
         rust: &["riscv64gc-unknown-none-elf", "riscv64gc-unknown-linux-musl", "riscv64gc-unknown-linux-gnu"],
@@ -51,7 +47,6 @@ pub static TARGETS: [Target; 3] = [
     Target {
         go: "arm64",
         rpm: "aarch64",
-        rpm_isa: "aarch-64",
         debian: "arm64",
         zig: "aarch64-linux-musl",
         rust: &["aarch64-unknown-none", "aarch64-unknown-linux-musl", "aarch64-unknown-linux-gnu"],
@@ -64,7 +59,6 @@ pub static TARGETS: [Target; 3] = [
     Target {
         go: "amd64",
         rpm: "x86_64",
-        rpm_isa: "x86-64",
         debian: "amd64",
         zig: "x86_64-linux-musl",
         rust: &["x86_64-unknown-none", "x86_64-unknown-linux-musl", "x86_64-unknown-linux-gnu"],

@@ -124,12 +124,12 @@ fn set(patches: &[(&str, String)]) -> PatchSet {
 }
 
 /// Returns a patch of one edit in each variant.
-fn patch(name: &str, alternatives: &[&str]) -> (String, String) {
-    let alternative = |(index, edit)| format!("{{\"layout\": \"layout {index}\", \"edits\": [{edit}]}}");
-    let alternatives: Vec<String> = alternatives.iter().enumerate().map(alternative).collect();
-    let alternatives = alternatives.join(",");
+fn patch(name: &str, variants: &[&str]) -> (String, String) {
+    let variant = |(index, edit)| format!("{{\"layout\": \"layout {index}\", \"edits\": [{edit}]}}");
+    let variants: Vec<String> = variants.iter().enumerate().map(variant).collect();
+    let variants = variants.join(",");
     let head = format!("\"name\": \"{name}\", \"why\": \"a test\", \"retire\": \"now\"");
-    let text = format!("{{{head}, \"alternatives\": [{alternatives}]}}");
+    let text = format!("{{{head}, \"variants\": [{variants}]}}");
     (format!("{name}.json"), text)
 }
 
@@ -224,10 +224,7 @@ fn reports_nearest_line_of_each_variant() {
     let error = refusal(&committed(), &tree(&files), &values());
     assert!(error.contains("1 of 3 patches cannot be applied"), "{error}");
     assert!(error.contains("patches/pause-image.json: no variant applies"), "{error}");
-    assert!(
-        error.contains("should stand there once and does not at all; nothing there resembles it"),
-        "{error}"
-    );
+    assert!(error.contains("is expected once and occurs not at all; nothing there resembles it"), "{error}");
     assert!(
         error.contains(&format!("nearest is {FLAG}:2: Value:       \"rancher/mirrored-pause-image")),
         "{error}"
@@ -275,7 +272,7 @@ fn failing_patch_leaves_tree_unchanged() {
 }
 
 #[test]
-fn the_users_patches_work_on_what_ours_have_left() {
+fn user_patches_apply_after_ours() {
     let tree = ERAS[2].tree();
     let user = tempfile::tempdir().unwrap();
     let (name, own) = patch("own", &[&replacing(FLAG, PAUSE, "me/pause:1")]);
@@ -295,7 +292,7 @@ fn the_users_patches_work_on_what_ours_have_left() {
 }
 
 #[test]
-fn conditions_ask_the_tree_before_any_patch() {
+fn conditions_read_the_unpatched_tree() {
     let tree = tree(&BTreeMap::from([("a", "one\n".to_owned())]));
     let (first, adds) = patch("first", &[&replacing("a", "one", "two")]);
     let (second, changes) = patch("second", &[&replacing("a", "two", "three")]);

@@ -14,7 +14,7 @@ use xtask::dir;
 use xtask::process::{Sandbox, cmd};
 use xtask::toolchain::gomod::GoMod;
 use xtask::upstream::commands::Commands;
-use xtask::upstream::script_probe::{self, Answers, Trust};
+use xtask::upstream::script_probe::{self, Answers, ScriptTrust};
 
 fn context() -> Context {
     let mut context = Context::new(None, Network::Forbidden).unwrap();
@@ -45,7 +45,7 @@ impl Tree {
         self.directory.path().join("tree")
     }
 
-    fn play(&self, trust: Trust) -> anyhow::Result<Commands> {
+    fn run(&self, trust: ScriptTrust) -> anyhow::Result<Commands> {
         let gomod = GoMod::parse(&std::fs::read_to_string(self.root().join("go.mod"))?)?;
         let answers = Answers {
             goarch: "riscv64",
@@ -62,9 +62,9 @@ impl Tree {
 #[track_caller]
 fn only_trusted(lines: &str, happened: impl Fn(&anyhow::Result<Commands>) -> bool) {
     let tree = Tree::new(lines);
-    let confined = tree.play(Trust::Sandboxed);
+    let confined = tree.run(ScriptTrust::Sandboxed);
     assert!(!happened(&confined), "in the sandbox: {lines}\n{confined:?}");
-    let trusted = tree.play(Trust::Trusted);
+    let trusted = tree.run(ScriptTrust::Trusted);
     assert!(happened(&trusted), "where it is trusted: {lines}\n{trusted:?}");
 }
 
@@ -75,7 +75,8 @@ fn outside() -> tempfile::TempDir {
 #[test]
 fn both_record_the_same() {
     let tree = Tree::new("");
-    let (confined, trusted) = (tree.play(Trust::Sandboxed).unwrap(), tree.play(Trust::Trusted).unwrap());
+    let (confined, trusted) =
+        (tree.run(ScriptTrust::Sandboxed).unwrap(), tree.run(ScriptTrust::Trusted).unwrap());
     assert_eq!(confined, trusted);
     assert_eq!(confined.builds.len(), 4);
 }
@@ -115,9 +116,9 @@ fn changes_no_modes_outside() {
     ));
     std::fs::copy("/bin/chmod", tree.root().join("scripts/own")).unwrap();
     let mode = || std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
-    tree.play(Trust::Sandboxed).unwrap();
+    tree.run(ScriptTrust::Sandboxed).unwrap();
     assert_eq!(mode(), 0o600);
-    drop(tree.play(Trust::Trusted));
+    drop(tree.run(ScriptTrust::Trusted));
     assert_eq!(mode(), 0o666);
 }
 
@@ -160,9 +161,9 @@ fn reaches_no_network() {
 fn signals_no_other_process() {
     let mut other: Child = Command::new("sleep").arg("600").spawn().unwrap();
     let tree = Tree::new(&format!("kill -KILL {} || true", other.id()));
-    tree.play(Trust::Sandboxed).unwrap();
+    tree.run(ScriptTrust::Sandboxed).unwrap();
     assert!(other.try_wait().unwrap().is_none(), "it was ended from inside of the sandbox");
-    tree.play(Trust::Trusted).unwrap();
+    tree.run(ScriptTrust::Trusted).unwrap();
     assert!(!other.wait().unwrap().success());
 }
 
@@ -204,7 +205,7 @@ fn refuses_scripts_that_are_a_link() {
     let scripts = tree.root().join("scripts");
     std::fs::rename(&scripts, tree.directory.path().join("elsewhere")).unwrap();
     std::os::unix::fs::symlink(tree.directory.path().join("elsewhere"), &scripts).unwrap();
-    let error = tree.play(Trust::Sandboxed).unwrap_err().to_string();
+    let error = tree.run(ScriptTrust::Sandboxed).unwrap_err().to_string();
     assert!(error.contains("scripts is not a directory"), "{error}");
 }
 
@@ -226,7 +227,7 @@ fn refuses_what_it_cannot_follow() {
         ("/bin/cp scripts/build new", "/bin/cp: Permission denied"),
         ("cp() { :; }", "cp: readonly function"),
     ] {
-        let error = Tree::new(line).play(Trust::Sandboxed).err().map(|error| format!("{error:#}"));
+        let error = Tree::new(line).run(ScriptTrust::Sandboxed).err().map(|error| format!("{error:#}"));
         assert!(error.as_ref().is_some_and(|error| error.contains(why)), "{line}: {error:?}");
     }
 }

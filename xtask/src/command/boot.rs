@@ -16,7 +16,7 @@ use crate::boot::{self, page, shell};
 use crate::context::Context;
 use crate::dir;
 use crate::doctor::requirements::{
-    CREATEREPO_C, DEBIAN_GUEST, DEPMOD, MKE2FS, QEMU_SYSTEM, RPMBUILD, Requirement, USER_NAMESPACES,
+    CREATEREPO_C, DEBIAN_GUEST, DEBUGFS, DEPMOD, MKE2FS, QEMU_SYSTEM, RPMBUILD, Requirement, USER_NAMESPACES,
 };
 use crate::doctor::{self, Purpose};
 use crate::k3s::options::{BUILD_ONLY, BuildOptions, Presence};
@@ -168,6 +168,7 @@ impl Args {
         let mut all = vec![&QEMU_SYSTEM, &MKE2FS, &DEPMOD, &DEBIAN_GUEST];
         // A user other than root writes the disks in a user namespace.
         all.extend((!userns::is_root()).then_some(&USER_NAMESPACES));
+        all.extend(self.rootfs.is_some().then_some(&DEBUGFS));
         // For the stub of the guest's distribution, even if the packages are built already.
         all.extend(self.binary.is_none().then_some(&RPMBUILD));
         all.extend((self.binary.is_none() && self.rpm.is_none()).then_some(&CREATEREPO_C));

@@ -71,7 +71,7 @@ pub fn run<'a>(
         .run(build.context, &build.directory())
         .with_context(|| format!("building k3s {} for {}", build.source.version, target.go))?;
     let product = Product::publish(&build, &results, &timings)?;
-    product::report::say(&build, &product);
+    product::report::print(&build, &product);
     Ok((build, product))
 }
 

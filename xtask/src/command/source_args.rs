@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::lockfile::{Adding, Lockfile};
 use crate::sample::{self, Layout};
 use crate::upstream::release::{self, SourceRequest};
-use crate::upstream::script_probe::Trust;
+use crate::upstream::script_probe::ScriptTrust;
 use crate::upstream::selection::Selection;
 use crate::upstream::transfer::GitSettings;
 use crate::upstream::version::Version;
@@ -72,7 +72,7 @@ impl SourceArgs {
         if self.sample {
             return sample::prepare(context, self.sample_layout);
         }
-        let scripts = if self.trust_scripts { Trust::Trusted } else { Trust::Sandboxed };
+        let scripts = if self.trust_scripts { ScriptTrust::Trusted } else { ScriptTrust::Sandboxed };
         if let Some(directory) = &self.vendored {
             return vendoring::open(context, directory, scripts);
         }

@@ -70,7 +70,7 @@ const fn requirement(
     Requirement { name, purposes, why, search, remedy }
 }
 
-/// A requirement of an executable, which is named by the first of its names.
+/// Returns a requirement of an executable, which is named by the first of its names.
 const fn executable(
     names: &'static [&'static str],
     purposes: &'static [Purpose],

@@ -5,6 +5,7 @@ use crate::context::{Context, Network};
 use crate::pins::WheelPin;
 use crate::process::{self, cmd};
 use crate::target::Target;
+use crate::toolchain::python::Python;
 use crate::toolchain::rust::Rust;
 use crate::toolchain::zig::Zig;
 use crate::toolchain::{debian, go, go_tool, workflow_lint};
@@ -72,11 +73,8 @@ impl Tool {
 
 /// Checks that a wheel is pinned for this machine's architecture, and that pip or Debian can provide it.
 fn has_wheel(context: &Context, pin: &WheelPin) -> bool {
-    pin.wheels.contains_key(std::env::consts::ARCH) && (has_pip(context) || debian::is_here(context))
-}
-
-fn has_pip(context: &Context) -> bool {
-    cmd!(context, "python3 -m pip --version").succeeds()
+    pin.wheels.contains_key(std::env::consts::ARCH)
+        && (Python::of_host(context).is_some() || debian::is_here(context))
 }
 
 /// Finds `cargo-fmt` or `cargo-clippy`, or adds the component; returns its version and path.

@@ -17,7 +17,7 @@ const WRAPPER: &str = "wrapper";
 /// The name of the step that builds the finished binary.
 pub const STEP: &str = "binary";
 
-/// The step that compiles the wrapper's packages around an empty bundle, while the bundle is still being built:
+/// Returns the step that compiles the wrapper's packages around an empty bundle, while the bundle is still being built:
 /// its actual result is Go's build cache.
 pub fn wrapper_step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let compile = compile(build, WRAPPER)?;
@@ -29,7 +29,7 @@ pub fn wrapper_step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     }))
 }
 
-/// The step that builds the finished binary.
+/// Returns the step that builds the finished binary.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let compile = compile(build, STEP)?;
     let mut step = Step::of_commands(STEP, compile.lines(build));
@@ -44,8 +44,8 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
 
 /// Returns the build of `cmd/k3s`.
 pub fn compile(build: &Build, step: &'static str) -> Result<Compile> {
-    let recipe = build.facts.commands.build(&format!("artifacts/{}", build.target.k3s_binary()))?;
-    Compile::like_upstream(build, step, recipe, C::None)
+    let upstream = build.facts.commands.build(&format!("artifacts/{}", build.target.k3s_binary()))?;
+    Compile::like_upstream(build, step, upstream, C::None)
 }
 
 /// Compiles `cmd/k3s` in a copy of the tree that contains the bundle, and no other: the wrapper takes the first it

@@ -26,7 +26,7 @@ pub const STEP: &str = "bundle";
 /// The archive in the step's result.
 pub const ARCHIVE: &str = "bundle.tar.zst";
 
-/// The step that packs the bundle.
+/// Returns the step that packs the bundle.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let (level, window) =
         build.facts.commands.zstd.context("upstream's scripts/package-cli compresses nothing")?;

@@ -15,7 +15,7 @@ use std::path::Path;
 /// The step's name.
 pub const STEP: &str = "charts";
 
-/// The step that fetches the charts; its result is empty if the tree contains them or they are left out.
+/// Returns the step that fetches the charts; its result is empty if the tree contains them or they are left out.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let downloads = downloads(build)?;
     let mut inputs = vec![format!("{:?}", origin(build)?)];

@@ -32,7 +32,7 @@ pub struct Repository {
     pub commit: Commit,
 }
 
-/// The plugins' repository and that of flannel's plugin, in this order.
+/// Returns the plugins' repository and that of flannel's plugin, in this order.
 pub fn repositories(build: &Build) -> Result<Vec<Repository>> {
     error::all(["plugins", "cni-plugin"].map(|name| {
         let clone = build.facts.commands.clone(name);
@@ -43,7 +43,7 @@ pub fn repositories(build: &Build) -> Result<Vec<Repository>> {
     }))
 }
 
-/// The step that compiles the plugins, in the GOPATH layout of upstream's script.
+/// Returns the step that compiles the plugins, in the GOPATH layout of upstream's script.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let compile = Compile::like_upstream(build, STEP, build.facts.commands.build(PROGRAM)?, C::None)?;
     let repositories = repositories(build)?;
@@ -85,7 +85,7 @@ fn lay_out(repositories: &[Repository], tree: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The edit of upstream's script: `sed 's/package main/package flannel/; s/func main/func Main/'`.
+/// Applies the edit of upstream's script: `sed 's/package main/package flannel/; s/func main/func Main/'`.
 fn as_package(source: &str) -> String {
     let edit = |line: &str| {
         line.replacen("package main", "package flannel", 1).replacen("func main", "func Main", 1)

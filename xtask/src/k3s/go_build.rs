@@ -42,15 +42,15 @@ pub enum C {
 
 impl Compile {
     /// Composes a build with the arguments of upstream's script.
-    pub fn like_upstream(build: &Build, step: &'static str, recipe: &GoBuild, c: C) -> Result<Compile> {
+    pub fn like_upstream(build: &Build, step: &'static str, upstream: &GoBuild, c: C) -> Result<Compile> {
         // The bundled SQLite is compiled instead of linking one that is not there.
         let tags: Vec<&str> =
-            recipe.tags.iter().map(String::as_str).filter(|tag| *tag != "libsqlite3").collect();
+            upstream.tags.iter().map(String::as_str).filter(|tag| *tag != "libsqlite3").collect();
         let flags = Flags {
             tags: &tags,
-            ldflags: &without_zlib(&recipe.ldflags),
-            cflags: &recipe.cgo_cflags,
-            package: recipe.package.as_deref().unwrap_or("."),
+            ldflags: &without_zlib(&upstream.ldflags),
+            cflags: &upstream.cgo_cflags,
+            package: upstream.package.as_deref().unwrap_or("."),
         };
         Compile::new(build, step, &flags, c)
     }
@@ -230,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zlib_goes_and_everything_else_stays() {
+    fn removes_only_the_zlib_flag() {
         let upstream = "-w -s -extldflags '-static -lm -ldl -lz -lpthread'";
         assert_eq!(without_zlib(upstream), "-w -s -extldflags '-static -lm -ldl -lpthread'");
         assert_eq!(without_zlib("-extldflags '-static'"), "-extldflags '-static'");

@@ -32,14 +32,14 @@ pub fn leave_out_charts(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The documents of a manifest that ask for no carried chart; none if nothing is left.
+/// Returns the documents of a manifest that ask for no carried chart; none if nothing is left.
 fn without_charts(manifest: &str) -> Option<String> {
     let kept = documents(manifest).into_iter().filter(|document| !asks_for_chart(document));
     let kept: Vec<String> = kept.collect();
     kept.iter().any(|document| content(document).next().is_some()).then(|| kept.concat())
 }
 
-/// The documents of a YAML stream, each with the separator before it (yaml.org/spec/1.2.2, 9.2). In an indented
+/// Returns the documents of a YAML stream, each with the separator before it (yaml.org/spec/1.2.2, 9.2). In an indented
 /// block there is no separator.
 fn documents(text: &str) -> Vec<String> {
     let mut found = vec![String::new()];
@@ -58,7 +58,7 @@ fn is_separator(line: &str) -> bool {
     line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
 }
 
-/// The lines that are neither separators nor blank nor comments.
+/// Returns the lines that are neither separators nor blank nor comments.
 fn content(document: &str) -> impl Iterator<Item = &str> {
     document
         .lines()

@@ -12,7 +12,7 @@ pub const STEP: &str = "pause-image";
 /// The archive's name in the step's directory.
 pub const ARCHIVE: &str = "pause-image.tar";
 
-/// The step that wraps the pause program.
+/// Returns the step that wraps the pause program.
 pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
     let name = &build.pause_image;
     let mut step = Step::in_process(

@@ -10,7 +10,7 @@ use std::path::{Component, Path};
 /// The step's name.
 pub const STEP: &str = "root";
 
-/// The step that unpacks k3s-root's `bin/` and `etc/`; empty when it is left out.
+/// Returns the step that unpacks k3s-root's `bin/` and `etc/`; empty when it is left out.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let download = download(build)?;
     let input = match &download {

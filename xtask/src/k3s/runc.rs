@@ -18,7 +18,7 @@ pub fn compile(build: &Build) -> Result<Compile> {
     composed(build, LDFLAGS)
 }
 
-/// The step that compiles it.
+/// Returns the step that compiles it.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let module = &build.facts.runc;
     let compile = compile(build)?;

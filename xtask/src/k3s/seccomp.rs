@@ -15,7 +15,7 @@ use fs_err as fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// The pinned release, by the URL of upstream's own archive.
+/// Returns the pinned release, by the URL of upstream's own archive.
 pub fn download(build: &Build) -> Result<Download> {
     let pin = &build.context.pins.libseccomp;
     let name: FileName = format!("libseccomp-{}.tar.gz", pin.version).parse()?;
@@ -31,7 +31,7 @@ enum Archive {
     Debian,
 }
 
-/// The places to ask, in this order. The sample takes nothing from upstream's hosts where apt has Debian's packages.
+/// Returns the places to ask, in this order. The sample takes nothing from upstream's hosts where apt has Debian's packages.
 fn archives(origin: Origin, apt_has_debian: impl FnOnce() -> bool) -> &'static [Archive] {
     match origin {
         Origin::Sample if apt_has_debian() => &[Archive::Debian],
@@ -39,7 +39,7 @@ fn archives(origin: Origin, apt_has_debian: impl FnOnce() -> bool) -> &'static [
     }
 }
 
-/// The archive of the pinned release, from the cache or the first place that has it.
+/// Returns the archive of the pinned release, from the cache or the first place that has it.
 pub fn archive(build: &Build) -> Result<PathBuf> {
     let context = build.context;
     let download = download(build)?;
@@ -82,7 +82,7 @@ fn apt_source(context: &Context, download: &Download) -> Result<()> {
 /// The step's name.
 pub const STEP: &str = "libseccomp";
 
-/// The step that fills a sysroot with `include/`, `lib/libseccomp.a` and a `pkg-config`.
+/// Returns the step that fills a sysroot with `include/`, `lib/libseccomp.a` and a `pkg-config`.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let pin = &build.context.pins.libseccomp;
     download(build)?.require_offline(build.context)?;
@@ -128,7 +128,7 @@ fn compile(build: &Build, directory: &Path) -> Result<()> {
     write_pkg_config(directory, &pin.version)
 }
 
-/// The C files of `SOURCES_ALL` in libseccomp's src/Makefile.am.
+/// Returns the C files of `SOURCES_ALL` in libseccomp's src/Makefile.am.
 fn sources(makefile: &str) -> Result<Vec<String>> {
     let list = makefile.replace("\\\n", " ");
     let line = list
@@ -146,7 +146,7 @@ fn sources(makefile: &str) -> Result<Vec<String>> {
 /// The file name of the library.
 const LIBRARY: &str = "libseccomp.a";
 
-/// A `pkg-config` that knows this one library, so that none has to be installed. It finds the sysroot
+/// Writes a `pkg-config` that knows this one library, so that none has to be installed. It finds the sysroot
 /// by its own place, since a step's directory is renamed when it is done; quotes keep a place with spaces whole.
 fn write_pkg_config(directory: &Path, version: &str) -> Result<()> {
     let script = format!(

@@ -17,7 +17,7 @@ pub fn compile(build: &Build) -> Result<Compile> {
     Compile::like_upstream(build, STEP, build.facts.commands.build("bin/k3s")?, c)
 }
 
-/// The step that compiles it.
+/// Returns the step that compiles it.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let compile = compile(build)?;
     let mut step = Step::of_commands(STEP, compile.lines(build));

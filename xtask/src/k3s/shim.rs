@@ -17,7 +17,7 @@ pub fn compile(build: &Build) -> Result<Compile> {
     Compile::like_upstream(build, STEP, build.facts.commands.build(PROGRAM)?, C::Zig)
 }
 
-/// The step that compiles it.
+/// Returns the step that compiles it.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let compile = compile(build)?;
     let module = &build.facts.containerd;

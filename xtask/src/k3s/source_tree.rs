@@ -19,7 +19,7 @@ pub const STEP: &str = "tree";
 /// the tree's.
 pub const TREE: &str = "tree";
 
-/// The step that completes the tree.
+/// Returns the step that completes the tree.
 pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
     let mut step = Step::in_process(
         STEP,

@@ -43,8 +43,7 @@ struct PatchFile {
     #[serde(default)]
     when: Vec<Probe>,
     retire: Prose,
-    // The older name is accepted, too.
-    #[serde(alias = "alternatives", deserialize_with = "at_least_one")]
+    #[serde(deserialize_with = "at_least_one")]
     variants: Vec<Variant>,
 }
 

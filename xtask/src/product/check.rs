@@ -159,10 +159,7 @@ fn size_is_allowed(build: &Build, binary: &Path) -> Result<Check> {
     let seen = match build.incomplete().as_slice() {
         [] => format!("{size} bytes, {room} below the limit"),
         missing => {
-            format!(
-                "{size} bytes; {room} are left for {}, which are not inside",
-                missing.iter().map(Optional::to_string).collect::<Vec<_>>().join(" and ")
-            )
+            format!("{size} bytes; {room} are left for {}, which are not inside", Optional::names(missing))
         }
     };
     Ok(Check::passed("the binary is within upstream's size limit", seen))

@@ -31,7 +31,7 @@ impl Component {
         Component::Binary,
     ];
 
-    /// The step that builds it.
+    /// Returns the step that builds it.
     pub fn step(self) -> &'static str {
         match self {
             Component::Server => server::STEP,
@@ -45,7 +45,7 @@ impl Component {
         }
     }
 
-    /// The file in the step's result.
+    /// Returns the file in the step's result.
     pub fn file(self, target: &Target) -> String {
         match self {
             Component::Server => server::PROGRAM.to_owned(),
@@ -59,7 +59,7 @@ impl Component {
         }
     }
 
-    /// The file name in the product, of a component that is shipped by itself.
+    /// Returns the file name in the product, of a component that is shipped by itself.
     pub fn shipped_as(self, target: &Target) -> Option<String> {
         match self {
             Component::Pause | Component::Binary => Some(self.file(target)),

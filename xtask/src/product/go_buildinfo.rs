@@ -34,23 +34,23 @@ pub enum Replacement {
 
 /// The place of the files of a module that were compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin<'m> {
+pub enum CompiledFrom<'m> {
     Module { path: &'m str, version: &'m str },
     Directory(&'m str),
 }
 
 impl Compiled {
-    /// A module that nothing replaces.
+    /// Returns a module that nothing replaces.
     pub fn plain(path: &str, version: &str) -> Compiled {
         Compiled { path: path.to_owned(), version: version.to_owned(), replacement: None }
     }
 
-    /// The module whose files were compiled, and its version; or the directory of the tree.
-    pub fn origin(&self) -> Origin<'_> {
+    /// Returns the module whose files were compiled, and its version; or the directory of the tree.
+    pub fn origin(&self) -> CompiledFrom<'_> {
         match &self.replacement {
-            Some(Replacement::Module { path, version }) => Origin::Module { path, version },
-            Some(Replacement::Directory(directory)) => Origin::Directory(directory),
-            None => Origin::Module { path: &self.path, version: &self.version },
+            Some(Replacement::Module { path, version }) => CompiledFrom::Module { path, version },
+            Some(Replacement::Directory(directory)) => CompiledFrom::Directory(directory),
+            None => CompiledFrom::Module { path: &self.path, version: &self.version },
         }
     }
 
@@ -126,11 +126,11 @@ impl From<Compiled> for String {
     }
 }
 
-impl fmt::Display for Origin<'_> {
+impl fmt::Display for CompiledFrom<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::Module { path, version } => write!(f, "{path} {version}"),
-            Origin::Directory(directory) => write!(f, "{directory}, a directory of the tree"),
+            CompiledFrom::Module { path, version } => write!(f, "{path} {version}"),
+            CompiledFrom::Directory(directory) => write!(f, "{directory}, a directory of the tree"),
         }
     }
 }
@@ -185,7 +185,7 @@ mod tests {
         let api = "k8s.io/api v0.35.0 => github.com/k3s-io/kubernetes/staging/src/k8s.io/api v1.35.0-k3s1";
         assert_eq!(found, ["github.com/a/b v1.0.0", api]);
         let path = "github.com/k3s-io/kubernetes/staging/src/k8s.io/api";
-        let origin = Origin::Module { path, version: "v1.35.0-k3s1" };
+        let origin = CompiledFrom::Module { path, version: "v1.35.0-k3s1" };
         assert_eq!(of_build_info(text).last().unwrap().origin(), origin);
     }
 
@@ -195,7 +195,7 @@ mod tests {
         let found = of_build_info(text);
         let module = found.first().unwrap();
         assert_eq!(module.to_string(), "github.com/a/b v1.0.0 => ./lab/of b");
-        assert_eq!(module.origin(), Origin::Directory("./lab/of b"));
+        assert_eq!(module.origin(), CompiledFrom::Directory("./lab/of b"));
     }
 
     #[test]

@@ -86,7 +86,7 @@ const PHRASES: [(&str, &str); 14] = [
     ("Boost Software License - Version 1.0", "BSL-1.0"),
 ];
 
-/// The licences that a text holds, recognised by their own words.
+/// Returns the licences that a text holds, recognised by their own words.
 fn identify(text: &str) -> BTreeSet<String> {
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut found: BTreeSet<String> = PHRASES
@@ -113,7 +113,7 @@ fn identify(text: &str) -> BTreeSet<String> {
     found
 }
 
-/// All components with their licences, and each text once.
+/// Returns all components with their licences, and each text once.
 pub fn document(of: &str, components: &[ThirdPartyPackage]) -> String {
     let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
     let mut texts: Vec<(&str, Vec<String>)> = Vec::new();

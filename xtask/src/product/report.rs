@@ -10,6 +10,7 @@ use super::Product;
 use super::check::{Check, CheckResult};
 use super::component::Component;
 use super::manifest::Manifest;
+use crate::dir::shown;
 use crate::k3s::Build;
 use crate::page::{Bar, Mark, Page, Section, bars, code, diff, duration, facts, size};
 use crate::patch::Applied;
@@ -27,19 +28,15 @@ pub fn page(build: &Build, manifest: &Manifest, applied: &[Applied], timings: &[
 }
 
 /// Prints the summary of a product, with its restrictions and the next commands.
-pub fn say(build: &Build, product: &Product) {
+pub fn print(build: &Build, product: &Product) {
     let machine = match Target::host() {
         Some(host) if host == build.target => Machine::This,
         _ => Machine::Another,
     };
-    let directory = match std::env::current_dir() {
-        Ok(here) => product.directory.strip_prefix(here).unwrap_or(&product.directory),
-        Err(_) => &product.directory,
-    };
     let summary = Summary {
         manifest: &product.manifest,
         location: &build.source.location,
-        directory,
+        directory: &shown(&product.directory),
         machine,
         default_k3s: &build.context.pins.k3s.version,
     };

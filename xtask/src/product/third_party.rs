@@ -90,12 +90,12 @@ fn stand_in(package: &mut ThirdPartyPackage) {
     package.remark = Some("a stand-in of the sample, written for it".to_owned());
 }
 
-/// The directory of the files that were compiled. An earlier run may have compiled them, and the module cache may have
+/// Returns the directory of the files that were compiled. An earlier run may have compiled them, and the module cache may have
 /// been emptied since (`go clean -modcache`): then they are fetched again.
-fn files(build: &Build, cache: &ModuleCache, origin: go_buildinfo::Origin<'_>) -> Result<PathBuf> {
+fn files(build: &Build, cache: &ModuleCache, origin: go_buildinfo::CompiledFrom<'_>) -> Result<PathBuf> {
     match origin {
-        go_buildinfo::Origin::Directory(directory) => Ok(build.patched.tree.join(directory)),
-        go_buildinfo::Origin::Module { path, version } => {
+        go_buildinfo::CompiledFrom::Directory(directory) => Ok(build.patched.tree.join(directory)),
+        go_buildinfo::CompiledFrom::Module { path, version } => {
             let files = cache.files(path, version);
             if files.is_dir() {
                 return Ok(files);
@@ -212,7 +212,7 @@ fn sqlite(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -> R
     Ok(Some((Some(("sqlite".to_owned(), version)), package)))
 }
 
-/// The value of `#define SQLITE_VERSION "3.50.4"`.
+/// Returns the value of `#define SQLITE_VERSION "3.50.4"`.
 fn sqlite_version(header: &str) -> Option<String> {
     let line = header.lines().find_map(|line| line.strip_prefix("#define SQLITE_VERSION "))?;
     Some(line.trim().trim_matches('"').to_owned())

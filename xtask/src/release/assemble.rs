@@ -1,7 +1,7 @@
 //! Puts products and their packages into the directory that is published.
 
 use super::PackagedProduct;
-use super::assets::{self, ASSETS, Source};
+use super::assets::{self, ASSETS, AssetSource};
 use crate::archive;
 use crate::digest::Digest;
 use crate::product;
@@ -20,17 +20,17 @@ pub fn add(directory: &Path, packaged: &PackagedProduct, dist: Dist) -> Result<(
     for asset in &ASSETS {
         let name = assets::expand(asset.name, target, &dist);
         match asset.source {
-            Source::Product(file) => {
+            AssetSource::Product(file) => {
                 let from = product.directory.join(assets::expand(file, target, &dist));
                 ensure!(from.is_file(), "{} is missing", from.display());
                 put(&from, directory, &name)?;
             }
-            Source::Generated(write) => write(packaged, &directory.join(name))?,
-            Source::Packages | Source::Release => {}
+            AssetSource::Generated(write) => write(packaged, &directory.join(name))?,
+            AssetSource::Packages | AssetSource::Release => {}
         }
     }
     for file in assets::names(&packages.directory)? {
-        if assets::of(&file).is_some_and(|(asset, _)| matches!(asset.source, Source::Packages)) {
+        if assets::of(&file).is_some_and(|(asset, _)| matches!(asset.source, AssetSource::Packages)) {
             put(&packages.directory.join(&file), directory, &assets::kept_name(&file))?;
         }
     }

@@ -16,14 +16,14 @@ pub struct Asset {
     /// The file name. `<arch>` stands for the architecture as Go names it, `<basearch>` as RPM does, `<dist>` for
     /// the distribution, and `*` for whatever rpmbuild puts there.
     pub name: &'static str,
-    pub source: Source,
+    pub source: AssetSource,
     pub check: Check,
     pub description: &'static str,
 }
 
 /// The origin of an asset.
 #[derive(Clone, Copy, Debug)]
-pub enum Source {
+pub enum AssetSource {
     /// The product's file of this name; `<suffix>` stands for the one of upstream's binaries.
     Product(&'static str),
     /// The files of this name beside the packages of a product.
@@ -52,8 +52,8 @@ pub enum Check {
     Manifest,
 }
 
+use AssetSource::{Generated, Packages, Product, Release};
 use Check::{Executable, Manifest, Optional, Package, Present, Repository};
-use Source::{Generated, Packages, Product, Release};
 
 pub const BINARY: &str = "k3s-<arch>";
 const PAUSE_IMAGE: &str = "pause-image-<arch>.tar";
@@ -80,7 +80,7 @@ pub static ASSETS: [Asset; 16] = [
     asset(PREVIEW, Release, Optional, "why this is no release"),
 ];
 
-const fn asset(name: &'static str, source: Source, check: Check, description: &'static str) -> Asset {
+const fn asset(name: &'static str, source: AssetSource, check: Check, description: &'static str) -> Asset {
     Asset { name, source, check, description }
 }
 

@@ -1,7 +1,7 @@
 //! Checks a directory that is to be published against its own records. Nothing here depends on the machine or the run
 //! that wrote it: it may come from elsewhere.
 
-use super::assets::{self, ASSETS, Check, Source};
+use super::assets::{self, ASSETS, AssetSource, Check};
 use super::problems::{self, Problem};
 use super::{PREVIEW, packages};
 use crate::digest::Digest;
@@ -83,7 +83,7 @@ fn product(
             ensure!(may_be_missing, "{} is missing", assets::expand(asset.name, target, "*"));
             continue;
         };
-        if let Source::Product(file) = asset.source
+        if let AssetSource::Product(file) = asset.source
             && asset.check != Check::Manifest
         {
             let file = assets::expand(file, target, "");

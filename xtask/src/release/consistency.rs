@@ -51,7 +51,7 @@ fn of_manifest(manifest: &Manifest) -> BuildInputs {
         ("k3s version", manifest.k3s.clone()),
         ("commit", manifest.commit.clone()),
         ("pause image", pause_image(&manifest.pause_image, manifest.builtin_pause)),
-        ("list of missing components", listed(&manifest.incomplete)),
+        ("list of missing components", Optional::names(&manifest.incomplete)),
     ];
     build_inputs(fixed, &manifest.patches, &manifest.tools)
 }
@@ -65,7 +65,7 @@ fn of_build(build: &Build) -> Result<BuildInputs> {
             "pause image",
             pause_image(build.pause_image.as_str(), options.builtin_pause() == Presence::Included),
         ),
-        ("list of missing components", listed(&build.incomplete())),
+        ("list of missing components", Optional::names(&build.incomplete())),
     ];
     let patches: Vec<PatchEntry> = build.patched.outcome.applied.iter().map(PatchEntry::of).collect();
     Ok(build_inputs(fixed, &patches, &tools(build)?))
@@ -85,13 +85,6 @@ fn build_inputs(
 
 fn pause_image(reference: &str, is_builtin: bool) -> String {
     format!("{reference}, {}", if is_builtin { "inside" } else { "not inside" })
-}
-
-fn listed(names: &[Optional]) -> String {
-    match names {
-        [] => "none".to_owned(),
-        names => names.iter().map(Optional::to_string).collect::<Vec<_>>().join(" and "),
-    }
 }
 
 /// Returns the name of each difference, with the value of either side.

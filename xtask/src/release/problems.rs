@@ -86,7 +86,7 @@ fn of_one(manifest: &Manifest) -> Vec<String> {
             .push(format!("it is compiled from directories of its tree in place of {}", local.join(" and ")));
     }
     if !manifest.incomplete.is_empty() {
-        found.push(format!("it is incomplete, without {}", without(manifest).join(" and ")));
+        found.push(format!("it is incomplete, without {}", Optional::names(&manifest.incomplete)));
     }
     if let Some(oldest) = manifest.too_new_for() {
         // Nothing in the names of the files, nor in what packages ask for, would keep it from such a machine.
@@ -101,11 +101,6 @@ fn of_one(manifest: &Manifest) -> Vec<String> {
         }
     }
     found
-}
-
-/// Returns the names of what is left out.
-fn without(manifest: &Manifest) -> Vec<String> {
-    manifest.incomplete.iter().map(Optional::to_string).collect()
 }
 
 /// Returns a problem for each source that `k3s.lock.json` does not lock, or locks to another commit.

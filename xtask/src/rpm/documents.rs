@@ -59,18 +59,11 @@ pub fn note(manifest: &Manifest) -> String {
         )),
     }
     if !manifest.incomplete.is_empty() {
-        sentences.push(format!("It is incomplete: {} not inside.", listed(&manifest.incomplete)));
+        let verb = if manifest.incomplete.len() == 1 { "is" } else { "are" };
+        sentences
+            .push(format!("It is incomplete: {} {verb} not inside.", Optional::names(&manifest.incomplete)));
     }
     sentences.join("\n")
-}
-
-fn listed(names: &[Optional]) -> String {
-    match names {
-        [one] => format!("{one} is"),
-        several => {
-            format!("{} are", several.iter().map(Optional::to_string).collect::<Vec<_>>().join(" and "))
-        }
-    }
 }
 
 /// Returns the vendor of the packages, which must not pass for a release of the k3s project.

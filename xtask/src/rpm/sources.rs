@@ -131,7 +131,6 @@ fn values(packaging: &Packaging) -> BTreeMap<&'static str, String> {
         ("k3s_license", licenses.join(" AND ")),
         ("k3s_note", documents::note(manifest)),
         ("k3s_with_root", has(Optional::K3sRoot).into()),
-        ("k3s_with_charts", has(Optional::Charts).into()),
         ("pause_version", env!("CARGO_PKG_VERSION").into()),
         ("builder_version", env!("CARGO_PKG_VERSION").into()),
         ("builder_arch", packaging.target.go.into()),

@@ -21,7 +21,7 @@ impl ModuleCache {
         self.downloads().join(escaped(path)).join("@v").join(format!("{}.{kind}", escaped(version)))
     }
 
-    /// Everything that was downloaded, in the form of a module proxy.
+    /// Returns everything that was downloaded, in the form of a module proxy.
     pub fn downloads(&self) -> PathBuf {
         self.directory.join("cache/download")
     }

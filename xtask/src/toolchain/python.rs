@@ -20,11 +20,8 @@ pub struct Python {
 impl Python {
     /// Returns the host's Python if it has pip, else that of the pinned Debian release, unpacked into the cache.
     pub fn with_pip(context: &Context) -> Result<Python> {
-        if let Some(python) = process::find("python3") {
-            let python = Python { command: vec![python], environment: Vec::new() };
-            if python.has_pip(context) {
-                return Ok(python);
-            }
+        if let Some(python) = Python::of_host(context) {
+            return Ok(python);
         }
         let host = debian::host()?;
         let directory = debian::unpacked(context, "python", &[host.debian], &["python3-pip"])
@@ -48,8 +45,10 @@ impl Python {
         Command::from_argv(context, &self.command).args(arguments).envs(self.environment.iter().cloned())
     }
 
-    fn has_pip(&self, context: &Context) -> bool {
+    /// Returns the host's Python if it has pip.
+    pub fn of_host(context: &Context) -> Option<Python> {
+        let python = Python { command: vec![process::find("python3")?], environment: Vec::new() };
         let version = ["-m", "pip", "--version"].map(Path::new);
-        self.program(context, version).succeeds()
+        python.program(context, version).succeeds().then_some(python)
     }
 }

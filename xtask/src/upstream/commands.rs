@@ -95,7 +95,7 @@ impl Commands {
             }
             self.take_call(&call, gomod).with_context(|| {
                 format!(
-                    "{call}: no step of ours performs this call\n  \
+                    "{call}: no step performs this call\n  \
                      The scripts have changed what they build. Either remove the change from the tree, or add it to\n  \
                      xtask/src/upstream/calls.rs and commands.rs, with the step that does the same."
                 )

@@ -2,7 +2,7 @@
 
 use super::commands::Commands;
 use super::release::Source;
-use super::script_probe::{self, Answers, Trust};
+use super::script_probe::{self, Answers, ScriptTrust};
 use crate::context::Context;
 use crate::target::Target;
 use crate::toolchain::go::AnyGo;
@@ -48,7 +48,7 @@ impl Facts {
         gomod: GoMod,
         source: &Source,
         target: &Target,
-        trust: Trust,
+        trust: ScriptTrust,
     ) -> Result<Facts> {
         let kubernetes = gomod.kubernetes()?;
         let golang = golang(&go.module(context, &kubernetes, tree)?)

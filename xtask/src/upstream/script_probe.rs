@@ -42,9 +42,9 @@ pub struct Answers<'a> {
     pub date: &'a str,
 }
 
-/// Trust in a tree's scripts.
+/// ScriptTrust in a tree's scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trust {
+pub enum ScriptTrust {
     /// Untrusted scripts, which run in a sandbox (see [`crate::process::Sandbox`]).
     Sandboxed,
     /// Our own scripts, or those of `--trust-scripts`.
@@ -65,7 +65,7 @@ pub fn run(
     root: &Path,
     gomod: &GoMod,
     answers: &Answers,
-    trust: Trust,
+    trust: ScriptTrust,
 ) -> Result<Commands> {
     let staging = Staging::new(root, gomod, trust)?;
     let mut commands = Commands::default();
@@ -94,7 +94,7 @@ struct Staging {
 }
 
 impl Staging {
-    fn new(root: &Path, gomod: &GoMod, trust: Trust) -> Result<Staging> {
+    fn new(root: &Path, gomod: &GoMod, trust: ScriptTrust) -> Result<Staging> {
         let directory = tempfile::tempdir().context("making a directory for upstream's scripts")?;
         let path = directory.path();
         for part in ["scripts", "manifests"] {
@@ -122,8 +122,8 @@ impl Staging {
             execute.push(real);
         }
         let sandbox = match trust {
-            Trust::Trusted => None,
-            Trust::Sandboxed => {
+            ScriptTrust::Trusted => None,
+            ScriptTrust::Sandboxed => {
                 process::sandbox_available().context(
                     "upstream's build scripts are executed in a sandbox, which this machine does not have\n  \
                      If you trust the scripts of this source tree: --trust-scripts executes them without one.",

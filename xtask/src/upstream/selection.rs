@@ -3,7 +3,7 @@
 
 use super::checkout;
 use super::release::Source;
-use super::script_probe::Trust;
+use super::script_probe::ScriptTrust;
 use super::transfer::GitSettings;
 use crate::context::Context;
 use crate::digest::Digest;
@@ -24,8 +24,8 @@ pub struct Selection {
     pub git: GitSettings,
     /// Modules that take precedence over those of the user's proxies.
     pub stand_ins: Option<StandIns>,
-    /// Trust in the build scripts of the tree.
-    pub scripts: Trust,
+    /// ScriptTrust in the build scripts of the tree.
+    pub scripts: ScriptTrust,
 }
 
 impl Selection {

@@ -65,7 +65,7 @@ pub const FETCHED: &str = "refs/fetched/commit";
 
 /// A branch or tag of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reference {
+pub struct GitReference {
     /// In full: `refs/tags/v1.33.0+k3s1`.
     pub name: String,
     /// The commit that it means, 40 hexadecimal digits.
@@ -73,7 +73,7 @@ pub struct Reference {
 }
 
 /// Queries a server for the branch or tag of a name.
-pub fn look_up(context: &Context, git: &GitSettings, url: &str, name: &str) -> Result<Option<Reference>> {
+pub fn look_up(context: &Context, git: &GitSettings, url: &str, name: &str) -> Result<Option<GitReference>> {
     let peeled = format!("{name}^{{}}");
     let list = configured(git, cmd!(context, "git ls-remote -- {url} {name} {peeled}"))?
         .read()
@@ -82,7 +82,7 @@ pub fn look_up(context: &Context, git: &GitSettings, url: &str, name: &str) -> R
 }
 
 /// Returns the reference that a name means among those of a list, by git's own order (gitrevisions(7)).
-fn reference_named(list: &str, name: &str) -> Option<Reference> {
+fn reference_named(list: &str, name: &str) -> Option<GitReference> {
     let value = |name: &str| {
         list.lines()
             .find_map(|line| line.split_once('\t').filter(|(_, found)| *found == name))
@@ -92,7 +92,7 @@ fn reference_named(list: &str, name: &str) -> Option<Reference> {
         let name = format!("{prefix}{name}");
         // A tag that is an object of its own is listed again as the commit that it means.
         let commit = value(&format!("{name}^{{}}")).or_else(|| value(&name))?.to_owned();
-        Some(Reference { name, commit })
+        Some(GitReference { name, commit })
     })
 }
 

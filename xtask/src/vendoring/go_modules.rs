@@ -45,7 +45,7 @@ pub fn gather(build: &Build, tree: &Path, directory: &Path) -> Result<()> {
     copy_main_modules(build, &theirs, &into)
 }
 
-/// Every package that is compiled, whichever program it is for.
+/// Returns every package that is compiled, whichever program it is for.
 fn packages(build: &Build, tree: &Path, settings: &Settings) -> Result<Vec<Package>> {
     let of_shim = build.module_directory(&build.facts.containerd)?;
     let of_runc = build.module_directory(&build.facts.runc)?;
@@ -99,7 +99,7 @@ fn copy_records(from: &ModuleCache, into: &ModuleCache) -> Result<()> {
     Ok(())
 }
 
-/// The module of a record and its kind: `example.com/a/@v/v1.0.0.mod`.
+/// Returns the module of a record and its kind: `example.com/a/@v/v1.0.0.mod`.
 fn recorded(path: &Path) -> Option<(Module, String)> {
     let (module, file) = path.to_str()?.split_once("/@v/")?;
     let (version, kind) = file.rsplit_once('.')?;

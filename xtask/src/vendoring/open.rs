@@ -11,7 +11,7 @@ use crate::toolchain::go::StandIns;
 use crate::upstream::checkout::{self, Commit};
 use crate::upstream::git_cache;
 use crate::upstream::release::Source;
-use crate::upstream::script_probe::Trust;
+use crate::upstream::script_probe::ScriptTrust;
 use crate::upstream::selection::Selection;
 use crate::upstream::transfer::{GitSettings, Reach};
 use anyhow::{Context as _, Result, ensure};
@@ -23,7 +23,7 @@ const STEP: &str = "vendored";
 
 /// Opens a directory that [`super::gather`] has made. Nothing of the network or of the user's own caches is used;
 /// everything is checked against its checksum.
-pub fn open(context: Context, directory: &Path, scripts: Trust) -> Result<Selection> {
+pub fn open(context: Context, directory: &Path, scripts: ScriptTrust) -> Result<Selection> {
     let context = context.without_network();
     let directory = fs::canonicalize(directory)?;
     let index = fs::read(directory.join(INDEX))

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use fs_err as fs;
 use std::path::Path;
 
-/// The file beside the directory with the commit as git keeps it (gitformat-pack(5): an object of type commit).
+/// Returns the file beside the directory with the commit as git keeps it (gitformat-pack(5): an object of type commit).
 fn raw_name(name: &str) -> String {
     format!("{name}.commit")
 }
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    /// A repository with a program, a link, a directory and a file that git would rather write otherwise.
+    /// Returns a repository with a program, a link, a directory and a file that git would rather write otherwise.
     fn exported(scratch: &Path) -> String {
         let repository = git2::Repository::init(scratch.join("work")).unwrap();
         let work = scratch.join("work");

@@ -7,9 +7,8 @@ use std::path::Path;
 /// Returns a patch of the user's own, of one edit.
 fn patch(find: &str) -> String {
     let edit = serde_json::json!({"text": {"file": "main.go", "find": find, "count": 1, "replace": "x"}});
-    let alternatives = serde_json::json!([{"layout": "any", "edits": [edit]}]);
-    serde_json::json!({"name": "own", "why": "a test", "retire": "now", "alternatives": alternatives})
-        .to_string()
+    let variants = serde_json::json!([{"layout": "any", "edits": [edit]}]);
+    serde_json::json!({"name": "own", "why": "a test", "retire": "now", "variants": variants}).to_string()
 }
 
 #[test]
@@ -59,8 +58,8 @@ fn patch_with_another_count_stops_the_build() {
     let directory = env.path("patches");
     std::fs::create_dir(&directory).unwrap();
     for (find, why) in [
-        ("nothing of the kind", "should stand there once and does not at all"),
-        ("main", "should stand there once and"),
+        ("nothing of the kind", "is expected once and occurs not at all"),
+        ("main", "is expected once and occurs"),
     ] {
         std::fs::write(directory.join("own.json"), patch(find)).unwrap();
         let message = env.fails(["build", "--sample", "--patches", directory.to_str().unwrap()]);

@@ -18,7 +18,7 @@ fn dead() -> String {
 }
 
 #[track_caller]
-fn says_nothing(output: &Output) -> String {
+fn assert_no_password(output: &Output) -> String {
     let text = [&output.stdout[..], &output.stderr[..]].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
     assert!(!text.contains(SECRET), "{text}");
@@ -52,7 +52,7 @@ fn a_mirrors_password_is_hidden() {
     for (mirror, printed) in [(&missing, "404"), (&page, "It is a web page")] {
         env.set("K3S_XTASK_MIRROR", with_password(&mirror.url));
         let output = env.xtask(["bump", "--file", &file]).output().unwrap();
-        let text = says_nothing(&output);
+        let text = assert_no_password(&output);
         assert!(!output.status.success(), "{text}");
         assert!(text.contains(printed) && text.contains(&mirror.url), "{printed}: {text}");
         assert!(!env.path("k3s.lock.json").exists(), "{text}");
@@ -75,7 +75,7 @@ fn what_other_programs_repeat_is_hidden() {
         env.set("GONOSUMDB", "*");
         env.set(name, value);
         let output = env.xtask(["build", "--k3s", TAG]).output().unwrap();
-        let text = says_nothing(&output);
+        let text = assert_no_password(&output);
         assert!(!output.status.success() && text.contains("127.0.0.1"), "{name}: {text}");
         keeps_nothing(&env);
     }

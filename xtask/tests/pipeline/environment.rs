@@ -167,7 +167,7 @@ fn builds_are_planned_whatever_the_home() {
 
 /// Settings that no command can follow, the arguments that are run with them, and what the error names.
 #[test]
-fn settings_in_the_way_are_named() {
+fn reports_interfering_settings() {
     let mut env = TestEnv::new();
     std::fs::write(env.path("file"), "").unwrap();
     let home = format!("HOME={}", env.path("file").display());

@@ -64,7 +64,7 @@ fn repository_appears_complete_and_is_fetched_once() {
 }
 
 #[test]
-fn killed_fetch_is_not_in_the_way_of_the_next() {
+fn fetches_again_after_kill() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
         let upstream = Upstream::new();
         let url = format!("file://{}", upstream.directory.path().join("k3s").display());

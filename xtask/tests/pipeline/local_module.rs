@@ -71,9 +71,8 @@ fn go_mod(find: &str, replace: &str) -> serde_json::Value {
 }
 
 fn write_patch(patches: &Path, edits: &[serde_json::Value]) {
-    let alternatives = serde_json::json!([{"layout": "go:embed", "edits": edits}]);
-    let patch =
-        serde_json::json!({"name": "local", "why": "a test", "retire": "now", "alternatives": alternatives});
+    let variants = serde_json::json!([{"layout": "go:embed", "edits": edits}]);
+    let patch = serde_json::json!({"name": "local", "why": "a test", "retire": "now", "variants": variants});
     std::fs::create_dir_all(patches).unwrap();
     std::fs::write(patches.join("local.json"), patch.to_string()).unwrap();
 }

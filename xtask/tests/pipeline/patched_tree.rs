@@ -21,7 +21,7 @@ fn patch_of_manifest(env: &TestEnv) -> PathBuf {
     }});
     let patch = serde_json::json!({
         "name": "dns", "why": "a test", "retire": "never",
-        "alternatives": [{"layout": "any", "edits": [image]}],
+        "variants": [{"layout": "any", "edits": [image]}],
     });
     std::fs::write(patches.join("dns.json"), patch.to_string()).unwrap();
     patches
@@ -89,7 +89,7 @@ fn patch_of_facts(env: &TestEnv) -> PathBuf {
     ];
     let patch = serde_json::json!({
         "name": "fork", "why": "a test", "retire": "never",
-        "alternatives": [{"layout": "go:embed", "edits": edits}],
+        "variants": [{"layout": "go:embed", "edits": edits}],
     });
     std::fs::write(patches.join("fork.json"), patch.to_string()).unwrap();
     patches

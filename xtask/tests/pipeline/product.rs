@@ -66,7 +66,7 @@ fn every_product_is_complete_run_and_checked() {
 }
 
 #[test]
-fn a_product_is_these_files_and_their_sums_are_right() {
+fn product_has_expected_files_and_checksums() {
     for (layout, arch) in [("embed", "riscv64"), ("bindata", "amd64")] {
         let Product { directory, manifest, .. } = fixtures::product(layout, arch);
         let mut names: Vec<_> =
@@ -147,7 +147,7 @@ fn level_is_used_or_refused_as_go_supports_it() {
 }
 
 #[test]
-fn what_nothing_has_changed_is_not_made_again() {
+fn unchanged_product_is_not_rebuilt() {
     let env = TestEnv::new();
     let first = fixtures::build(&env, &[]);
     let report = |product: &Product| std::fs::metadata(product.directory.join("report.html")).unwrap();

@@ -69,7 +69,7 @@ fn credentials_in_arguments_are_not_printed() {
 }
 
 #[test]
-fn a_program_gets_an_environment_of_our_making() {
+fn environment_is_composed_not_inherited() {
     let env = TestEnv::new();
     let context = context(&env);
     let message = cmd!(&context, "env").env("OURS", "1").read().unwrap();

@@ -54,7 +54,7 @@ fn images(data: &Path) -> Vec<String> {
 }
 
 #[test]
-fn the_binary_alone_has_its_pause_image_at_hand() {
+fn binary_imports_builtin_pause_image() {
     for (layout, _) in LAYOUTS {
         let directory = tempfile::tempdir().unwrap();
         let message = start(fixtures::product(layout, fixtures::host().go), directory.path(), &[]);
@@ -107,7 +107,7 @@ fn system_default_registry_finds_the_bundled_image() {
 }
 
 #[test]
-fn without_bundled_image_a_registry_is_asked() {
+fn pulls_pause_image_if_not_builtin() {
     let env = TestEnv::new();
     let product = fixtures::build(&env, &["--arch", fixtures::host().go, "--no-builtin-pause"]);
     assert!(!product.manifest.builtin_pause);

@@ -224,7 +224,7 @@ fn release_that_is_not_k3s_is_refused() {
 }
 
 #[test]
-fn what_is_not_a_k3s_tree_is_refused_with_what_it_is() {
+fn rejects_trees_that_are_not_k3s() {
     let env = TestEnv::new();
     let at = |name: &str| env.path(name).to_str().unwrap().to_owned();
     std::fs::create_dir(at("plain")).unwrap();

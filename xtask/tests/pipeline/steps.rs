@@ -57,7 +57,7 @@ fn run(env: &TestEnv, times: &AtomicUsize) -> PathBuf {
 }
 
 #[test]
-fn damaged_result_is_made_again_and_others_are_kept() {
+fn rebuilds_only_damaged_result() {
     let env = TestEnv::new();
     let times = AtomicUsize::new(0);
     let result = run(&env, &times);

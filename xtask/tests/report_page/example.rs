@@ -1,7 +1,6 @@
 //! Examples of builds and boots, as input of reports.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use xtask::boot::guest::About;
 use xtask::boot::results::Results;
 use xtask::boot::scenario::Scenario;
@@ -38,7 +37,7 @@ impl Example {
         Summary {
             manifest: &self.manifest,
             location: &self.location,
-            directory: Path::new(&directory),
+            directory: &directory,
             machine,
             default_k3s: "v1.35.0+k3s1",
         }

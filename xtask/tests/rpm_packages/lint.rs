@@ -36,7 +36,7 @@ fn rpmlint_finds_unfiltered_problems() {
 }
 
 #[test]
-fn systemd_has_nothing_to_say_of_the_installed_units() {
+fn systemd_analyze_accepts_installed_units() {
     let systemd = [("systemd-analyze", "systemd")];
     if !can_install("the units") || !needs::programs("what systemd says of the units", &systemd) {
         return;

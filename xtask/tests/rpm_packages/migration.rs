@@ -83,7 +83,7 @@ fn upgrade_from_1_24_2_keeps_unit_and_links_working() {
 }
 
 #[test]
-fn the_way_back_to_1_24_2_is_open() {
+fn downgrade_to_1_24_2_works() {
     if !can_install("a downgrade to 1.24.2") || !needs::programs("whether 1.24.2 starts again", &[QEMU]) {
         return;
     }

@@ -221,7 +221,7 @@ fn real_systemctl_enables_nothing() {
 }
 
 #[test]
-fn no_transaction_fails_where_every_program_does() {
+fn scriptlets_ignore_failing_commands() {
     if !can_install("transactions where programs fail") {
         return;
     }
@@ -251,7 +251,7 @@ fn rejects_an_unmet_dependency() {
 }
 
 #[test]
-fn the_links_need_the_very_k3s_they_were_made_with() {
+fn cli_requires_same_k3s_build() {
     if !can_install("the version that k3s-cli requires") {
         return;
     }

@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_that_took_no_time_do_not_lead_in_circles() {
+    fn zero_length_steps_do_not_loop() {
         let timings = [timing("a", 0.0, 0.0), timing("b", 0.0, 0.0)];
         assert_eq!(critical(&timings).len(), 2);
         assert!(critical(&[]).is_empty());

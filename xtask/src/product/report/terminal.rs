@@ -2,11 +2,11 @@
 
 use super::caveat::{caveats, title};
 use crate::page::size;
+use crate::process::quoted;
 use crate::product::manifest::Manifest;
 use crate::upstream::release::Origin;
 use clap::builder::styling::{AnsiColor, Style};
 use std::fmt::{self, Display, Formatter};
-use std::path::Path;
 
 /// A finished product in a few lines.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub struct Summary<'a> {
     /// The source as the user gave it.
     pub location: &'a str,
     /// The directory of the product, as it is printed.
-    pub directory: &'a Path,
+    pub directory: &'a str,
     pub machine: Machine,
     /// The version that a build without options builds.
     pub default_k3s: &'a str,
@@ -49,7 +49,7 @@ impl Display for Summary<'_> {
         let passed = format!("{made} {} passed", if made == 1 { "check" } else { "checks" });
         writeln!(f, "  {GOOD}✓{GOOD:#} {passed:<24} evidence in report.html")?;
 
-        writeln!(f, "\n  {}/", self.directory.display())?;
+        writeln!(f, "\n  {}/", self.directory)?;
         for (name, entry) in files {
             writeln!(f, "    {name:<24} {:>10}", size(entry.size))?;
         }
@@ -76,7 +76,7 @@ impl Summary<'_> {
             return (format!("k3s {} itself", self.default_k3s), vec![format!("cargo xtask build{option}")]);
         }
         let name = files.keys().find(|name| name.starts_with("k3s")).map_or("k3s", String::as_str);
-        let path = quoted(&self.directory.join(name).to_string_lossy());
+        let path = quoted(&format!("{}/{name}", self.directory));
         match self.machine {
             Machine::This => ("on this machine".to_owned(), vec![format!("sudo {path} server")]),
             Machine::Another => (
@@ -85,10 +85,4 @@ impl Summary<'_> {
             ),
         }
     }
-}
-
-/// Quotes a path for a shell.
-fn quoted(path: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._+-".contains(c);
-    if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
