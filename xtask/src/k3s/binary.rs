@@ -60,23 +60,21 @@ fn build_around(
     let scratch = tempfile::tempdir_in(output.parent().context("an output is in a directory")?)?;
     let copy = scratch.path().join("tree");
     dir::copy(tree, &copy)?;
-    let data = TreePath::parse(match build.facts.embed_method {
-        EmbedMethod::GoEmbed => "pkg/data/embed",
-        EmbedMethod::GoBindata => "build/data",
-    })?
-    .directory_below(&copy)?;
+    let (data, placeholder) = match build.facts.embed_method {
+        EmbedMethod::GoEmbed => ("pkg/data/embed", None),
+        EmbedMethod::GoBindata => ("build/data", Some("empty.tar.zst")),
+    };
+    let data = TreePath::parse(data)?.directory_below(&copy)?;
     match bundle {
         Some(bundle) => {
             // The wrapper unpacks it to a directory of this name.
             fs::copy(bundle, data.join(format!("{}.tar.zst", Digest::of_file(bundle)?)))?;
         }
-        None if build.facts.embed_method == EmbedMethod::GoBindata => {
-            fs::write(data.join("empty.tar.zst"), "")?
-        }
-        None => {}
+        None => placeholder.map_or(Ok(()), |name| fs::write(data.join(name), ""))?,
     }
-    if build.facts.embed_method == EmbedMethod::GoBindata {
-        source_tree::generate(build, &copy)?;
+    match build.facts.embed_method {
+        EmbedMethod::GoEmbed => {}
+        EmbedMethod::GoBindata => source_tree::generate(build, &copy)?,
     }
     compile.run(build, &copy, &Modules::ReadOnly, output, None)
 }

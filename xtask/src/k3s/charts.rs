@@ -42,13 +42,14 @@ pub fn origin(build: &Build) -> Result<Charts> {
     if build.options.charts == Presence::LeftOut {
         return Ok(Charts::LeftOut);
     }
-    if build.facts.embed_method == EmbedMethod::GoBindata {
-        let generated = fs::read_to_string(build.patched.tree.join(COMMITTED_CHARTS))?;
-        if urls(build).all(|url| generated.contains(file_name(url))) {
-            return Ok(Charts::InTree);
+    match build.facts.embed_method {
+        EmbedMethod::GoEmbed => Ok(Charts::Download),
+        EmbedMethod::GoBindata => {
+            let generated = fs::read_to_string(build.patched.tree.join(COMMITTED_CHARTS))?;
+            let has_all = urls(build).all(|url| generated.contains(file_name(url)));
+            Ok(if has_all { Charts::InTree } else { Charts::Download })
         }
     }
-    Ok(Charts::Download)
 }
 
 fn urls<'a>(build: &'a Build) -> impl Iterator<Item = &'a str> {

@@ -12,7 +12,9 @@ use fs_err as fs;
 use std::path::Path;
 
 /// Method by which k3s embeds manifests, charts and the data tarball in its binaries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+///
+/// It is matched and never compared, so that a further method is a compile error wherever it matters.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EmbedMethod {
     /// A generator writes Go files from directories (up to 2025-07, k3s commit 8fff7f573).

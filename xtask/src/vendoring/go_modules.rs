@@ -59,8 +59,9 @@ fn packages(build: &Build, tree: &Path, settings: &Settings) -> Result<Vec<Packa
         let packages = compile.packages(build, directory, settings);
         found.extend(packages.with_context(|| format!("listing the packages of {}", directory.display()))?);
     }
-    if build.facts.embed_method == EmbedMethod::GoBindata {
-        found.extend(source_tree::generator_packages(build, tree, settings)?);
+    match build.facts.embed_method {
+        EmbedMethod::GoEmbed => {}
+        EmbedMethod::GoBindata => found.extend(source_tree::generator_packages(build, tree, settings)?),
     }
     Ok(found)
 }

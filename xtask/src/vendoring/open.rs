@@ -1,10 +1,10 @@
 //! Opens a gathered directory as the selected k3s.
 
 use super::{DOWNLOADS, INDEX, K3S, MODULES, Vendored, repository};
+use crate::atomic_dir::AtomicDir;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::dir;
-use crate::file_lock::FileLock;
 use crate::lockfile::Lockfile;
 use crate::step::{Plan, Step};
 use crate::toolchain::go::StandIns;
@@ -80,7 +80,7 @@ fn take_repositories(vendored: &Vendored, directory: &Path, made: &Path) -> Resu
 /// Copies the modules into the cache, since Go writes into the directory it reads modules from.
 fn take_modules(context: &Context, vendored: &Vendored, from: &Path) -> Result<PathBuf> {
     let place = context.cache.join("vendored-modules").join(vendored.modules.short());
-    let _lock = FileLock::acquire(context, &place.with_extension("lock"))?;
+    let making = AtomicDir::create(context, &place)?;
     if place.is_dir() {
         return Ok(place);
     }
@@ -90,12 +90,7 @@ fn take_modules(context: &Context, vendored: &Vendored, from: &Path) -> Result<P
         "{} is not what {INDEX} says: a file is missing, is new or was changed",
         from.display()
     );
-    let making = place.with_extension("making");
-    // A killed run has left it.
-    if making.exists() {
-        fs::remove_dir_all(&making)?;
-    }
-    dir::copy(from, &making)?;
-    fs::rename(making, &place)?;
+    dir::copy(from, making.path())?;
+    making.commit()?;
     Ok(place)
 }
