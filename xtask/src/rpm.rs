@@ -10,7 +10,6 @@
 //! Only rpmbuild builds the packages. Other code reads the results and checks them against the product,
 //! `rpm/*.files` and the spec.
 
-pub mod build;
 pub mod contents;
 pub mod dist;
 pub mod documents;
@@ -19,6 +18,7 @@ pub mod files;
 pub mod nevra;
 pub mod read;
 pub mod repository;
+pub mod isolated;
 pub mod rpmbuild;
 pub mod sign;
 pub mod source_package;
@@ -104,7 +104,7 @@ impl<'a> Packaging<'a> {
         // The same path at every run, so that the next run removes what a killed one has left.
         let topdir = Topdir::new(self.context.work.join("rpm").join(name))?;
         sources::lay_out(self, &topdir).context("staging the sources of the packages")?;
-        let mut built = build::run(self, &topdir)?;
+        let mut built = rpmbuild::run(self, &topdir)?;
         let found =
             verify::all(self, &topdir, &built).context("checking the packages that rpmbuild has built")?;
         let mut packages: Vec<_> =

@@ -5,6 +5,7 @@ pub mod checkout;
 pub mod commands;
 pub mod git_cache;
 pub mod images;
+pub mod layout;
 pub mod local;
 pub mod probe;
 pub mod release;

@@ -1,4 +1,5 @@
-//! Watches a VM on its way from milestone to milestone.
+//! Watches a VM on its way from milestone to milestone. The timeouts are in `milestone.rs` and, for the scenarios, in the
+//! `step` lines of `scenario/*.sh`.
 
 use super::milestone::{BOOT, GRACE, Milestone};
 use super::protocol::GuestEvent;

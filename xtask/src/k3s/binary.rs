@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::dir;
 use crate::step::Step;
 use crate::tree_path::TreePath;
-use crate::upstream::probe::EmbedMethod;
+use crate::upstream::layout::EmbedMethod;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::Path;

@@ -7,7 +7,7 @@ use crate::error;
 use crate::fetch::{Download, FileName};
 use crate::step::Step;
 use crate::upstream::commands::file_name;
-use crate::upstream::probe::EmbedMethod;
+use crate::upstream::layout::EmbedMethod;
 use anyhow::{Result, anyhow};
 use fs_err as fs;
 use std::path::Path;

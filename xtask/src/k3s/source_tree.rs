@@ -7,7 +7,7 @@ use crate::dir;
 use crate::patch;
 use crate::step::Step;
 use crate::tree_path::TreePath;
-use crate::upstream::probe::EmbedMethod;
+use crate::upstream::layout::EmbedMethod;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::Path;

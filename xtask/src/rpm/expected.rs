@@ -1,9 +1,9 @@
 //! Expected packages, derived from the product, the lists of files and the spec.
 
 use super::Packaging;
-use super::build::{self, BUILD_HOST, SpecVariant};
 use super::contents::Contents;
 use super::files;
+use super::rpmbuild::{self, BUILD_HOST, SpecVariant};
 use super::sources::{self, PROGRAM, Topdir};
 use super::spec::{self, Properties};
 use crate::digest::Digest;
@@ -21,7 +21,7 @@ const LINKS: [(&str, &str); 4] = [
 
 /// Returns all packages of the spec.
 pub fn packages(packaging: &Packaging, topdir: &Topdir) -> Result<Vec<Contents>> {
-    let queried = build::queried_spec(packaging, topdir, SpecVariant::Prebuilt, &spec::format())?;
+    let queried = rpmbuild::queried_spec(packaging, topdir, SpecVariant::Prebuilt, &spec::format())?;
     let packages = spec::parse(&queried).context("reading what rpmspec prints")?;
     packages.into_iter().map(|(name, properties)| package(packaging, topdir, &name, properties)).collect()
 }

@@ -7,8 +7,8 @@
 //! ```
 
 use super::Packaging;
-use super::build::{self, SpecVariant};
 use super::read;
+use super::rpmbuild::{self, SpecVariant};
 use super::sources::Topdir;
 use crate::archive::{self, Effort};
 use crate::context::Context;
@@ -50,7 +50,7 @@ pub fn make(packaging: &Packaging, topdir: &Topdir, rebuild: &Rebuild) -> Result
     }
     dir::normalize(&topdir.sources(), packaging.time())?;
     let running = packaging.context.progress.step("source package");
-    let package = build::source(packaging, topdir)?;
+    let package = rpmbuild::source(packaging, topdir)?;
     let files =
         verify(packaging, topdir, &package).context("checking the source package that rpmbuild has built")?;
     running.done(format!("{files} files"));
@@ -115,7 +115,7 @@ fn copy_some(from: &Path, into: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Resu
 
 /// Checks that the package contains the sources that the spec names, and the spec itself.
 fn verify(packaging: &Packaging, topdir: &Topdir, package: &Path) -> Result<usize> {
-    let sources = build::queried_spec(packaging, topdir, SpecVariant::Source, "[%{SOURCE}\n]")?;
+    let sources = rpmbuild::queried_spec(packaging, topdir, SpecVariant::Source, "[%{SOURCE}\n]")?;
     let mut expected = BTreeMap::from([("k3s.spec".to_owned(), Digest::of_file(&topdir.spec())?)]);
     for name in sources.lines() {
         expected.insert(name.to_owned(), Digest::of_file(&topdir.sources().join(name))?);

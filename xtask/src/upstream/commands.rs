@@ -119,7 +119,7 @@ impl Commands {
                 ensure!(!twice, "{} is built a second time", build.output);
                 self.builds.push(build);
             }
-            // The generated files are probed from the tree (see [`super::probe::EmbedMethod`]).
+            // The generated files are probed from the tree (see [`super::layout::EmbedMethod`]).
             ["go", "generate"] => only(environment, &["CC=gcc", "CXX=g++"])?,
             ["make", words @ ..] => {
                 only(environment, &["GOPATH=/recorder/build"])?;

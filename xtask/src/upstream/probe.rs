@@ -1,27 +1,16 @@
 //! Facts about a build, read from the patched tree.
 
 use super::commands::Commands;
+use super::layout::EmbedMethod;
 use super::release::Source;
 use super::script_probe::{self, Answers, ScriptTrust};
 use crate::context::Context;
 use crate::target::Target;
 use crate::toolchain::go::AnyGo;
 use crate::toolchain::gomod::{GoMod, Resolved};
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use fs_err as fs;
 use std::path::Path;
-
-/// Method by which k3s embeds manifests, charts and the data tarball in its binaries.
-///
-/// It is matched and never compared, so that a further method is a compile error wherever it matters.
-#[derive(Clone, Copy, Debug, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EmbedMethod {
-    /// A generator writes Go files from directories (up to 2025-07, k3s commit 8fff7f573).
-    GoBindata,
-    /// `//go:embed` reads directories beside the Go files.
-    GoEmbed,
-}
 
 /// Everything that a build takes from the tree, probed from files and never from the version.
 #[derive(Clone, Debug)]
@@ -71,7 +60,7 @@ impl Facts {
             require_inside(tree, module)?;
         }
         Ok(Facts {
-            embed_method: embed_method(tree)?,
+            embed_method: EmbedMethod::of(tree)?,
             containerd,
             runc,
             server_has_seccomp: gomod.resolve("github.com/seccomp/libseccomp-golang").is_some(),
@@ -88,19 +77,6 @@ fn require_inside(tree: &Path, module: &Resolved) -> Result<()> {
     match module {
         Resolved::Fetched(_) => Ok(()),
         Resolved::Local(local) => GoMod::below(tree, &format!("{}/go.mod", local.directory)).map(drop),
-    }
-}
-
-fn embed_method(tree: &Path) -> Result<EmbedMethod> {
-    let bindata = tree.join("pkg/codegen/main.go").is_file();
-    let embed = tree.join("pkg/data/embed/.empty").is_file();
-    match (bindata, embed) {
-        (_, true) => Ok(EmbedMethod::GoEmbed),
-        (true, false) => Ok(EmbedMethod::GoBindata),
-        (false, false) => bail!(
-            "the tree embeds its files by an unknown method: \
-             neither pkg/codegen/main.go nor pkg/data/embed/.empty is there"
-        ),
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use xtask::context::Context;
 use xtask::product::Product;
 use xtask::rpm::sources::{self, Topdir};
-use xtask::rpm::{Packaging, Settings, build, template};
+use xtask::rpm::{Packaging, Settings, rpmbuild, template};
 
 /// Executable that every test of packages needs, and its Debian package.
 pub const RPM: (&str, &str) = ("rpm", "rpm");
@@ -92,7 +92,7 @@ fn make(version: &str, change: impl FnOnce(&Topdir)) -> PackageSet {
     let topdir = Topdir::new(directory.join("topdir")).unwrap();
     sources::lay_out(&packaging, &topdir).unwrap();
     change(&topdir);
-    let made = build::run(&packaging, &topdir).unwrap();
+    let made = rpmbuild::run(&packaging, &topdir).unwrap();
     let named = |name: &str| {
         let found = made.iter().find(|path| file_name(path).starts_with(&format!("{name}-1.")));
         found.unwrap_or_else(|| panic!("{name} was not made: {made:?}")).clone()

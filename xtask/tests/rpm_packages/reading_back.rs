@@ -8,7 +8,7 @@ use xtask::product::Product;
 use xtask::product::manifest::Manifest;
 use xtask::rpm::contents::Contents;
 use xtask::rpm::sources::{self, Topdir};
-use xtask::rpm::{build, verify};
+use xtask::rpm::{rpmbuild, verify};
 use xtask::upstream::release::Origin;
 
 /// Packages a product, changed between staging and building, and reads the packages back.
@@ -20,7 +20,7 @@ fn read_back(name: &str, manifest: Manifest, change: impl FnOnce(&Topdir)) -> an
     let topdir = Topdir::new(directory.join("topdir"))?;
     sources::lay_out(&packaging, &topdir)?;
     change(&topdir);
-    let made = build::run(&packaging, &topdir)?;
+    let made = rpmbuild::run(&packaging, &topdir)?;
     verify::all(&packaging, &topdir, &made)
 }
 
@@ -216,7 +216,7 @@ fn finds_a_package_that_differs_from_its_spec() {
     let packaging = packaging(&product);
     let topdir = Topdir::new(directory.join("topdir")).unwrap();
     sources::lay_out(&packaging, &topdir).unwrap();
-    let made = build::run(&packaging, &topdir).unwrap();
+    let made = rpmbuild::run(&packaging, &topdir).unwrap();
     verify::all(&packaging, &topdir, &made).unwrap();
     edit(&topdir, "k3s.spec", " kmod", " other");
     edit(&topdir, "k3s.spec", "Provides:       k3s-sandbox-image", "Provides:       other-image");

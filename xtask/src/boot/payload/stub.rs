@@ -2,7 +2,7 @@
 
 use crate::alias::Alias;
 use crate::context::Context;
-use crate::rpm::{rpmbuild, template};
+use crate::rpm::{isolated, template};
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::collections::BTreeSet;
@@ -46,7 +46,7 @@ pub fn build(context: &Context, paths: &BTreeSet<String>, directory: &Path) -> R
     fs::write(scratch.path().join("distro-stub.spec"), template::replace(&spec, &lines)?)?;
     let topdir = Alias::of(scratch.path())?;
     let spec = topdir.path().join("distro-stub.spec").display().to_string();
-    rpmbuild::program(context, "rpmbuild", &topdir, &[], &["-bb", "--target", "noarch", &spec])?
+    isolated::command(context, "rpmbuild", &topdir, &[], &["-bb", "--target", "noarch", &spec])?
         .log("boot-stub")
         .run()
         .context("building the stub package of the guest's distribution")?;
