@@ -61,7 +61,7 @@ fn upgrade_from_1_24_2_keeps_unit_and_links_working() {
     assert!(done.output.contains("UPGRADE.md"), "{}", done.output);
     for script in ["k3s-killall.sh", "k3s-uninstall.sh"] {
         assert!(
-            done.output.contains(&format!("/usr/local/bin/{script} is of upstream's")),
+            done.output.contains(&format!("/usr/local/bin/{script} was written by upstream's")),
             "{}",
             done.output
         );
