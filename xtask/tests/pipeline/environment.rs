@@ -183,7 +183,7 @@ fn reports_interfering_settings() {
             "GIT_CONFIG_COUNT=18446744073709551615 is not",
         ),
         (vec!["GIT_CONFIG_COUNT=many"], &fetch, "GIT_CONFIG_COUNT=many is not"),
-        (vec!["GIT_ALLOW_PROTOCOL=ssh"], &fetch, "your settings in GIT_ALLOW_PROTOCOL, GIT_CONFIG_GLOBAL"),
+        (vec!["GIT_ALLOW_PROTOCOL=ssh"], &fetch, "your variables GIT_ALLOW_PROTOCOL, GIT_CONFIG_GLOBAL"),
         (vec!["GOPATH=relative"], &PLAN, "GOPATH"),
         // pip's own setting is overridden for the user.
         (vec!["PIP_REQUIRE_VIRTUALENV=1", &empty_cache], &PLAN, "PIP_REQUIRE_VIRTUALENV=0"),
