@@ -101,7 +101,7 @@ const REPORT: &str = "report.html";
 impl Product {
     /// Lets the product appear complete in `target/dist`, with a report of its build.
     ///
-    /// Where no step ran and the product is there already, it stays, with its report.
+    /// A product that is there already stays, with its report, if no step ran.
     pub fn publish(build: &Build, results: &Results, timings: &[Timing]) -> Result<Product> {
         let result = results.directory(STEP)?;
         let directory = build.context.dist.join(build.source.version.to_string()).join(build.target.go);

@@ -10,11 +10,11 @@
 use crate::code;
 use crate::context::Context;
 use crate::digest::Digest;
+use crate::dir;
 use crate::file_lock::FileLock;
 use anyhow::{Context as _, Result, anyhow, bail};
 use fs_err as fs;
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex};
@@ -296,23 +296,15 @@ fn verified(directory: &Path) -> Option<StepResult> {
     same.then(|| StepResult { directory: output, digest: Digest::of(stamp) })
 }
 
-/// Returns the digest or target of every file and link below a directory. Of the modes, only the owner's execute
-/// permission does not depend on the umask.
+/// Returns the content of every file and link below a directory.
 fn contents(directory: &Path) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     for entry in walkdir::WalkDir::new(directory).min_depth(1).sort_by_file_name() {
         let entry = entry?;
         let name = entry.path().strip_prefix(directory)?.to_string_lossy().into_owned();
-        if entry.file_type().is_dir() {
-            continue;
+        if !entry.file_type().is_dir() {
+            found.insert(name, dir::content(entry.path())?);
         }
-        let content = if entry.file_type().is_symlink() {
-            format!("-> {}", fs::read_link(entry.path())?.display())
-        } else {
-            let executable = entry.metadata()?.permissions().mode() & 0o100 != 0;
-            format!("{}{}", Digest::of_file(entry.path())?, if executable { " executable" } else { "" })
-        };
-        found.insert(name, content);
     }
     Ok(found)
 }
