@@ -38,6 +38,13 @@ pub struct PauseImagePin {
     pub why: Prose,
 }
 
+impl PauseImagePin {
+    /// Returns the image that the user selected, or else the pinned one.
+    pub fn or_selected(&self, selected: Option<&Reference>) -> Reference {
+        selected.unwrap_or(&self.reference).clone()
+    }
+}
+
 /// A tool that is published as a Python package.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -39,7 +39,7 @@ impl Args {
         let context = &selection.context;
         let set = PatchSet::load(&context.root, self.patches.as_deref())?;
         let checkout = selection.checkout()?;
-        let pause_image = self.pause_image.unwrap_or_else(|| context.pins.pause_image.reference.clone());
+        let pause_image = context.pins.pause_image.or_selected(self.pause_image.as_ref());
         let outcome = set
             .check(&checkout, &Values { pause_image }, &[])
             .with_context(|| format!("the patches do not apply to k3s {}", selection.source.version))?;

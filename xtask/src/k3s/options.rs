@@ -80,7 +80,7 @@ impl BuildOptions {
 
     /// Returns the default pause image of the k3s that is built.
     pub fn pause_image(&self, context: &Context) -> Reference {
-        self.pause_image.clone().unwrap_or_else(|| context.pins.pause_image.reference.clone())
+        context.pins.pause_image.or_selected(self.pause_image.as_ref())
     }
 
     pub fn patches(&self, context: &Context) -> Result<PatchSet> {
