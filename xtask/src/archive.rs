@@ -30,20 +30,27 @@ impl std::fmt::Display for Effort {
 /// compressor's windows take more memory than everything else.
 pub const PACK: &str = "__pack";
 
-/// Packs everything in a directory into a `.tar.zst`.
-pub fn write(context: &Context, content: &Path, archive: &Path, effort: Effort, log: &str) -> Result<()> {
+/// Packs everything in a directory into a `.tar.zst`, below a prefix of all names.
+pub fn write(
+    context: &Context,
+    content: &Path,
+    prefix: &str,
+    archive: &Path,
+    effort: Effort,
+    log: &str,
+) -> Result<()> {
     let (program, jobs) = (&context.guard, context.jobs.to_string());
     let (level, window) = (effort.level.to_string(), effort.window.to_string());
-    cmd!(context, "{program} {PACK} {content} {archive} {level} {window} {jobs}")
+    cmd!(context, "{program} {PACK} {content} {prefix} {archive} {level} {window} {jobs}")
         .log(log)
         .run()
         .with_context(|| format!("packing {}", content.display()))?;
     Ok(())
 }
 
-/// Packs `<directory> <archive> <level> <window log> <workers>`: sorted, owned by root, without times.
+/// Packs `<directory> <prefix> <archive> <level> <window log> <workers>`: sorted, owned by root, without times.
 pub fn pack(arguments: &[OsString]) -> Result<()> {
-    let [content, archive, numbers @ ..] = arguments else { bail!("{PACK} is an internal command") };
+    let [content, prefix, archive, numbers @ ..] = arguments else { bail!("{PACK} is an internal command") };
     let number = |index: usize| -> Result<u32> {
         let text = numbers.get(index).with_context(|| format!("{PACK} is an internal command"))?;
         Ok(text.to_string_lossy().parse()?)
@@ -55,7 +62,7 @@ pub fn pack(arguments: &[OsString]) -> Result<()> {
     encoder.multithread(number(2)?.max(1))?;
     let content = Path::new(content);
     let mut tar = tar::Builder::new(encoder);
-    append_tree(&mut tar, content, Path::new("."), |_| true)?;
+    append_tree(&mut tar, content, Path::new(prefix), |_| true)?;
     tar.into_inner()?.finish()?;
     Ok(())
 }

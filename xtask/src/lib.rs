@@ -45,6 +45,7 @@ pub mod patch;
 pub mod pause;
 pub mod k3s;
 pub mod product;
+pub mod images;
 pub mod sample;
 pub mod vendoring;
 pub mod rpm;

@@ -46,6 +46,47 @@ struct Entries {
     /// URL of a file, then its checksum.
     #[serde(default)]
     files: BTreeMap<String, Digest>,
+    /// Go modules that images are built from, `path version`, then their checksums.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    modules: BTreeMap<String, ModuleSums>,
+    /// Debian release and architecture, then package.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    debian: BTreeMap<String, BTreeMap<String, DebianPackage>>,
+}
+
+/// The checksums of a Go module, as go.sum has them (go.dev/ref/mod#go-sum-files).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ModuleSums {
+    pub files: String,
+    pub go_mod: String,
+}
+
+/// A Debian package of one version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DebianPackage {
+    /// Its path in the archive, as part of a URL: `pool/main/b/busybox/busybox-static_1.37.0-6%2bb3_riscv64.deb`.
+    pub file: String,
+    pub sha256: Digest,
+}
+
+impl DebianPackage {
+    /// Returns the name of the file, in which underscores separate name, version and architecture
+    /// (deb-version(7), dpkg-name(1)).
+    fn file_name(&self) -> &str {
+        self.file.rsplit('/').next().unwrap_or(&self.file)
+    }
+
+    pub fn name(&self) -> &str {
+        self.file_name().split('_').next().unwrap_or_default()
+    }
+
+    /// Returns the version without its epoch, which file names do not have.
+    pub fn version(&self) -> String {
+        let version = self.file_name().split('_').nth(1).unwrap_or_default();
+        version.replace("%2b", "+").replace("%7e", "~")
+    }
 }
 
 impl Entries {
@@ -191,6 +232,56 @@ impl Lockfile {
             entries.files.entry(shown.clone()).or_insert_with(|| download.sha256.clone()) == &download.sha256
         })?;
         Ok(download)
+    }
+
+    /// Returns the lines of a go.sum with the modules that are locked.
+    pub fn go_sum(&self) -> String {
+        let lines = |(name, sums): (&String, &ModuleSums)| {
+            format!("{name} {}\n{name}/go.mod {}\n", sums.files, sums.go_mod)
+        };
+        self.entries().modules.iter().map(lines).collect()
+    }
+
+    /// Checks the checksums of a module, `path version`, against the lockfile, or adds them.
+    pub fn agree_on_module(&self, context: &Context, name: &str, sums: &ModuleSums) -> Result<()> {
+        let locked = self.entries().modules.get(name).cloned();
+        match locked {
+            Some(locked) if locked == *sums => Ok(()),
+            Some(locked) => bail!(
+                "the module {name} has changed\n  locked  {} ({})\n  found   {}",
+                locked.files,
+                self.path.display(),
+                sums.files
+            ),
+            None => {
+                self.require_adding(&format!("the module {name}"), "--images")?;
+                let page = "the checksum database that `go env GOSUMDB` names";
+                self.add(context, name, &sums.files, page, |entries| {
+                    entries.modules.entry(name.to_owned()).or_insert_with(|| sums.clone()) == sums
+                })
+            }
+        }
+    }
+
+    /// Returns the package that is locked for a Debian release and architecture.
+    pub fn debian_package(&self, release: &str, name: &str) -> Option<DebianPackage> {
+        self.entries().debian.get(release)?.get(name).cloned()
+    }
+
+    /// Adds a package of a Debian release and architecture, which apt has verified.
+    pub fn add_debian_package(
+        &self,
+        context: &Context,
+        release: &str,
+        name: &str,
+        package: &DebianPackage,
+    ) -> Result<()> {
+        let value = format!("{} sha256 {}", package.file, package.sha256);
+        let page = format!("apt-cache show {name}, on Debian {release}");
+        self.add(context, &format!("{name} of Debian {release}"), &value, &page, |entries| {
+            let packages = entries.debian.entry(release.to_owned()).or_default();
+            packages.entry(name.to_owned()).or_insert_with(|| package.clone()) == package
+        })
     }
 
     /// Locks a tag to another commit and returns the one before (`cargo xtask bump`).

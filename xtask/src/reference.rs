@@ -16,7 +16,7 @@ const NAME_MAX: usize = 255;
 /// Bytes of a tag (reference.go, `tag`).
 const TAG_MAX: usize = 128;
 
-/// The name of a pause image: a repository and a tag, with or without a registry's host.
+/// The name of an image: a repository and a tag, with or without a registry's host.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Reference {
@@ -62,6 +62,11 @@ impl Reference {
     /// Returns the text as it was given, which is the reference that k3s uses.
     pub fn as_str(&self) -> &str {
         &self.given
+    }
+
+    /// Returns the repository without the registry's host: `rancher/klipper-lb`.
+    pub fn repository(&self) -> &str {
+        &self.path
     }
 
     pub fn tag(&self) -> &str {

@@ -8,10 +8,13 @@ use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 
 /// The operating system of every image (image-spec, config.md, `os`).
-const OS: &str = "linux";
+pub const OS: &str = "linux";
+
+/// The media type of an image's configuration.
+pub const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 
 /// Time of creation, the same in all builds.
-const EPOCH: &str = "1970-01-01T00:00:00Z";
+pub const EPOCH: &str = "1970-01-01T00:00:00Z";
 
 /// Bytes that are referred to by their digest (image-spec, descriptor.md).
 #[derive(Clone, Debug)]
@@ -63,7 +66,7 @@ impl PauseImage {
         elf::check(binary.as_slice(), target.elf_machine)
             .with_context(|| format!("cannot make an image of the pause program for {}", target.go))?;
         let layer = Blob::new("application/vnd.oci.image.layer.v1.tar", layer(&binary)?);
-        let config = Blob::json("application/vnd.oci.image.config.v1+json", &config(target, version, &layer));
+        let config = Blob::json(CONFIG_TYPE, &config(target, version, &layer));
         let manifest = Blob::json(
             "application/vnd.oci.image.manifest.v1+json",
             &json!({

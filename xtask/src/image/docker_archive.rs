@@ -1,10 +1,11 @@
 //! The docker-archive: one tar that `docker load`, `podman load`, `ctr images import` and k3s' own
 //! `agent/images` take (moby, image/spec/v1.2.md, "Combined Image JSON + Filesystem Changeset Format").
 
+use crate::digest::Digest;
 use crate::image::content::{Blob, PauseImage, append};
 use crate::reference::Reference;
 use anyhow::{Context as _, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Compression of the archive. From `agent/images` k3s takes both forms (rancher/wharfie, pkg/tarfile,
 /// `SupportedExtensions`); `ctr images import` takes only the plain one.
@@ -39,14 +40,31 @@ pub fn archive(image: &PauseImage, names: &[Reference], compression: Compression
 
 /// Returns an archive of one image of one layer, under names in the form by which containerd finds them.
 pub fn plain(config: &Blob, layer: &Blob, names: &[String]) -> Result<Vec<u8>> {
-    let config_name = format!("{}.json", config.digest);
-    let layer_name = format!("{}/layer.tar", layer.digest);
-    let manifest = json!([{"Config": config_name, "RepoTags": names, "Layers": [layer_name]}]);
+    let manifest = json!([entry(&config.digest, std::slice::from_ref(&layer.digest), names)]);
     let mut archive = tar::Builder::new(Vec::new());
-    append(&mut archive, "manifest.json", 0o644, manifest.to_string().as_bytes())?;
-    append(&mut archive, &config_name, 0o644, &config.bytes)?;
-    append(&mut archive, &layer_name, 0o644, &layer.bytes)?;
+    append(&mut archive, MANIFEST, 0o644, manifest.to_string().as_bytes())?;
+    append(&mut archive, &config_name(&config.digest), 0o644, &config.bytes)?;
+    append(&mut archive, &layer_name(&layer.digest), 0o644, &layer.bytes)?;
     archive.into_inner().context("ending the docker-archive")
+}
+
+/// The list of the images in an archive.
+pub const MANIFEST: &str = "manifest.json";
+
+/// Returns an image's entry in the list.
+pub fn entry(config: &Digest, layers: &[Digest], names: &[String]) -> Value {
+    let layers: Vec<String> = layers.iter().map(layer_name).collect();
+    json!({"Config": config_name(config), "RepoTags": names, "Layers": layers})
+}
+
+/// Returns the path of a configuration in an archive.
+pub fn config_name(config: &Digest) -> String {
+    format!("{config}.json")
+}
+
+/// Returns the path of a layer in an archive, the same for all images that share it.
+pub fn layer_name(layer: &Digest) -> String {
+    format!("{layer}/layer.tar")
 }
 
 /// Compresses with one worker, which gives the same bytes as any number of them, but not as none (zstd.h,

@@ -51,7 +51,7 @@ pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         let programs = programs.map(|(step, name)| (results.of(step).join(name), name));
         let tree = results.of(tree).join(source_tree::TREE);
         gather(build, content.path(), results.of(root), &tree, &programs)?;
-        archive::write(build.context, content.path(), &directory.join(ARCHIVE), effort, STEP)
+        archive::write(build.context, content.path(), ".", &directory.join(ARCHIVE), effort, STEP)
     }))
 }
 

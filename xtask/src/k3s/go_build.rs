@@ -3,6 +3,7 @@
 use super::Build;
 use crate::alias::Alias;
 use crate::digest::Digest;
+use crate::toolchain::go::Go;
 use crate::toolchain::zig::CFLAGS;
 use crate::upstream::commands::GoBuild;
 use anyhow::{Context as _, Result, bail};
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 pub struct Compile {
     /// The step that runs it, which names its log.
     step: &'static str,
+    go: Go,
     /// `-tags`, `-ldflags` and the package.
     arguments: Vec<String>,
     /// Everything that the result depends on, without paths of this machine.
@@ -86,14 +88,19 @@ impl Compile {
             format!("-buildid= {}", flags.ldflags),
             flags.package.to_owned(),
         ];
-        Ok(Compile { step, arguments, environment, c })
+        Ok(Compile { step, go: build.go.clone(), arguments, environment, c })
+    }
+
+    /// Compiles by another release of Go than the one of k3s.
+    pub fn by(self, go: Go) -> Compile {
+        Compile { go, ..self }
     }
 
     /// Returns the build as lines: everything that its result depends on.
     pub fn lines(&self, build: &Build) -> Vec<String> {
         let mut lines: Vec<String> =
             self.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        lines.push(format!("go{} build {}", build.go.version, self.arguments.join(" ")));
+        lines.push(format!("go{} build {}", self.go.version, self.arguments.join(" ")));
         if self.c != C::None {
             lines.push(format!("zig {}", build.context.pins.zig.version));
         }
@@ -131,7 +138,7 @@ impl Compile {
         let sysroot = sysroot.map(Alias::of).transpose()?;
         // A semicolon separates the paths of the compiler's `-trimpath`: one in a path would keep it in the binary.
         let (dir, cache) = (Alias::of(dir)?, Alias::of(&build.any_go.module_cache().directory)?);
-        let mut program = build
+        let mut program = self
             .go
             .command(build.context, &arguments)
             .dir(dir.path())

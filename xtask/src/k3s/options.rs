@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 use std::path::PathBuf;
 
 /// Options of a build
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct BuildOptions {
     /// The image that replaces upstream's default pause image [default: see xtask/pins.json]
     #[arg(long, value_name = "REF", value_parser = Reference::parse)]
@@ -41,8 +41,9 @@ pub struct BuildOptions {
 pub const BUILD_ONLY: [&str; 4] = ["BuildOptions", "source", "vendored", "sample"];
 
 /// The presence of something in the product that can be left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Presence {
+    #[default]
     #[value(name = "fetch")]
     Included,
     #[value(name = "none")]

@@ -143,7 +143,7 @@ impl Manifest {
 }
 
 impl FileEntry {
-    fn of(path: &Path) -> Result<FileEntry> {
+    pub fn of(path: &Path) -> Result<FileEntry> {
         Ok(FileEntry { size: fs_err::metadata(path)?.len(), sha256: Digest::of_file(path)? })
     }
 }

@@ -73,9 +73,17 @@ pub fn conditions(context: &Context, target: &Target) -> Result<String> {
 }
 
 /// The emulator that runs programs of the target: none on a machine of that architecture, qemu elsewhere.
-struct Emulator(Option<PathBuf>);
+pub struct Emulator(Option<PathBuf>);
 
 impl Emulator {
+    /// Returns it, or an error with the command that installs it.
+    pub fn require(target: &Target) -> Result<Emulator> {
+        if Target::host() == Some(target) {
+            return Ok(Emulator(None));
+        }
+        Ok(Emulator(Some(qemu::require(target)?)))
+    }
+
     fn of(target: &Target) -> Option<Emulator> {
         if Target::host() == Some(target) {
             return Some(Emulator(None));
@@ -83,7 +91,12 @@ impl Emulator {
         qemu::find(target).map(|path| Emulator(Some(path)))
     }
 
-    fn program<'a>(&self, context: &'a Context, program: &Path, arguments: &[&str]) -> Result<Command<'a>> {
+    pub fn program<'a>(
+        &self,
+        context: &'a Context,
+        program: &Path,
+        arguments: &[&str],
+    ) -> Result<Command<'a>> {
         let emulator = self.0.iter();
         let mut words = emulator.map(PathBuf::as_path).chain([program]);
         let first = words.next().context("there is always a program")?.to_owned();

@@ -92,7 +92,7 @@ fn step<'a>(context: &'a Context, name: &'static str, sum: &Digest, fill: Box<Fi
     Step::of_commands(name, vec![format!("sha256:{sum}"), EFFORT.to_string()]).work(move |directory, _| {
         let content = tempfile::tempdir_in(directory)?;
         fill(content.path())?;
-        archive::write(context, content.path(), &directory.join(ARCHIVE), EFFORT, name)
+        archive::write(context, content.path(), ".", &directory.join(ARCHIVE), EFFORT, name)
     })
 }
 

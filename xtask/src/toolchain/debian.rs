@@ -4,10 +4,12 @@
 use super::tool_directory::ToolDirectory;
 use crate::alias::Alias;
 use crate::context::{Context, Network};
+use crate::fetch::{Download, FileName};
 use crate::file_lock::FileLock;
+use crate::lockfile::{DebianPackage, Lockfile};
 use crate::process::{self, Command, cmd};
 use crate::target::Target;
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use fs_err as fs;
 use std::collections::BTreeSet;
 use std::panic::resume_unwind;
@@ -30,6 +32,7 @@ impl<'a> Apt<'a> {
     /// Configures apt for a Debian release and some architectures, the first of which counts as the machine's, and
     /// fetches the package lists.
     pub fn open(context: &'a Context, suite: &str, architectures: &[&str]) -> Result<Apt<'a>> {
+        require_apt()?;
         let mirrors = mirrors(context)?;
         let directory = context.cache.join("apt").join(format!("{suite}-{}", architectures.join("-")));
         let lock = FileLock::acquire(context, &directory.with_extension("lock"))?;
@@ -84,6 +87,21 @@ impl<'a> Apt<'a> {
         Ok(names.into_iter().map(|name| self.directory.join("cache/archives").join(name)).collect())
     }
 
+    /// Returns these packages without their dependencies, as the archive's signed index has them.
+    pub fn exactly(&self, names: &[&str]) -> Result<Vec<DebianPackage>> {
+        let command = cmd!(self.context, "apt-get download --quiet --print-uris {names...}");
+        let uris = self.configured(command).read()?;
+        let found: Vec<DebianPackage> = uris.lines().filter_map(package_of_uri).collect();
+        let package = |name: &&str| {
+            let found = found.iter().find(|package| package.name() == *name);
+            found
+                .cloned()
+                .with_context(|| format!("apt names no file with a SHA-256 checksum of {name}:\n{uris}"))
+        };
+        // apt sorts them in its own way.
+        names.iter().map(package).collect()
+    }
+
     fn configuration(&self, architectures: &[&str]) -> String {
         let directory = self.alias.path().display();
         let list: String = architectures.iter().map(|name| format!("\"{name}\"; ")).collect();
@@ -101,19 +119,84 @@ impl<'a> Apt<'a> {
     }
 }
 
+/// Parses a line of `apt-get --print-uris`: `'URI' FILE SIZE SHA256:DIGEST`.
+fn package_of_uri(line: &str) -> Option<DebianPackage> {
+    let [uri, _, _, checksum] = line.split(' ').collect::<Vec<_>>()[..] else { return None };
+    let file = uri.trim_matches('\'').split_once("/pool/").map(|(_, file)| format!("pool/{file}"))?;
+    Some(DebianPackage { file, sha256: checksum.strip_prefix("SHA256:")?.parse().ok()? })
+}
+
+/// Returns the packages with these names in the pinned release, fetched by the lockfile's checksums. Those that it does
+/// not lock are added as the archive's signed index has them.
+pub fn locked_packages(
+    context: &Context,
+    lock: &Lockfile,
+    target: &Target,
+    names: &[String],
+) -> Result<Vec<DebianPackage>> {
+    let release = format!("{} {}", context.pins.debian.suite, target.debian);
+    let missing: Vec<&str> = names
+        .iter()
+        .map(String::as_str)
+        .filter(|name| lock.debian_package(&release, name).is_none())
+        .collect();
+    for name in &missing {
+        lock.require_adding(&format!("Debian's package {name}"), &format!("--debian {name}"))?;
+    }
+    if !missing.is_empty() {
+        let apt = Apt::open(context, &context.pins.debian.suite, &[target.debian])?;
+        for (name, package) in missing.iter().zip(apt.exactly(&missing)?) {
+            lock.add_debian_package(context, &release, name, &package)?;
+        }
+    }
+    names
+        .iter()
+        .map(|name| {
+            lock.debian_package(&release, name)
+                .with_context(|| format!("{name} was removed from the lockfile"))
+        })
+        .collect()
+}
+
+/// Returns the verified file of a package.
+pub fn fetch(context: &Context, package: &DebianPackage) -> Result<PathBuf> {
+    let name = FileName::of_url(&package.file)?;
+    let mut failures = Vec::new();
+    for mirror in mirrors(context)? {
+        let url = format!("{mirror}/{}", package.file);
+        match (Download { name: name.clone(), url, sha256: package.sha256.clone() }).get(context) {
+            Ok(file) => return Ok(file),
+            Err(error) => failures.push(format!("{error:#}")),
+        }
+    }
+    bail!(
+        "Debian's archive does not have {} any more: {}\n  \
+         It keeps only current versions. The current one: cargo xtask bump --debian {}",
+        package.file,
+        failures.join("; "),
+        package.name()
+    )
+}
+
 /// Returns true if apt is here with Debian's keyring and a mirror to fetch from.
 pub fn is_here(context: &Context) -> bool {
-    mirrors(context).is_ok()
+    require_apt().and_then(|()| mirrors(context)).is_ok()
+}
+
+fn require_apt() -> Result<()> {
+    ensure!(
+        process::find("apt-get").is_some() && Path::new(KEYRING).is_file(),
+        "this host has no apt with Debian's archive keyring ({KEYRING})"
+    );
+    Ok(())
 }
 
 /// Returns the user's Debian mirrors: the one of `K3S_XTASK_DEBIAN`, else those that apt has.
 fn mirrors(context: &Context) -> Result<BTreeSet<String>> {
-    if process::find("apt-get").is_none() || !Path::new(KEYRING).is_file() {
-        bail!("this host has no apt with Debian's archive keyring ({KEYRING})");
-    }
     if let Some(mirror) = &context.debian_mirror {
         return Ok(BTreeSet::from([mirror.trim_end_matches('/').to_owned()]));
     }
+    require_apt().context("K3S_XTASK_DEBIAN=https://MIRROR/debian names no mirror either")?;
     let command = cmd!(context, "apt-get indextargets --format '$(ORIGIN) $(SITE)' 'Created-By: Packages'");
     let targets = command.read().context("reading apt's sources")?;
     let found = debian_sites(&targets);
@@ -186,6 +269,19 @@ fn debian_sites(targets: &str) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packages_are_read_from_apts_uris() {
+        let digest = "0".repeat(64);
+        let line = format!(
+            "'http://m.example/debian/pool/main/b/busybox/x_1%2bb3_riscv64.deb' x_1+b3_riscv64.deb 9 SHA256:{digest}"
+        );
+        let package = package_of_uri(&line).unwrap();
+        assert_eq!(package.file, "pool/main/b/busybox/x_1%2bb3_riscv64.deb");
+        assert_eq!((package.name(), package.version()), ("x", "1+b3".to_owned()));
+        assert_eq!(package_of_uri(&line.replace("SHA256", "MD5Sum")), None);
+        assert_eq!(package_of_uri("Reading package lists..."), None);
+    }
 
     #[test]
     fn uses_only_the_main_archive() {

@@ -5,6 +5,7 @@ use super::debian;
 use super::module_cache::ModuleCache;
 use super::wheel::Wheel;
 use crate::context::{Context, Network};
+use crate::lockfile::{Lockfile, ModuleSums};
 use crate::process::{self, Command, cmd};
 use crate::toolchain::gomod::{Module, Resolved};
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -49,6 +50,17 @@ pub struct Go {
     /// Without `go`: `1.24.2`.
     pub version: String,
     sources: Vec<(String, String)>,
+}
+
+/// A module in the module cache (`go help mod download`).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct DownloadedModule {
+    pub dir: PathBuf,
+    /// Checksum of its files, as go.sum has it.
+    pub sum: String,
+    /// Checksum of its go.mod.
+    pub go_mod_sum: String,
 }
 
 impl AnyGo {
@@ -111,15 +123,24 @@ impl AnyGo {
     /// Returns the directory of a module in the module cache, fetched where it is not there yet and verified by
     /// the go.sum of `tree`, or by the checksum database where that does not know it.
     fn fetched(&self, context: &Context, module: &Module, tree: &Path) -> Result<PathBuf> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Answer {
-            dir: Option<PathBuf>,
-            error: Option<String>,
-        }
         let go_sum = fs::read_to_string(tree.join("go.sum"))?;
         if let Some(files) = self.module_cache().verified(module, &go_sum) {
             return Ok(files);
+        }
+        Ok(self.download(context, module, go_sum)?.dir)
+    }
+
+    /// Fetches a module, which is verified by these lines of a go.sum, or by the checksum database where they do not
+    /// name it.
+    pub fn download(&self, context: &Context, module: &Module, go_sum: String) -> Result<DownloadedModule> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Answer {
+            Downloaded(DownloadedModule),
+            Failed {
+                #[serde(rename = "Error")]
+                error: String,
+            },
         }
         let name = format!("{}@{}", module.path, module.version);
         let program = &self.program;
@@ -135,12 +156,19 @@ impl AnyGo {
             format!("cannot fetch the module {name}: {}", String::from_utf8_lossy(&messages))
         })?;
         match answer {
-            Answer { dir: Some(dir), error: None } => Ok(dir),
-            Answer { error, .. } => bail!(
-                "cannot fetch the module {name}: {}\n  Go takes modules from the proxies in `go env GOPROXY`.",
-                error.unwrap_or_default()
+            Answer::Downloaded(module) => Ok(module),
+            Answer::Failed { error } => bail!(
+                "cannot fetch the module {name}: {error}\n  Go takes modules from the proxies in `go env GOPROXY`."
             ),
         }
+    }
+
+    /// Fetches a module of an image, whose checksums the lockfile has or gets.
+    pub fn locked(&self, context: &Context, lock: &Lockfile, module: &Module) -> Result<DownloadedModule> {
+        let found = self.download(context, module, lock.go_sum())?;
+        let sums = ModuleSums { files: found.sum.clone(), go_mod: found.go_mod_sum.clone() };
+        lock.agree_on_module(context, &format!("{} {}", module.path, module.version), &sums)?;
+        Ok(found)
     }
 
     /// Go at exactly this release.
@@ -246,6 +274,13 @@ fn can_be_used(list: &Path) -> bool {
     })
 }
 
+/// Returns the newer of a Go release and the oldest that a go.mod allows.
+pub fn newer<'v>(release: &'v str, oldest: Option<&'v str>) -> &'v str {
+    let numbers =
+        |version: &str| version.split('.').map(|part| part.parse().unwrap_or(0)).collect::<Vec<u32>>();
+    oldest.filter(|oldest| numbers(oldest) > numbers(release)).unwrap_or(release)
+}
+
 /// `go1.24.2` or `1.24.2` as (1, 24).
 fn numbers(version: &str) -> Option<(u32, u32)> {
     let mut parts = version.trim_start_matches("go").split(['.', 'r', 'b', ' ', '-']);
@@ -259,6 +294,14 @@ fn remedy() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn newer_release_is_found_by_its_numbers() {
+        assert_eq!(newer("1.25.7", Some("1.26.4")), "1.26.4");
+        assert_eq!(newer("1.25.10", Some("1.25.9")), "1.25.10");
+        assert_eq!(newer("1.25.7", Some("1.24")), "1.25.7");
+        assert_eq!(newer("1.25.7", None), "1.25.7");
+    }
 
     #[test]
     fn reads_all_forms_of_go_versions() {

@@ -67,6 +67,8 @@ impl fmt::Display for Resolved {
 /// The requirements and replacements of a go.mod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GoMod {
+    /// The oldest Go that compiles the module (`go` and `toolchain`), without `go`.
+    go: Option<String>,
     requires: BTreeMap<String, String>,
     replaces: BTreeMap<Replaced, Replacement>,
 }
@@ -102,7 +104,7 @@ impl GoMod {
         Ok(found)
     }
 
-    /// Parses a go.mod. Directives other than `require` and `replace` are ignored.
+    /// Parses a go.mod. Directives that do not decide what is compiled by which Go are ignored.
     pub fn parse(text: &str) -> Result<GoMod> {
         let mut found = GoMod::default();
         let mut block: Option<String> = None;
@@ -134,6 +136,13 @@ impl GoMod {
             }
             ("replace", [path, "=>", new @ ..]) => self.replace(path, None, new)?,
             ("replace", [path, version, "=>", new @ ..]) => self.replace(path, Some(version), new)?,
+            // A line `toolchain` comes after `go`, and names a newer one.
+            ("go" | "toolchain", [version]) => {
+                let version = version.strip_prefix("go").unwrap_or(version);
+                if version.starts_with(|first: char| first.is_ascii_digit()) {
+                    self.go = Some(version.to_owned());
+                }
+            }
             ("require" | "replace", _) => bail!("it is not a `{directive}` of a known form"),
             _ => {}
         }
@@ -152,6 +161,11 @@ impl GoMod {
         };
         self.replaces.insert((path.to_owned(), version.map(str::to_owned)), replacement);
         Ok(())
+    }
+
+    /// Returns the oldest Go that compiles the module.
+    pub fn go_version(&self) -> Option<&str> {
+        self.go.as_deref()
     }
 
     /// Returns the module that a path resolves to: its replacement, else its requirement.
@@ -260,6 +274,14 @@ require (
         assert_eq!(resolved(&found, "example.com/b"), "example.com/b v2.0.0+incompatible");
         assert_eq!(resolved(&found, "example.com/only/replaced"), "example.com/c v3.0.0");
         assert_eq!(found.modules().count(), 4);
+    }
+
+    #[test]
+    fn reads_the_oldest_go() {
+        assert_eq!(parsed(TEXT).go_version(), Some("1.24.2"));
+        assert_eq!(parsed("go 1.24.0\ntoolchain go1.25.1\n").go_version(), Some("1.25.1"));
+        assert_eq!(parsed("go 1.24.0\ntoolchain default\n").go_version(), Some("1.24.0"));
+        assert_eq!(parsed("module m\n").go_version(), None);
     }
 
     #[test]

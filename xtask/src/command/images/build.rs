@@ -1,0 +1,129 @@
+//! `cargo xtask images build`: the images that a k3s pulls by default, in one bundle.
+
+use crate::command::arch_args::ArchList;
+use crate::command::build;
+use crate::command::source_args::SourceArgs;
+use crate::context::Context;
+use crate::dir::shown;
+use crate::file_lock::FileLock;
+use crate::images::airgap;
+use crate::images::definition::Definition;
+use crate::images::manifest::ImagesManifest;
+use crate::images::planned::Substitutes;
+use crate::images::publish;
+use crate::images::selection::{Selected, default_references, listed_references};
+use crate::k3s::Build;
+use crate::k3s::options::BuildOptions;
+use crate::step::{Plan, Results};
+use crate::target::Target;
+use crate::upstream::release::Origin;
+use crate::upstream::selection::Selection;
+use anyhow::{Context as _, Result};
+use fs_err as fs;
+use indicatif::HumanBytes;
+use std::path::PathBuf;
+
+/// Build the images that a k3s pulls by default, and the bundle of them for machines without a registry
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  cargo xtask images build --sample                   the complete path, in seconds
+  cargo xtask images build --k3s v1.35                the eight images of the newest v1.35 release
+  cargo xtask images build --only busybox,klipper-lb  two of them
+  cargo xtask images build --list k3s-images.txt      under exactly the names of a list")]
+pub struct Args {
+    #[command(flatten)]
+    source: SourceArgs,
+
+    #[command(flatten)]
+    arch: ArchList,
+
+    /// Only these images, by the names of the files in images/, and pause
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<String>,
+
+    /// Build the images of this list, one reference on each line, instead of those that the k3s asks for
+    #[arg(long, value_name = "FILE")]
+    list: Option<PathBuf>,
+
+    /// Build this version in place of the one that the tag names, and label the image so; may be repeated
+    #[arg(long = "substitute", value_name = "NAME=VERSION", value_parser = substitute)]
+    substitutes: Vec<(String, String)>,
+
+    /// Print the plan and build nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+fn substitute(text: &str) -> Result<(String, String)> {
+    let (name, version) = text.split_once('=').with_context(|| format!("{text:?} is not NAME=VERSION"))?;
+    Ok((name.to_owned(), version.to_owned()))
+}
+
+impl Args {
+    pub fn run(self, context: Context) -> Result<()> {
+        let selection =
+            if self.dry_run { self.source.find_for_plan(context)? } else { self.source.find(context)? };
+        let directory = match selection.source.origin {
+            Origin::Sample => "sample/images",
+            _ => "images",
+        };
+        let definitions = Definition::load(&selection.context.root.join(directory))?;
+        let mut built = Vec::new();
+        for target in self.arch.targets() {
+            let _lock = FileLock::acquire(&selection.context, &selection.lock_path(target.go))?;
+            let build = build::prepare(&selection, target, &BuildOptions::default())?;
+            let selected = self.select(&build, &definitions)?;
+            let plan = Plan::new(airgap::steps(&build, &selected)?)?;
+            if self.dry_run {
+                plan.lines().iter().for_each(|line| println!("{line}"));
+                continue;
+            }
+            let (results, _) = plan
+                .run(build.context, &build.directory())
+                .with_context(|| format!("building the images of k3s {}", build.source.version))?;
+            built.push((target, results));
+        }
+        if self.dry_run { Ok(()) } else { publish(&selection, &built) }
+    }
+
+    fn select<'d>(&self, build: &Build, definitions: &'d [Definition]) -> Result<Selected<'d>> {
+        let references = match &self.list {
+            Some(list) => listed_references(&fs::read_to_string(list)?)
+                .with_context(|| format!("reading {}", list.display()))?,
+            None => default_references(build)?,
+        };
+        let substitutes: Substitutes = self.substitutes.iter().cloned().collect();
+        Selected::of(build, definitions, references, &self.only, &substitutes)
+    }
+}
+
+fn publish(selection: &Selection, built: &[(&'static Target, Results)]) -> Result<()> {
+    let version = selection.source.version.to_string();
+    let (directory, manifests) = publish::publish(&selection.context, &version, built)?;
+    println!("{}", shown(&directory));
+    manifests.iter().for_each(print);
+    Ok(())
+}
+
+/// Prints the bundle of an architecture, and what is not as in upstream's images.
+fn print(manifest: &ImagesManifest) {
+    for (name, file) in &manifest.files {
+        println!("  {name}  {}", HumanBytes(file.size));
+    }
+    for name in &manifest.pause {
+        println!("    {name}  from pause/");
+    }
+    for image in &manifest.images {
+        let from =
+            image.module.as_deref().map(|module| module.rsplit_once(' ').map_or(module, |(name, _)| name));
+        let packages = image.debian.iter().map(|it| format!("{} {}", it.name(), it.version()));
+        let from: Vec<String> = from.map(str::to_owned).into_iter().chain(packages).collect();
+        println!("    {}  from {}", image.reference, from.join(", "));
+        if image.substitute {
+            println!("      substitute: {} in place of what the tag names", image.version);
+        }
+        if let Some(left_out) = &image.left_out {
+            println!("      left out: {left_out}");
+        }
+    }
+}

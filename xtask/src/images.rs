@@ -1,0 +1,20 @@
+//! The default images of a node, built from pinned sources, and the bundle of all of them.
+//!
+//! ```text
+//! definition ─► planned ─┬─► program ──────┐
+//!    (images/*.toml)     └─► debian_layer ─┴─► compose ─► airgap ─► manifest ─► publish
+//! ```
+
+pub mod airgap;
+pub mod compose;
+pub mod debian_layer;
+pub mod definition;
+pub mod layer;
+pub mod manifest;
+pub mod planned;
+pub mod program;
+pub mod publish;
+pub mod selection;
+
+/// A layer in the result of a step.
+const LAYER: &str = "layer.tar";

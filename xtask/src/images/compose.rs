@@ -1,0 +1,193 @@
+//! Images: their layers, configuration and manifest (image-spec, config.md and manifest.md).
+
+use super::definition::Config;
+use super::layer::Layer;
+use super::planned::{PlannedImage, PlannedProgram};
+use super::{LAYER, program};
+use crate::digest::Digest;
+use crate::image::content::{Blob, CONFIG_TYPE, EPOCH, OS};
+use crate::k3s::Build;
+use crate::product::run::Emulator;
+use crate::step::Step;
+use crate::tree_path::TreePath;
+use anyhow::{Context as _, Result, ensure};
+use fs_err as fs;
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+
+/// The configuration in the step's result, whose digest is the image's ID.
+pub const CONFIG: &str = "config.json";
+
+/// Returns the step that composes an image of layers with files of Debian packages, and of one with everything else.
+pub fn step<'a>(
+    build: &'a Build<'a>,
+    image: &'a PlannedImage<'a>,
+    debian: &[&'static str],
+) -> Result<Step<'a>> {
+    let definition = image.definition;
+    let mut inputs = vec![format!("{} {} for {}", image.reference, image.version, build.target.go)];
+    inputs.push(format!("{definition:?}").replace(&*definition.directory.to_string_lossy(), "images"));
+    for file in &definition.file {
+        inputs.push(format!("{} sha256:{}", file.path, Digest::of(definition.content(file)?)));
+    }
+    let mut step = Step::in_process(image.step_name("image"), inputs);
+    let program = image.program.as_ref().map(|_| step.need(image.step_name("program")));
+    let debian: Vec<_> = debian.iter().map(|name| step.need(name)).collect();
+    Ok(step.work(move |directory, results| {
+        let mut own = Layer::default();
+        if let (Some(step), Some(program)) = (program, &definition.program) {
+            own.program(&program.path, &results.of(step).join(program::PROGRAM), &program.capabilities);
+        }
+        for file in &definition.file {
+            own.bytes(&file.path, definition.content(file)?, file.mode);
+        }
+        for it in &definition.directories {
+            own.directory(&it.path, it.mode, it.owner);
+        }
+        let path = directory.join(LAYER);
+        own.write(&path)?;
+        let mut layers: Vec<PathBuf> = debian.iter().map(|step| results.of(*step).join(LAYER)).collect();
+        layers.push(path);
+        let digests = layers.iter().map(|layer| Digest::of_file(layer)).collect::<Result<Vec<_>>>()?;
+        fs::write(directory.join(CONFIG), config(build, image, &digests).to_string())?;
+        check(build, image, &layers, directory)
+    }))
+}
+
+/// Returns the configuration of an image whose layers have these digests.
+fn config(build: &Build, image: &PlannedImage, layers: &[Digest]) -> Value {
+    let Config { user, working_directory, entrypoint, command, environment } = &image.definition.config;
+    let mut config = json!({ "Labels": labels(image) });
+    let mut set = |key: &str, value: Value| {
+        if !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()) {
+            config[key] = value;
+        }
+    };
+    set("User", json!(user));
+    set("WorkingDir", json!(working_directory));
+    set("Entrypoint", json!(entrypoint));
+    set("Cmd", json!(command));
+    set("Env", json!(environment));
+    let diff_ids: Vec<String> = layers.iter().map(|digest| format!("sha256:{digest}")).collect();
+    let history = json!({"created": EPOCH, "created_by": "cargo xtask images build"});
+    json!({
+        "created": EPOCH,
+        "architecture": build.target.go,
+        "os": OS,
+        "config": config,
+        "rootfs": {"type": "layers", "diff_ids": diff_ids},
+        "history": vec![history; layers.len()],
+    })
+}
+
+/// Returns the labels of an image, which say that it is not upstream's (image-spec, annotations.md, pre-defined keys).
+pub fn labels(image: &PlannedImage) -> Map<String, Value> {
+    let definition = image.definition;
+    let revision = image.program.as_ref().map_or_else(
+        || {
+            image
+                .debian
+                .iter()
+                .flatten()
+                .map(|it| format!("{} {}", it.name(), it.version()))
+                .collect::<Vec<_>>()
+                .join(", ")
+        },
+        revision,
+    );
+    let description = match &definition.left_out {
+        Some(left_out) => format!("{}. Left out: {}", &*definition.description, &**left_out),
+        None => definition.description.to_string(),
+    };
+    let mut labels = Map::new();
+    let mut set =
+        |key: &str, value: &str| labels.insert(format!("org.opencontainers.image.{key}"), json!(value));
+    set("title", &definition.title);
+    set("description", &description);
+    set("version", &image.version);
+    set("revision", &revision);
+    set("source", &definition.source);
+    set("licenses", &definition.licenses);
+    set("vendor", VENDOR);
+    if image.substitute {
+        labels.insert(SUBSTITUTE.to_owned(), json!(image.reference.tag()));
+    }
+    labels
+}
+
+/// Returns the module that a program is compiled from, with its checksum in go.sum: a proxy names no commit.
+pub fn revision(program: &PlannedProgram) -> String {
+    format!("{} {} {}", program.module.path, program.module.version, program.source.sum)
+}
+
+/// The vendor in the labels: who built the image.
+const VENDOR: &str = "k3s for riscv64, rebuilt from source; not the image that the name's owner publishes";
+
+/// The label with the tag whose version could not be had, and in whose place another one was built.
+const SUBSTITUTE: &str = "k3s-riscv64.substitute-for";
+
+/// Unpacks the image and runs its programs.
+fn check(build: &Build, image: &PlannedImage, layers: &[PathBuf], directory: &Path) -> Result<()> {
+    let root = tempfile::tempdir_in(directory)?;
+    for layer in layers {
+        tar::Archive::new(fs::File::open(layer)?).unpack(root.path())?;
+    }
+    let config = &image.definition.config;
+    let started = config.entrypoint.first().or(config.command.first());
+    let started = started.context("the image has neither an entrypoint nor a command")?;
+    ensure!(
+        is_executable(root.path(), started, &config.environment),
+        "the image has no {started}, which it starts"
+    );
+    let emulator = Emulator::require(build.target)?;
+    for it in &image.definition.check {
+        let program = root.path().join(it.program.as_str());
+        let arguments: Vec<&str> = it.arguments.iter().map(String::as_str).collect();
+        // The path of its dynamic loader and libraries (qemu-user(1), -L).
+        let command =
+            emulator.program(build.context, &program, &arguments)?.env("QEMU_LD_PREFIX", root.path());
+        let (_, stdout, stderr) = command.capture()?;
+        let output = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+        let expected = image.expected(&it.prints);
+        ensure!(
+            output.contains(&expected),
+            "{} {} does not print {expected:?} but:\n{output}",
+            it.program,
+            it.arguments.join(" ")
+        );
+    }
+    root.close().context("removing the unpacked image")
+}
+
+/// Returns whether a container of the image finds a program that can be executed.
+fn is_executable(root: &Path, program: &str, environment: &[String]) -> bool {
+    let path = environment.iter().find_map(|variable| variable.strip_prefix("PATH=")).unwrap_or_default();
+    let candidates: Vec<String> = match program.starts_with('/') {
+        true => vec![program.to_owned()],
+        false => path.split(':').map(|directory| format!("{directory}/{program}")).collect(),
+    };
+    candidates.iter().any(|path| executable_below(root, path))
+}
+
+/// Follows links in the image's own root, which a relative link inside of it does not leave.
+fn executable_below(root: &Path, path: &str) -> bool {
+    let Ok(path) = TreePath::parse(path.trim_start_matches('/')) else { return false };
+    let Ok(found) = root.join(path.as_str()).canonicalize() else { return false };
+    let mode = found.metadata().map_or(0, |it| std::os::unix::fs::PermissionsExt::mode(&it.permissions()));
+    mode & 0o111 != 0
+}
+
+/// An image that was composed, with its files.
+pub struct ComposedImage {
+    pub config: Blob,
+    /// The layers, lowest first.
+    pub layers: Vec<PathBuf>,
+}
+
+impl ComposedImage {
+    /// Reads the result of the step, given the layers of Debian packages.
+    pub fn read(own: &Path, debian: impl Iterator<Item = PathBuf>) -> Result<ComposedImage> {
+        let config = Blob::new(CONFIG_TYPE, fs::read(own.join(CONFIG))?);
+        Ok(ComposedImage { config, layers: debian.chain([own.join(LAYER)]).collect() })
+    }
+}

@@ -1,0 +1,168 @@
+//! `images-<arch>.json`: a description of the bundle and of all that its images were built from, without times and
+//! paths, and the licence texts of it.
+
+use super::airgap::{self, archive_name};
+use super::compose::CONFIG;
+use super::planned::PlannedImage;
+use super::selection::Selected;
+use super::{compose, program};
+use crate::digest::Digest;
+use crate::k3s::Build;
+use crate::lockfile::DebianPackage;
+use crate::product::go_buildinfo::{self, Compiled, CompiledFrom};
+use crate::product::licenses::{self, ThirdPartyPackage};
+use crate::product::manifest::FileEntry;
+use crate::step::{Need, Step};
+use crate::target::Target;
+use crate::toolchain::gomod::Module;
+use anyhow::{Context as _, Result, bail};
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// The step's name.
+pub const STEP: &str = "images-manifest";
+
+/// The manifest, as it is written and read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImagesManifest {
+    /// The k3s that asks for the images.
+    pub k3s: String,
+    pub arch: String,
+    /// The names of the pause image, which is built from `pause/`.
+    pub pause: Vec<String>,
+    pub images: Vec<ImageEntry>,
+    /// SPDX identifiers of everything in the images.
+    pub licenses: BTreeSet<String>,
+    /// The bundle.
+    pub files: BTreeMap<String, FileEntry>,
+}
+
+/// An image of the bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageEntry {
+    pub reference: String,
+    /// The digest of its configuration, which docker and crictl show as its ID.
+    pub id: String,
+    /// The version of its content, which is not that of the reference's tag for a substitute.
+    pub version: String,
+    pub substitute: bool,
+    pub left_out: Option<String>,
+    /// The module that its program is compiled from, with the checksum of go.sum, and the Go that compiles it.
+    pub module: Option<String>,
+    /// The modules that are compiled into it.
+    pub modules: BTreeSet<Compiled>,
+    /// The Debian packages that its other files are from.
+    pub debian: Vec<DebianPackage>,
+}
+
+/// Returns the manifest's name.
+pub fn name(target: &Target) -> String {
+    format!("images-{}.json", target.go)
+}
+
+/// Returns the name of the document with the licences.
+pub fn licenses_name(target: &Target) -> String {
+    format!("images-{}-licenses.txt", target.go)
+}
+
+/// Returns the step that describes the bundle.
+pub fn step<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>) -> Step<'a> {
+    let origin = format!("{} for {}", build.source.version, build.target.go);
+    let mut step = Step::in_process(STEP, vec![origin]);
+    let bundle = step.need(airgap::STEP);
+    let images: Vec<(&PlannedImage, Need, Option<Need>)> = selected
+        .images
+        .iter()
+        .map(|image| {
+            let program = image.program.as_ref().map(|_| step.need(image.step_name("program")));
+            (image, step.need(image.step_name("image")), program)
+        })
+        .collect();
+    step.work(move |directory, results| {
+        let mut packages = Vec::new();
+        let mut entries = Vec::new();
+        for (image, composed, program) in &images {
+            let modules = match program {
+                Some(step) => modules(build, &results.of(*step).join(program::PROGRAM))?,
+                None => BTreeSet::new(),
+            };
+            packages.extend(third_party(build, image, &modules)?);
+            let id = Digest::of_file(&results.of(*composed).join(CONFIG))?;
+            entries.push(entry(image, &id, modules));
+        }
+        let title = format!("the images of k3s {}", build.source.version);
+        fs::write(directory.join(licenses_name(build.target)), licenses::document(&title, &packages))?;
+        let bundle = results.of(bundle).join(archive_name(build.target));
+        let manifest = ImagesManifest {
+            k3s: build.source.version.to_string(),
+            arch: build.target.go.to_owned(),
+            pause: selected.pause.iter().map(ToString::to_string).collect(),
+            images: entries,
+            licenses: packages.into_iter().flat_map(|package| package.licenses).collect(),
+            files: BTreeMap::from([(archive_name(build.target), FileEntry::of(&bundle)?)]),
+        };
+        Ok(fs::write(directory.join(name(build.target)), serde_json::to_string_pretty(&manifest)? + "\n")?)
+    })
+}
+
+fn entry(image: &PlannedImage, id: &Digest, modules: BTreeSet<Compiled>) -> ImageEntry {
+    ImageEntry {
+        reference: image.reference.to_string(),
+        id: format!("sha256:{id}"),
+        version: image.version.clone(),
+        substitute: image.substitute,
+        left_out: image.definition.left_out.as_ref().map(|text| text.to_string()),
+        module: image.program.as_ref().map(compose::revision),
+        modules,
+        debian: image.debian.iter().flatten().cloned().collect(),
+    }
+}
+
+/// Reads the modules that a program was compiled from, which the linker lists in it.
+fn modules(build: &Build, program: &Path) -> Result<BTreeSet<Compiled>> {
+    let arguments = ["version".to_owned(), "-m".to_owned(), program.to_string_lossy().into_owned()];
+    let text = build.go.command(build.context, &arguments).read()?;
+    Ok(go_buildinfo::of_build_info(&text))
+}
+
+/// Returns the licences of everything in an image.
+fn third_party(
+    build: &Build,
+    image: &PlannedImage,
+    modules: &BTreeSet<Compiled>,
+) -> Result<Vec<ThirdPartyPackage>> {
+    let mut packages = Vec::new();
+    if let Some(program) = &image.program {
+        let name = format!("{} {}", program.module.path, program.module.version);
+        packages.push(ThirdPartyPackage::in_directory(&name, &program.source.dir)?);
+    }
+    for module in modules {
+        let CompiledFrom::Module { path, version } = module.origin() else {
+            bail!("{module} is compiled from a directory, which is not in the module cache");
+        };
+        let files = build.any_go.module_cache().files(path, version);
+        if !files.is_dir() {
+            // It was removed since the program was compiled.
+            let module = Module { path: path.to_owned(), version: version.to_owned() };
+            build.any_go.download(build.context, &module, String::new())?;
+        }
+        packages.push(ThirdPartyPackage::in_directory(&module.to_string(), &files)?);
+    }
+    for package in image.debian.iter().flatten() {
+        let name = format!("Debian {} {}", package.name(), package.version());
+        let text = format!("in the image, /usr/share/doc/{}/copyright", package.name());
+        packages.push(ThirdPartyPackage::elsewhere(&name, &[&image.definition.licenses], text));
+    }
+    Ok(packages)
+}
+
+impl ImagesManifest {
+    /// Reads a manifest.
+    pub fn read(path: &Path) -> Result<ImagesManifest> {
+        serde_json::from_slice(&fs::read(path)?).with_context(|| format!("reading {}", path.display()))
+    }
+}

@@ -1,0 +1,221 @@
+//! The images of a run: references of the selected k3s, each with the sources that its tag corresponds to.
+//!
+//! Everything that cannot be had is reported here, before anything is built.
+
+use super::definition::{AddedFile, Definition, Program};
+use crate::error;
+use crate::k3s::Build;
+use crate::k3s::go_build::{C, Compile, Flags};
+use crate::lockfile::DebianPackage;
+use crate::reference::Reference;
+use crate::toolchain::debian;
+use crate::toolchain::go::{self, DownloadedModule};
+use crate::toolchain::gomod::{GoMod, Module};
+use crate::tree_path::TreePath;
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use fs_err as fs;
+use std::collections::BTreeMap;
+
+/// An image that is built, under one reference.
+pub struct PlannedImage<'d> {
+    pub definition: &'d Definition,
+    pub reference: Reference,
+    /// The version of what is in it: that of the tag, or a substitute.
+    pub version: String,
+    /// Set if the version is not the one that the tag names.
+    pub substitute: bool,
+    pub program: Option<PlannedProgram>,
+    /// The packages of each group of Debian files.
+    pub debian: Vec<Vec<DebianPackage>>,
+}
+
+/// The program of an image, with its module.
+pub struct PlannedProgram {
+    pub module: Module,
+    pub source: DownloadedModule,
+    pub compile: Compile,
+    /// Files that are compiled with the module, by their path in it.
+    pub added: BTreeMap<TreePath, Vec<u8>>,
+}
+
+/// Versions that are built in place of those that tags name, by definition. They have to be asked for.
+pub type Substitutes = BTreeMap<String, String>;
+
+impl<'d> PlannedImage<'d> {
+    /// Finds the sources of an image.
+    pub fn new(
+        build: &Build,
+        definition: &'d Definition,
+        reference: Reference,
+        substitutes: &Substitutes,
+    ) -> Result<PlannedImage<'d>> {
+        let substitute = substitutes.get(&definition.name);
+        let tag = reference.tag();
+        let debian = definition
+            .debian
+            .iter()
+            .map(|files| debian::locked_packages(build.context, build.lock, build.target, &files.packages));
+        let debian = error::all(debian)?;
+        let (version, program) = match &definition.program {
+            Some(program) => {
+                let module =
+                    module(program, tag, substitute).with_context(|| remedy(definition, "VERSION"))?;
+                let version = module.version.clone();
+                (version, Some(PlannedProgram::new(build, definition, program, module)?))
+            }
+            None => (debian_version(definition, &debian, tag, substitute)?, None),
+        };
+        let substitute = substitute.is_some();
+        Ok(PlannedImage { definition, reference, version, substitute, program, debian })
+    }
+
+    /// Returns the text that a check expects.
+    pub fn expected(&self, prints: &str) -> String {
+        prints.replace("{version}", &self.version).replace("{number}", self.number())
+    }
+
+    /// Returns the version as upstream's numbers: without a `v`, and without Debian's revision.
+    pub fn number(&self) -> &str {
+        let number = self.version.trim_start_matches('v');
+        if self.program.is_some() { number } else { number.split('-').next().unwrap_or(number) }
+    }
+
+    /// Returns the name of one of the image's steps, which exists as long as this process.
+    pub fn step_name(&self, what: &str) -> &'static str {
+        format!("{what}-{}", self.definition.name).leak()
+    }
+}
+
+impl PlannedProgram {
+    fn new(
+        build: &Build,
+        definition: &Definition,
+        program: &Program,
+        module: Module,
+    ) -> Result<PlannedProgram> {
+        let source = build
+            .any_go
+            .locked(build.context, build.lock, &module)
+            .with_context(|| remedy(definition, "VERSION"))?;
+        let gomod = GoMod::read(&source.dir)?;
+        let go = go::newer(&build.go.version, gomod.go_version());
+        let flags = Flags {
+            tags: &[],
+            ldflags: &format!("-s -w {}", expand(&program.ldflags, &module, &gomod)?),
+            cflags: "",
+            package: &program.package,
+        };
+        let name = format!("program-{}", definition.name).leak();
+        let mut compile = Compile::new(build, name, &flags, C::None)?;
+        if go != build.go.version {
+            compile = compile.by(build.any_go.release(build.context, go)?);
+        }
+        let added = program.add.iter().filter(|file| file.module == module.path);
+        let content = |file: &AddedFile| {
+            let from = file.from.below(&definition.directory)?;
+            Ok((file.path.clone(), fs::read(from)?))
+        };
+        let added = added.map(content).collect::<Result<_>>()?;
+        Ok(PlannedProgram { module, source, compile, added })
+    }
+}
+
+/// Returns the module that a tag corresponds to, or the version that was asked for in its place.
+fn module(program: &Program, tag: &str, substitute: Option<&String>) -> Result<Module> {
+    let version = match (substitute, program.versions.get(tag), &program.version) {
+        (Some(version), ..) | (None, Some(version), _) => version.clone(),
+        (None, None, Some(rule)) => rule.replace("{tag}", tag.trim_start_matches('v')),
+        (None, None, None) => bail!("no version of {} is known that {tag} names", program.module),
+    };
+    let (path, version) = version.split_once('@').unwrap_or((&program.module, &version));
+    Ok(Module { path: path.to_owned(), version: version.to_owned() })
+}
+
+/// Checks that Debian has the version that a tag names.
+fn debian_version(
+    definition: &Definition,
+    debian: &[Vec<DebianPackage>],
+    tag: &str,
+    substitute: Option<&String>,
+) -> Result<String> {
+    let Some(name) = &definition.version_of else {
+        ensure!(substitute.is_none(), "{} has no version of its own to be substituted", definition.name);
+        return Ok(tag.to_owned());
+    };
+    let package = debian.iter().flatten().find(|package| package.name() == name);
+    let version = package.with_context(|| format!("{name} is none of the image's packages"))?.version();
+    let upstream = version.rsplit_once('-').map_or(version.as_str(), |(upstream, _)| upstream).to_owned();
+    let wanted = substitute.map_or(tag.trim_start_matches('v'), String::as_str);
+    ensure!(
+        upstream == wanted,
+        "Debian has {name} {upstream}, not {wanted}\n  {}",
+        remedy(definition, &upstream)
+    );
+    Ok(version)
+}
+
+fn remedy(definition: &Definition, version: &str) -> String {
+    format!(
+        "the version of {} cannot be had\n  To build another one in its place, which is labelled so: --substitute {}={version}",
+        definition.repository, definition.name
+    )
+}
+
+/// Replaces the placeholders: `{module}`, `{version}`, `{number}`, which is the version without a `v`, and `{minor PATH}`,
+/// the minor number of a module that the program is compiled with.
+fn expand(text: &str, module: &Module, gomod: &GoMod) -> Result<String> {
+    let mut expanded = text
+        .replace("{module}", &module.path)
+        .replace("{version}", &module.version)
+        .replace("{number}", module.version.trim_start_matches('v'));
+    while let Some((before, rest)) = expanded.split_once("{minor ") {
+        let (path, after) =
+            rest.split_once('}').with_context(|| format!("{text:?} has an open placeholder"))?;
+        let resolved = gomod.resolve(path).ok_or_else(|| anyhow!("{module:?} does not require {path}"))?;
+        let version = resolved.version();
+        let minor = version.split('.').nth(1).with_context(|| format!("{version} has no minor number"))?;
+        expanded = format!("{before}{minor}{after}");
+    }
+    Ok(expanded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn program() -> Program {
+        let text = "module = \"m\"\npath = \"p\"\nversion = \"v{tag}\"\nversions = { \"v9-build1\" = \"v3.1.0\", \"v10\" = \"m/v4@v4.0.0\" }\n";
+        toml::from_str(text).unwrap()
+    }
+
+    fn named(tag: &str, substitute: Option<&str>) -> String {
+        let module = module(&program(), tag, substitute.map(str::to_owned).as_ref()).unwrap();
+        format!("{}@{}", module.path, module.version)
+    }
+
+    #[test]
+    fn tag_names_the_module_by_rule_or_exception() {
+        assert_eq!(named("1.2", None), "m@v1.2");
+        assert_eq!(named("v1.2", None), "m@v1.2");
+        assert_eq!(named("v9-build1", None), "m@v3.1.0");
+        assert_eq!(named("v10", None), "m/v4@v4.0.0");
+        assert_eq!(named("v9-build1", Some("v3.2.0")), "m@v3.2.0");
+    }
+
+    #[test]
+    fn tag_without_a_rule_needs_a_substitute() {
+        let program = Program { version: None, ..program() };
+        assert!(module(&program, "v11", None).unwrap_err().to_string().contains("v11"));
+        assert_eq!(module(&program, "v11", Some(&"v3.3.0".to_owned())).unwrap().version, "v3.3.0");
+    }
+
+    #[test]
+    fn placeholders_are_replaced() {
+        let gomod = GoMod::parse("require k8s.io/client-go v0.34.2\n").unwrap();
+        let module = Module { path: "m/v3".to_owned(), version: "v3.1.0".to_owned() };
+        let expanded = |text| expand(text, &module, &gomod);
+        assert_eq!(expanded("-X {module}/x={version} {number}").unwrap(), "-X m/v3/x=v3.1.0 3.1.0");
+        assert_eq!(expanded("a={minor k8s.io/client-go}").unwrap(), "a=34");
+        assert!(expanded("{minor absent}").unwrap_err().to_string().contains("does not require absent"));
+    }
+}
