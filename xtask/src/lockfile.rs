@@ -254,7 +254,10 @@ impl Lockfile {
                 sums.files
             ),
             None => {
-                self.require_adding(&format!("the module {name}"), "--images")?;
+                self.require_adding(
+                    &format!("the module {name}"),
+                    &format!("--module {}", name.replace(' ', "@")),
+                )?;
                 let page = "the checksum database that `go env GOSUMDB` names";
                 self.add(context, name, &sums.files, page, |entries| {
                     entries.modules.entry(name.to_owned()).or_insert_with(|| sums.clone()) == sums
@@ -309,6 +312,36 @@ impl Lockfile {
             Ok(())
         })?;
         Ok(before)
+    }
+
+    /// Locks a module to other checksums and returns those before (`cargo xtask bump`).
+    pub fn replace_module(
+        &self,
+        context: &Context,
+        name: &str,
+        sums: &ModuleSums,
+    ) -> Result<Option<ModuleSums>> {
+        let mut before = None;
+        self.change(context, |entries| {
+            before = entries.modules.insert(name.to_owned(), sums.clone());
+            Ok(())
+        })?;
+        Ok(before)
+    }
+
+    /// Locks a package of a Debian release and architecture to another version (`cargo xtask bump`).
+    pub fn replace_debian_package(
+        &self,
+        context: &Context,
+        release: &str,
+        name: &str,
+        package: &DebianPackage,
+    ) -> Result<()> {
+        self.change(context, |entries| {
+            let packages = entries.debian.entry(release.to_owned()).or_default();
+            packages.insert(name.to_owned(), package.clone());
+            Ok(())
+        })
     }
 
     /// Adds an entry and prints it with the page to compare it with; `agrees` inserts it if there is none and returns true

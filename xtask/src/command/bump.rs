@@ -3,19 +3,25 @@
 use crate::context::Context;
 use crate::fetch::{self, FileName};
 use crate::k3s::format;
-use crate::lockfile::{Adding, Lockfile, compare};
+use crate::lockfile::{Adding, DebianPackage, Lockfile, compare};
+use crate::target::TARGETS;
+use crate::toolchain::debian;
+use crate::toolchain::go::AnyGo;
+use crate::toolchain::gomod::Module;
 use crate::upstream::git_cache;
 use crate::upstream::release::UPSTREAM;
 use crate::upstream::transfer::GitSettings;
 use crate::upstream::version::Version;
 use anyhow::{Context as _, Result, bail};
 
-/// Lock a tag or a file to its current commit or checksum, replacing an entry of k3s.lock.json
+/// Lock a tag, a file, a Go module or a Debian package to what it is now, replacing an entry of k3s.lock.json
 #[derive(Clone, Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 #[command(after_help = "Examples:
   cargo xtask bump --k3s v1.35.0+k3s1
-  cargo xtask bump --file k3s-root-riscv64.tar")]
+  cargo xtask bump --file k3s-root-riscv64.tar
+  cargo xtask bump --module github.com/coredns/coredns@v1.14.1
+  cargo xtask bump --debian busybox-static")]
 pub struct Args {
     /// The tag, of k3s or of a CNI source
     #[arg(long, value_name = "TAG")]
@@ -24,16 +30,31 @@ pub struct Args {
     /// The file: its URL, or the end of one that is locked
     #[arg(long, value_name = "URL|NAME")]
     file: Option<String>,
+
+    /// The Go module of an image
+    #[arg(long, value_name = "PATH@VERSION", value_parser = module)]
+    module: Option<Module>,
+
+    /// The Debian package that an image has files of, for each architecture that it is locked for
+    #[arg(long, value_name = "PACKAGE")]
+    debian: Option<String>,
+}
+
+fn module(text: &str) -> Result<Module> {
+    let (path, version) = text.split_once('@').with_context(|| format!("{text:?} is not PATH@VERSION"))?;
+    Ok(Module { path: path.to_owned(), version: version.to_owned() })
 }
 
 impl Args {
     pub fn run(self, context: &Context) -> Result<()> {
         let lock = Lockfile::open(&context.lock_file, Adding::Allowed)?;
-        match (self.k3s, self.file) {
-            (Some(tag), _) => tags(context, &lock, &tag),
-            (None, Some(file)) => files(context, &lock, &file),
-            (None, None) => bail!("name a tag (--k3s) or a file (--file)"),
-        }
+        let done = [
+            self.k3s.map(|tag| tags(context, &lock, &tag)),
+            self.file.map(|file| files(context, &lock, &file)),
+            self.module.map(|module| modules(context, &lock, &module)),
+            self.debian.map(|package| debian_packages(context, &lock, &package)),
+        ];
+        done.into_iter().flatten().collect()
     }
 }
 
@@ -72,6 +93,34 @@ fn files(context: &Context, lock: &Lockfile, name: &str) -> Result<()> {
         let before = lock.replace_file(context, &url, &sha256)?;
         let before = before.as_ref().map(|digest| digest.as_str());
         report(&crate::url::without_credentials(&url), before, sha256.as_str(), &compare::page_of_file(&url));
+    }
+    Ok(())
+}
+
+/// Locks a module, which the checksum database verifies.
+fn modules(context: &Context, lock: &Lockfile, module: &Module) -> Result<()> {
+    let found = AnyGo::find(context, None)?.download(context, module, String::new())?;
+    let name = format!("{} {}", module.path, module.version);
+    let before = lock.replace_module(context, &name, &found.sums())?;
+    let page = "the checksum database that `go env GOSUMDB` names";
+    report(&name, before.as_ref().map(|sums| sums.files.as_str()), &found.sum, page);
+    Ok(())
+}
+
+/// Locks a package to the version that the archive has, for riscv64 and each architecture that it is locked for.
+fn debian_packages(context: &Context, lock: &Lockfile, name: &str) -> Result<()> {
+    for target in &TARGETS {
+        let release = debian::release(context, target);
+        let locked = lock.debian_package(&release, name);
+        if locked.is_none() && target.go != TARGETS[0].go {
+            continue;
+        }
+        let found = debian::current_packages(context, target, &[name])?.remove(0);
+        lock.replace_debian_package(context, &release, name, &found)?;
+        let shown = |package: &DebianPackage| format!("{} sha256 {}", package.file, package.sha256);
+        let before = locked.as_ref().map(shown);
+        let page = format!("apt-cache show {name}, on Debian {release}");
+        report(&format!("{name} of Debian {release}"), before.as_deref(), &shown(&found), &page);
     }
     Ok(())
 }

@@ -126,6 +126,16 @@ fn package_of_uri(line: &str) -> Option<DebianPackage> {
     Some(DebianPackage { file, sha256: checksum.strip_prefix("SHA256:")?.parse().ok()? })
 }
 
+/// Returns the pinned release and an architecture, as the lockfile names them.
+pub fn release(context: &Context, target: &Target) -> String {
+    format!("{} {}", context.pins.debian.suite, target.debian)
+}
+
+/// Returns the packages with these names that the pinned release has now.
+pub fn current_packages(context: &Context, target: &Target, names: &[&str]) -> Result<Vec<DebianPackage>> {
+    Apt::open(context, &context.pins.debian.suite, &[target.debian])?.exactly(names)
+}
+
 /// Returns the packages with these names in the pinned release, fetched by the lockfile's checksums. Those that it does
 /// not lock are added as the archive's signed index has them.
 pub fn locked_packages(
@@ -134,7 +144,7 @@ pub fn locked_packages(
     target: &Target,
     names: &[String],
 ) -> Result<Vec<DebianPackage>> {
-    let release = format!("{} {}", context.pins.debian.suite, target.debian);
+    let release = release(context, target);
     let missing: Vec<&str> = names
         .iter()
         .map(String::as_str)
@@ -144,8 +154,7 @@ pub fn locked_packages(
         lock.require_adding(&format!("Debian's package {name}"), &format!("--debian {name}"))?;
     }
     if !missing.is_empty() {
-        let apt = Apt::open(context, &context.pins.debian.suite, &[target.debian])?;
-        for (name, package) in missing.iter().zip(apt.exactly(&missing)?) {
+        for (name, package) in missing.iter().zip(current_packages(context, target, &missing)?) {
             lock.add_debian_package(context, &release, name, &package)?;
         }
     }

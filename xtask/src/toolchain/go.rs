@@ -63,6 +63,12 @@ pub struct DownloadedModule {
     pub go_mod_sum: String,
 }
 
+impl DownloadedModule {
+    pub fn sums(&self) -> ModuleSums {
+        ModuleSums { files: self.sum.clone(), go_mod: self.go_mod_sum.clone() }
+    }
+}
+
 impl AnyGo {
     /// Finds Go on the search path and reads the user's settings of it.
     pub fn find(context: &Context, stand_ins: Option<&StandIns>) -> Result<AnyGo> {
@@ -166,8 +172,7 @@ impl AnyGo {
     /// Fetches a module of an image, whose checksums the lockfile has or gets.
     pub fn locked(&self, context: &Context, lock: &Lockfile, module: &Module) -> Result<DownloadedModule> {
         let found = self.download(context, module, lock.go_sum())?;
-        let sums = ModuleSums { files: found.sum.clone(), go_mod: found.go_mod_sum.clone() };
-        lock.agree_on_module(context, &format!("{} {}", module.path, module.version), &sums)?;
+        lock.agree_on_module(context, &format!("{} {}", module.path, module.version), &found.sums())?;
         Ok(found)
     }
 

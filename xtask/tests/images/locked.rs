@@ -1,0 +1,94 @@
+//! Debian packages and Go modules of images in the lockfile.
+
+use crate::http::{self, Server};
+use crate::test_env::TestEnv;
+use std::fs;
+use xtask::context::Context;
+use xtask::digest::Digest;
+use xtask::lockfile::{Adding, DebianPackage, Lockfile, ModuleSums};
+use xtask::target::Target;
+use xtask::toolchain::debian;
+
+const PACKAGE: &str = "busybox-static";
+
+fn lock(context: &Context, adding: Adding) -> Lockfile {
+    Lockfile::open(&context.lock_file, adding).unwrap()
+}
+
+fn packages(context: &Context, lock: &Lockfile) -> anyhow::Result<Vec<DebianPackage>> {
+    debian::locked_packages(context, lock, Target::named("riscv64").unwrap(), &[PACKAGE.to_owned()])
+}
+
+/// Returns a package that no archive has.
+fn absent_package() -> DebianPackage {
+    let file = format!("pool/main/b/busybox/{PACKAGE}_0_riscv64.deb");
+    DebianPackage { file, sha256: Digest::of("content") }
+}
+
+#[test]
+fn first_use_locks_what_the_archive_has() {
+    let context = TestEnv::new().context();
+    let found = packages(&context, &lock(&context, Adding::Allowed)).unwrap();
+    assert_eq!(found[0].name(), PACKAGE);
+    let text = fs::read_to_string(&context.lock_file).unwrap();
+    assert!(text.contains("\"trixie riscv64\"") && text.contains(found[0].sha256.as_str()), "{text}");
+    let context = context.without_network();
+    assert_eq!(packages(&context, &lock(&context, Adding::Forbidden)).unwrap(), found, "apt is not asked");
+}
+
+#[test]
+fn locked_build_refuses_a_new_package() {
+    let context = TestEnv::new().context();
+    let error = packages(&context, &lock(&context, Adding::Forbidden)).unwrap_err().to_string();
+    assert!(error.contains("cargo xtask bump --debian busybox-static"), "{error}");
+}
+
+#[test]
+fn vanished_package_names_bump() {
+    let server = Server::start(|_, _| http::status("404 Not Found"));
+    let context = Context { debian_mirror: Some(server.url.clone()), ..TestEnv::new().context() };
+    let error = format!("{:#}", debian::fetch(&context, &absent_package()).unwrap_err());
+    assert!(error.contains("does not have pool/main/b/busybox/busybox-static_0_riscv64.deb"), "{error}");
+    assert!(error.contains("cargo xtask bump --debian busybox-static"), "{error}");
+}
+
+#[test]
+fn changed_package_is_not_used() {
+    let server = Server::start(|_, _| http::whole(b"other content"));
+    let context = Context { debian_mirror: Some(server.url.clone()), ..TestEnv::new().context() };
+    let error = format!("{:#}", debian::fetch(&context, &absent_package()).unwrap_err());
+    assert!(error.contains("has another checksum than expected"), "{error}");
+}
+
+#[test]
+fn bump_replaces_a_package() {
+    let mut env = TestEnv::new();
+    let path = env.path("k3s.lock.json");
+    let old = absent_package();
+    let json = format!(
+        r#"{{"debian": {{"trixie riscv64": {{"{PACKAGE}": {{"file": "{}", "sha256": "{}"}}}}}}}}"#,
+        old.file, old.sha256
+    );
+    fs::write(&path, json).unwrap();
+    env.set("K3S_XTASK_LOCK", &path);
+    let printed = env.succeeds(["bump", "--debian", PACKAGE]);
+    assert!(printed.contains("changed busybox-static of Debian trixie riscv64"), "{printed}");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(!text.contains(&old.file) && text.contains("busybox-static_1."), "{text}");
+}
+
+#[test]
+fn module_with_other_checksums_is_refused() {
+    let context = TestEnv::new().context();
+    let lock = lock(&context, Adding::Allowed);
+    let sums = |files: &str| ModuleSums { files: files.to_owned(), go_mod: "h1:c=".to_owned() };
+    lock.agree_on_module(&context, "example.com/m v1.0.0", &sums("h1:a=")).unwrap();
+    assert_eq!(lock.go_sum(), "example.com/m v1.0.0 h1:a=\nexample.com/m v1.0.0/go.mod h1:c=\n");
+    let error =
+        lock.agree_on_module(&context, "example.com/m v1.0.0", &sums("h1:b=")).unwrap_err().to_string();
+    assert!(error.contains("example.com/m v1.0.0 has changed"), "{error}");
+    let locked = Lockfile::open(&context.lock_file, Adding::Forbidden).unwrap();
+    let error =
+        locked.agree_on_module(&context, "example.com/n v1.0.0", &sums("h1:a=")).unwrap_err().to_string();
+    assert!(error.contains("cargo xtask bump --module example.com/n@v1.0.0"), "{error}");
+}
