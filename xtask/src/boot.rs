@@ -12,6 +12,7 @@
 pub mod artifacts;
 pub mod disk;
 pub mod guest;
+pub mod images;
 pub mod milestone;
 pub mod page;
 pub mod payload;

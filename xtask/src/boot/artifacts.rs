@@ -1,5 +1,6 @@
-//! Artifacts under test: packages, a binary, or both, of one version.
+//! Artifacts under test: packages, a binary and images, of one version.
 
+use super::images::DefaultImages;
 use super::scenario::Scenario;
 use crate::digest::Digest;
 use crate::elf;
@@ -12,15 +13,19 @@ use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 use fs_err as fs;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// Packages, a binary, or both.
+/// Packages, a binary, or both, and the default images for the binary.
 #[derive(Clone, Debug, Default)]
 pub struct Artifacts {
     /// Version, and directory below `target/dist` that the results are written to.
     pub version: String,
     pub packages: Vec<PathBuf>,
     pub binary: Option<PathBuf>,
+    pub images: Option<DefaultImages>,
+    /// Optional content that the binary does not have, according to the manifest beside it.
+    incomplete: Vec<Optional>,
     /// User space of the binary, according to the manifest beside it.
     user_space: Option<UserSpace>,
     /// Patched name of the pause image, according to the same manifest.
@@ -89,6 +94,7 @@ impl Artifacts {
             version: manifest.as_ref().map_or("unknown".to_owned(), |manifest| manifest.k3s.clone()),
             binary: Some(file.to_owned()),
             user_space: manifest.as_ref().map(user_space),
+            incomplete: manifest.as_ref().map(|manifest| manifest.incomplete.clone()).unwrap_or_default(),
             pause_image: manifest.map(|manifest| manifest.pause_image),
             ..Artifacts::default()
         })
@@ -98,11 +104,16 @@ impl Artifacts {
     pub fn copy_to(self, directory: &Path) -> Result<Artifacts> {
         fs::create_dir(directory)?;
         let copy = |file: &PathBuf| -> Result<PathBuf> {
-            let copy = directory.join(file.file_name().context("a package and a binary are files")?);
+            let copy = directory.join(file_name(file)?);
             fs::copy(file, &copy)?;
             Ok(copy)
         };
+        let images = self.images.as_ref();
+        let images = images
+            .map(|it| copy(&it.archive).map(|archive| DefaultImages { archive, ..it.clone() }))
+            .transpose()?;
         Ok(Artifacts {
+            images,
             packages: self.packages.iter().map(copy).collect::<Result<_>>()?,
             binary: self.binary.as_ref().map(copy).transpose()?,
             ..self
@@ -111,11 +122,10 @@ impl Artifacts {
 
     /// Returns the digest of each file, by its name.
     pub fn digests(&self) -> Result<BTreeMap<String, Digest>> {
-        let digest = |file: &PathBuf| {
-            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            Ok((name, Digest::of_file(file)?))
-        };
-        self.packages.iter().chain(&self.binary).map(digest).collect()
+        let digest =
+            |file: &PathBuf| Ok((file_name(file)?.to_string_lossy().into_owned(), Digest::of_file(file)?));
+        let images = self.images.iter().map(|images| &images.archive);
+        self.packages.iter().chain(&self.binary).chain(images).map(digest).collect()
     }
 
     /// Returns the reason why the user space inside the binary is not tested, if there is a binary.
@@ -130,6 +140,15 @@ impl Artifacts {
         }
     }
 
+    /// Returns the reason why a node with nothing disabled is not tested, if there is a binary.
+    pub fn without_default_node(&self) -> Option<&'static str> {
+        self.binary.as_ref()?;
+        if self.incomplete.contains(&Optional::Charts) {
+            return Some("there are no charts inside the binary");
+        }
+        self.images.is_none().then_some("--images names no directory with its images")
+    }
+
     /// Returns the scenarios that apply to the artifacts.
     pub fn scenarios(&self) -> Vec<Scenario> {
         let packages = !self.packages.is_empty();
@@ -140,9 +159,17 @@ impl Artifacts {
             Scenario::Packages | Scenario::PauseImageFix => packages && is_real,
             Scenario::Alone => self.binary.is_some() && is_real,
             Scenario::Bundled => self.user_space == Some(UserSpace::Bundled) && is_real,
+            Scenario::DefaultNode => {
+                self.binary.is_some() && self.without_default_node().is_none() && is_real
+            }
         };
         Scenario::value_variants().iter().copied().filter(applies).collect()
     }
+}
+
+/// Returns the name of an artifact.
+pub(super) fn file_name(artifact: &Path) -> Result<&OsStr> {
+    artifact.file_name().with_context(|| format!("{} is not a file", artifact.display()))
 }
 
 /// Returns the name of the product whose directory in `dist` contains the packages.
@@ -177,6 +204,23 @@ mod tests {
         }
     }
 
+    fn images(archive: &Path) -> Option<DefaultImages> {
+        let archive = archive.to_owned();
+        Some(DefaultImages { archive, references: Vec::new(), busybox: "busybox:1".to_owned() })
+    }
+
+    #[test]
+    fn default_node_needs_images_and_charts() {
+        let artifacts = Artifacts { images: images(Path::new("b.tar.zst")), ..binary(None) };
+        assert_eq!(artifacts.scenarios(), [Scenario::Alone, Scenario::DefaultNode]);
+        assert_eq!(artifacts.without_default_node(), None);
+        let incomplete = Artifacts { incomplete: vec![Optional::Charts], ..artifacts };
+        for (other, reason) in [(binary(None), "--images"), (incomplete, "no charts")] {
+            assert_eq!(other.scenarios(), [Scenario::Alone]);
+            assert!(other.without_default_node().is_some_and(|text| text.contains(reason)));
+        }
+    }
+
     #[test]
     fn sample_has_its_own_scenario() {
         let packages = vec![PathBuf::from("k3s.rpm")];
@@ -193,10 +237,16 @@ mod tests {
     fn copies_are_independent_of_originals() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("k3s-riscv64");
+        let bundle = directory.path().join("images.tar.zst");
         fs::write(&file, "first").unwrap();
-        let artifacts = Artifacts { binary: Some(file.clone()), ..Artifacts::default() };
+        fs::write(&bundle, "images").unwrap();
+        let artifacts =
+            Artifacts { binary: Some(file.clone()), images: images(&bundle), ..Artifacts::default() };
         let copy = artifacts.copy_to(&directory.path().join("copies")).unwrap();
         fs::write(&file, "second").unwrap();
-        assert_eq!(copy.digests().unwrap()["k3s-riscv64"], Digest::of("first"));
+        fs::write(&bundle, "other images").unwrap();
+        let digests = copy.digests().unwrap();
+        assert_eq!(digests["k3s-riscv64"], Digest::of("first"));
+        assert_eq!(digests["images.tar.zst"], Digest::of("images"));
     }
 }

@@ -4,7 +4,7 @@ pub mod busybox;
 pub mod registry;
 pub mod stub;
 
-use super::artifacts::Artifacts;
+use super::artifacts::{Artifacts, file_name};
 use super::disk;
 use super::guest::Guest;
 use super::scenario::Scenario;
@@ -42,16 +42,21 @@ pub fn gather(
         fs::write(content.join("pause-image"), format!("{reference}\n"))?;
     }
     match scenario {
-        Scenario::Alone | Scenario::Bundled => {
-            let binary = artifacts.binary.as_ref().context("the scenario needs a binary")?;
-            fs::copy(binary, content.join("k3s"))?;
+        Scenario::Alone | Scenario::Bundled => copy_binary(artifacts, content)?,
+        Scenario::DefaultNode => {
+            copy_binary(artifacts, content)?;
+            let images = artifacts.images.as_ref().context("the scenario needs the default images")?;
+            let directory = content.join("images");
+            fs::create_dir(&directory)?;
+            fs::copy(&images.archive, directory.join(file_name(&images.archive)?))?;
+            fs::write(content.join("images.txt"), images.references.join("\n") + "\n")?;
+            fs::write(content.join("busybox-image"), format!("{}\n", images.busybox))?;
         }
         Scenario::Sample | Scenario::Packages | Scenario::PauseImageFix => {
             let packages = content.join("packages");
             fs::create_dir(&packages)?;
             for package in &artifacts.packages {
-                let name = package.file_name().context("a package is a file")?;
-                fs::copy(package, packages.join(name))?;
+                fs::copy(package, packages.join(file_name(package)?))?;
             }
             // A distribution whose own rpm knows its packages needs no stub.
             if let Some(paths) = guest.paths()? {
@@ -59,6 +64,12 @@ pub fn gather(
             }
         }
     }
+    Ok(())
+}
+
+fn copy_binary(artifacts: &Artifacts, content: &Path) -> Result<()> {
+    let binary = artifacts.binary.as_ref().context("the scenario needs a binary")?;
+    fs::copy(binary, content.join("k3s"))?;
     Ok(())
 }
 

@@ -15,6 +15,8 @@ pub enum Scenario {
     Alone,
     /// The user space inside the binary (k3s-root), with the guest's removed
     Bundled,
+    /// A node with nothing disabled, whose images are those of the bundle
+    DefaultNode,
 }
 
 impl Scenario {
@@ -26,6 +28,7 @@ impl Scenario {
             Scenario::PauseImageFix => "pause-image-fix",
             Scenario::Alone => "alone",
             Scenario::Bundled => "bundled",
+            Scenario::DefaultNode => "default-node",
         }
     }
 
@@ -37,6 +40,7 @@ impl Scenario {
             Scenario::PauseImageFix => include_str!("scenario/pause-image-fix.sh"),
             Scenario::Alone => include_str!("scenario/alone.sh"),
             Scenario::Bundled => include_str!("scenario/bundled.sh"),
+            Scenario::DefaultNode => include_str!("scenario/default-node.sh"),
         }
     }
 

@@ -2,11 +2,13 @@
 
 use super::arch_args::ArchArg;
 use super::build;
+use super::images::{self, build::ImageOptions};
 use super::rpm;
 use super::source_args::SourceArgs;
 use crate::atomic_dir::AtomicDir;
 use crate::boot::artifacts::Artifacts;
 use crate::boot::guest::{Guest, rootfs};
+use crate::boot::images::DefaultImages;
 use crate::boot::payload::{self, KEEP_RUNNING};
 use crate::boot::results::{Results, console_log};
 use crate::boot::scenario::Scenario;
@@ -25,8 +27,9 @@ use crate::product::Product;
 use crate::progress::Progress;
 use crate::rpm::{Packaging, Settings};
 use crate::run_directory::RunDirectory;
+use crate::upstream::selection::Selection;
 use crate::userns;
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -59,6 +62,11 @@ pub struct Args {
     /// k3s binary to test without packages, instead of building it
     #[arg(long, value_name = "PATH", help_heading = HEADING, conflicts_with = "k3s", conflicts_with_all = BUILD_ONLY)]
     pub binary: Option<PathBuf>,
+
+    /// Directory of images for the scenario default-node, as cargo xtask images build writes it, instead of building
+    /// them
+    #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = ["rpm", "sample"])]
+    pub images: Option<PathBuf>,
 
     /// Run only this scenario [default: all that apply]
     #[arg(long, value_name = "NAME", value_enum, help_heading = HEADING)]
@@ -158,6 +166,10 @@ impl Args {
             if self.source.sample { "--sample" } else { "a real k3s" }
         );
         ensure!(
+            scenario != Scenario::DefaultNode || self.options.charts == Presence::Included,
+            "--scenario default-node needs the charts, which --charts none omits"
+        );
+        ensure!(
             scenario != Scenario::Bundled || self.options.k3s_root == Presence::Included,
             "--scenario bundled needs k3s-root, which --k3s-root none omits"
         );
@@ -182,12 +194,18 @@ impl Args {
             return Ok((context, artifacts));
         }
         if let Some(file) = &self.binary {
-            return Ok((context, Artifacts::from_binary(file)?));
+            let mut artifacts = Artifacts::from_binary(file)?;
+            artifacts.images = self.open_images(&artifacts.version)?;
+            return Ok((context, artifacts));
         }
         let target = boot::target()?;
         let selection = self.source.find(context)?;
         let (build, product) = build::run(&selection, target, &self.options)?;
         let rebuild = rpm::rebuild(&self.source, &self.options, &build)?;
+        let images = match self.open_images(&product.manifest.k3s)? {
+            None if self.builds_images() => Some(build_images(&selection, &self.options, &product)?),
+            opened => opened,
+        };
         let context = selection.context;
         let product = Product::open(&product.directory, target)?;
         let settings = Settings {
@@ -198,15 +216,33 @@ impl Args {
         };
         let published = Packaging::new(&context, &product, target, &settings, Some(rebuild))?.publish()?;
         let mut artifacts = Artifacts::from_binary(&product.directory.join(target.k3s_binary()))?;
+        artifacts.images = images;
         artifacts.packages = Artifacts::from_packages(&context.dist, &published.directory)?.packages;
         Ok((context, artifacts))
+    }
+
+    /// Opens the images that an option names.
+    fn open_images(&self, k3s: &str) -> Result<Option<DefaultImages>> {
+        self.images.as_deref().map(|directory| DefaultImages::open(directory, k3s)).transpose()
+    }
+
+    /// Returns whether a scenario will run that needs images.
+    fn builds_images(&self) -> bool {
+        let is_selected = self.scenario.is_none_or(|only| only == Scenario::DefaultNode);
+        is_selected && !self.source.sample && self.options.charts == Presence::Included
     }
 
     /// Returns the scenarios to run, in order, and reports one that cannot run.
     fn scenarios(&self, context: &Context, artifacts: &Artifacts) -> Result<Vec<Scenario>> {
         let is_selected = |scenario: Scenario| self.scenario.is_none_or(|only| only == scenario);
-        if let Some(reason) = artifacts.without_bundled().filter(|_| is_selected(Scenario::Bundled)) {
-            context.progress.print(format!("scenario bundled is not run: {reason}"));
+        let impossible = [
+            (Scenario::Bundled, artifacts.without_bundled()),
+            (Scenario::DefaultNode, artifacts.without_default_node()),
+        ];
+        for (scenario, reason) in impossible {
+            if let Some(reason) = reason.filter(|_| is_selected(scenario)) {
+                context.progress.print(format!("scenario {} is not run: {reason}", scenario.name()));
+            }
         }
         let mut scenarios = artifacts.scenarios();
         scenarios.retain(|scenario| is_selected(*scenario));
@@ -240,6 +276,17 @@ impl Args {
             while vm.process.next(Duration::from_secs(3600)) != Event::End {}
         }
     }
+}
+
+/// Builds the images that a product asks for.
+fn build_images(selection: &Selection, options: &BuildOptions, product: &Product) -> Result<DefaultImages> {
+    let target = boot::target()?;
+    let (directory, _) = images::build::run(selection, &[target], options, &ImageOptions::default())
+        .context(
+            "building the images of the scenario default-node\n  \
+             To use others, which `cargo xtask images build` has built: --images DIR",
+        )?;
+    DefaultImages::open(&directory, &product.manifest.k3s)
 }
 
 /// Replaces older results by these, with the console logs.

@@ -1,6 +1,6 @@
 //! `cargo xtask images`: the images that a k3s pulls by default, and the bundle of them that we build.
 
-mod build;
+pub mod build;
 
 use super::source_args::SourceArgs;
 use crate::context::Context;

@@ -92,10 +92,19 @@ fn refuses_scenarios_that_would_fail_before_a_build() {
         (&["--scenario", "sample"], "--scenario sample does not apply to a real k3s"),
         (&["--sample", "--scenario", "alone"], "--scenario alone does not apply to --sample"),
         (&["--scenario", "bundled", "--k3s-root", "none"], "which --k3s-root none omits"),
+        (&["--scenario", "default-node", "--charts", "none"], "which --charts none omits"),
     ] {
         let stderr = env.fails([&["boot"], words].concat());
         assert!(stderr.contains(reason), "{words:?}: {stderr}");
         assert!(!env.path("target/logs").exists(), "{words:?} has run a command: {stderr}");
+    }
+}
+
+#[test]
+fn images_need_a_binary_of_a_real_k3s() {
+    for other in [&["--sample"][..], &["--rpm", "packages"]] {
+        let stderr = test_env().usage_error([&["boot", "--images", "images"], other].concat());
+        assert!(stderr.contains("cannot be used with"), "{other:?}: {stderr}");
     }
 }
 

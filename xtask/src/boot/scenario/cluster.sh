@@ -10,6 +10,9 @@ remove_commands() {
     done
 }
 
+# The image of the pods.
+pod_image=docker.io/boot-test/busybox:1
+
 # Installs the binary of the payload, without any package.
 install_binary() {
     [ "$(rpm --query k3s)" = 'package k3s is not installed' ]
@@ -74,7 +77,7 @@ spec:
   terminationGracePeriodSeconds: 120
   containers:
     - name: busybox
-      image: docker.io/boot-test/busybox:1
+      image: $pod_image
       imagePullPolicy: Never
       command: [sh, -c, '$2']
       volumeMounts: [{name: memory, mountPath: /memory}]

@@ -26,6 +26,7 @@ report_failure() {
     if [ -e /etc/rancher/k3s/k3s.yaml ]; then
         timeout 50 k3s kubectl describe pods 2>&1 | evidence describe 80
         timeout 50 k3s kubectl get nodes,pods --all-namespaces --output=wide 2>&1 | evidence cluster 40
+        timeout 50 k3s kubectl get events --all-namespaces 2>&1 | grep -v Normal | evidence events 40
     fi
     finish
 }

@@ -14,7 +14,7 @@ use crate::images::publish;
 use crate::images::selection::{Selected, default_references, listed_references};
 use crate::k3s::Build;
 use crate::k3s::options::BuildOptions;
-use crate::step::{Plan, Results};
+use crate::step::Plan;
 use crate::target::Target;
 use crate::upstream::release::Origin;
 use crate::upstream::selection::Selection;
@@ -37,6 +37,17 @@ pub struct Args {
     #[command(flatten)]
     arch: ArchList,
 
+    #[command(flatten)]
+    images: ImageOptions,
+
+    /// Print the plan and build nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Options that select images. By default they are all that a k3s asks for
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ImageOptions {
     /// Only these images, by the names of the files in images/, and pause
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
@@ -48,10 +59,6 @@ pub struct Args {
     /// Build this version in place of the one that the tag names, and label the image so; may be repeated
     #[arg(long = "substitute", value_name = "NAME=VERSION", value_parser = substitute)]
     substitutes: Vec<(String, String)>,
-
-    /// Print the plan and build nothing
-    #[arg(long)]
-    dry_run: bool,
 }
 
 fn substitute(text: &str) -> Result<(String, String)> {
@@ -61,31 +68,66 @@ fn substitute(text: &str) -> Result<(String, String)> {
 
 impl Args {
     pub fn run(self, context: Context) -> Result<()> {
-        let selection =
-            if self.dry_run { self.source.find_for_plan(context)? } else { self.source.find(context)? };
-        let directory = match selection.source.origin {
-            Origin::Sample => "sample/images",
-            _ => "images",
-        };
-        let definitions = Definition::load(&selection.context.root.join(directory))?;
-        let mut built = Vec::new();
-        for target in self.arch.targets() {
-            let _lock = FileLock::acquire(&selection.context, &selection.lock_path(target.go))?;
-            let build = build::prepare(&selection, target, &BuildOptions::default())?;
-            let selected = self.select(&build, &definitions)?;
-            let plan = Plan::new(airgap::steps(&build, &selected)?)?;
-            if self.dry_run {
-                plan.lines().iter().for_each(|line| println!("{line}"));
-                continue;
+        let options = BuildOptions::default();
+        if self.dry_run {
+            let selection = self.source.find_for_plan(context)?;
+            for target in self.arch.targets() {
+                with_plan(&selection, target, &options, &self.images, |_, plan| {
+                    plan.lines().iter().for_each(|line| println!("{line}"));
+                    Ok(())
+                })?;
             }
+            return Ok(());
+        }
+        let selection = self.source.find(context)?;
+        let (directory, manifests) = run(&selection, &self.arch.targets(), &options, &self.images)?;
+        println!("{}", shown(&directory));
+        manifests.iter().for_each(print);
+        Ok(())
+    }
+}
+
+/// Builds images of the selected k3s, or finds them built, and returns their directory.
+pub fn run(
+    selection: &Selection,
+    targets: &[&'static Target],
+    options: &BuildOptions,
+    images: &ImageOptions,
+) -> Result<(PathBuf, Vec<ImagesManifest>)> {
+    let mut built = Vec::new();
+    for target in targets {
+        let results = with_plan(selection, target, options, images, |build, plan| {
             let (results, _) = plan
                 .run(build.context, &build.directory())
                 .with_context(|| format!("building the images of k3s {}", build.source.version))?;
-            built.push((target, results));
-        }
-        if self.dry_run { Ok(()) } else { publish(&selection, &built) }
+            Ok(results)
+        })?;
+        built.push((*target, results));
     }
+    publish::publish(&selection.context, &selection.source.version.to_string(), &built)
+}
 
+/// Calls a function with the plan of the images for an architecture.
+fn with_plan<T>(
+    selection: &Selection,
+    target: &'static Target,
+    options: &BuildOptions,
+    images: &ImageOptions,
+    action: impl FnOnce(&Build, Plan) -> Result<T>,
+) -> Result<T> {
+    let directory = match selection.source.origin {
+        Origin::Sample => "sample/images",
+        _ => "images",
+    };
+    let definitions = Definition::load(&selection.context.root.join(directory))?;
+    let _lock = FileLock::acquire(&selection.context, &selection.lock_path(target.go))?;
+    let build = build::prepare(selection, target, options)?;
+    let selected = images.select(&build, &definitions)?;
+    let plan = Plan::new(airgap::steps(&build, &selected)?)?;
+    action(&build, plan)
+}
+
+impl ImageOptions {
     fn select<'d>(&self, build: &Build, definitions: &'d [Definition]) -> Result<Selected<'d>> {
         let references = match &self.list {
             Some(list) => listed_references(&fs::read_to_string(list)?)
@@ -95,14 +137,6 @@ impl Args {
         let substitutes: Substitutes = self.substitutes.iter().cloned().collect();
         Selected::of(build, definitions, references, &self.only, &substitutes)
     }
-}
-
-fn publish(selection: &Selection, built: &[(&'static Target, Results)]) -> Result<()> {
-    let version = selection.source.version.to_string();
-    let (directory, manifests) = publish::publish(&selection.context, &version, built)?;
-    println!("{}", shown(&directory));
-    manifests.iter().for_each(print);
-    Ok(())
 }
 
 /// Prints the bundle of an architecture, and what is not as in upstream's images.
