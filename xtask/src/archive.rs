@@ -44,8 +44,7 @@ pub fn write(
     cmd!(context, "{program} {PACK} {content} {prefix} {archive} {level} {window} {jobs}")
         .log(log)
         .run()
-        .with_context(|| format!("packing {}", content.display()))?;
-    Ok(())
+        .with_context(|| format!("packing {}", content.display()))
 }
 
 /// Packs `<directory> <prefix> <archive> <level> <window log> <workers>`: sorted, owned by root, without times.

@@ -14,3 +14,20 @@ pub mod release;
 pub mod rpm;
 pub mod source_args;
 pub mod test;
+
+use crate::context::Context;
+use crate::process::{Command, cmd};
+
+/// Returns a cargo command with the user's environment.
+fn cargo<'a>(context: &'a Context, arguments: &str) -> Command<'a> {
+    let arguments = arguments.split(' ');
+    // `cargo xtask` has set variables of our own package. Build scripts that depend on them would run again, and
+    // everything that depends on these.
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let ours = names.filter(|name| {
+        name == "CARGO" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    });
+    let ours: Vec<String> = ours.collect();
+    let ours: Vec<&str> = ours.iter().map(String::as_str).collect();
+    cmd!(context, "cargo {arguments...}").inherit("", &ours)
+}

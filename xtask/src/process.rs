@@ -47,13 +47,6 @@ pub struct Command<'a> {
     sandbox: Option<Sandbox>,
 }
 
-/// Resources of a finished command, as the kernel counted them for it and all its children.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Usage {
-    /// Largest resident size of any one process, in KiB (getrusage(2), `ru_maxrss`).
-    pub peak_kib: u64,
-}
-
 /// A child process and our end of the socket to its guard.
 struct Started {
     child: std::process::Child,
@@ -161,16 +154,16 @@ impl<'a> Command<'a> {
     }
 
     /// Runs and waits; output goes to the log.
-    pub fn run(self) -> Result<Usage> {
+    pub fn run(self) -> Result<()> {
         self.run_until(None)
     }
 
     /// Runs and waits for no longer than this; then the child process is killed.
-    pub fn run_within(self, timeout: Duration) -> Result<Usage> {
+    pub fn run_within(self, timeout: Duration) -> Result<()> {
         self.run_until(Some(timeout))
     }
 
-    fn run_until(self, timeout: Option<Duration>) -> Result<Usage> {
+    fn run_until(self, timeout: Option<Duration>) -> Result<()> {
         let log = self.log_file()?;
         let (reader, writer) = pipe()?;
         let messages = writer.try_clone().context("sharing the pipe for a command's output")?;
@@ -180,12 +173,19 @@ impl<'a> Command<'a> {
             (ended, tail.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
         let tail = tail.with_context(|| format!("keeping the output of {self}"));
-        let (status, usage) = ended?;
+        let status = ended?;
         let tail = tail?;
         if !status.success() {
             return Err(self.failure(status, &tail));
         }
-        Ok(usage)
+        Ok(())
+    }
+
+    /// Runs and waits; output goes where that of this process goes.
+    pub fn run_attached(self) -> Result<()> {
+        let status = self.finish(Stdio::inherit(), Stdio::inherit(), None, None)?;
+        ensure!(status.success(), "{self} ended with {status}");
+        Ok(())
     }
 
     /// Runs and returns standard output as text, without the final newline.
@@ -207,7 +207,7 @@ impl<'a> Command<'a> {
     pub fn capture(&self) -> Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
         let mut stderr = scratch_file()?;
         let mut stdout = Vec::new();
-        let (status, _) =
+        let status =
             self.finish(Stdio::piped(), Stdio::from(stderr.try_clone()?), Some(&mut stdout), None)?;
         stderr.rewind()?;
         let mut messages = Vec::new();
@@ -241,7 +241,7 @@ impl<'a> Command<'a> {
         stderr: Stdio,
         capture: Option<&mut Vec<u8>>,
         timeout: Option<Duration>,
-    ) -> Result<(ExitStatus, Usage)> {
+    ) -> Result<ExitStatus> {
         let Started { mut child, line, _input } = self.start(stdout, stderr)?;
         if let (Some(buffer), Some(mut pipe)) = (capture, child.stdout.take()) {
             pipe.read_to_end(buffer).with_context(|| format!("reading the output of {self}"))?;
@@ -262,7 +262,7 @@ impl<'a> Command<'a> {
         if let Some(reason) = report.strip_prefix(guard::CANNOT_START) {
             bail!("cannot start {self}: {}", reason.trim_end());
         }
-        Ok((status, Usage { peak_kib: report.trim().parse().unwrap_or(0) }))
+        Ok(status)
     }
 
     /// Writes the standard input to a file that is removed with the value.

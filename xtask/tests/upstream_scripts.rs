@@ -192,7 +192,7 @@ fn leaves_no_process() {
         fcntl(&reader, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
         std::io::read_to_string(reader).unwrap();
         match ends {
-            true => drop(result.unwrap()),
+            true => result.unwrap(),
             false => assert!(format!("{:#}", result.unwrap_err()).contains("still running after 0 s")),
         }
         std::fs::remove_file(&pipe).unwrap();

@@ -17,8 +17,7 @@ pub fn write(context: &Context, directory: &Path, label: &str, size: u64, file: 
         .args([directory, file])
         .log("boot-disk")
         .run()
-        .with_context(|| format!("writing a disk with the files of {}", directory.display()))?;
-    Ok(())
+        .with_context(|| format!("writing a disk with the files of {}", directory.display()))
 }
 
 /// Returns a size that is enough for a directory's files and for the tables of the file system.

@@ -1,7 +1,4 @@
-//! `cargo xtask bench`: measurements in pairs, with the ratio.
-
-mod build;
-mod pause;
+//! `cargo xtask bench`: runs the measurements in `xtask/benches/`.
 
 use crate::context::Context;
 use anyhow::Result;
@@ -27,30 +24,12 @@ enum Benchmark {
 
 impl Args {
     pub fn run(self, context: &Context) -> Result<()> {
-        match self.benchmark {
-            Benchmark::Pause => pause::run(context),
-            Benchmark::Build { arguments } => build::run(context, &arguments),
-        }
-    }
-}
-
-struct Row {
-    name: String,
-    ours: f64,
-    theirs: f64,
-    unit: &'static str,
-}
-
-/// Prints comparisons as a table, with the ratios.
-fn print(ours: &str, theirs: &str, rows: &[Row]) {
-    println!("{:<44} {ours:>16} {theirs:>16} {:>8}", "", "ratio");
-    // Whole numbers as such, others with two decimal places.
-    let figure = |value: f64, unit: &str| match value.fract() {
-        0.0 => format!("{value} {unit}"),
-        _ => format!("{value:.2} {unit}"),
-    };
-    for Row { name, ours, theirs, unit } in rows {
-        let ratio = ours / theirs;
-        println!("{name:<44} {:>16} {:>16} {ratio:>8.3}", figure(*ours, unit), figure(*theirs, unit));
+        let (name, arguments) = match self.benchmark {
+            Benchmark::Pause => ("pause", Vec::new()),
+            Benchmark::Build { arguments } => ("build", arguments),
+        };
+        super::cargo(context, "bench --locked --quiet --profile dev --package xtask --bench measure --")
+            .args([name.to_owned()].into_iter().chain(arguments))
+            .run_attached()
     }
 }

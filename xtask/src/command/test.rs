@@ -1,14 +1,11 @@
 //! `cargo xtask test`: all checks in sequence, each with its time.
 
-pub mod interruptions;
-
 use crate::context::Context;
-use crate::process::{Command, cmd};
+use crate::process::Command;
 use crate::target::{TARGETS, Target};
 use crate::toolchain::{go, rust::Rust};
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
-use interruptions::{Cache, Campaign};
 use std::ffi::OsString;
 use std::fmt::{Display, Formatter};
 use std::path::Path;
@@ -26,20 +23,15 @@ pub struct Args {
     seed: Option<u64>,
 }
 
-/// Interruptions among the tests: few, always the same ones, and with the user's cache.
-const INTERRUPTIONS: u32 = 6;
-const SEED: u64 = 1;
-
 /// Timeout of a check, longer than any takes on a busy machine. The tests have no timeouts of their own.
 const TIMEOUT: Duration = Duration::from_secs(4 * 60 * 60);
 
 impl Args {
     pub fn run(&self, context: &Context) -> Result<()> {
-        if let Some(interruptions) = self.interruptions {
-            let seed = self.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
-            return Campaign { context, interruptions, seed, cache: Cache::Own }.run()?.sum_up();
-        }
         let mut run = Run { context, path: search_path(context)?, counts: Counts::default() };
+        if let Some(number) = self.interruptions {
+            return run.interrupt(number, self.seed);
+        }
         run.check("rustfmt", Kind::Lint, run.cargo("fmt --all --check"))?;
         let clippy = run.cargo("clippy --locked --workspace --all-targets -- -D warnings");
         run.check("clippy", Kind::Lint, clippy)?;
@@ -51,7 +43,6 @@ impl Args {
             let tests = run.cargo(&format!("test --locked --package xtask --test {name}"));
             run.check(&name, Kind::Tests, tests)?;
         }
-        run.interrupt();
         run.counts.sum_up()
     }
 }
@@ -72,19 +63,9 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Returns a cargo command with the user's environment, in which a missing tool is a failure.
+    /// Returns a cargo command in which a missing tool is a failure.
     fn cargo(&self, arguments: &str) -> Command<'a> {
-        let arguments = arguments.split(' ');
-        // `cargo xtask` has set variables of our own package. Build scripts that depend on them would run again, and
-        // everything that depends on these.
-        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        let ours = names.filter(|name| {
-            name == "CARGO" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
-        });
-        let ours: Vec<String> = ours.collect();
-        let ours: Vec<&str> = ours.iter().map(String::as_str).collect();
-        cmd!(self.context, "cargo {arguments...}")
-            .inherit("", &ours)
+        super::cargo(self.context, arguments)
             .env("PATH", &self.path)
             .env("CI", "true")
             .env("CARGO_TERM_COLOR", "never")
@@ -114,24 +95,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Runs a short campaign of interruptions.
-    fn interrupt(&mut self) {
-        let campaign = Campaign {
-            context: self.context,
-            interruptions: INTERRUPTIONS,
-            seed: SEED,
-            cache: Cache::Shared,
-        };
-        match campaign.run() {
-            Ok(results) => {
-                self.counts.passed += results.survived as usize;
-                self.counts.failed += results.lost.len();
-            }
-            Err(error) => {
-                self.context.progress.print(crate::error::chain(&error));
-                self.counts.failed += 1;
-            }
-        }
+    /// Runs a campaign of interruptions by itself.
+    fn interrupt(&self, number: u32, seed: Option<u64>) -> Result<()> {
+        self.cargo("test --locked --package xtask --test interruptions campaign -- --nocapture")
+            .env("INTERRUPTIONS", number.to_string())
+            .envs(seed.map(|seed| ("SEED", seed.to_string())))
+            .run_attached()
     }
 }
 

@@ -235,6 +235,7 @@ pub static REQUIREMENTS: &[&Requirement] = &[
     &requirement("qemu-x86_64", &[Bench], "counts the instructions of the pause program",
         search(&["qemu-x86_64-static"]),
         Packages(["qemu-user-static", "qemu-user-static-x86", "", "qemu-user-static", "", ""])),
+    &executable(&["time"], &[Bench], "measures builds", everywhere("time")),
 ];
 
 #[cfg(test)]

@@ -160,8 +160,7 @@ impl Compile {
                 program = program.env(name, format!("{flags} {}", mark_of(sysroot.path())));
             }
         }
-        program.run()?;
-        Ok(())
+        program.run()
     }
 }
 

@@ -111,6 +111,5 @@ pub fn generate(build: &Build, directory: &Path) -> Result<()> {
         .log("generate")
         .env("CGO_ENABLED", "0")
         .env(GO_TEMPORARY, temporary.path())
-        .run()?;
-    Ok(())
+        .run()
 }

@@ -21,9 +21,9 @@ pub(super) const CANNOT_START: &str = "cannot start: ";
 /// The guard leads a process group of its own and holds one end of a socket whose other end is the parent's. When the
 /// parent is gone, the socket reports end of file, and the guard kills the whole group: go's compilers and linkers
 /// too, which a parent-death signal (prctl(2)) would not reach, since it is not inherited. A terminal's Ctrl-C
-/// reaches only the parent. When the command ends first, its peak resident size goes back over the socket.
+/// reaches only the parent. When the command ends first, the socket ends with the guard.
 pub fn guard(argv: &[OsString]) -> Result<std::process::ExitCode> {
-    use nix::sys::{resource, signal};
+    use nix::sys::signal;
     use nix::unistd::Pid;
     nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0)).context("leading a process group")?;
     let line = UnixStream::from(std::os::fd::AsFd::as_fd(&std::io::stdin()).try_clone_to_owned()?);
@@ -45,9 +45,6 @@ pub fn guard(argv: &[OsString]) -> Result<std::process::ExitCode> {
             return Ok(std::process::ExitCode::FAILURE);
         }
     };
-    let usage = resource::getrusage(resource::UsageWho::RUSAGE_CHILDREN)
-        .context("reading the resource usage of a command")?;
-    write!(line, "{}", usage.max_rss())?;
     if let Some(number) = status.signal() {
         // The parent sees the same signal.
         let signal = signal::Signal::try_from(number).context("a signal of the kernel's")?;

@@ -1,6 +1,6 @@
 //! Child processes whose output is read while they run.
 
-use super::{Command, Started, guard, pipe, scratch_file};
+use super::{Command, Started, pipe, scratch_file};
 use anyhow::{Context as _, Result};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -53,10 +53,6 @@ impl Child {
         let mut text = String::new();
         if let Some(started) = &self.started {
             (&started.line).read_to_string(&mut text).context("reading a guard's report")?;
-        }
-        // Of a command that was started, the guard reports only the memory.
-        if !text.starts_with(guard::CANNOT_START) {
-            text.clear();
         }
         if let Some(mut stderr) = self.stderr.as_ref() {
             stderr.rewind().context("reading a command's messages")?;

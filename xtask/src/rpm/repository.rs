@@ -62,8 +62,7 @@ fn index(packaging: &Packaging, directory: &Path, topdir: &Topdir) -> Result<()>
         .env("SOURCE_DATE_EPOCH", &time)
         .log("createrepo")
         .run()
-        .context("writing the repository's metadata")?;
-    Ok(())
+        .context("writing the repository's metadata")
 }
 
 /// Returns `rpm/k3s-riscv64.repo` with the URL of the published repository.

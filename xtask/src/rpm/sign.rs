@@ -62,8 +62,7 @@ impl Key {
             &["--local-user", &self.fingerprint, "--output", &signature, "--armor", "--detach-sign", &file],
         )?
         .run()
-        .with_context(|| format!("signing {file}"))?;
-        Ok(())
+        .with_context(|| format!("signing {file}"))
     }
 
     /// Writes the public half into a directory.

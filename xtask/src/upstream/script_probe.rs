@@ -12,7 +12,7 @@
 use super::commands::Commands;
 use crate::context::Context;
 use crate::dir;
-use crate::process::{self, Sandbox, Usage, cmd};
+use crate::process::{self, Sandbox, cmd};
 use crate::toolchain::gomod::{GoMod, KUBERNETES, Resolved};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use fs_err as fs;
@@ -74,7 +74,7 @@ pub fn run(
         // A call that is not known is often why a script fails.
         commands
             .take(&records, answers.goarch, gomod)
-            .and(result.map(drop))
+            .and(result)
             .and_then(|()| staging.check_unchanged())
             .with_context(|| format!("running upstream's {script}"))?;
     }
@@ -147,7 +147,7 @@ impl Staging {
         script: &str,
         answers: &Answers,
         timeout: Duration,
-    ) -> Result<(String, Result<Usage>)> {
+    ) -> Result<(String, Result<()>)> {
         let path = self.directory.path();
         let records = path.join("records").join("output");
         fs::write(&records, "")?;

@@ -117,7 +117,6 @@ pub fn fetch(context: &Context, git: &GitSettings, repository: &Path, url: &str,
     configured(git, cmd!(context, "git --git-dir {repository} fetch {options...} -- {url} {refspec}"))?
         .log("git")
         .run()
-        .map(drop)
         .with_context(|| format!("cannot fetch {}", without_credentials(url)))
 }
 

@@ -88,8 +88,7 @@ fn copy_root(context: &Context, root: &Path, copy: &Path) -> Result<()> {
         .args(entries)
         .log("boot-guest")
         .run()
-        .with_context(|| format!("copying {}", root.display()))?;
-    Ok(())
+        .with_context(|| format!("copying {}", root.display()))
 }
 
 /// Returns the name of a distribution (os-release(5)).

@@ -1,24 +1,28 @@
-//! Interrupts runs: the sample is built and packaged, interrupted by a signal at a random time, and run again. The
-//! checksums after the next run must equal those of a run that was not interrupted.
+//! Campaign of interruptions: the sample is built and packaged, interrupted by a signal at a random time, and run again.
+//! The checksums after the next run must equal those of a run that was not interrupted.
 //!
 //! Each round removes some results of the round before, so that its signal arrives in another stage. It depends only on
-//! its own seed, with which `--interruptions 1 --seed` repeats it, and on the duration of such runs so far, of which the
-//! time of the signal is a fraction.
+//! its own seed, with which `cargo xtask test --interruptions 1 --seed` repeats it, and on the duration of such runs so
+//! far, of which the time of the signal is a fraction.
 
-use crate::command::cache::remove;
-use crate::context::Context;
-use crate::digest::Digest;
-use crate::process::{Command, cmd};
-use anyhow::{Context as _, Result, anyhow, bail, ensure};
+#[allow(dead_code, reason = "the campaign needs some of it")]
+#[path = "support/test_env.rs"]
+mod test_env;
+
+use anyhow::{Context as _, Result, anyhow, ensure};
 use fastrand::Rng;
 use fs_err as fs;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use xtask::command::cache::remove;
+use xtask::context::Context;
+use xtask::digest::Digest;
+use xtask::process::{Command, cmd};
 
 /// The cache of the interrupted runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cache {
+enum Cache {
     /// Their own, which is empty at first and in some rounds.
     Own,
     /// The user's, of which nothing is removed.
@@ -26,20 +30,20 @@ pub enum Cache {
 }
 
 /// A number of rounds.
-pub struct Campaign<'a> {
-    pub context: &'a Context,
-    pub interruptions: u32,
+struct Campaign<'a> {
+    context: &'a Context,
+    interruptions: u64,
     /// Seed of the first round. Each further round has the next number.
-    pub seed: u64,
-    pub cache: Cache,
+    seed: u64,
+    cache: Cache,
 }
 
 /// Results of all rounds.
 #[derive(Debug, Default)]
-pub struct Results {
-    pub survived: u32,
+struct Results {
+    survived: u32,
     /// A report of each round whose next run failed or produced other checksums.
-    pub lost: Vec<String>,
+    lost: Vec<String>,
     /// Number of rounds by the condition at the beginning, and by the last step that had finished.
     counts: BTreeMap<String, u32>,
 }
@@ -74,7 +78,7 @@ const TIMED_OUT: [i32; 2] = [124, 137];
 
 impl Campaign<'_> {
     /// Runs all rounds, and prints a line for each.
-    pub fn run(&self) -> Result<Results> {
+    fn run(&self) -> Result<Results> {
         let Campaign { interruptions, seed, cache, .. } = self;
         let directory = self.directory();
         println!("{interruptions} interruptions, seed {seed}, {cache:?} cache, in {}", directory.display());
@@ -83,7 +87,7 @@ impl Campaign<'_> {
         let mut reference = self.complete()?;
         let mut durations = BTreeMap::from([(Condition::EmptyCache, begin.elapsed())]);
         let mut results = Results::default();
-        for seed in *seed..seed + u64::from(*interruptions) {
+        for seed in *seed..seed + interruptions {
             let Round { condition, stage, report, failure } = self.round(seed, &reference, &mut durations)?;
             *results.counts.entry(condition.to_string()).or_default() += 1;
             *results.counts.entry(format!("interrupted after {stage}")).or_default() += 1;
@@ -229,15 +233,17 @@ struct Round {
 
 impl Results {
     /// Prints the numbers, and fails if a run was lost.
-    pub fn sum_up(self) -> Result<()> {
+    fn sum_up(self) -> Result<()> {
         for (label, count) in &self.counts {
             println!("{count:>5}  {label}");
         }
         let rounds = self.survived as usize + self.lost.len();
         println!("{rounds} interruptions, {} survived, {} lost", self.survived, self.lost.len());
-        if !self.lost.is_empty() {
-            bail!("some runs did not continue correctly after an interruption\n{}", self.lost.join("\n"));
-        }
+        ensure!(
+            self.lost.is_empty(),
+            "some runs did not continue correctly after an interruption\n{}",
+            self.lost.join("\n")
+        );
         Ok(())
     }
 }
@@ -273,23 +279,37 @@ fn compare(found: &BTreeMap<String, Digest>, expected: &BTreeMap<String, Digest>
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The variables of `cargo xtask test --interruptions N --seed SEED`.
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().unwrap())
+}
 
-    #[test]
-    fn compare_reports_changed_missing_and_new_files() {
-        let files = |names: &[(&str, &str)]| -> BTreeMap<String, Digest> {
-            names.iter().map(|(name, text)| ((*name).to_owned(), Digest::of(text))).collect()
-        };
-        let reference = files(&[("SHA256SUMS", "1"), ("k3s.rpm", "2")]);
-        compare(&reference, &reference).unwrap();
-        for found in [
-            files(&[("SHA256SUMS", "1"), ("k3s.rpm", "3")]),
-            files(&[("SHA256SUMS", "1")]),
-            files(&[("SHA256SUMS", "1"), ("k3s.rpm", "2"), (".making-x/k3s.rpm", "2")]),
-        ] {
-            compare(&found, &reference).unwrap_err();
+#[test]
+fn campaign_of_interruptions_loses_no_run() {
+    let context = &test_env::context();
+    let campaign = match variable("INTERRUPTIONS") {
+        Some(interruptions) => {
+            let seed = variable("SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
+            Campaign { context, interruptions, seed, cache: Cache::Own }
         }
+        // Among the other tests: few, always the same ones, and with the user's cache.
+        None => Campaign { context, interruptions: 6, seed: 1, cache: Cache::Shared },
+    };
+    campaign.run().and_then(Results::sum_up).unwrap();
+}
+
+#[test]
+fn compare_reports_changed_missing_and_new_files() {
+    let files = |names: &[(&str, &str)]| -> BTreeMap<String, Digest> {
+        names.iter().map(|(name, text)| ((*name).to_owned(), Digest::of(text))).collect()
+    };
+    let reference = files(&[("SHA256SUMS", "1"), ("k3s.rpm", "2")]);
+    compare(&reference, &reference).unwrap();
+    for found in [
+        files(&[("SHA256SUMS", "1"), ("k3s.rpm", "3")]),
+        files(&[("SHA256SUMS", "1")]),
+        files(&[("SHA256SUMS", "1"), ("k3s.rpm", "2"), (".making-x/k3s.rpm", "2")]),
+    ] {
+        compare(&found, &reference).unwrap_err();
     }
 }

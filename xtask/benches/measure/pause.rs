@@ -1,16 +1,16 @@
 //! Compares pause with the same program in C, static against glibc, optimized for size and stripped.
 
 use super::Row;
-use crate::context::Context;
-use crate::image::{Compression, PauseImage, docker_archive};
-use crate::process::{self, cmd};
-use crate::reference::Reference;
-use crate::target::{TARGETS, Target};
-use crate::toolchain::qemu;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use xtask::context::Context;
+use xtask::image::{Compression, PauseImage, docker_archive};
+use xtask::process::{self, cmd};
+use xtask::reference::Reference;
+use xtask::target::{TARGETS, Target};
+use xtask::toolchain::qemu;
 
 /// Many times longer than any of these programs takes until it waits for signals.
 const STARTUP: Duration = Duration::from_secs(3);
@@ -25,7 +25,7 @@ pub fn run(context: &Context) -> Result<()> {
             context.progress.print(format!("not measured: {}, since {compiler} is missing", target.go));
             continue;
         }
-        let ours = crate::pause::build(context, target)?;
+        let ours = xtask::pause::build(context, target)?;
         let theirs = compile_c(context, target, scratch.path())?;
         let mut row = |name: &str, unit, measure: &dyn Fn(&Path) -> Result<usize>| -> Result<()> {
             let name = format!("{}: {name}", target.go);
