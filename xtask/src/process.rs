@@ -43,7 +43,6 @@ pub struct Command<'a> {
     dir: PathBuf,
     environment: Environment,
     log: Option<PathBuf>,
-    input: Option<Vec<u8>>,
     sandbox: Option<Sandbox>,
 }
 
@@ -52,8 +51,6 @@ struct Started {
     child: std::process::Child,
     /// The guard reports over it; closed, it makes the guard kill the child.
     line: UnixStream,
-    /// The standard input, removed with the value: the child may open it late.
-    _input: Option<tempfile::NamedTempFile>,
 }
 
 /// Begins a [`Command`] from a command line in xshell's syntax: `cmd!(context, "git ls-remote -- {url}")`.
@@ -92,7 +89,6 @@ impl<'a> Command<'a> {
             dir: context.root.clone(),
             environment: Environment::compose(),
             log: None,
-            input: None,
             sandbox: None,
         }
     }
@@ -144,12 +140,6 @@ impl<'a> Command<'a> {
     /// Appends the output to `target/logs/<name>.log`.
     pub fn log(mut self, name: &str) -> Self {
         self.log = Some(self.context.logs.join(format!("{name}.log")));
-        self
-    }
-
-    /// Sets the standard input, which is empty otherwise.
-    pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.input = Some(bytes.into());
         self
     }
 
@@ -219,19 +209,17 @@ impl<'a> Command<'a> {
     fn start(&self, stdout: Stdio, stderr: Stdio) -> Result<Started> {
         ensure!(!self.argv.is_empty(), "the current directory is gone");
         let (line, of_guard) = UnixStream::pair().context("creating the socket to a command's guard")?;
-        let input = self.input_file()?;
         let mut command = std::process::Command::new(&self.context.guard);
         command.arg(GUARD);
         if let Some(sandbox) = &self.sandbox {
             command.arg(&self.context.guard).arg(SANDBOX).arg(sandbox.to_argument()?);
         }
         command.args(&self.argv).current_dir(&self.dir).env_clear().envs(&self.environment.variables);
-        command.env(guard::INPUT, input.as_ref().map_or(Path::new("/dev/null"), |file| file.path()));
         command.stdin(Stdio::from(OwnedFd::from(of_guard))).stdout(stdout).stderr(stderr);
         // Its copies of the guard's end of the line and of the outputs are closed with it: the guard's own must be
         // the last.
         let child = command.spawn().with_context(|| format!("cannot start {self}"))?;
-        Ok(Started { child, line, _input: input })
+        Ok(Started { child, line })
     }
 
     /// Runs the command and kills every process that it leaves behind.
@@ -242,7 +230,7 @@ impl<'a> Command<'a> {
         capture: Option<&mut Vec<u8>>,
         timeout: Option<Duration>,
     ) -> Result<ExitStatus> {
-        let Started { mut child, line, _input } = self.start(stdout, stderr)?;
+        let Started { mut child, line } = self.start(stdout, stderr)?;
         if let (Some(buffer), Some(mut pipe)) = (capture, child.stdout.take()) {
             pipe.read_to_end(buffer).with_context(|| format!("reading the output of {self}"))?;
         }
@@ -263,15 +251,6 @@ impl<'a> Command<'a> {
             bail!("cannot start {self}: {}", reason.trim_end());
         }
         Ok(status)
-    }
-
-    /// Writes the standard input to a file that is removed with the value.
-    fn input_file(&self) -> Result<Option<tempfile::NamedTempFile>> {
-        let Some(text) = &self.input else { return Ok(None) };
-        let mut file =
-            tempfile::NamedTempFile::new().context("making a scratch file for a command's input")?;
-        file.write_all(text)?;
-        Ok(Some(file))
     }
 
     /// Opens the log, if there is one, and begins it with the command line.

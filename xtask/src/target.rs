@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 pub struct Target {
     /// `GOARCH`, which is also the name in OCI indexes, in k3s' file names and in `--arch`.
     pub go: &'static str,
-    /// The name in RPM's `%{_arch}` and in file names of packages.
+    /// The name in uname(2), which GNU triples, qemu and RPM use, too.
     pub rpm: &'static str,
     /// The name Debian gives the architecture.
     pub debian: &'static str,
@@ -17,10 +17,6 @@ pub struct Target {
     pub zig: &'static str,
     /// Rust targets whose `core` serves for the pause program, best first.
     pub rust: &'static [&'static str],
-    /// The GNU triple that configure scripts know.
-    pub gnu: &'static str,
-    /// The suffix of `qemu-…-static` and `qemu-system-…`.
-    pub qemu: &'static str,
     /// `e_machine` of an ELF header (elf.h).
     pub elf_machine: u16,
     /// The suffix of upstream's file names: `k3s-riscv64`, but plain `k3s` for amd64
@@ -38,8 +34,6 @@ pub static TARGETS: [Target; 3] = [
         debian: "riscv64",
         zig: "riscv64-linux-musl",
         rust: &["riscv64gc-unknown-none-elf", "riscv64gc-unknown-linux-musl", "riscv64gc-unknown-linux-gnu"],
-        gnu: "riscv64-linux-gnu",
-        qemu: "riscv64",
         elf_machine: object::elf::EM_RISCV,
         k3s_suffix: "-riscv64",
         go_level: ("GORISCV64", "rva20u64"),
@@ -50,8 +44,6 @@ pub static TARGETS: [Target; 3] = [
         debian: "arm64",
         zig: "aarch64-linux-musl",
         rust: &["aarch64-unknown-none", "aarch64-unknown-linux-musl", "aarch64-unknown-linux-gnu"],
-        gnu: "aarch64-linux-gnu",
-        qemu: "aarch64",
         elf_machine: object::elf::EM_AARCH64,
         k3s_suffix: "-arm64",
         go_level: ("GOARM64", "v8.0"),
@@ -62,8 +54,6 @@ pub static TARGETS: [Target; 3] = [
         debian: "amd64",
         zig: "x86_64-linux-musl",
         rust: &["x86_64-unknown-none", "x86_64-unknown-linux-musl", "x86_64-unknown-linux-gnu"],
-        gnu: "x86_64-linux-gnu",
-        qemu: "x86_64",
         elf_machine: object::elf::EM_X86_64,
         k3s_suffix: "",
         go_level: ("GOAMD64", "v1"),

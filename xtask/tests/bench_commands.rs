@@ -18,14 +18,12 @@ fn runs_the_commands_of_the_plan() {
     fs::set_permissions(&go, PermissionsExt::from_mode(0o755)).unwrap();
     let log = format!("$ {} build -o x\n  in {}\ngo: downloading\n", go.display(), module.display());
     fs::write(logs.join("runc.log"), log).unwrap();
-    let plan = directory.path().join("plan");
-    let lines = "libseccomp\n    zig 1.2 cc\nrunc  after libseccomp\n    CC=zig cc -target t\n    \
+    let plan = "libseccomp\n    zig 1.2 cc\nrunc  after libseccomp\n    CC=zig cc -target t\n    \
                  go1.25.5 build -trimpath -tags a,b -ldflags -buildid= -extldflags '-static' ./cmd\n\
                  wrapper\n    go1.25.5 build -trimpath -ldflags -w ./cmd/k3s\n";
-    fs::write(&plan, lines).unwrap();
     let mut bash = Command::new("bash");
-    bash.args(["-c", BARE, "bare.sh"]).arg(directory.path()).arg(directory.path().join("cache"));
-    let found = bash.stdin(fs::File::open(plan).unwrap().into_file()).output().unwrap();
+    bash.args(["-c", BARE, "bare.sh"]).arg(directory.path()).arg(directory.path().join("cache")).arg(plan);
+    let found = bash.output().unwrap();
     assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
     let expected = format!(
         "<{}><zig cc -target t><{}><build><-mod=readonly><-o><{}><-trimpath><-tags><a,b>\

@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
-# Compiles server, runc and shim, one after another, as the plan on standard input prints them, in the directories in
+# Compiles server, runc and shim, one after another, as a printed plan has them, in the directories in
 # which a finished build has compiled them:
 #
-#   bare.sh TARGET CACHE < plan      CARGO_TARGET_DIR and K3S_XTASK_CACHE of that build
+#   bare.sh TARGET CACHE PLAN      CARGO_TARGET_DIR and K3S_XTASK_CACHE of that build
 #
 # Modules are there already; Go's and zig's caches begin empty.
 set -euo pipefail
 shopt -s nullglob
 
-readonly target=$1 cache=$2 out=$1/bare
-plan=$(cat)
+readonly target=$1 cache=$2 plan=$3 out=$1/bare
 directory() { sed -n 's/^  in //p' "$target/logs/$1.log" | tail -n 1; }
 
 rm -rf "$out"

@@ -50,8 +50,9 @@ pub fn run(context: &Context, options: &[String]) -> Result<()> {
     let [pause, _] = build(&["--pause-image", "example/pause:another"])?;
     let plan = cmd!(context, "{xtask} build --dry-run {options...}").envs(environment).read()?;
     println!("the bare commands, from empty caches");
-    let bare = cmd!(context, "time -f '%e %M' -o {report} bash -c {BARE} bare.sh {target} {own_cache}");
-    let [bare, bare_peak] = timed(bare.input(plan))?;
+    let bare =
+        cmd!(context, "time -f '%e %M' -o {report} bash -c {BARE} bare.sh {target} {own_cache} {plan}");
+    let [bare, bare_peak] = timed(bare)?;
     let row = |name: &str, ours, theirs, unit| Row { name: name.to_owned(), ours, theirs, unit };
     super::print(
         "xtask build",

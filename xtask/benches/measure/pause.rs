@@ -20,7 +20,7 @@ pub fn run(context: &Context) -> Result<()> {
     let scratch = tempfile::tempdir()?;
     let mut rows = Vec::new();
     for target in &TARGETS {
-        let compiler = format!("{}-gcc", target.gnu);
+        let compiler = format!("{}-linux-gnu-gcc", target.rpm);
         if process::find(&compiler).is_none() {
             context.progress.print(format!("not measured: {}, since {compiler} is missing", target.go));
             continue;
@@ -48,7 +48,7 @@ pub fn run(context: &Context) -> Result<()> {
 }
 
 fn compile_c(context: &Context, target: &Target, directory: &Path) -> Result<PathBuf> {
-    let compiler = format!("{}-gcc", target.gnu);
+    let compiler = format!("{}-linux-gnu-gcc", target.rpm);
     let output = directory.join(format!("pause-{}", target.go));
     let source = context.root.join("pause/reference/pause.c");
     cmd!(context, "{compiler} -Os -static -s -DVERSION=reference -o {output} {source}").run()?;
@@ -64,7 +64,9 @@ fn archive_size(target: &'static Target, executable: &Path) -> Result<usize> {
 /// Returns the number of instructions until the program waits for signals. qemu's user emulation logs each one if it
 /// neither joins nor chains them.
 fn instructions(context: &Context, target: &Target, executable: &Path) -> Result<usize> {
-    let emulator = qemu::require(target)?;
+    let emulator = qemu::find(target).with_context(|| {
+        format!("qemu-{}-static is not found\n  cargo xtask doctor --fix --for bench", target.rpm)
+    })?;
     let log = tempfile::NamedTempFile::new()?;
     let path = log.path();
     // Newer qemu has renamed -singlestep.

@@ -62,8 +62,7 @@ impl Tool {
             Tool::Go => has_wheel(offline, &offline.pins.go) || debian::is_here(offline),
             Tool::Zig => has_wheel(offline, &offline.pins.zig),
             Tool::Zizmor => has_wheel(offline, &offline.pins.zizmor),
-            Tool::Core(_) => debian::is_here(offline) || process::find("rustup").is_some(),
-            Tool::Component(_) => process::find("rustup").is_some(),
+            Tool::Core(_) | Tool::Component(_) => process::find("rustup").is_some(),
             Tool::Crane | Tool::Actionlint => {
                 Tool::Go.get(offline).is_ok() || Tool::Go.can_be_fetched(offline)
             }

@@ -1,17 +1,14 @@
 //! The guard: a process between us and each command, which keeps the command from outliving us.
 
 use anyhow::{Context as _, Result};
-use fs_err as fs;
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// The hidden first argument under which this executable is its own guard.
 pub const GUARD: &str = "__guard";
-/// Names the file that becomes the guarded command's standard input.
-pub(super) const INPUT: &str = "XTASK_GUARD_INPUT";
 /// Begins the report on a command that could not be started.
 pub(super) const CANNOT_START: &str = "cannot start: ";
 
@@ -34,9 +31,8 @@ pub fn guard(argv: &[OsString]) -> Result<std::process::ExitCode> {
         // Killing the group ends this process, too, so a failure cannot be reported.
         let _ = signal::killpg(nix::unistd::getpgrp(), signal::Signal::SIGKILL);
     });
-    let input = fs::File::open(std::env::var_os(INPUT).context("a guard is started by xtask only")?)?;
     let mut command = Command::new(&argv[0]);
-    command.args(&argv[1..]).env_remove(INPUT).stdin(input.into_file());
+    command.args(&argv[1..]).stdin(Stdio::null());
     let mut line = line;
     let status = match command.status() {
         Ok(status) => status,

@@ -64,7 +64,7 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        let Some(Started { mut child, line, _input }) = self.started.take() else { return };
+        let Some(Started { mut child, line }) = self.started.take() else { return };
         // The guard takes a closed line for the end of this process, and kills its group.
         drop(line);
         // If the guard itself was killed, its group is still known by its number. A group that is gone, or not yet

@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(180);
 /// the directory.
 pub fn all(build: &Build, components: &Components, directory: &Path) -> Result<Vec<Check>> {
     let Some(emulator) = Emulator::of(build.target) else {
-        let name = format!("qemu-{}", build.target.qemu);
+        let name = format!("qemu-{}", build.target.rpm);
         build.context.progress.print(format!(
             "warning: {name} was not found, so the product was not run\n  cargo xtask doctor --fix --for build"
         ));

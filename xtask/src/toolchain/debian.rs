@@ -232,7 +232,7 @@ pub fn unpacked(context: &Context, name: &str, architectures: &[&str], packages:
 /// libraries, so that it runs on an older host.
 pub fn command(directory: &Path, program: &str) -> Result<Vec<PathBuf>> {
     // Libraries of other architectures, with their own loaders, may be beside the host's.
-    let libraries = directory.join("usr/lib").join(host()?.gnu);
+    let libraries = directory.join(format!("usr/lib/{}-linux-gnu", host()?.rpm));
     let mut files = fs::read_dir(&libraries)?.filter_map(|entry| Some(entry.ok()?.path()));
     let is_loader =
         |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("ld-linux-"));

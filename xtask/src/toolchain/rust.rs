@@ -1,19 +1,17 @@
 //! Rust for the pause program: it needs a compiler, the target's `core`, and a linker, and nothing else.
 
-use super::debian;
 use super::zig::Zig;
 use crate::context::{Context, Network};
 use crate::process::{self, Command, cmd};
 use crate::target::Target;
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A compiler that has `core` for one target.
 #[derive(Clone, Debug)]
 pub struct Rust {
-    /// `rustc`, preceded by its own loader where it needs one.
-    command: Vec<PathBuf>,
+    rustc: PathBuf,
     /// `rustc 1.95.0 (59807616e 2026-04-14)`.
     pub version: String,
     /// The target triple whose `core` is there.
@@ -22,45 +20,33 @@ pub struct Rust {
 }
 
 impl Rust {
-    /// Returns the host's rustc if it has `core` for the target, or can have it from rustup; else Debian's.
+    /// Returns the host's rustc if it has `core` for the target, or can have it from rustup.
     pub fn for_target(context: &Context, target: &Target) -> Result<Rust> {
-        let Some(rustc) = process::find("rustc") else {
-            return Rust::of_debian(context, target).context("there is no rustc here");
-        };
-        let command = vec![rustc];
-        if let Some(rust) = Rust::with_core(context, &command, target)? {
+        let rustc = process::find("rustc").context("there is no rustc here")?;
+        if let Some(rust) = Rust::with_core(context, &rustc, target)? {
             return Ok(rust);
         }
-        let why = if context.network == Network::Forbidden {
-            "--offline forbids fetching it by rustup".to_owned()
-        } else {
-            let added = add_by_rustup(context, target);
-            if let (Ok(()), Some(rust)) = (&added, Rust::with_core(context, &command, target)?) {
-                return Ok(rust);
-            }
-            added.err().map_or_else(|| "rustup added nothing".to_owned(), |error| format!("{error:#}"))
+        let add = || {
+            ensure!(context.network == Network::Allowed, "--offline forbids fetching it by rustup");
+            add_by_rustup(context, target)?;
+            Rust::with_core(context, &rustc, target)?.context("rustup added nothing")
         };
-        Rust::of_debian(context, target)
-            .with_context(|| format!("rustc has no core for {}: {why}", target.go))
+        add().with_context(|| format!("rustc has no core for {}", target.go))
     }
 
     /// Begins a `rustc` command.
     pub fn rustc<'a>(&self, context: &'a Context, arguments: &[String]) -> Command<'a> {
-        Command::from_argv(context, &self.command).args(arguments)
+        Command::from_argv(context, [&self.rustc]).args(arguments)
     }
 
     /// Begins a command of clippy, which takes rustc's arguments.
     pub fn clippy<'a>(&self, context: &'a Context, arguments: &[String]) -> Command<'a> {
-        let mut command = self.command.clone();
-        if let Some(program) = command.last_mut() {
-            program.set_file_name("clippy-driver");
-        }
-        Command::from_argv(context, command).args(arguments)
+        Command::from_argv(context, [self.rustc.with_file_name("clippy-driver")]).args(arguments)
     }
 
     /// Begins a command of the linker in its GNU form: the toolchain's own lld, else zig's, which is the same linker.
     pub fn linker<'a>(&self, context: &'a Context, arguments: &[String]) -> Result<Command<'a>> {
-        let host = read(context, &self.command, &["--print", "host-tuple"])?;
+        let host = read(context, &self.rustc, &["--print", "host-tuple"])?;
         let lld = self.sysroot.join("lib/rustlib").join(host).join("bin/rust-lld");
         if lld.is_file() {
             return Ok(cmd!(context, "{lld} -flavor gnu {arguments...}"));
@@ -71,9 +57,9 @@ impl Rust {
         Ok(cmd!(context, "{program} ld.lld {arguments...}").envs(zig.environment()?))
     }
 
-    fn with_core(context: &Context, command: &[PathBuf], target: &Target) -> Result<Option<Rust>> {
+    fn with_core(context: &Context, rustc: &Path, target: &Target) -> Result<Option<Rust>> {
         for triple in target.rust {
-            let directory = read(context, command, &["--print", "target-libdir", "--target", triple])?;
+            let directory = read(context, rustc, &["--print", "target-libdir", "--target", triple])?;
             let has_core = fs::read_dir(&directory).is_ok_and(|mut files| {
                 files.any(|file| {
                     file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with("libcore-"))
@@ -81,33 +67,19 @@ impl Rust {
             });
             if has_core {
                 return Ok(Some(Rust {
-                    command: command.to_vec(),
-                    version: read(context, command, &["--version"])?,
+                    rustc: rustc.to_owned(),
+                    version: read(context, rustc, &["--version"])?,
                     triple,
-                    sysroot: read(context, command, &["--print", "sysroot"])?.into(),
+                    sysroot: read(context, rustc, &["--print", "sysroot"])?.into(),
                 }));
             }
         }
         Ok(None)
     }
-
-    /// Debian's rustc with `core` for the target, and clippy beside it.
-    fn of_debian(context: &Context, target: &Target) -> Result<Rust> {
-        let library = format!("libstd-rust-dev:{}", target.debian);
-        let mut architectures = vec![debian::host()?.debian];
-        if target.debian != architectures[0] {
-            architectures.push(target.debian);
-        }
-        let packages = ["rustc", "rust-clippy", &library];
-        let directory = debian::unpacked(context, &format!("rust-{}", target.go), &architectures, &packages)?;
-        let command = debian::command(&directory, "rustc")?;
-        Rust::with_core(context, &command, target)?
-            .ok_or_else(|| anyhow!("Debian's Rust in {} has no core for {}", directory.display(), target.go))
-    }
 }
 
 fn add_by_rustup(context: &Context, target: &Target) -> Result<()> {
-    let rustup = process::find("rustup").ok_or_else(|| anyhow!("there is no rustup"))?;
+    let rustup = process::find("rustup").context("there is no rustup")?;
     let triple = target.rust[0];
     let running = context.progress.step("rustup");
     cmd!(context, "{rustup} target add {triple}").inherit("RUSTUP_", &[]).log("rustup").run()?;
@@ -115,6 +87,6 @@ fn add_by_rustup(context: &Context, target: &Target) -> Result<()> {
     Ok(())
 }
 
-fn read(context: &Context, command: &[PathBuf], arguments: &[&str]) -> Result<String> {
-    Command::from_argv(context, command).args(arguments).read()
+fn read(context: &Context, rustc: &Path, arguments: &[&str]) -> Result<String> {
+    Command::from_argv(context, [rustc]).args(arguments).read()
 }

@@ -44,7 +44,7 @@ fn every_product_is_complete_run_and_checked() {
             assert_eq!(patches, ["builtin-pause", "pause-image"], "{what}");
             let made: Vec<_> = manifest.checks.iter().map(|check| check.what.as_str()).collect();
             if !manifest.checks.iter().all(Check::has_passed) {
-                needs::skip(&what, &format!("qemu-{} (apt-get install qemu-user-static)", target.qemu));
+                needs::skip(&what, &format!("qemu-{} (apt-get install qemu-user-static)", target.rpm));
                 continue;
             }
             let filled =

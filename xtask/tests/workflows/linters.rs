@@ -4,10 +4,25 @@ use crate::model;
 use crate::needs;
 use crate::test_env;
 use std::path::PathBuf;
-use xtask::process::Command;
-use xtask::toolchain::workflow_lint::{by_actionlint, by_zizmor};
+use xtask::context::Context;
+use xtask::process::{Command, cmd};
+use xtask::toolchain::{go_tool, workflow_lint};
 
-type Linter = for<'a> fn(&'a xtask::context::Context, &[PathBuf]) -> anyhow::Result<Command<'a>>;
+type Linter = for<'a> fn(&'a Context, &[PathBuf]) -> anyhow::Result<Command<'a>>;
+
+/// Begins actionlint on these files. It passes their `run` lines to the shellcheck on the search path.
+fn by_actionlint<'a>(context: &'a Context, workflows: &[PathBuf]) -> anyhow::Result<Command<'a>> {
+    let actionlint = go_tool::actionlint(context)?;
+    Ok(cmd!(context, "{actionlint} -shellcheck=shellcheck -pyflakes= {workflows...}"))
+}
+
+/// Begins zizmor on these files, at its strictest and without asking GitHub.
+fn by_zizmor<'a>(context: &'a Context, workflows: &[PathBuf]) -> anyhow::Result<Command<'a>> {
+    let zizmor = workflow_lint::zizmor(context)?;
+    let configuration = context.root.join(".github/zizmor.yml");
+    let options = ["--offline", "--pedantic", "--no-progress", "--strict-collection", "--config"];
+    Ok(cmd!(context, "{zizmor} {options...} {configuration} {workflows...}"))
+}
 
 /// Returns whether a linter reports no problem, and its output.
 fn findings(linter: Linter, workflows: &[PathBuf]) -> (bool, String) {
