@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::process::{Command, cmd};
 
 /// Returns a cargo command with the user's environment.
-fn cargo<'a>(context: &'a Context, arguments: &str) -> Command<'a> {
+pub fn cargo<'a>(context: &'a Context, arguments: &str) -> Command<'a> {
     let arguments = arguments.split(' ');
     // `cargo xtask` has set variables of our own package. Build scripts that depend on them would run again, and
     // everything that depends on these.

@@ -6,11 +6,11 @@
 // Values: text, numbers and bytes, read and written without the rest of the machine.
 pub mod atomic_file;
 pub mod clock;
+pub mod prose;
 pub mod digest;
 pub mod code;
 pub mod dir;
 pub mod elf;
-pub mod prose;
 pub mod reference;
 pub mod target;
 pub mod tree_path;

@@ -1,5 +1,6 @@
 //! The product: what a build leaves in `target/dist/<version>/<arch>/`, checked before it appears.
 
+pub mod caveat;
 pub mod check;
 pub mod component;
 pub mod go_buildinfo;
@@ -120,13 +121,9 @@ impl Product {
 
 /// Returns whether the published directory contains the files of the result, undamaged, and a report.
 fn is_there(result: &Path, directory: &Path) -> Result<bool> {
-    let sums = fs::read_to_string(result.join(SUMS))?;
-    let whole = |line: &str| {
-        let (sum, name) = line.split_once("  ")?;
-        (Digest::of_file(&directory.join(name)).ok()?.as_str() == sum).then_some(())
-    };
-    let same_sums = fs::read_to_string(directory.join(SUMS)).is_ok_and(|there| there == sums);
-    Ok(same_sums && directory.join(REPORT).is_file() && sums.lines().all(|line| whole(line).is_some()))
+    let expected = fs::read(result.join(SUMS))?;
+    let has_same_sums = fs::read(directory.join(SUMS)).is_ok_and(|found| found == expected);
+    Ok(has_same_sums && directory.join(REPORT).is_file() && load::verified_sums(directory).is_ok())
 }
 
 /// Returns the text of `SHA256SUMS`, as sha256sum(1) checks it.

@@ -1,4 +1,4 @@
-//! Text in a file that has to say something.
+//! Text in JSON: prose, which has to say something, and values that are written as text.
 
 use anyhow::{Result, ensure};
 use serde::Deserialize;
@@ -25,3 +25,25 @@ impl Deref for Prose {
         &self.0
     }
 }
+
+/// Reads a type from JSON as it is parsed from text, and writes it as it is displayed; with
+/// `#[serde(try_from = "String", into = "String")]`.
+#[macro_export]
+macro_rules! text_in_json {
+    ($type:ty) => {
+        impl TryFrom<String> for $type {
+            type Error = anyhow::Error;
+
+            fn try_from(text: String) -> anyhow::Result<$type> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(value: $type) -> String {
+                value.to_string()
+            }
+        }
+    };
+}
+pub use text_in_json;

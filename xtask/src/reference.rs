@@ -82,6 +82,15 @@ impl Reference {
         self.host.as_deref()
     }
 
+    /// Returns a warning about an image that a k3s may not find, since its name has a host (see [`Reference::host`]).
+    pub fn host_warning(&self) -> Option<String> {
+        self.host()?;
+        Some(format!(
+            "{self} names a host: a k3s with --system-default-registry will not find it\n  \
+             such a k3s asks for REGISTRY/{self}, but knows imported images without their host"
+        ))
+    }
+
     /// Returns the host and port that a registry is asked at.
     pub fn registry(&self) -> &str {
         match self.host() {

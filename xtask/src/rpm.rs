@@ -40,6 +40,10 @@ use source_package::Rebuild;
 use sources::Topdir;
 use std::path::PathBuf;
 
+/// Defaults of [`Settings`].
+pub const DIST: &str = "oe2403";
+pub const URL: &str = "file:///srv/k3s-riscv64";
+
 /// Settings of packages, whatever product they are built from.
 pub struct Settings {
     pub dist: Dist,

@@ -26,18 +26,10 @@ pub struct Artifacts {
     pub images: Option<DefaultImages>,
     /// Optional content that the binary does not have, according to the manifest beside it.
     incomplete: Vec<Optional>,
-    /// User space of the binary, according to the manifest beside it.
-    user_space: Option<UserSpace>,
+    /// Says, if there is a manifest beside the binary, whether k3s-root is inside: its iptables, conntrack, mount.
+    has_k3s_root: Option<bool>,
     /// Patched name of the pause image, according to the same manifest.
     pub pause_image: Option<String>,
-}
-
-/// Origin of the iptables, conntrack, mount and so on that a binary uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum UserSpace {
-    /// The k3s-root inside the binary.
-    Bundled,
-    Distribution,
 }
 
 /// End of the sample's version (see [`crate::upstream::release::Origin`]).
@@ -87,13 +79,10 @@ impl Artifacts {
         elf::check(&headers, super::target()?.elf_machine)
             .with_context(|| format!("{} is not a k3s for riscv64", file.display()))?;
         let manifest = file.parent().map(manifest_in).transpose()?.flatten();
-        let user_space = |manifest: &Manifest| {
-            if manifest.contains(Optional::K3sRoot) { UserSpace::Bundled } else { UserSpace::Distribution }
-        };
         Ok(Artifacts {
             version: manifest.as_ref().map_or("unknown".to_owned(), |manifest| manifest.k3s.clone()),
             binary: Some(file.to_owned()),
-            user_space: manifest.as_ref().map(user_space),
+            has_k3s_root: manifest.as_ref().map(|manifest| manifest.contains(Optional::K3sRoot)),
             incomplete: manifest.as_ref().map(|manifest| manifest.incomplete.clone()).unwrap_or_default(),
             pause_image: manifest.map(|manifest| manifest.pause_image),
             ..Artifacts::default()
@@ -131,9 +120,9 @@ impl Artifacts {
     /// Returns the reason why the user space inside the binary is not tested, if there is a binary.
     pub fn without_bundled(&self) -> Option<&'static str> {
         self.binary.as_ref()?;
-        match self.user_space {
-            Some(UserSpace::Bundled) => None,
-            Some(UserSpace::Distribution) => Some("there is no k3s-root inside"),
+        match self.has_k3s_root {
+            Some(true) => None,
+            Some(false) => Some("there is no k3s-root inside"),
             None => {
                 Some("there is no manifest.json beside the binary, which says whether k3s-root is inside")
             }
@@ -158,7 +147,7 @@ impl Artifacts {
             Scenario::Sample => packages && !is_real,
             Scenario::Packages | Scenario::PauseImageFix => packages && is_real,
             Scenario::Alone => self.binary.is_some() && is_real,
-            Scenario::Bundled => self.user_space == Some(UserSpace::Bundled) && is_real,
+            Scenario::Bundled => self.has_k3s_root == Some(true) && is_real,
             Scenario::DefaultNode => {
                 self.binary.is_some() && self.without_default_node().is_none() && is_real
             }
@@ -188,17 +177,17 @@ fn manifest_in(directory: &Path) -> Result<Option<Manifest>> {
 mod tests {
     use super::*;
 
-    fn binary(user_space: Option<UserSpace>) -> Artifacts {
+    fn binary(has_k3s_root: Option<bool>) -> Artifacts {
         let binary = Some(PathBuf::from("k3s-riscv64"));
-        Artifacts { version: "v1.35.0+k3s1".to_owned(), binary, user_space, ..Artifacts::default() }
+        Artifacts { version: "v1.35.0+k3s1".to_owned(), binary, has_k3s_root, ..Artifacts::default() }
     }
 
     #[test]
     fn bundled_needs_k3s_root() {
-        let bundled = binary(Some(UserSpace::Bundled));
+        let bundled = binary(Some(true));
         assert_eq!(bundled.scenarios(), [Scenario::Alone, Scenario::Bundled]);
         assert_eq!(bundled.without_bundled(), None);
-        for other in [binary(Some(UserSpace::Distribution)), binary(None)] {
+        for other in [binary(Some(false)), binary(None)] {
             assert_eq!(other.scenarios(), [Scenario::Alone]);
             assert!(other.without_bundled().is_some_and(|reason| reason.contains("k3s-root")));
         }

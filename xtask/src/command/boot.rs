@@ -25,7 +25,7 @@ use crate::k3s::options::{BUILD_ONLY, BuildOptions, Presence};
 use crate::process::Event;
 use crate::product::Product;
 use crate::progress::Progress;
-use crate::rpm::{Packaging, Settings};
+use crate::rpm::{DIST, Packaging, Settings, URL};
 use crate::run_directory::RunDirectory;
 use crate::upstream::selection::Selection;
 use crate::userns;
@@ -151,12 +151,13 @@ impl Args {
 
     /// Checks the options before anything is built.
     fn validate(&self, context: &Context) -> Result<()> {
-        let image = self.options.pause_image(context);
-        ensure!(
-            image.host().is_none() || self.scenario.is_some_and(|only| only != Scenario::Alone),
-            "{image} names a host: a k3s with a system default registry does not find it, and the scenario \
-             `alone` fails\n  Select another --scenario, or an image without a host."
-        );
+        if let Some(warning) = self.options.pause_image(context).host_warning()
+            && self.scenario.is_none_or(|only| only == Scenario::Alone)
+        {
+            bail!(
+                "{warning}, so the scenario alone fails\n  Select another --scenario, or an image without a host."
+            );
+        }
         let is_built = self.rpm.is_none() && self.binary.is_none();
         let Some(scenario) = self.scenario.filter(|_| is_built) else { return Ok(()) };
         ensure!(
@@ -208,12 +209,7 @@ impl Args {
         };
         let context = selection.context;
         let product = Product::open(&product.directory, target)?;
-        let settings = Settings {
-            dist: "oe2403".parse()?,
-            release: 1,
-            key: None,
-            url: "file:///srv/k3s-riscv64".to_owned(),
-        };
+        let settings = Settings { dist: DIST.parse()?, release: 1, key: None, url: URL.to_owned() };
         let published = Packaging::new(&context, &product, target, &settings, Some(rebuild))?.publish()?;
         let mut artifacts = Artifacts::from_binary(&product.directory.join(target.k3s_binary()))?;
         artifacts.images = images;

@@ -88,11 +88,8 @@ pub fn prepare<'a>(
 ) -> Result<Build<'a>> {
     let context = &selection.context;
     let pause_image = options.pause_image(context);
-    if pause_image.host().is_some() {
-        context.progress.print(format!(
-            "warning: {pause_image} names a host: a k3s with --system-default-registry will not find the built-in image\n  \
-             such a k3s asks for REGISTRY/{pause_image}, but knows imported images without their host"
-        ));
+    if let Some(warning) = pause_image.host_warning() {
+        context.progress.print(format!("warning: {warning}"));
     }
     let any_go = AnyGo::find(context, selection.stand_ins.as_ref())?;
     let values = Values { pause_image: pause_image.clone() };

@@ -75,11 +75,8 @@ impl Args {
         if self.tags.is_empty() && !self.for_installed_k3s {
             println!("(a k3s that was not built here asks for another name: --for-installed-k3s)");
         }
-        for name in names.iter().filter(|name| name.host().is_some()) {
-            context.progress.print(format!(
-                "warning: {name} names a host: a k3s with --system-default-registry will not find it\n  \
-                 such a k3s asks for REGISTRY/{name}, but knows imported images without their host"
-            ));
+        for warning in names.iter().filter_map(Reference::host_warning) {
+            context.progress.print(format!("warning: {warning}"));
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::rpm::dist::Dist;
 use crate::rpm::nevra::{SOURCE_PACKAGE, rpm_version};
 use crate::rpm::sign::Key;
 use crate::rpm::source_package::Rebuild;
-use crate::rpm::{Packaging, Published, Settings, repository};
+use crate::rpm::{DIST, Packaging, Published, Settings, URL, repository};
 use crate::target::Target;
 use crate::upstream::version::Version;
 use crate::vendoring;
@@ -61,7 +61,7 @@ pub const HEADING: &str = "The packages";
 #[command(next_help_heading = HEADING)]
 pub struct PackageOptions {
     /// The openEuler release, as in the names of its packages: oe2403, oe2403sp1
-    #[arg(long, value_name = "DIST", default_value = "oe2403")]
+    #[arg(long, value_name = "DIST", default_value = DIST)]
     pub dist: Dist,
 
     /// The RPM Release number, to be increased for each rebuild of one version
@@ -73,7 +73,7 @@ pub struct PackageOptions {
     pub sign: Option<String>,
 
     /// The URL of the published repository, without the architecture, for its .repo file
-    #[arg(long, value_name = "URL", default_value = "file:///srv/k3s-riscv64")]
+    #[arg(long, value_name = "URL", default_value = URL)]
     pub repository: String,
 }
 

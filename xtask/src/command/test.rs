@@ -1,14 +1,12 @@
-//! `cargo xtask test`: all checks in sequence, each with its time.
+//! `cargo xtask test`: all tests, with their sum.
 
 use crate::context::Context;
 use crate::process::Command;
-use crate::target::{TARGETS, Target};
-use crate::toolchain::{go, rust::Rust};
+use crate::toolchain::go;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
 use std::ffi::OsString;
 use std::fmt::{Display, Formatter};
-use std::path::Path;
 use std::time::Duration;
 
 /// Run all tests: formatting, lints, and every test program; skipped tests count as failed
@@ -23,84 +21,40 @@ pub struct Args {
     seed: Option<u64>,
 }
 
-/// Timeout of a check, longer than any takes on a busy machine. The tests have no timeouts of their own.
+/// Timeout of all tests, longer than they take on a busy machine. They have no timeouts of their own.
 const TIMEOUT: Duration = Duration::from_secs(4 * 60 * 60);
 
 impl Args {
     pub fn run(&self, context: &Context) -> Result<()> {
-        let mut run = Run { context, path: search_path(context)?, counts: Counts::default() };
+        // In the environment of the tests, a missing tool is a failure.
+        let cargo = |arguments: &str| -> Result<Command<'_>> {
+            let command = super::cargo(context, arguments).env("PATH", search_path(context)?);
+            Ok(command.env("CI", "true").env("CARGO_TERM_COLOR", "never"))
+        };
         if let Some(number) = self.interruptions {
-            return run.interrupt(number, self.seed);
+            return cargo("test --locked --package xtask --test interruptions campaign -- --nocapture")?
+                .env("INTERRUPTIONS", number.to_string())
+                .envs(self.seed.map(|seed| ("SEED", seed.to_string())))
+                .run_attached();
         }
-        run.check("rustfmt", Kind::Lint, run.cargo("fmt --all --check"))?;
-        let clippy = run.cargo("clippy --locked --workspace --all-targets -- -D warnings");
-        run.check("clippy", Kind::Lint, clippy)?;
-        for target in &TARGETS {
-            run.check(&format!("clippy pause {}", target.go), Kind::Lint, lint_pause(context, target)?)?;
+        let log = context.logs.join("test.log");
+        if log.exists() {
+            fs::remove_file(&log)?;
         }
-        run.check("unit tests", Kind::Tests, run.cargo("test --locked --workspace --lib --bins"))?;
-        for name in test_programs(&context.root.join("xtask/tests"))? {
-            let tests = run.cargo(&format!("test --locked --package xtask --test {name}"));
-            run.check(&name, Kind::Tests, tests)?;
-        }
-        run.counts.sum_up()
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// Counts as one test.
-    Lint,
-    /// Reports how many tests passed and failed.
-    Tests,
-}
-
-/// The checks so far.
-struct Run<'a> {
-    context: &'a Context,
-    path: OsString,
-    counts: Counts,
-}
-
-impl<'a> Run<'a> {
-    /// Returns a cargo command in which a missing tool is a failure.
-    fn cargo(&self, arguments: &str) -> Command<'a> {
-        super::cargo(self.context, arguments)
-            .env("PATH", &self.path)
-            .env("CI", "true")
-            .env("CARGO_TERM_COLOR", "never")
-    }
-
-    /// Runs a check, and prints the output of a failure.
-    fn check(&mut self, name: &str, kind: Kind, command: Command) -> Result<()> {
-        let log = format!("test-{}", name.replace(' ', "-"));
-        let file = self.context.logs.join(format!("{log}.log"));
-        if file.exists() {
-            fs::remove_file(&file)?;
-        }
-        let running = self.context.progress.step(name);
-        running.doing(format!("log: {}", file.display()));
-        let ended = command.log(&log).run_within(TIMEOUT);
-        let output = fs::read(&file)?;
+        let running = context.progress.step("tests");
+        running.doing(format!("log: {}", log.display()));
+        let tests = cargo("test --locked --workspace --no-fail-fast")?.log("test").run_within(TIMEOUT);
+        let output = fs::read(&log)?;
         let output = String::from_utf8_lossy(&output);
-        let counts = Counts::of(kind, &output, ended.is_ok());
-        match ended {
-            Ok(_) => running.done(counts),
+        let counts = Counts::of(&output, tests.is_ok());
+        match tests {
+            Ok(()) => running.done(counts),
             Err(error) => {
                 drop(running);
-                self.context.progress.print(format!("{}{}", failures(&output), crate::error::chain(&error)));
+                context.progress.print(format!("{}{}", failures(&output), crate::error::chain(&error)));
             }
         }
-        self.counts.add(counts);
-        Ok(())
-    }
-
-    /// Runs a campaign of interruptions by itself.
-    fn interrupt(&self, number: u32, seed: Option<u64>) -> Result<()> {
-        self.cargo("test --locked --package xtask --test interruptions campaign -- --nocapture")
-            .env("INTERRUPTIONS", number.to_string())
-            .envs(seed.map(|seed| ("SEED", seed.to_string())))
-            .run_attached()
+        counts.sum_up()
     }
 }
 
@@ -113,15 +67,10 @@ struct Counts {
 }
 
 impl Counts {
-    /// Adds up the results of a check. Tests without any result, and a failure without a failed test, such as a crash,
-    /// count as one failure.
-    fn of(kind: Kind, output: &str, succeeded: bool) -> Counts {
+    /// Adds up all results. No result, and a failure without a failed test, such as a crash, count as one failure.
+    fn of(output: &str, succeeded: bool) -> Counts {
         let mut counts = Counts::default();
-        match kind {
-            Kind::Lint if succeeded => counts.passed = 1,
-            Kind::Lint => {}
-            Kind::Tests => output.lines().filter_map(result).for_each(|result| counts.add(result)),
-        }
+        output.lines().filter_map(result).for_each(|result| counts.add(result));
         if counts == Counts::default() || !succeeded && counts.failed == 0 {
             counts.failed = 1;
         }
@@ -168,37 +117,12 @@ fn failures(output: &str) -> String {
     lines.collect()
 }
 
-/// Returns the names of the test programs, which are files or directories.
-fn test_programs(directory: &Path) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        let source = path.extension().is_some_and(|extension| extension == "rs");
-        if source || path.join("main.rs").is_file() {
-            names.extend(path.file_stem().map(|name| name.to_string_lossy().into_owned()));
-        }
-    }
-    names.sort();
-    Ok(names)
-}
-
 /// Returns the search path of the tests, which contains Go even if it is in our cache.
 fn search_path(context: &Context) -> Result<OsString> {
     let go = go::program(context)?;
     let directory = go.parent().context("an executable is in a directory")?.to_owned();
     let path = std::env::var_os("PATH").unwrap_or_default();
     Ok(std::env::join_paths(std::iter::once(directory).chain(std::env::split_paths(&path)))?)
-}
-
-/// Returns the clippy command for pause, with the toolchain that compiles it for this target.
-fn lint_pause<'a>(context: &'a Context, target: &Target) -> Result<Command<'a>> {
-    let rust = Rust::for_target(context, target)?;
-    let source = context.root.join("pause/src/main.rs").display().to_string();
-    let words = "--edition=2024 --crate-name=pause --crate-type=bin --emit=metadata -Cpanic=abort -Dwarnings";
-    let mut arguments: Vec<String> = words.split(' ').map(str::to_owned).collect();
-    let output = context.work.join("lint").display().to_string();
-    arguments.extend([format!("--target={}", rust.triple), format!("--out-dir={output}"), source]);
-    Ok(rust.clippy(context, &arguments).env("CARGO_PKG_VERSION", env!("CARGO_PKG_VERSION")))
 }
 
 #[cfg(test)]
@@ -238,7 +162,7 @@ error: test failed, to rerun pass `-p xtask --test x`
 
     #[test]
     fn adds_results_and_counts_ignored_as_skipped() {
-        let counts = Counts::of(Kind::Tests, &format!("{PASSING}{PASSING}"), true);
+        let counts = Counts::of(&format!("{PASSING}{PASSING}"), true);
         assert_eq!(counts, Counts { passed: 4, failed: 0, skipped: 2 });
         assert_eq!(counts.to_string(), "4 passed, 0 failed, 2 skipped");
     }
@@ -254,7 +178,7 @@ error: test failed, to rerun pass `-p xtask --test x`
     #[test]
     fn counts_a_failure_once_and_prints_its_output() {
         let output = format!("{PASSING}{FAILING}{PASSING}");
-        assert_eq!(Counts::of(Kind::Tests, &output, false), Counts { passed: 5, failed: 1, skipped: 2 });
+        assert_eq!(Counts::of(&output, false), Counts { passed: 5, failed: 1, skipped: 2 });
         let printed = failures(&output);
         assert!(printed.contains("panicked at tests/x.rs:3:5"), "{printed}");
         assert!(!printed.contains("good") && !printed.contains("three"), "{printed}");
@@ -263,29 +187,15 @@ error: test failed, to rerun pass `-p xtask --test x`
     #[test]
     fn crash_is_a_failure() {
         let crashed = "running 2 tests\ntest a ... ok\nerror: test failed\n  (signal: 11, SIGSEGV)\n";
-        assert_eq!(Counts::of(Kind::Tests, crashed, false), Counts { passed: 0, failed: 1, skipped: 0 });
-        let both = Counts::of(Kind::Tests, &format!("{crashed}{PASSING}"), false);
+        assert_eq!(Counts::of(crashed, false), Counts { passed: 0, failed: 1, skipped: 0 });
+        let both = Counts::of(&format!("{crashed}{PASSING}"), false);
         assert_eq!(both, Counts { passed: 2, failed: 1, skipped: 1 });
-    }
-
-    #[test]
-    fn lint_counts_as_one_test() {
-        let passed = Counts { passed: 1, failed: 0, skipped: 0 };
-        assert_eq!(Counts::of(Kind::Lint, PASSING, true), passed);
-        assert_eq!(Counts::of(Kind::Lint, "", false), Counts { passed: 0, failed: 1, skipped: 0 });
     }
 
     #[test]
     fn tests_without_results_are_a_failure() {
         let resembling =
             "running late tests\ntest result: unknown\ntest result: ok. many passed; 0 failed; 0 ignored\n";
-        assert_eq!(Counts::of(Kind::Tests, resembling, true), Counts { passed: 0, failed: 1, skipped: 0 });
-    }
-
-    #[test]
-    fn finds_files_and_directories_of_tests() {
-        let names = test_programs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")).unwrap();
-        assert!(["doctor", "pipeline"].iter().all(|name| names.contains(&(*name).to_owned())), "{names:?}");
-        assert!(!names.contains(&"support".to_owned()), "not a test program: {names:?}");
+        assert_eq!(Counts::of(resembling, true), Counts { passed: 0, failed: 1, skipped: 0 });
     }
 }

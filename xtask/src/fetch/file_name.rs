@@ -14,17 +14,7 @@ impl FileName {
     pub fn of_url(url: &str) -> Result<FileName> {
         let path = url.split(['?', '#']).next().unwrap_or(url);
         let name = path.rsplit('/').next().unwrap_or(path);
-        FileName::try_from(name.to_owned()).map_err(|error| anyhow!("{url}: {error}"))
-    }
-}
-
-impl TryFrom<String> for FileName {
-    type Error = anyhow::Error;
-
-    fn try_from(name: String) -> Result<FileName> {
-        let plain = !name.contains(['/', '\\']) && !name.contains(|c: char| c.is_control());
-        ensure!(plain && !["", ".", ".."].contains(&name.as_str()), "{name:?} is not the name of a file");
-        Ok(FileName(name))
+        name.parse().map_err(|error| anyhow!("{url}: {error}"))
     }
 }
 
@@ -32,15 +22,13 @@ impl std::str::FromStr for FileName {
     type Err = anyhow::Error;
 
     fn from_str(name: &str) -> Result<FileName> {
-        name.to_owned().try_into()
+        let plain = !name.contains(['/', '\\']) && !name.contains(|c: char| c.is_control());
+        ensure!(plain && !["", ".", ".."].contains(&name), "{name:?} is not the name of a file");
+        Ok(FileName(name.to_owned()))
     }
 }
 
-impl From<FileName> for String {
-    fn from(name: FileName) -> String {
-        name.0
-    }
-}
+crate::prose::text_in_json!(FileName);
 
 impl AsRef<Path> for FileName {
     fn as_ref(&self) -> &Path {

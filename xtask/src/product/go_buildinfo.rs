@@ -112,19 +112,7 @@ impl fmt::Display for Compiled {
     }
 }
 
-impl TryFrom<String> for Compiled {
-    type Error = anyhow::Error;
-
-    fn try_from(text: String) -> Result<Compiled> {
-        text.parse()
-    }
-}
-
-impl From<Compiled> for String {
-    fn from(module: Compiled) -> String {
-        module.to_string()
-    }
-}
+crate::prose::text_in_json!(Compiled);
 
 impl fmt::Display for CompiledFrom<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,11 +2,11 @@
 //!
 //! Both are written from the manifest, so that neither can contradict it.
 
-mod caveat;
 mod path;
 pub mod terminal;
 
 use super::Product;
+use super::caveat;
 use super::check::{Check, CheckResult};
 use super::component::Component;
 use super::manifest::Manifest;
@@ -18,7 +18,6 @@ use crate::step::Timing;
 use crate::target::Target;
 use crate::upstream::release::Origin;
 use crate::url::without_credentials;
-use caveat::{caveats, title};
 use maud::{Markup, html};
 use terminal::{Machine, Summary};
 
@@ -35,7 +34,6 @@ pub fn print(build: &Build, product: &Product) {
     };
     let summary = Summary {
         manifest: &product.manifest,
-        location: &build.source.location,
         directory: &shown(&product.directory),
         machine,
         default_k3s: &build.context.pins.k3s.version,
@@ -53,12 +51,19 @@ pub struct Report<'a> {
     pub timings: &'a [Timing],
 }
 
+/// Returns the title of reports.
+fn title(manifest: &Manifest) -> String {
+    let Manifest { k3s, arch, origin, .. } = manifest;
+    let what = if *origin == Origin::Sample { "k3s sample" } else { "k3s" };
+    format!("{what} {k3s} for {arch}")
+}
+
 impl Report<'_> {
     pub fn page(&self) -> Page {
         let Manifest { files, checks, tools, sources, .. } = self.manifest;
         let sums = files.iter().map(|(name, file)| (name, code(file.sha256.as_str())));
         let origins = tools.iter().chain(sources).map(|(name, version)| (name, code(version)));
-        let caveats = caveats(self.manifest, self.location);
+        let caveats = caveat::all(self.manifest);
         let lead = caveats.iter().fold(self.origin(), |lead, caveat| lead + " " + &caveat.sentence);
         Page {
             kind: "build report",

@@ -2,9 +2,8 @@
 //! also sees the next.
 
 use super::{Mode, consistency};
-use crate::k3s::Optional;
 use crate::lockfile::Lockfile;
-use crate::product::check::CheckResult;
+use crate::product::caveat;
 use crate::product::manifest::Manifest;
 use crate::product::run::SERVER_STARTS;
 use crate::upstream::release::{Origin, UPSTREAM};
@@ -71,34 +70,10 @@ pub fn of_products(manifests: &[&Manifest], lock: &Lockfile) -> Vec<Problem> {
 
 /// Returns the problems that a manifest by itself shows.
 fn of_one(manifest: &Manifest) -> Vec<String> {
-    let mut found = Vec::new();
-    match manifest.origin {
-        Origin::Release => {}
-        Origin::Sample => found.push("it is the sample, which is no k3s".to_owned()),
-        Origin::Tree => found.push(format!(
-            "it was built from a tree, and not from an upstream tag's own commit ({})",
-            manifest.commit
-        )),
-    }
-    let local: Vec<&str> = manifest.local_modules().map(|module| module.path.as_str()).collect();
-    if !local.is_empty() {
-        found
-            .push(format!("it is compiled from directories of its tree in place of {}", local.join(" and ")));
-    }
-    if !manifest.incomplete.is_empty() {
-        found.push(format!("it is incomplete, without {}", Optional::names(&manifest.incomplete)));
-    }
-    if let Some(oldest) = manifest.too_new_for() {
-        // Nothing in the names of the files, nor in what packages ask for, would keep it from such a machine.
-        found.push(format!("it is built for {}, and machines of {oldest} cannot run it", manifest.level));
-    }
+    let mut found: Vec<String> =
+        caveat::against_release(manifest).iter().map(caveat::Caveat::to_string).collect();
     if !manifest.checks.iter().any(|check| check.what == SERVER_STARTS) {
         found.push(format!("its manifest does not list the check {SERVER_STARTS:?}"));
-    }
-    for check in &manifest.checks {
-        if let CheckResult::NotRun(reason) = &check.result {
-            found.push(format!("not checked: {}, since {reason}", check.what));
-        }
     }
     found
 }
@@ -127,8 +102,9 @@ fn unlocked(manifest: &Manifest, lock: &Lockfile) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::digest::Digest;
+    use crate::k3s::Optional;
     use crate::lockfile::Adding;
-    use crate::product::check::Check;
+    use crate::product::check::{Check, CheckResult};
     use crate::product::manifest::PatchEntry;
     use crate::product::third_party::ThirdParty;
     use std::collections::BTreeMap;
@@ -201,11 +177,10 @@ mod tests {
         assert_eq!(check(problems.clone(), Mode::Preview).unwrap(), problems);
         let error = check(problems, Mode::Release).unwrap_err().to_string();
         for reason in [
-            &format!(
-                "\n- riscv64: it was built from a tree, and not from an upstream tag's own commit ({COMMIT})"
-            ),
-            "\n- riscv64: it is incomplete, without charts and k3s-root",
-            "\n- riscv64: not checked: the programs run, since qemu-riscv64 was not found",
+            &format!("\n- riscv64: not an upstream release: Built from commit {COMMIT} of a tree."),
+            "\n- riscv64: without charts: It does not install traefik.",
+            "\n- riscv64: without k3s-root: ",
+            "\n- riscv64: not fully checked: Not checked: the programs run, since qemu-riscv64 was not found.",
         ] {
             assert!(error.contains(reason), "{reason}: {error}");
         }
@@ -214,14 +189,14 @@ mod tests {
             ["a v1.0.0", "b v1.0.0 => ./lab/b"].map(|text| text.parse().unwrap()).into();
         assert_eq!(
             texts(&of_products(&[&local], &whole_lock())),
-            ["riscv64: it is compiled from directories of its tree in place of b"]
+            [
+                "riscv64: modules that are not upstream's: Compiled from directories of the tree: b v1.0.0 => ./lab/b."
+            ]
         );
         let mut sample = manifest("riscv64");
         sample.origin = Origin::Sample;
-        assert_eq!(
-            texts(&of_products(&[&sample], &lock("{}"))),
-            ["riscv64: it is the sample, which is no k3s"]
-        );
+        let found = texts(&of_products(&[&sample], &lock("{}")));
+        assert!(found.len() == 1 && found[0].starts_with("riscv64: sample, not k3s: "), "{found:?}");
     }
 
     #[test]
@@ -233,7 +208,7 @@ mod tests {
         };
         assert_eq!(
             problems(|manifest| manifest.level = "rva22u64".into()),
-            ["riscv64: it is built for rva22u64, and machines of rva20u64 cannot run it"]
+            ["riscv64: for rva22u64 only: Machines that know no more than rva20u64 cannot run it."]
         );
         let never = problems(|manifest| manifest.checks.clear());
         assert!(never.len() == 1 && never[0].contains("does not list the check"), "{never:?}");

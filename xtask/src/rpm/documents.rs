@@ -1,7 +1,7 @@
 //! Documents about the build in the packages, written from its manifest: `PATCHES`, the description's
 //! note, and the list of what is compiled in.
 
-use crate::k3s::Optional;
+use crate::product::caveat::{self, Caveat};
 use crate::product::go_buildinfo::{Compiled, Replacement};
 use crate::product::manifest::Manifest;
 use crate::toolchain::local_module::labelled;
@@ -21,10 +21,8 @@ pub fn patches(manifest: &Manifest) -> String {
         text.push_str(&format!("    Files: {}\n", patch.files.join(", ")));
         text.push_str(&format!("    sha256 of the difference: {}\n", patch.diff_sha256));
     }
-    text.push_str(&match manifest.builtin_pause {
-        true => format!("\nThe pause image {} is inside.\n", manifest.pause_image),
-        false => format!("\nThe pause image {} is named, and not inside.\n", manifest.pause_image),
-    });
+    let inside = if manifest.builtin_pause { "is inside" } else { "is named, and not inside" };
+    text.push_str(&format!("\nThe pause image {} {inside}.\n", manifest.pause_image));
     let note = note(manifest);
     if !note.is_empty() {
         text.push_str(&format!("\n{note}\n"));
@@ -47,23 +45,9 @@ fn indented(paragraph: &str) -> String {
     lines.join("\n")
 }
 
-/// Returns a note on a build that is no complete k3s of a release; for one that is, an empty text.
+/// Returns the caveats of a build, a line for each.
 pub fn note(manifest: &Manifest) -> String {
-    let mut sentences: Vec<String> = Vec::new();
-    match manifest.origin {
-        Origin::Release => {}
-        Origin::Sample => sentences.push("It is a sample instead of k3s, and starts no pod.".into()),
-        Origin::Tree => sentences.push(format!(
-            "It was built from a tree that is no release of k3s, commit\n{}.",
-            manifest.commit
-        )),
-    }
-    if !manifest.incomplete.is_empty() {
-        let verb = if manifest.incomplete.len() == 1 { "is" } else { "are" };
-        sentences
-            .push(format!("It is incomplete: {} {verb} not inside.", Optional::names(&manifest.incomplete)));
-    }
-    sentences.join("\n")
+    caveat::all(manifest).iter().map(Caveat::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// Returns the vendor of the packages, which must not pass for a release of the k3s project.

@@ -1,6 +1,6 @@
 //! Names of packages: from a k3s version to a NEVRA (name, epoch, version, release, architecture).
 
-use crate::upstream::probe;
+use crate::clock;
 use crate::upstream::version::Version;
 use anyhow::{Result, bail};
 use std::fmt;
@@ -44,7 +44,7 @@ pub fn rpm_version(version: &Version, commit: &str, time: i64) -> Result<String>
     let candidate = version.candidate.as_ref().map(|name| format!("~{name}")).unwrap_or_default();
     let build = match version.build.strip_prefix("k3s-") {
         Some(short) if commit.starts_with(short) => {
-            let day = probe::rfc3339(time)[..10].replace('-', "");
+            let day = clock::rfc3339(time)[..10].replace('-', "");
             format!("k3s0^git{day}.{}", commit.get(..7).unwrap_or(commit))
         }
         _ => version.build.clone(),
@@ -58,18 +58,6 @@ pub fn rpm_version(version: &Version, commit: &str, time: i64) -> Result<String>
         );
     }
     Ok(expressed)
-}
-
-/// Returns the day of a time, in seconds since 1970, in the form of a changelog entry: `Thu Jan 01 1970`.
-pub fn changelog_day(time: i64) -> String {
-    // Day 0 was a Thursday.
-    let weekdays = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let days_in_a_week = 7;
-    let weekday = weekdays[time.div_euclid(86_400).rem_euclid(days_in_a_week) as usize];
-    let date = probe::rfc3339(time);
-    let month = date[5..7].parse::<usize>().map_or("Jan", |number| months[number - 1]);
-    format!("{weekday} {month} {} {}", &date[8..10], &date[..4])
 }
 
 #[cfg(test)]
@@ -100,13 +88,6 @@ mod tests {
             let error = expressed(version).unwrap_err().to_string();
             assert!(error.contains(version) && error.contains("--as v1.33.0+k3s1"), "{error}");
         }
-    }
-
-    #[test]
-    fn writes_changelog_days() {
-        assert_eq!(changelog_day(0), "Thu Jan 01 1970");
-        assert_eq!(changelog_day(1_735_689_600), "Wed Jan 01 2025");
-        assert_eq!(changelog_day(951_827_696), "Tue Feb 29 2000");
     }
 
     #[test]

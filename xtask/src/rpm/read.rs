@@ -6,6 +6,7 @@ use super::nevra::Nevra;
 use crate::digest::Digest;
 use ::rpm::{
     Dependency, DependencyFlags, FileEntry, FileFlags, FileType, IndexTag, Package, PackageMetadata,
+    Scriptlet,
 };
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
@@ -192,35 +193,29 @@ fn order(header: &PackageMetadata) -> Result<Vec<Dependency>> {
     Ok(dependencies.collect())
 }
 
+type GetScriptlet = fn(&PackageMetadata) -> Result<Scriptlet, ::rpm::Error>;
+
+/// Scriptlets by the name of their section, with the mark of a dependency that they need.
+const SCRIPTLETS: [(&str, DependencyFlags, GetScriptlet); 8] = [
+    ("pre", DependencyFlags::SCRIPT_PRE, PackageMetadata::get_pre_install_script),
+    ("post", DependencyFlags::SCRIPT_POST, PackageMetadata::get_post_install_script),
+    ("preun", DependencyFlags::SCRIPT_PREUN, PackageMetadata::get_pre_uninstall_script),
+    ("postun", DependencyFlags::SCRIPT_POSTUN, PackageMetadata::get_post_uninstall_script),
+    ("pretrans", DependencyFlags::PRETRANS, PackageMetadata::get_pre_trans_script),
+    ("posttrans", DependencyFlags::POSTTRANS, PackageMetadata::get_post_trans_script),
+    ("preuntrans", DependencyFlags::PREUNTRANS, PackageMetadata::get_pre_untrans_script),
+    ("postuntrans", DependencyFlags::POSTUNTRANS, PackageMetadata::get_post_untrans_script),
+];
+
 /// Returns the scriptlets that need a dependency.
 fn scriptlets_of(flags: DependencyFlags) -> Vec<&'static str> {
-    let all = [
-        (DependencyFlags::SCRIPT_PRE, "pre"),
-        (DependencyFlags::SCRIPT_POST, "post"),
-        (DependencyFlags::SCRIPT_PREUN, "preun"),
-        (DependencyFlags::SCRIPT_POSTUN, "postun"),
-        (DependencyFlags::PRETRANS, "pretrans"),
-        (DependencyFlags::POSTTRANS, "posttrans"),
-        (DependencyFlags::PREUNTRANS, "preuntrans"),
-        (DependencyFlags::POSTUNTRANS, "postuntrans"),
-    ];
-    all.into_iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, name)| name).collect()
+    SCRIPTLETS.iter().filter(|(_, flag, _)| flags.contains(*flag)).map(|(name, ..)| *name).collect()
 }
 
 fn scriptlets(header: &PackageMetadata) -> Result<Vec<(String, String)>> {
-    let all = [
-        ("pre", header.get_pre_install_script()),
-        ("post", header.get_post_install_script()),
-        ("preun", header.get_pre_uninstall_script()),
-        ("postun", header.get_post_uninstall_script()),
-        ("pretrans", header.get_pre_trans_script()),
-        ("posttrans", header.get_post_trans_script()),
-        ("preuntrans", header.get_pre_untrans_script()),
-        ("postuntrans", header.get_post_untrans_script()),
-    ];
     let mut found = Vec::new();
-    for (name, scriptlet) in all {
-        let scriptlet = match scriptlet {
+    for (name, _, scriptlet) in SCRIPTLETS {
+        let scriptlet = match scriptlet(header) {
             Ok(scriptlet) => scriptlet,
             Err(::rpm::Error::TagNotFound(_)) => continue,
             Err(error) => return Err(error).with_context(|| format!("reading the scriptlet {name}")),

@@ -2,9 +2,9 @@
 
 use super::Packaging;
 use super::documents;
-use super::nevra::changelog_day;
 use super::template;
 use crate::alias::Alias;
+use crate::clock;
 use crate::dir;
 use crate::image::{Compression, PauseImage, docker_archive, installed};
 use crate::k3s::Optional;
@@ -126,7 +126,7 @@ fn values(packaging: &Packaging) -> BTreeMap<&'static str, String> {
         ("k3s_commit", manifest.commit.as_str().into()),
         ("k3s_release", packaging.settings.release.to_string()),
         ("k3s_arches", packaging.target.rpm.into()),
-        ("k3s_date", changelog_day(packaging.time())),
+        ("k3s_date", clock::changelog_day(packaging.time())),
         ("k3s_vendor", documents::vendor(manifest).into()),
         ("k3s_license", licenses.join(" AND ")),
         ("k3s_note", documents::note(manifest)),

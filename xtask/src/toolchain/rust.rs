@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// A compiler that has `core` for one target.
 #[derive(Clone, Debug)]
 pub struct Rust {
-    rustc: PathBuf,
+    pub program: PathBuf,
     /// `rustc 1.95.0 (59807616e 2026-04-14)`.
     pub version: String,
     /// The target triple whose `core` is there.
@@ -36,17 +36,12 @@ impl Rust {
 
     /// Begins a `rustc` command.
     pub fn rustc<'a>(&self, context: &'a Context, arguments: &[String]) -> Command<'a> {
-        Command::from_argv(context, [&self.rustc]).args(arguments)
-    }
-
-    /// Begins a command of clippy, which takes rustc's arguments.
-    pub fn clippy<'a>(&self, context: &'a Context, arguments: &[String]) -> Command<'a> {
-        Command::from_argv(context, [self.rustc.with_file_name("clippy-driver")]).args(arguments)
+        Command::from_argv(context, [&self.program]).args(arguments)
     }
 
     /// Begins a command of the linker in its GNU form: the toolchain's own lld, else zig's, which is the same linker.
     pub fn linker<'a>(&self, context: &'a Context, arguments: &[String]) -> Result<Command<'a>> {
-        let host = read(context, &self.rustc, &["--print", "host-tuple"])?;
+        let host = read(context, &self.program, &["--print", "host-tuple"])?;
         let lld = self.sysroot.join("lib/rustlib").join(host).join("bin/rust-lld");
         if lld.is_file() {
             return Ok(cmd!(context, "{lld} -flavor gnu {arguments...}"));
@@ -67,7 +62,7 @@ impl Rust {
             });
             if has_core {
                 return Ok(Some(Rust {
-                    rustc: rustc.to_owned(),
+                    program: rustc.to_owned(),
                     version: read(context, rustc, &["--version"])?,
                     triple,
                     sysroot: read(context, rustc, &["--print", "sysroot"])?.into(),

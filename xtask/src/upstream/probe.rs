@@ -4,6 +4,7 @@ use super::commands::Commands;
 use super::layout::EmbedMethod;
 use super::release::Source;
 use super::script_probe::{self, Answers, ScriptTrust};
+use crate::clock;
 use crate::context::Context;
 use crate::target::Target;
 use crate::toolchain::go::AnyGo;
@@ -50,7 +51,7 @@ impl Facts {
             version: &version,
             commit: &source.commit.id,
             golang: &golang,
-            date: &rfc3339(source.time),
+            date: &clock::rfc3339(source.time),
         };
         let commands = script_probe::run(context, tree, &gomod, &answers, trust)?;
         let containerd = gomod
@@ -113,24 +114,6 @@ fn max_binary_mib(tree: &Path) -> Result<Option<u64>> {
     Ok(text.lines().find_map(|line| line.trim().strip_prefix("MAX_BINARY_MB=")?.parse().ok()))
 }
 
-/// Formats a time as RFC 3339, in UTC.
-///
-/// The days-to-date step is Howard Hinnant's `civil_from_days` (howardhinnant.github.io/date_algorithms.html).
-pub fn rfc3339(seconds: i64) -> String {
-    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,12 +123,5 @@ mod tests {
         let yaml = "dependencies:\n  - name: \"agnhost\"\n    version: 2.52\n  - name: \"golang: upstream version\"\n    version: 1.22.6\n    refPaths:\n  - name: \"golang: 1.<major>\"\n    version: 1.22\n";
         assert_eq!(golang_dependency(yaml).as_deref(), Some("1.22.6"));
         assert_eq!(golang_dependency("dependencies:\n"), None);
-    }
-
-    #[test]
-    fn formats_times_in_utc() {
-        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
-        assert_eq!(rfc3339(951_827_696), "2000-02-29T12:34:56Z");
-        assert_eq!(rfc3339(1_767_225_599), "2025-12-31T23:59:59Z");
     }
 }

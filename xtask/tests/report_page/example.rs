@@ -34,14 +34,8 @@ impl Example {
     /// Returns the summary with colours.
     pub fn coloured_summary(&self, machine: Machine) -> String {
         let directory = format!("target/dist/{}/{}", self.manifest.k3s, self.manifest.arch);
-        Summary {
-            manifest: &self.manifest,
-            location: &self.location,
-            directory: &directory,
-            machine,
-            default_k3s: "v1.35.0+k3s1",
-        }
-        .to_string()
+        Summary { manifest: &self.manifest, directory: &directory, machine, default_k3s: "v1.35.0+k3s1" }
+            .to_string()
     }
 
     pub fn summary(&self, machine: Machine) -> String {

@@ -31,14 +31,13 @@ k3s v1.33.0+k3s1 for riscv64
 fn warnings_are_first() {
     let mut example = release();
     example.manifest.origin = Origin::Tree;
-    example.location = "../my k3s".into();
     example.manifest.incomplete = vec![Optional::K3sRoot, Optional::Charts];
     example.manifest.level = "rva22u64".into();
     not_run(&mut example.manifest.checks[0]);
     let text = example.summary(Machine::This);
     let expected = "
 k3s v1.33.0+k3s1 for riscv64
-  ! not an upstream release  Built from the tree ../my k3s.
+  ! not an upstream release  Built from commit dc03cb4b3f0f3ab1b5d5f5c2a1a1a1a1a1a1a1a1 of a tree.
   ! without k3s-root         It relies on the host's own iptables, conntrack and mount.
   ! without charts           It does not install traefik.
   ! for rva22u64 only        Machines that know no more than rva20u64 cannot run it.

@@ -88,8 +88,11 @@ fn names_candidate_tree_and_incomplete_sample() {
     assert_eq!(sample[1].properties["tag Vendor"], "k3s-riscv64, a sample instead of k3s");
     assert!(sample[1].properties.contains_key("Requires: conntrack-tools"));
     let description = description("sample");
-    assert!(description.contains("It is a sample instead of k3s"), "{description}");
-    assert!(description.contains("It is incomplete: k3s-root and charts are not inside."), "{description}");
+    assert!(description.contains("sample, not k3s: "), "{description}");
+    assert!(
+        description.contains("without k3s-root: ") && description.contains("without charts: "),
+        "{description}"
+    );
 }
 
 fn description(name: &str) -> String {

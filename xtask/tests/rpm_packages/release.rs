@@ -297,12 +297,9 @@ fn reports_all_problems_and_writes_nothing() {
         manifest.level = "rva22u64".into();
     });
     let said = env.fails(["release", "--product", env.path("product").to_str().unwrap()]);
-    assert!(
-        said.contains("\n- riscv64: it was built from a tree, and not from an upstream tag's own"),
-        "{said}"
-    );
-    assert!(said.contains("\n- riscv64: it is incomplete, without charts"), "{said}");
-    assert!(said.contains("\n- riscv64: it is built for rva22u64, and machines of rva20u64"), "{said}");
+    for caveat in ["not an upstream release", "without charts", "for rva22u64 only"] {
+        assert!(said.contains(&format!("\n- riscv64: {caveat}: ")), "{said}");
+    }
     assert!(said.contains("--preview"), "{said}");
 
     let env = place_with_product(|_| {});

@@ -53,7 +53,7 @@ const LINES: [(&str, Way); 10] = [
     ),
     ("cargo xtask release check release", Way::Itself),
     ("cargo build --locked --package xtask", Way::Itself),
-    ("target/debug/xtask release upload release", Way::Refused("riscv64: it is the sample, which is no k3s")),
+    ("target/debug/xtask release upload release", Way::Refused("riscv64: sample, not k3s: ")),
 ];
 
 /// One run of a workflow: the values of its expressions, and the artifacts so far.

@@ -1,8 +1,9 @@
 //! The summary that a build prints at its end.
 
-use super::caveat::{caveats, title};
+use super::title;
 use crate::page::size;
 use crate::process::quoted;
+use crate::product::caveat;
 use crate::product::manifest::Manifest;
 use crate::upstream::release::Origin;
 use clap::builder::styling::{AnsiColor, Style};
@@ -12,8 +13,6 @@ use std::fmt::{self, Display, Formatter};
 #[derive(Clone, Debug)]
 pub struct Summary<'a> {
     pub manifest: &'a Manifest,
-    /// The source as the user gave it.
-    pub location: &'a str,
     /// The directory of the product, as it is printed.
     pub directory: &'a str,
     pub machine: Machine,
@@ -38,7 +37,7 @@ impl Display for Summary<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Manifest { files, checks, patches, .. } = self.manifest;
         writeln!(f, "\n{STRONG}{}{STRONG:#}", title(self.manifest))?;
-        for caveat in caveats(self.manifest, self.location) {
+        for caveat in caveat::all(self.manifest) {
             writeln!(f, "  {CAUTION}! {:<24}{CAUTION:#} {}", caveat.label, caveat.sentence)?;
         }
         let names: Vec<&str> = patches.iter().map(|patch| patch.name.as_str()).collect();

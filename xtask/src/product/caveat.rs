@@ -1,29 +1,43 @@
-//! Caveats of a product, which every report of it contains.
+//! Caveats of a product: every report of it and its packages contain them, and a release has none.
 
+use super::check::CheckResult;
+use super::manifest::Manifest;
 use crate::k3s::Optional;
-use crate::product::check::CheckResult;
-use crate::product::manifest::Manifest;
 use crate::upstream::release::Origin;
-use crate::url::without_credentials;
+use std::fmt;
 
 /// A restriction that a user must not overlook.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Caveat {
+pub struct Caveat {
     /// A few words.
     pub label: String,
     pub sentence: String,
 }
 
-/// Returns the title of reports.
-pub(super) fn title(manifest: &Manifest) -> String {
-    let Manifest { k3s, arch, origin, .. } = manifest;
-    let what = if *origin == Origin::Sample { "k3s sample" } else { "k3s" };
-    format!("{what} {k3s} for {arch}")
+impl fmt::Display for Caveat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.label, self.sentence)
+    }
 }
 
-/// Returns all restrictions of a product.
-pub(super) fn caveats(manifest: &Manifest, location: &str) -> Vec<Caveat> {
-    let caveat = |label: &str, sentence: String| Caveat { label: label.to_owned(), sentence };
+fn caveat(label: &str, sentence: String) -> Caveat {
+    Caveat { label: label.to_owned(), sentence }
+}
+
+/// Returns all caveats of a product.
+pub fn all(manifest: &Manifest) -> Vec<Caveat> {
+    let mut found = against_release(manifest);
+    if !manifest.builtin_pause {
+        found.push(caveat(
+            "pause image not inside",
+            format!("Pods start only where {} can be pulled or was imported.", manifest.pause_image),
+        ));
+    }
+    found
+}
+
+/// Returns the caveats that keep a product from being released.
+pub fn against_release(manifest: &Manifest) -> Vec<Caveat> {
     let mut found = Vec::new();
     match manifest.origin {
         Origin::Release => {}
@@ -33,7 +47,7 @@ pub(super) fn caveats(manifest: &Manifest, location: &str) -> Vec<Caveat> {
         )),
         Origin::Tree => found.push(caveat(
             "not an upstream release",
-            format!("Built from the tree {}.", without_credentials(location)),
+            format!("Built from commit {} of a tree.", manifest.commit),
         )),
     }
     let local: Vec<String> = manifest.local_modules().map(|module| module.to_string()).collect();
@@ -52,12 +66,6 @@ pub(super) fn caveats(manifest: &Manifest, location: &str) -> Vec<Caveat> {
         let level = &manifest.level;
         let sentence = format!("Machines that know no more than {oldest} cannot run it.");
         found.push(caveat(&format!("for {level} only"), sentence));
-    }
-    if !manifest.builtin_pause {
-        found.push(caveat(
-            "pause image not inside",
-            format!("Pods start only where {} can be pulled or was imported.", manifest.pause_image),
-        ));
     }
     for check in &manifest.checks {
         if let CheckResult::NotRun(reason) = &check.result {
