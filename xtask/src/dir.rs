@@ -3,8 +3,9 @@
 use crate::digest::Digest;
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// Returns a directory as the user would type it here.
@@ -88,17 +89,50 @@ pub fn normalize(directory: &Path, time: i64) -> Result<()> {
     Ok(())
 }
 
-/// Returns the checksum of everything that git would store of a directory: names, contents, links, executable bits.
-pub fn digest(directory: &Path) -> Result<Digest> {
-    let mut lines = Vec::new();
-    for entry in walkdir::WalkDir::new(directory).sort_by_file_name() {
-        let entry = entry.with_context(|| format!("reading {}", directory.display()))?;
-        if !entry.file_type().is_dir() {
-            let name = entry.path().strip_prefix(directory)?.display();
-            lines.push(format!("{name} {}", content(entry.path())?));
+/// Returns the paths in a directory, sorted by name.
+pub fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
+    let paths = fs::read_dir(directory)?.map(|entry| Ok(entry?.path()));
+    let mut paths = paths.collect::<std::io::Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// Copies a file to a place whose directory may not exist yet.
+pub fn copy_file(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to.parent().context("a file is in a directory")?)?;
+    fs::copy(from, to)?;
+    Ok(())
+}
+
+/// Copies the files in a directory that have one of the wanted names, and no link.
+pub fn copy_files(from: &Path, into: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if entry.file_type()?.is_file() && is_wanted(&name.to_string_lossy()) {
+            fs::copy(entry.path(), into.join(name))?;
         }
     }
-    Ok(Digest::of(lines.join("\n")))
+    Ok(())
+}
+
+/// Returns the [`content`] of every file and link below a directory, by its path.
+pub fn contents(directory: &Path) -> Result<BTreeMap<PathBuf, String>> {
+    let mut found = BTreeMap::new();
+    for entry in walkdir::WalkDir::new(directory) {
+        let entry = entry.with_context(|| format!("reading {}", directory.display()))?;
+        if !entry.file_type().is_dir() {
+            found.insert(entry.path().strip_prefix(directory)?.to_owned(), content(entry.path())?);
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the checksum of everything that git would store of a directory: names, contents, links, executable bits.
+pub fn digest(directory: &Path) -> Result<Digest> {
+    let lines =
+        contents(directory)?.into_iter().map(|(path, content)| format!("{} {content}", path.display()));
+    Ok(Digest::of(lines.collect::<Vec<_>>().join("\n")))
 }
 
 /// Returns a description of what git would store of one file or link: the target, or the checksum and the executable

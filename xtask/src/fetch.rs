@@ -9,6 +9,7 @@ pub use file_name::FileName;
 use crate::atomic_dir::AtomicDir;
 use crate::context::{Context, Network};
 use crate::digest::Digest;
+use crate::dir;
 use crate::file_lock::FileLock;
 use crate::url::{file_path, without_credentials};
 use anyhow::{Context as _, Result, bail};
@@ -89,8 +90,7 @@ impl Download {
             );
         }
         fs::rename(&part, &path)?;
-        for entry in fs::read_dir(&directory)? {
-            let other = entry?.path();
+        for other in dir::entries(&directory)? {
             if other.to_string_lossy().ends_with(PART) {
                 fs::remove_file(other)?;
             }

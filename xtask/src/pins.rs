@@ -68,14 +68,11 @@ pub struct SourcePin {
     pub why: Prose,
 }
 
-/// The Debian release that provides what is missing on a host.
+/// The Debian release that guests are made of, and that provides what is missing on a host.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DebianPin {
     pub suite: String,
-    /// The releases a guest may be made of, best first: the next one is used if a mirror's package index does not
-    /// match the release's signature.
-    pub guests: Vec<String>,
     pub why: Prose,
 }
 

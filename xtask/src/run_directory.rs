@@ -1,6 +1,7 @@
 //! Directories of one run, removed when it ends.
 
 use crate::context::Context;
+use crate::dir;
 use crate::file_lock::FileLock;
 use anyhow::Result;
 use fs_err as fs;
@@ -19,8 +20,7 @@ impl RunDirectory {
     /// Creates one in a directory for such directories only, and removes those of killed runs.
     pub fn create(context: &Context, all: &Path) -> Result<RunDirectory> {
         let _lock_of_all = FileLock::acquire(context, &all.join("lock"))?;
-        for entry in fs::read_dir(all)? {
-            let path = entry?.path();
+        for path in dir::entries(all)? {
             if path.is_dir() && FileLock::is_free(&path.join("lock"))? {
                 clear(&path)?;
             }

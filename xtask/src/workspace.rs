@@ -87,11 +87,10 @@ pub fn vendor_crates(context: &Context, into: &Path) -> Result<()> {
         needed.extend(resolved(&json)?);
     }
     let mut kept = 0;
-    for entry in fs::read_dir(into)? {
-        let entry = entry?;
-        match needed.contains(&*entry.file_name().to_string_lossy()) {
+    for path in dir::entries(into)? {
+        match path.file_name().is_some_and(|name| needed.contains(&*name.to_string_lossy())) {
             true => kept += 1,
-            false => reduce(&entry.path())?,
+            false => reduce(&path)?,
         }
     }
     running.done(format!("{kept} crates"));
@@ -141,8 +140,7 @@ fn resolved(json: &str) -> Result<BTreeSet<String>> {
 
 /// Reduces a crate to its manifest and an empty library.
 fn reduce(directory: &Path) -> Result<()> {
-    for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
+    for path in dir::entries(directory)? {
         match path.is_dir() {
             true => fs::remove_dir_all(path)?,
             false if path.ends_with("Cargo.toml") || path.ends_with(CHECKSUMS) => {}

@@ -3,6 +3,7 @@
 use super::images::DefaultImages;
 use super::scenario::Scenario;
 use crate::digest::Digest;
+use crate::dir;
 use crate::elf;
 use crate::k3s::Optional;
 use crate::product::MANIFEST;
@@ -43,9 +44,7 @@ impl Artifacts {
     pub fn from_packages(dist: &Path, directory: &Path) -> Result<Artifacts> {
         let mut packages = Vec::new();
         let mut version = None;
-        let mut entries = fs::read_dir(directory)?.collect::<Result<Vec<_>, _>>()?;
-        entries.sort_by_key(|entry| entry.file_name());
-        for path in entries.iter().map(|entry| entry.path()) {
+        for path in dir::entries(directory)? {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if !name.ends_with(".rpm") || name.ends_with(SOURCE_PACKAGE) {
                 continue;

@@ -15,7 +15,6 @@ use crate::toolchain::debian;
 use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
-use packages::Fetched;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -59,42 +58,29 @@ impl Guest {
         format!("{suite}-{}", Digest::of(code.map(String::from).concat()).short())
     }
 
-    /// Returns the guest of the first pinned release that has one in the cache, or else builds one.
+    /// Returns the guest of the pinned release, which is built unless the cache has it.
     pub fn get(context: &Context) -> Result<Guest> {
-        let directory = |suite: &String| context.cache.join("guests").join(Guest::name(suite));
-        if let Some(cached) = context.pins.debian.guests.iter().map(directory).find(|path| path.is_dir()) {
-            let guest = Guest::open(cached)?;
-            guest.report_other_release(context);
-            return Ok(guest);
+        let suite = &context.pins.debian.suite;
+        let directory = context.cache.join("guests").join(Guest::name(suite));
+        if directory.is_dir() {
+            return Guest::open(directory);
         }
         if context.network == Network::Forbidden {
             bail!("Debian's riscv64 packages are not in the cache, and --offline forbids fetching them");
         }
         let running = context.progress.step("guest");
         running.doing("fetching its packages");
-        let fetched = packages::fetch(context)?;
-        let directory = directory(&fetched.suite);
+        let packages = packages::fetch(context)
+            .with_context(|| format!("fetching the packages of a riscv64 guest from Debian {suite}"))?;
         let unfinished = AtomicDir::create(context, &directory)?;
         if !directory.is_dir() {
             running.doing("unpacking its packages");
-            build(context, &fetched, unfinished.path()).context("building the guest")?;
+            build(context, &packages, unfinished.path()).context("building the guest")?;
             unfinished.commit()?;
         }
         let guest = Guest::open(directory)?;
         running.done(format!("{}, Linux {}", guest.about.distribution, guest.about.kernel));
         Ok(guest)
-    }
-
-    /// Reports a guest that is not of the first pinned release, whose packages could not be fetched when it was built.
-    fn report_other_release(&self, context: &Context) {
-        let first = context.pins.debian.guests.first().map(|suite| format!("Debian {suite}"));
-        if let Some(first) = first.filter(|first| *first != self.about.distribution) {
-            context.progress.print(format!(
-                "the guest is {}, since the packages of {first} could not be fetched\n  To try {first} again, remove {}.",
-                self.about.distribution,
-                self.directory.display()
-            ));
-        }
     }
 
     fn open(directory: PathBuf) -> Result<Guest> {
@@ -131,9 +117,9 @@ impl Guest {
 }
 
 /// Builds a guest in an empty directory.
-fn build(context: &Context, fetched: &Fetched, directory: &Path) -> Result<()> {
+fn build(context: &Context, packages: &[PathBuf], directory: &Path) -> Result<()> {
     let root = directory.join("root");
-    debian::unpack(context, &in_order(&fetched.files), &root)?;
+    debian::unpack(context, &in_order(packages), &root)?;
     let modules = postinst::complete(context, &root)?;
     add_unit(&root)?;
     let release =
@@ -143,14 +129,11 @@ fn build(context: &Context, fetched: &Fetched, directory: &Path) -> Result<()> {
     fs::copy(root.join("usr/bin/busybox"), directory.join("busybox"))?;
     fs::write(directory.join(PATHS), paths(&root)?)?;
     disk::write(context, &root, "guest", SIZE, &directory.join(DISK))?;
-    let mut names: Vec<String> = fetched
-        .files
-        .iter()
-        .filter_map(|file| Some(file.file_name()?.to_string_lossy().into_owned()))
-        .collect();
+    let mut names: Vec<String> =
+        packages.iter().filter_map(|file| Some(file.file_name()?.to_string_lossy().into_owned())).collect();
     names.sort();
     let about = About {
-        distribution: format!("Debian {}", fetched.suite),
+        distribution: format!("Debian {}", context.pins.debian.suite),
         kernel: release.into_owned(),
         packages: names,
     };

@@ -10,9 +10,9 @@ use crate::digest::Digest;
 use crate::dir;
 use crate::step::Step;
 use crate::tree_path::TreePath;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -156,44 +156,23 @@ pub fn verify(bundle: impl Read) -> Result<Contents> {
             other => bail!("{path}: an entry of type {other:?}, which k3s would unpack empty or not at all"),
         }
     }
-    agree(
-        &lists,
-        ".sha256sums",
-        "  ",
-        |sum, name| Ok((name.to_owned(), sum.parse::<Digest>()?)),
-        &found.files,
-    )?;
-    agree(&lists, ".links", " ", |name, target| Ok((name.to_owned(), target.to_owned())), &found.links)?;
+    agree(&lists, ".sha256sums", found.files.iter().map(|(name, sum)| format!("{sum}  {name}")))?;
+    agree(&lists, ".links", found.links.iter().map(|(name, target)| format!("{name} {target}")))?;
     Ok(found)
 }
 
-/// Checks one of the bundle's lists against what was found: the same names with the same values.
-fn agree<T: PartialEq + std::fmt::Debug>(
-    lists: &BTreeMap<String, String>,
-    list: &str,
-    separator: &str,
-    entry: impl Fn(&str, &str) -> Result<(String, T)>,
-    found: &BTreeMap<String, T>,
-) -> Result<()> {
+/// Checks one of the bundle's lists against what was found: the same lines, in any order.
+fn agree(lists: &BTreeMap<String, String>, list: &str, found: impl Iterator<Item = String>) -> Result<()> {
     let text = lists.get(list).with_context(|| format!("bin/{list} is missing"))?;
-    if text.is_empty() {
-        bail!("bin/{list} is empty");
+    ensure!(!text.is_empty(), "bin/{list} is empty");
+    let listed: BTreeSet<&str> = text.lines().collect();
+    let found: Vec<String> = found.collect();
+    let found: BTreeSet<&str> = found.iter().map(String::as_str).collect();
+    if let Some(line) = listed.difference(&found).next() {
+        bail!("bin/{list} has the line {line:?}, and nothing in the bundle is like that");
     }
-    let mut listed = BTreeMap::new();
-    for line in text.lines() {
-        let (left, right) = line.split_once(separator).with_context(|| format!("bin/{list}: {line:?}"))?;
-        let (name, value) = entry(left, right).with_context(|| format!("bin/{list}: {line:?}"))?;
-        listed.insert(name, value);
-    }
-    for (name, value) in &listed {
-        match found.get(name) {
-            None => bail!("bin/{list} names {name}, which is not there"),
-            Some(other) if other != value => bail!("bin/{list}: {name} is {other:?}, not {value:?}"),
-            Some(_) => {}
-        }
-    }
-    match found.keys().find(|name| !listed.contains_key(*name)) {
-        Some(name) => bail!("bin/{list} does not name {name}"),
+    match found.difference(&listed).next() {
+        Some(line) => bail!("bin/{list} has no line {line:?}"),
         None => Ok(()),
     }
 }
@@ -264,23 +243,24 @@ mod tests {
     #[test]
     fn a_list_that_is_not_right_in_every_entry_is_refused() {
         let sum = Digest::of("another");
-        Bundle { sums: format!("{sum}  runc\n"), ..intact() }.is_refused("runc is");
+        Bundle { sums: format!("{sum}  runc\n"), ..intact() }.is_refused("  runc\", and nothing");
         Bundle { sums: intact().sums + &format!("{sum}  cni\n"), ..intact() }
-            .is_refused("names cni, which is not there");
+            .is_refused("  cni\", and nothing");
         Bundle { sums: String::new(), ..intact() }.is_refused(".sha256sums is empty");
-        Bundle { sums: "abc  runc\n".to_owned(), ..intact() }.is_refused("not a SHA-256 checksum");
+        Bundle { sums: "abc  runc\n".to_owned(), ..intact() }
+            .is_refused("the line \"abc  runc\", and nothing");
         Bundle { links: "kubectl cni\n".to_owned(), ..intact() }
-            .is_refused("kubectl is \"runc\", not \"cni\"");
+            .is_refused("the line \"kubectl cni\", and nothing");
         Bundle { links: intact().links + "ctr runc\n", ..intact() }
-            .is_refused("names ctr, which is not there");
+            .is_refused("the line \"ctr runc\", and nothing");
         Bundle { links: String::new(), ..intact() }.is_refused(".links is empty");
-        Bundle { name: "bin/aux/runc", ..intact() }.is_refused("names runc, which is not there");
+        Bundle { name: "bin/aux/runc", ..intact() }.is_refused("  runc\", and nothing");
     }
 
     #[test]
     fn what_no_list_names_is_refused() {
         let sums = format!("{}  runc\n", Digest::of("program"));
-        Bundle { sums, ..intact() }.is_refused(".sha256sums does not name check-config");
+        Bundle { sums, ..intact() }.is_refused("  check-config\"");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::Build;
 use crate::context::Context;
 use crate::digest::Digest;
+use crate::dir;
 use crate::fetch::{Download, FileName};
 use crate::process::{Command, cmd};
 use crate::step::Step;
@@ -22,24 +23,14 @@ pub fn download(build: &Build) -> Result<Download> {
     Ok(Download { name, url: pin.url.clone(), sha256: pin.sha256.clone() })
 }
 
-/// A source of the pinned archive. All have the same bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Archive {
-    /// Upstream's release page.
-    Upstream,
-    /// Debian's source package, through the user's own apt.
-    Debian,
+/// Returns whether upstream's host is asked for the archive. The sample takes nothing from it where apt has Debian's
+/// packages.
+fn asks_upstream(origin: Origin, apt_has_debian: impl FnOnce() -> bool) -> bool {
+    origin != Origin::Sample || !apt_has_debian()
 }
 
-/// Returns the places to ask, in this order. The sample takes nothing from upstream's hosts where apt has Debian's packages.
-fn archives(origin: Origin, apt_has_debian: impl FnOnce() -> bool) -> &'static [Archive] {
-    match origin {
-        Origin::Sample if apt_has_debian() => &[Archive::Debian],
-        Origin::Sample | Origin::Tree | Origin::Release => &[Archive::Upstream, Archive::Debian],
-    }
-}
-
-/// Returns the archive of the pinned release, from the cache or the first place that has it.
+/// Returns the archive of the pinned release: from the cache, upstream, or Debian's source package, through the user's
+/// own apt. All have the same bytes.
 pub fn archive(build: &Build) -> Result<PathBuf> {
     let context = build.context;
     let download = download(build)?;
@@ -47,27 +38,25 @@ pub fn archive(build: &Build) -> Result<PathBuf> {
         return Ok(download.path(context));
     }
     let mut errors = Vec::new();
-    for archive in archives(build.source.origin, || debian::is_here(context)) {
-        let fetched = match archive {
-            Archive::Upstream => download.get(context).map(drop),
-            Archive::Debian => {
-                apt_source(context, &download).context("cannot fetch Debian's source package through apt")
-            }
-        };
-        match fetched {
-            Ok(()) => return Ok(download.path(context)),
+    if asks_upstream(build.source.origin, || debian::is_here(context)) {
+        match download.get(context) {
+            Ok(file) => return Ok(file),
             Err(error) => errors.push(crate::error::chain(&error)),
         }
     }
-    bail!("cannot fetch {}\n- {}", download.name, errors.join("\n- "))
+    if let Err(error) = apt_source(context, &download) {
+        let error = error.context("cannot fetch Debian's source package through apt");
+        errors.push(crate::error::chain(&error));
+        bail!("cannot fetch {}\n- {}", download.name, errors.join("\n- "));
+    }
+    Ok(download.path(context))
 }
 
 /// Puts the file of Debian's source package that has the same bytes where the download would be.
 fn apt_source(context: &Context, download: &Download) -> Result<()> {
     let suite = &context.pins.debian.suite;
     let directory = Apt::open(context, suite, &["amd64"])?.source("libseccomp")?;
-    for entry in fs::read_dir(&directory)? {
-        let file = entry?.path();
+    for file in dir::entries(&directory)? {
         if Digest::of_file(&file)? == download.sha256 {
             download.take(context, &file)?;
             context
@@ -172,9 +161,9 @@ mod tests {
 
     #[test]
     fn the_sample_asks_only_debian() {
-        assert_eq!(archives(Origin::Sample, || true), [Archive::Debian]);
-        assert_eq!(archives(Origin::Sample, || false)[0], Archive::Upstream, "where there is no such apt");
-        assert_eq!(archives(Origin::Release, || true), [Archive::Upstream, Archive::Debian]);
+        assert!(!asks_upstream(Origin::Sample, || true));
+        assert!(asks_upstream(Origin::Sample, || false), "where there is no such apt");
+        assert!(asks_upstream(Origin::Release, || true));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::diff;
 use super::edit::{DiffEdit, Edit, SourceFile};
 use super::tree::Tree;
 use crate::digest::Digest;
+use crate::dir;
 use crate::prose::Prose;
 use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, bail};
@@ -217,15 +218,10 @@ fn attachments(variants: &[Variant], directory: &Path) -> Result<BTreeMap<TreePa
 
 /// Returns the files at the top of a directory, sorted, without hidden ones and explanations (`*.md`).
 fn patch_files(directory: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !path.is_dir() && !hidden && extension(&path) != "md" {
-            files.push(path);
-        }
-    }
-    files.sort();
+    let mut files = dir::entries(directory)?;
+    let is_hidden =
+        |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    files.retain(|path| !path.is_dir() && !is_hidden(path) && extension(path) != "md");
     Ok(files)
 }
 

@@ -18,25 +18,18 @@ pub struct Compiled {
     pub path: String,
     pub version: String,
     /// The module or directory that was compiled in its place.
-    pub replacement: Option<Replacement>,
+    pub replacement: Option<CompiledFrom>,
 }
 
-/// The code that is compiled in the place of a module.
+/// The place of the files that were compiled.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Replacement {
+pub enum CompiledFrom {
     Module {
         path: String,
         version: String,
     },
     /// A directory of the tree, from its root: `./lab/containerd`.
     Directory(String),
-}
-
-/// The place of the files of a module that were compiled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CompiledFrom<'m> {
-    Module { path: &'m str, version: &'m str },
-    Directory(&'m str),
 }
 
 impl Compiled {
@@ -46,17 +39,14 @@ impl Compiled {
     }
 
     /// Returns the module whose files were compiled, and its version; or the directory of the tree.
-    pub fn origin(&self) -> CompiledFrom<'_> {
-        match &self.replacement {
-            Some(Replacement::Module { path, version }) => CompiledFrom::Module { path, version },
-            Some(Replacement::Directory(directory)) => CompiledFrom::Directory(directory),
-            None => CompiledFrom::Module { path: &self.path, version: &self.version },
-        }
+    pub fn origin(&self) -> CompiledFrom {
+        let itself = || CompiledFrom::Module { path: self.path.clone(), version: self.version.clone() };
+        self.replacement.clone().unwrap_or_else(itself)
     }
 
     /// Returns whether it was compiled from a directory of the tree.
     pub fn is_local(&self) -> bool {
-        matches!(self.replacement, Some(Replacement::Directory(_)))
+        matches!(self.replacement, Some(CompiledFrom::Directory(_)))
     }
 }
 
@@ -65,7 +55,7 @@ impl From<&Resolved> for Compiled {
         match resolved {
             Resolved::Fetched(module) => Compiled::plain(&module.path, &module.version),
             Resolved::Local(local) => Compiled {
-                replacement: Some(Replacement::Directory(local.directory.clone())),
+                replacement: Some(CompiledFrom::Directory(local.directory.clone())),
                 ..Compiled::plain(&local.path, &local.version)
             },
         }
@@ -87,15 +77,17 @@ impl FromStr for Compiled {
     }
 }
 
-impl FromStr for Replacement {
+impl FromStr for CompiledFrom {
     type Err = anyhow::Error;
 
-    fn from_str(text: &str) -> Result<Replacement> {
+    fn from_str(text: &str) -> Result<CompiledFrom> {
         if is_directory(text) {
-            return Ok(Replacement::Directory(text.to_owned()));
+            return Ok(CompiledFrom::Directory(text.to_owned()));
         }
         match text.split(' ').collect::<Vec<_>>()[..] {
-            [path, version] => Ok(Replacement::Module { path: path.to_owned(), version: version.to_owned() }),
+            [path, version] => {
+                Ok(CompiledFrom::Module { path: path.to_owned(), version: version.to_owned() })
+            }
             _ => Err(anyhow!("{text:?} is neither `path version` nor a directory that begins with ./")),
         }
     }
@@ -105,8 +97,7 @@ impl fmt::Display for Compiled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.path, self.version)?;
         match &self.replacement {
-            Some(Replacement::Module { path, version }) => write!(f, " => {path} {version}"),
-            Some(Replacement::Directory(directory)) => write!(f, " => {directory}"),
+            Some(replacement) => write!(f, " => {replacement}"),
             None => Ok(()),
         }
     }
@@ -114,11 +105,11 @@ impl fmt::Display for Compiled {
 
 crate::prose::text_in_json!(Compiled);
 
-impl fmt::Display for CompiledFrom<'_> {
+impl fmt::Display for CompiledFrom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CompiledFrom::Module { path, version } => write!(f, "{path} {version}"),
-            CompiledFrom::Directory(directory) => write!(f, "{directory}, a directory of the tree"),
+            CompiledFrom::Directory(directory) => f.write_str(directory),
         }
     }
 }
@@ -134,8 +125,8 @@ pub fn of_build_info(text: &str) -> BTreeSet<Compiled> {
             ["=>", path, version, ..] => {
                 if let Some(module) = found.last_mut() {
                     module.replacement = Some(match is_directory(path) {
-                        true => Replacement::Directory(path.to_owned()),
-                        false => Replacement::Module { path: path.to_owned(), version: version.to_owned() },
+                        true => CompiledFrom::Directory(path.to_owned()),
+                        false => CompiledFrom::Module { path: path.to_owned(), version: version.to_owned() },
                     });
                 }
             }
@@ -173,7 +164,7 @@ mod tests {
         let api = "k8s.io/api v0.35.0 => github.com/k3s-io/kubernetes/staging/src/k8s.io/api v1.35.0-k3s1";
         assert_eq!(found, ["github.com/a/b v1.0.0", api]);
         let path = "github.com/k3s-io/kubernetes/staging/src/k8s.io/api";
-        let origin = CompiledFrom::Module { path, version: "v1.35.0-k3s1" };
+        let origin = CompiledFrom::Module { path: path.to_owned(), version: "v1.35.0-k3s1".to_owned() };
         assert_eq!(of_build_info(text).last().unwrap().origin(), origin);
     }
 
@@ -183,7 +174,7 @@ mod tests {
         let found = of_build_info(text);
         let module = found.first().unwrap();
         assert_eq!(module.to_string(), "github.com/a/b v1.0.0 => ./lab/of b");
-        assert_eq!(module.origin(), CompiledFrom::Directory("./lab/of b"));
+        assert_eq!(module.origin(), CompiledFrom::Directory("./lab/of b".to_owned()));
     }
 
     #[test]

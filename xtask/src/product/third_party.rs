@@ -3,7 +3,7 @@
 
 use super::Components;
 use super::component::Component;
-use super::go_buildinfo::{self, Compiled, Replacement};
+use super::go_buildinfo::{self, Compiled, CompiledFrom};
 use super::licenses::{ThirdPartyPackage, document};
 use crate::k3s::options::Presence;
 use crate::k3s::{Build, cni, seccomp};
@@ -64,7 +64,7 @@ pub fn gather(build: &Build, components: &Components) -> Result<(ThirdParty, Str
     // Several may be compiled from one origin: a module, and that which it replaces.
     let origins: BTreeSet<_> = found.modules.iter().map(Compiled::origin).collect();
     for origin in origins {
-        packages.push(ThirdPartyPackage::in_directory(&origin.to_string(), &files(build, &cache, origin)?)?);
+        packages.push(ThirdPartyPackage::in_directory(&origin.to_string(), &files(build, &cache, &origin)?)?);
     }
     let plugins = plugins(build, &fs::read(&components[&Component::Cni])?)?;
     for (module, package) in plugins {
@@ -92,15 +92,15 @@ fn stand_in(package: &mut ThirdPartyPackage) {
 
 /// Returns the directory of the files that were compiled. An earlier run may have compiled them, and the module cache may have
 /// been emptied since (`go clean -modcache`): then they are fetched again.
-fn files(build: &Build, cache: &ModuleCache, origin: go_buildinfo::CompiledFrom<'_>) -> Result<PathBuf> {
+fn files(build: &Build, cache: &ModuleCache, origin: &CompiledFrom) -> Result<PathBuf> {
     match origin {
-        go_buildinfo::CompiledFrom::Directory(directory) => Ok(build.patched.tree.join(directory)),
-        go_buildinfo::CompiledFrom::Module { path, version } => {
+        CompiledFrom::Directory(directory) => Ok(build.patched.tree.join(directory)),
+        CompiledFrom::Module { path, version } => {
             let files = cache.files(path, version);
             if files.is_dir() {
                 return Ok(files);
             }
-            let module = Module { path: path.to_owned(), version: version.to_owned() };
+            let module = Module { path: path.clone(), version: version.clone() };
             build.module_directory(&Resolved::Fetched(module))
         }
     }
@@ -116,10 +116,10 @@ fn modules_in(build: &Build, program: &Path, main: Option<&Resolved>) -> Result<
         Some(Resolved::Fetched(_)) | None => "",
     };
     let from_root = |module: Compiled| -> Result<Compiled> {
-        let Some(Replacement::Directory(written)) = &module.replacement else { return Ok(module) };
+        let Some(CompiledFrom::Directory(written)) = &module.replacement else { return Ok(module) };
         let directory = local_module::directory(&build.patched.tree, base, written)
             .with_context(|| format!("{} is compiled from the directory {written}", module.path))?;
-        Ok(Compiled { replacement: Some(Replacement::Directory(directory)), ..module })
+        Ok(Compiled { replacement: Some(CompiledFrom::Directory(directory)), ..module })
     };
     go_buildinfo::of_build_info(&text).into_iter().map(from_root).collect()
 }
@@ -203,7 +203,7 @@ fn sqlite(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -> R
     let Some(module) = modules.iter().find(|module| module.path == "github.com/mattn/go-sqlite3") else {
         return Ok(None);
     };
-    let header = files(build, cache, module.origin())?.join("sqlite3-binding.h");
+    let header = files(build, cache, &module.origin())?.join("sqlite3-binding.h");
     let Some(version) = fs::read_to_string(header).ok().as_deref().and_then(sqlite_version) else {
         return Ok(None);
     };

@@ -2,7 +2,7 @@
 //! note, and the list of what is compiled in.
 
 use crate::product::caveat::{self, Caveat};
-use crate::product::go_buildinfo::{Compiled, Replacement};
+use crate::product::go_buildinfo::{Compiled, CompiledFrom};
 use crate::product::manifest::Manifest;
 use crate::toolchain::local_module::labelled;
 use crate::upstream::release::Origin;
@@ -45,9 +45,11 @@ fn indented(paragraph: &str) -> String {
     lines.join("\n")
 }
 
-/// Returns the caveats of a build, a line for each.
+/// Returns the caveats of a build, in the short lines of a description.
 pub fn note(manifest: &Manifest) -> String {
-    caveat::all(manifest).iter().map(Caveat::to_string).collect::<Vec<_>>().join("\n")
+    let caveats =
+        caveat::all(manifest).into_iter().map(|Caveat { label, sentence }| label + ":\n" + &sentence);
+    caveats.collect::<Vec<_>>().join("\n")
 }
 
 /// Returns the vendor of the packages, which must not pass for a release of the k3s project.
@@ -65,8 +67,8 @@ pub fn bundled(manifest: &Manifest) -> String {
     let modules = manifest.third_party.modules.iter().map(|Compiled { path, version, replacement }| {
         // A replacement was compiled under the name of the module that it replaces.
         let version = match replacement {
-            Some(Replacement::Module { version, .. }) => version.clone(),
-            Some(Replacement::Directory(_)) => labelled(version),
+            Some(CompiledFrom::Module { version, .. }) => version.clone(),
+            Some(CompiledFrom::Directory(_)) => labelled(version),
             None => version.clone(),
         };
         (format!("golang({path})"), version)

@@ -82,12 +82,7 @@ pub fn source_of(installed: &str) -> &str {
 pub fn lay_out(packaging: &Packaging, topdir: &Topdir) -> Result<()> {
     let ours = packaging.context.root.join("rpm");
     let sources = topdir.sources();
-    for entry in fs::read_dir(&ours)? {
-        let path = entry?.path();
-        if path.is_file() {
-            fs::copy(&path, sources.join(path.file_name().context("a file has a name")?))?;
-        }
-    }
+    dir::copy_files(&ours, &sources, |_| true)?;
     let product = packaging.product;
     for (file, source) in [
         (packaging.target.k3s_binary().as_str(), PROGRAM),

@@ -187,16 +187,10 @@ impl Staging {
     }
 }
 
-/// Returns every file and link below a directory with its content, except [`WRITTEN`].
+/// Returns the content of every file and link below a directory, except [`WRITTEN`].
 fn contents(directory: &Path) -> Result<BTreeMap<PathBuf, String>> {
-    let mut found = BTreeMap::new();
-    for entry in walkdir::WalkDir::new(directory) {
-        let entry = entry?;
-        let path = entry.path().strip_prefix(directory)?.to_owned();
-        if !entry.file_type().is_dir() && !WRITTEN.iter().any(|name| path == Path::new(name)) {
-            found.insert(path, dir::content(entry.path())?);
-        }
-    }
+    let mut found = dir::contents(directory)?;
+    WRITTEN.iter().for_each(|name| drop(found.remove(Path::new(name))));
     Ok(found)
 }
 

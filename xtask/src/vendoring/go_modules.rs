@@ -4,6 +4,7 @@
 //! differs from the binary that is to be reproduced (cmd/go, internal/load, `setBuildInfo`). One cache also serves
 //! k3s, the shim and runc together, and Go still verifies every go.mod in it against go.sum.
 
+use crate::dir;
 use crate::k3s::go_build::Package;
 use crate::k3s::{Build, binary, runc, server, shim, source_tree};
 use crate::product::licenses::contains_a_license;
@@ -14,7 +15,7 @@ use crate::upstream::probe::GO_VERSION_FILES;
 use crate::url::file_url;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Settings of Go that lead it to a module cache.
 pub type Settings = [(&'static str, String)];
@@ -70,19 +71,8 @@ fn packages(build: &Build, tree: &Path, settings: &Settings) -> Result<Vec<Packa
 /// Copies what may take part in a package: all files beside each other but tests, and what it embeds.
 fn copy_package(package: &Package, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
-    for entry in fs::read_dir(&package.directory)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if entry.file_type()?.is_file() && !name.to_string_lossy().ends_with("_test.go") {
-            fs::copy(entry.path(), to.join(name))?;
-        }
-    }
-    for file in &package.embedded {
-        let place = to.join(file);
-        fs::create_dir_all(place.parent().unwrap_or(to))?;
-        fs::copy(package.directory.join(file), place)?;
-    }
-    Ok(())
+    dir::copy_files(&package.directory, to, |name| !name.ends_with("_test.go"))?;
+    package.embedded.iter().try_for_each(|file| dir::copy_file(&package.directory.join(file), &to.join(file)))
 }
 
 /// Copies what Go wrote down about the modules it asked for, and their licences, but no zip.
@@ -134,10 +124,8 @@ fn copy_main_modules(build: &Build, theirs: &ModuleCache, into: &ModuleCache) ->
 }
 
 fn copy_record(from: &ModuleCache, into: &ModuleCache, module: &Module, kind: &str) -> Result<()> {
-    let to = into.record(&module.path, &module.version, kind);
-    fs::create_dir_all(to.parent().context("a record is in a directory")?)?;
-    fs::copy(from.record(&module.path, &module.version, kind), to)?;
-    Ok(())
+    let record = |cache: &ModuleCache| cache.record(&module.path, &module.version, kind);
+    dir::copy_file(&record(from), &record(into))
 }
 
 /// Copies the licence files of a module. A module without any still gets a directory: Go reads all that might contain
@@ -145,24 +133,13 @@ fn copy_record(from: &ModuleCache, into: &ModuleCache, module: &Module, kind: &s
 fn copy_licenses(from: &ModuleCache, into: &ModuleCache, module: &Module) -> Result<()> {
     let (files, to) = (from.files(&module.path, &module.version), into.files(&module.path, &module.version));
     fs::create_dir_all(&to)?;
-    for entry in fs::read_dir(files)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if entry.file_type()?.is_file() && contains_a_license(&name.to_string_lossy()) {
-            fs::copy(entry.path(), to.join(name))?;
-        }
-    }
-    Ok(())
+    dir::copy_files(&files, &to, contains_a_license)
 }
 
 fn copy_existing(from: &ModuleCache, into: &ModuleCache, module: &Module, names: &[&str]) -> Result<()> {
     let (files, to) = (from.files(&module.path, &module.version), into.files(&module.path, &module.version));
-    for name in names {
-        let (file, place): (PathBuf, PathBuf) = (files.join(name), to.join(name));
-        if file.is_file() {
-            fs::create_dir_all(place.parent().context("a file is in a directory")?)?;
-            fs::copy(file, place)?;
-        }
+    for name in names.iter().filter(|name| files.join(name).is_file()) {
+        dir::copy_file(&files.join(name), &to.join(name))?;
     }
     Ok(())
 }

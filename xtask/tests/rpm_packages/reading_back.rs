@@ -88,9 +88,9 @@ fn names_candidate_tree_and_incomplete_sample() {
     assert_eq!(sample[1].properties["tag Vendor"], "k3s-riscv64, a sample instead of k3s");
     assert!(sample[1].properties.contains_key("Requires: conntrack-tools"));
     let description = description("sample");
-    assert!(description.contains("sample, not k3s: "), "{description}");
+    assert!(description.contains("sample, not k3s:\n"), "{description}");
     assert!(
-        description.contains("without k3s-root: ") && description.contains("without charts: "),
+        description.contains("without k3s-root:\n") && description.contains("without charts:\n"),
         "{description}"
     );
 }

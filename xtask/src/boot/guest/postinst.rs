@@ -3,6 +3,7 @@
 //! The scripts themselves cannot run: the packages are unpacked without root and for another architecture.
 
 use crate::context::Context;
+use crate::dir;
 use crate::process::cmd;
 use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, ensure};
@@ -82,20 +83,18 @@ fn name_services(root: &Path) -> Result<()> {
 
 /// Runs depmod, as the kernel's postinst does: modprobe needs its files.
 fn modules(context: &Context, root: &Path) -> Result<PathBuf> {
-    let all = root.join("usr/lib/modules");
-    let mut versions = Vec::new();
-    for entry in fs::read_dir(&all).context("the guest has no kernel modules")? {
-        versions.push(entry?.file_name());
-    }
-    ensure!(versions.len() == 1, "the guest has {} kernels, not one", versions.len());
-    let version = &versions[0];
+    let mut kernels =
+        dir::entries(&root.join("usr/lib/modules")).context("the guest has no kernel modules")?;
+    ensure!(kernels.len() == 1, "the guest has {} kernels, not one", kernels.len());
+    let modules = kernels.remove(0);
+    let version = modules.file_name().context("modules are in a directory of their kernel")?;
     let base = root.join("usr");
     // depmod searches lib/modules below its base directory. Here /lib is a link to /usr/lib.
     cmd!(context, "depmod --basedir {base} {version}")
         .log("boot-guest")
         .run()
         .context("resolving the dependencies of the guest's kernel modules")?;
-    Ok(all.join(version))
+    Ok(modules)
 }
 
 /// Creates a link, unless there is a file of this name.

@@ -3,6 +3,7 @@
 use super::{About, DISK, Guest, INITRD, KERNEL, postinst};
 use crate::boot::{disk, guest};
 use crate::context::Context;
+use crate::dir;
 use crate::process::cmd;
 use crate::tree_path::TreePath;
 use crate::userns;
@@ -74,13 +75,8 @@ fn copy_root(context: &Context, root: &Path, copy: &Path) -> Result<()> {
         fs::create_dir(copy.join(name))?;
     }
     fs::set_permissions(copy.join("tmp"), std::fs::Permissions::from_mode(0o1777))?;
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(root)? {
-        let entry = entry?;
-        if !VOLATILE.iter().any(|name| entry.file_name() == *name) {
-            entries.push(entry.path());
-        }
-    }
+    let mut entries = dir::entries(root)?;
+    entries.retain(|path| !VOLATILE.iter().any(|name| path.ends_with(name)));
     let owners = if userns::is_root() { "--preserve=ownership" } else { "--no-preserve=ownership" };
     userns::as_root(context, "cp")
         .args(["--archive", owners, "--target-directory"])
