@@ -287,7 +287,6 @@ mod tests {
         ("cargo", "has compiled this executable"),
         ("apt-get", "belongs to Debian's packages"),
         ("dpkg-deb", "belongs to Debian's packages"),
-        ("env", "comes with timeout, in coreutils"),
         ("setsid", "comes with unshare, in util-linux"),
         ("sudo", "or doas, in a printed line"),
         ("doas", "or sudo, in a printed line"),
