@@ -95,16 +95,6 @@ impl Context {
     pub fn scratch(&self) -> PathBuf {
         self.work.with_file_name("scratch")
     }
-
-    /// Returns the same context with downloads from another mirror.
-    pub fn with_mirror(self, mirror: String) -> Context {
-        Context { mirror: Some(mirror), ..self }
-    }
-
-    /// Returns the same context without permission to use the network.
-    pub fn without_network(self) -> Context {
-        Context { network: Network::Forbidden, ..self }
-    }
 }
 
 /// Returns the path in an environment variable, relative to the current directory as for cargo's variables.

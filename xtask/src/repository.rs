@@ -1,10 +1,11 @@
 //! Git repositories: opening existing ones, with remedies in the errors, and creating our own.
 
 use crate::process::quoted;
+use crate::trust;
 use crate::url::file_url;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
-use nix::unistd::{Uid, User};
+use nix::unistd::Uid;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
@@ -62,11 +63,7 @@ pub fn partial(path: &Path) -> String {
 fn owner(path: &Path) -> String {
     let owners = [path.to_owned(), path.join(".git")].into_iter().filter_map(|path| fs::metadata(path).ok());
     let other = owners.map(|found| Uid::from_raw(found.uid())).find(|uid| *uid != Uid::effective());
-    match other.map(|uid| (uid, User::from_uid(uid))) {
-        Some((_, Ok(Some(user)))) => format!("the user {}", user.name),
-        Some((uid, _)) => format!("another user (uid {uid})"),
-        None => "another user".to_owned(),
-    }
+    other.map_or_else(|| "another user".to_owned(), trust::user)
 }
 
 /// Creates a bare repository in git's oldest format, which libgit2 reads, independent of the user's settings.

@@ -75,8 +75,7 @@ pub fn prepare(context: Context, layout: Layout) -> Result<Selection> {
         location: format!("sample/ ({} layout)", layout.directory()),
     };
     let stand_ins = Some(StandIns { proxy: file_url(&directory.join("proxy")), cache });
-    let mirror = file_url(&directory.join("mirror"));
-    let context = context.with_mirror(mirror);
+    let context = Context { mirror: Some(file_url(&directory.join("mirror"))), ..context };
     Ok(Selection { context, lock, source, git, stand_ins, scripts: ScriptTrust::Trusted })
 }
 

@@ -3,10 +3,10 @@
 
 use crate::context::Context;
 use crate::process::quoted;
-use crate::trust::Trust;
+use crate::trust::{Trust, user};
 use anyhow::{Result, bail};
 use fs_err as fs;
-use nix::unistd::{AccessFlags, Uid, User, access, getegid, geteuid};
+use nix::unistd::{AccessFlags, Uid, access, getegid, geteuid};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -88,12 +88,8 @@ fn chown(path: &Path) -> String {
 /// Describes owner and caller: `it belongs to root (mode 755), and you are me`.
 fn belonging(path: &Path) -> String {
     let Ok(metadata) = path.symlink_metadata() else { return "it is not there any more".to_owned() };
-    let (owner, user) = (name(Uid::from_raw(metadata.uid())), name(geteuid()));
-    format!("it belongs to {owner} (mode {:o}), and you are {user}", metadata.mode() & 0o7777)
-}
-
-fn name(uid: Uid) -> String {
-    User::from_uid(uid).ok().flatten().map_or_else(|| format!("user {uid}"), |user| user.name)
+    let (owner, caller) = (user(Uid::from_raw(metadata.uid())), user(geteuid()));
+    format!("it belongs to {owner} (mode {:o}), and you are {caller}", metadata.mode() & 0o7777)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::context::Context;
 use anyhow::Result;
 use fs_err as fs;
-use nix::unistd::{getegid, geteuid};
+use nix::unistd::{Uid, User, getegid, geteuid};
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
@@ -39,6 +39,11 @@ impl Trust {
             None
         }
     }
+}
+
+/// Returns the name of a user.
+pub fn user(uid: Uid) -> String {
+    User::from_uid(uid).ok().flatten().map_or_else(|| format!("uid {uid}"), |user| user.name)
 }
 
 #[cfg(test)]

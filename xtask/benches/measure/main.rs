@@ -4,9 +4,20 @@ mod build;
 mod pause;
 
 use anyhow::{Result, bail};
+use std::process::ExitCode;
 use xtask::context::{Context, Network};
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    measure().map_or_else(
+        |error| {
+            eprintln!("error: {}", xtask::error::chain(&error));
+            ExitCode::FAILURE
+        },
+        |()| ExitCode::SUCCESS,
+    )
+}
+
+fn measure() -> Result<()> {
     // cargo adds --bench.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let mut context = Context::new(None, Network::Allowed)?;

@@ -64,9 +64,7 @@ fn archive_size(target: &'static Target, executable: &Path) -> Result<usize> {
 /// Returns the number of instructions until the program waits for signals. qemu's user emulation logs each one if it
 /// neither joins nor chains them.
 fn instructions(context: &Context, target: &Target, executable: &Path) -> Result<usize> {
-    let emulator = qemu::find(target).with_context(|| {
-        format!("qemu-{}-static is not found\n  cargo xtask doctor --fix --for bench", target.rpm)
-    })?;
+    let emulator = qemu::require(target)?;
     let log = tempfile::NamedTempFile::new()?;
     let path = log.path();
     // Newer qemu has renamed -singlestep.

@@ -223,7 +223,7 @@ impl Definition {
 impl DebianFiles {
     /// Returns a path of the definition for an architecture.
     pub fn for_target(path: &str, target: &Target) -> String {
-        path.replace("{gnu}", target.gnu)
+        path.replace("{gnu}", &format!("{}-linux-gnu", target.rpm))
     }
 }
 

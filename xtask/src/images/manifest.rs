@@ -144,10 +144,10 @@ fn third_party(
         let CompiledFrom::Module { path, version } = module.origin() else {
             bail!("{module} is compiled from a directory, which is not in the module cache");
         };
-        let files = build.any_go.module_cache().files(path, version);
+        let files = build.any_go.module_cache().files(&path, &version);
         if !files.is_dir() {
             // It was removed since the program was compiled.
-            let module = Module { path: path.to_owned(), version: version.to_owned() };
+            let module = Module { path, version };
             build.any_go.download(build.context, &module, String::new())?;
         }
         packages.push(ThirdPartyPackage::in_directory(&module.to_string(), &files)?);

@@ -151,7 +151,7 @@ impl Compile {
             program = program.env("GO111MODULE", "off").env("GOPATH", path);
         }
         if self.c != C::None {
-            program = program.envs(build.zig.environment_with(sysroot.as_ref().map(Alias::path))?);
+            program = program.envs(build.zig.environment(sysroot.as_ref().map(Alias::path))?);
         }
         if let Some(sysroot) = &sysroot {
             // From the search path, as zig, so that the command has no path.

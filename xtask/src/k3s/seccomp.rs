@@ -98,7 +98,7 @@ fn compile(build: &Build, directory: &Path) -> Result<()> {
     fs::write(tree.join("src/configure.h"), "#define HAVE_LINUX_SECCOMP_H 1\n")?;
     let target = build.target.zig;
     let flags = CFLAGS.split(' ');
-    let environment = build.zig.environment()?;
+    let environment = build.zig.environment(None)?;
     let zig = |command: Command<'_>| command.dir(tree.join("src")).envs(environment.clone()).log(STEP).run();
     let objects: Vec<String> = sources.iter().map(|source| source.replace(".c", ".o")).collect();
     // One at a time: of several files with -c, zig keeps the first object only.

@@ -152,19 +152,14 @@ fn server_starts(build: &Build, emulator: &Emulator, data: &Path) -> Result<Chec
     let (server, _) = unpacked(data)?;
     // Its sockets are in there, whose paths must be short (unix(7)).
     let state = tempfile::tempdir()?;
-    let mut words: Vec<String> = emulator.0.iter().map(|path| path.display().to_string()).collect();
-    words.extend([
-        server.display().to_string(),
-        "server".to_owned(),
-        "--data-dir".to_owned(),
-        state.path().display().to_string(),
-    ]);
+    let (emulator, directory) = (emulator.0.as_deref(), state.path());
     // In a network namespace, so that nothing of this machine is changed. It has no route, from which k3s would
     // take its address.
-    words.extend(["--node-ip", "10.0.0.1"].map(str::to_owned));
-    let program = cmd!(build.context, "unshare --map-root-user --net {words...}")
-        .env("HOME", state.path())
-        .log("server-start");
+    let options = ["server", "--node-ip", "10.0.0.1", "--data-dir"];
+    let program =
+        cmd!(build.context, "unshare --map-root-user --net {emulator...} {server} {options...} {directory}")
+            .env("HOME", directory)
+            .log("server-start");
     let wanted = format!("Starting k3s {}", build.source.version);
     let watched = program.watch(&wanted, TIMEOUT)?;
     if !watched.found {

@@ -49,7 +49,7 @@ impl Rust {
         let zig = Zig::get(context)
             .context("this Rust has no linker for other machines, and zig's could not be used")?;
         let program = &zig.program;
-        Ok(cmd!(context, "{program} ld.lld {arguments...}").envs(zig.environment()?))
+        Ok(cmd!(context, "{program} ld.lld {arguments...}").envs(zig.environment(None)?))
     }
 
     fn with_core(context: &Context, rustc: &Path, target: &Target) -> Result<Option<Rust>> {

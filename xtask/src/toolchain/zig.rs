@@ -71,14 +71,9 @@ impl Zig {
         Zig { program: PathBuf::new(), directories: None }
     }
 
-    /// Returns the environment of a program that calls zig: zig's directory is the first of the search path, so that
-    /// `CC=zig cc …` names no path of this machine, and its caches are ours.
-    pub fn environment(&self) -> Result<Vec<(&'static str, OsString)>> {
-        self.environment_with(None)
-    }
-
-    /// Returns the same with another directory before zig's in the search path.
-    pub fn environment_with(&self, first: Option<&Path>) -> Result<Vec<(&'static str, OsString)>> {
+    /// Returns the environment of a program that calls zig: zig's directory is the first of the search path, or follows
+    /// another one, so that `CC=zig cc …` names no path of this machine, and its caches are ours.
+    pub fn environment(&self, first: Option<&Path>) -> Result<Vec<(&'static str, OsString)>> {
         let directories = self.directories.as_deref().context("zig was not fetched")?;
         let path = std::env::var_os("PATH").unwrap_or_default();
         let search = first.into_iter().chain([directories.program.path()]).map(Path::to_owned);

@@ -2,7 +2,7 @@
 
 use super::{DOWNLOADS, INDEX, K3S, MODULES, Vendored, repository};
 use crate::atomic_dir::AtomicDir;
-use crate::context::Context;
+use crate::context::{Context, Network};
 use crate::digest::Digest;
 use crate::dir;
 use crate::lockfile::Lockfile;
@@ -24,7 +24,7 @@ const STEP: &str = "vendored";
 /// Opens a directory that [`super::gather`] has made. Nothing of the network or of the user's own caches is used;
 /// everything is checked against its checksum.
 pub fn open(context: Context, directory: &Path, scripts: ScriptTrust) -> Result<Selection> {
-    let context = context.without_network();
+    let context = Context { network: Network::Forbidden, ..context };
     let directory = fs::canonicalize(directory)?;
     let index = fs::read(directory.join(INDEX))
         .with_context(|| format!("{} holds no sources of a build", directory.display()))?;
