@@ -17,6 +17,8 @@ pub struct Target {
     pub zig: &'static str,
     /// Rust targets whose `core` serves for the pause program, best first.
     pub rust: &'static [&'static str],
+    /// The dynamic loader of glibc programs, which they name by its path from the root (glibc, `ABI list`).
+    pub loader: &'static str,
     /// `e_machine` of an ELF header (elf.h).
     pub elf_machine: u16,
     /// The suffix of upstream's file names: `k3s-riscv64`, but plain `k3s` for amd64
@@ -34,6 +36,7 @@ pub static TARGETS: [Target; 3] = [
         debian: "riscv64",
         zig: "riscv64-linux-musl",
         rust: &["riscv64gc-unknown-none-elf", "riscv64gc-unknown-linux-musl", "riscv64gc-unknown-linux-gnu"],
+        loader: "lib/ld-linux-riscv64-lp64d.so.1",
         elf_machine: object::elf::EM_RISCV,
         k3s_suffix: "-riscv64",
         go_level: ("GORISCV64", "rva20u64"),
@@ -44,6 +47,7 @@ pub static TARGETS: [Target; 3] = [
         debian: "arm64",
         zig: "aarch64-linux-musl",
         rust: &["aarch64-unknown-none", "aarch64-unknown-linux-musl", "aarch64-unknown-linux-gnu"],
+        loader: "lib/ld-linux-aarch64.so.1",
         elf_machine: object::elf::EM_AARCH64,
         k3s_suffix: "-arm64",
         go_level: ("GOARM64", "v8.0"),
@@ -54,6 +58,7 @@ pub static TARGETS: [Target; 3] = [
         debian: "amd64",
         zig: "x86_64-linux-musl",
         rust: &["x86_64-unknown-none", "x86_64-unknown-linux-musl", "x86_64-unknown-linux-gnu"],
+        loader: "lib64/ld-linux-x86-64.so.2",
         elf_machine: object::elf::EM_X86_64,
         k3s_suffix: "",
         go_level: ("GOAMD64", "v1"),
@@ -61,6 +66,11 @@ pub static TARGETS: [Target; 3] = [
 ];
 
 impl Target {
+    /// Returns the GNU triple, by which Debian names the directories of libraries and configure scripts the host.
+    pub fn gnu(&self) -> String {
+        format!("{}-linux-gnu", self.rpm)
+    }
+
     /// Looks an architecture up by the name that Go, RPM or Debian gives it.
     pub fn named(name: &str) -> Result<&'static Target> {
         let found = TARGETS.iter().find(|t| [t.go, t.rpm, t.debian].contains(&name));

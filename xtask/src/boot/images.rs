@@ -1,10 +1,8 @@
 //! The bundle of the default images, which a node without a registry imports.
 
-use crate::images::airgap::archive_name;
-use crate::images::manifest::{self, ImagesManifest};
-use crate::product::load::verified_sums;
+use crate::images::publish::PublishedImages;
 use crate::reference::Reference;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 
 /// The image of the pods of volumes, in the names of the manifests: the scenario's pods use it, too.
@@ -20,35 +18,21 @@ pub struct DefaultImages {
 }
 
 impl DefaultImages {
-    /// Opens a directory that `cargo xtask images build` has written, if its files are unchanged and for this k3s.
+    /// Opens a directory that `cargo xtask images build` has written for this k3s.
     pub fn open(directory: &Path, k3s: &str) -> Result<DefaultImages> {
-        open(directory, k3s)
-            .with_context(|| format!("{} contains no images for this boot test", directory.display()))
+        let PublishedImages { archive, manifest, .. } =
+            PublishedImages::open(directory, super::target()?, k3s)?;
+        let all = manifest.references().map(Reference::parse).collect::<Result<Vec<_>>>()?;
+        let busybox = all.iter().find(|reference| reference.repository() == BUSYBOX);
+        let busybox = busybox.with_context(|| {
+            format!("{}: {BUSYBOX} is missing, the image of the test's pods", directory.display())
+        })?;
+        Ok(DefaultImages {
+            archive,
+            busybox: busybox.normalised(),
+            references: all.iter().map(Reference::normalised).collect(),
+        })
     }
-}
-
-fn open(directory: &Path, k3s: &str) -> Result<DefaultImages> {
-    let target = super::target()?;
-    let (name, archive) = (manifest::name(target), archive_name(target));
-    ensure!(
-        directory.join(&name).is_file(),
-        "there is no {name}\n  cargo xtask images build writes one to target/dist/<version>/images"
-    );
-    let sums = verified_sums(directory)?;
-    ensure!(sums.contains_key(&name), "SHA256SUMS does not name {name}");
-    let manifest = ImagesManifest::read(&directory.join(&name))?;
-    ensure!(manifest.k3s == k3s, "they are those of k3s {}, not of {k3s}", manifest.k3s);
-    let entry = manifest.files.get(&archive).with_context(|| format!("{name} does not name {archive}"))?;
-    ensure!(sums.get(&archive) == Some(&entry.sha256), "SHA256SUMS and {name} differ on {archive}");
-    let all = manifest.pause.iter().chain(manifest.images.iter().map(|image| &image.reference));
-    let all = all.map(|text| Reference::parse(text)).collect::<Result<Vec<_>>>()?;
-    let busybox = all.iter().find(|reference| reference.repository() == BUSYBOX);
-    let busybox = busybox.with_context(|| format!("{BUSYBOX} is missing, the image of the test's pods"))?;
-    Ok(DefaultImages {
-        archive: directory.join(archive),
-        busybox: busybox.normalised(),
-        references: all.iter().map(Reference::normalised).collect(),
-    })
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Images: their layers, configuration and manifest (image-spec, config.md and manifest.md).
 
-use super::definition::{Config, DebianFiles};
+use super::definition::Config;
 use super::layer::Layer;
 use super::planned::{PlannedImage, PlannedProgram};
-use super::{LAYER, debian_layer, program};
+use super::{LAYER, program};
 use crate::digest::Digest;
 use crate::image::content::{Blob, CONFIG_TYPE, EPOCH, OS};
 use crate::k3s::Build;
@@ -13,55 +13,17 @@ use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The configuration in the step's result, whose digest is the image's ID.
 pub const CONFIG: &str = "config.json";
 
-/// An image that steps compose.
-#[derive(Clone)]
-pub struct Composition<'a> {
-    pub image: &'a PlannedImage<'a>,
-    /// The steps of its layers with files of Debian packages, lowest first.
-    pub debian: Vec<&'static str>,
-}
-
-impl Composition<'_> {
-    /// Returns the step whose result has the configuration and the uppermost layer.
-    pub fn step(&self) -> &'static str {
-        self.image.step_name("image")
-    }
-}
-
-/// Returns the steps that compose the images. Images share layers of Debian packages.
-pub fn steps<'a>(
-    build: &'a Build<'a>,
-    images: &'a [PlannedImage<'a>],
-) -> Result<(Vec<Step<'a>>, Vec<Composition<'a>>)> {
-    let (mut steps, mut compositions) = (Vec::new(), Vec::new());
-    let mut layers: BTreeMap<&DebianFiles, &'static str> = BTreeMap::new();
-    for image in images {
-        if let Some(program) = &image.program {
-            steps.push(program::step(build, image.step_name("program"), program));
-        }
-        let mut debian = Vec::new();
-        for (files, packages) in image.definition.debian.iter().zip(&image.debian) {
-            if !layers.contains_key(files) {
-                let name: &'static str = format!("debian-{}", layers.len() + 1).leak();
-                steps.push(debian_layer::step(build, name, files, packages));
-                layers.insert(files, name);
-            }
-            debian.push(layers[files]);
-        }
-        steps.push(step(build, image, &debian)?);
-        compositions.push(Composition { image, debian });
-    }
-    Ok((steps, compositions))
-}
-
 /// Returns the step that composes an image of layers with files of Debian packages, and of one with everything else.
-fn step<'a>(build: &'a Build<'a>, image: &'a PlannedImage<'a>, debian: &[&'static str]) -> Result<Step<'a>> {
+pub fn step<'a>(
+    build: &'a Build<'a>,
+    image: &'a PlannedImage<'a>,
+    debian: &[&'static str],
+) -> Result<Step<'a>> {
     let definition = image.definition;
     let mut inputs = vec![format!("{} {} for {}", image.reference, image.version, build.target.go)];
     inputs.push(format!("{definition:?}").replace(&*definition.directory.to_string_lossy(), "images"));

@@ -48,7 +48,7 @@ fn layer(build: &Build, files: &DebianFiles, root: &Path) -> Result<Layer> {
             continue;
         }
         let path = entry.path().strip_prefix(root)?;
-        let is_below = |list: &[String]| list.iter().position(|name| path.starts_with(name));
+        let is_below = |list: &[String]| list.iter().position(|name| is_named(&path.to_string_lossy(), name));
         let included = is_below(&include).filter(|_| is_below(&exclude).is_none());
         if let Some(index) = included {
             used[index] = true;
@@ -78,6 +78,11 @@ fn layer(build: &Build, files: &DebianFiles, root: &Path) -> Result<Layer> {
         }
     }
     Ok(layer)
+}
+
+/// Returns whether a path is this one, below it, or that of a library with more numbers in its version.
+fn is_named(path: &str, name: &str) -> bool {
+    path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '.']))
 }
 
 /// Returns whether a file is a package's copyright, which is distributed with it.
@@ -110,4 +115,28 @@ fn applets(build: &Build, busybox: &Path) -> Result<Vec<String>> {
         busybox.display()
     );
     Ok(list.lines().filter(|applet| *applet != "busybox").map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_takes_what_is_below_it_and_longer_versions() {
+        for (path, taken) in [
+            ("usr/lib/libm.so.6", true),
+            ("usr/lib/libm.so.6.1", true),
+            ("usr/lib/libm.so.6/x", true),
+            ("usr/lib/libm.so.61", false),
+            ("usr/lib/libmvec.so.1", false),
+        ] {
+            assert_eq!(is_named(path, "usr/lib/libm.so.6"), taken, "{path}");
+        }
+    }
+
+    #[test]
+    fn copyright_files_are_recognized() {
+        assert!(is_copyright(Path::new("usr/share/doc/libc6/copyright")));
+        assert!(!is_copyright(Path::new("usr/share/doc/libc6/changelog.gz")));
+    }
 }

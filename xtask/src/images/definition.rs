@@ -111,8 +111,10 @@ pub struct ProgramCheck {
 pub struct DebianFiles {
     /// Exactly these packages, without their dependencies.
     pub packages: Vec<String>,
-    /// Files and directories that are taken, in which `{gnu}` is the architecture's GNU triple. The packages'
-    /// copyright files always are.
+    /// SPDX identifiers of the files that are taken.
+    pub licenses: Vec<String>,
+    /// Files and directories that are taken: `lib.so.1` also takes `lib.so.1.2.3`, to which it is a link. The packages'
+    /// copyright files always are. The placeholders are those of [`DebianFiles::for_target`].
     #[serde(default)]
     pub include: Vec<String>,
     #[serde(default)]
@@ -221,9 +223,11 @@ impl Definition {
 }
 
 impl DebianFiles {
-    /// Returns a path of the definition for an architecture.
+    /// Returns a path for an architecture: `{gnu}` is its GNU triple, `{loader}` the path of its dynamic loader and
+    /// `{loader-file}` the loader's name.
     pub fn for_target(path: &str, target: &Target) -> String {
-        path.replace("{gnu}", &format!("{}-linux-gnu", target.rpm))
+        let file = target.loader.rsplit('/').next().unwrap_or(target.loader);
+        path.replace("{gnu}", &target.gnu()).replace("{loader}", target.loader).replace("{loader-file}", file)
     }
 }
 

@@ -138,7 +138,11 @@ fn third_party(
     let mut packages = Vec::new();
     if let Some(program) = &image.program {
         let name = format!("{} {}", program.module.path, program.module.version);
-        packages.push(ThirdPartyPackage::in_directory(&name, &program.source.dir)?);
+        let mut package = ThirdPartyPackage::in_directory(&name, &program.source.dir)?;
+        if package.texts.is_empty() {
+            package.licenses = BTreeSet::from([image.definition.licenses.clone()]);
+        }
+        packages.push(package);
     }
     for module in modules {
         let CompiledFrom::Module { path, version } = module.origin() else {
@@ -152,15 +156,23 @@ fn third_party(
         }
         packages.push(ThirdPartyPackage::in_directory(&module.to_string(), &files)?);
     }
-    for package in image.debian.iter().flatten() {
-        let name = format!("Debian {} {}", package.name(), package.version());
-        let text = format!("in the image, /usr/share/doc/{}/copyright", package.name());
-        packages.push(ThirdPartyPackage::elsewhere(&name, &[&image.definition.licenses], text));
+    for (files, group) in image.definition.debian.iter().zip(&image.debian) {
+        let licenses: Vec<&str> = files.licenses.iter().map(String::as_str).collect();
+        for package in group {
+            let name = format!("Debian {} {}", package.name(), package.version());
+            let text = format!("in the image, /usr/share/doc/{}/copyright", package.name());
+            packages.push(ThirdPartyPackage::elsewhere(&name, &licenses, text));
+        }
     }
     Ok(packages)
 }
 
 impl ImagesManifest {
+    /// Returns the references of all images.
+    pub fn references(&self) -> impl Iterator<Item = &str> {
+        self.pause.iter().chain(self.images.iter().map(|image| &image.reference)).map(String::as_str)
+    }
+
     /// Reads a manifest.
     pub fn read(path: &Path) -> Result<ImagesManifest> {
         serde_json::from_slice(&fs::read(path)?).with_context(|| format!("reading {}", path.display()))

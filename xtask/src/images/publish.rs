@@ -1,16 +1,17 @@
-//! The directory of images in `target/dist/<version>/images/`.
+//! The directory of images in `target/dist/<version>/images/`: written, and opened again.
 
 use super::airgap::{self, archive_name};
 use super::manifest::{self, ImagesManifest};
 use crate::atomic_dir::AtomicDir;
 use crate::context::Context;
 use crate::product;
+use crate::product::load::verified_sums;
 use crate::step::Results;
 use crate::target::Target;
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Upstream's name of the list of images.
 pub const LIST: &str = "k3s-images.txt";
@@ -51,4 +52,36 @@ pub fn publish(
 fn line(reference: &str) -> String {
     let registry = if reference.starts_with("docker.io/") { "" } else { "docker.io/" };
     format!("{registry}{reference}\n")
+}
+
+/// The images of one architecture in a published directory, whose files are unchanged.
+#[derive(Clone, Debug)]
+pub struct PublishedImages {
+    pub directory: PathBuf,
+    pub manifest: ImagesManifest,
+    /// The bundle.
+    pub archive: PathBuf,
+}
+
+impl PublishedImages {
+    /// Opens a directory that `cargo xtask images build` has written, if its files are unchanged and for this k3s.
+    pub fn open(directory: &Path, target: &'static Target, k3s: &str) -> Result<PublishedImages> {
+        open(directory, target, k3s)
+            .with_context(|| format!("{} contains no images that can be used", directory.display()))
+    }
+}
+
+fn open(directory: &Path, target: &'static Target, k3s: &str) -> Result<PublishedImages> {
+    let (name, archive) = (manifest::name(target), archive_name(target));
+    ensure!(
+        directory.join(&name).is_file(),
+        "there is no {name}\n  cargo xtask images build writes one to target/dist/<version>/images"
+    );
+    let sums = verified_sums(directory)?;
+    ensure!(sums.contains_key(&name), "SHA256SUMS does not name {name}");
+    let manifest = ImagesManifest::read(&directory.join(&name))?;
+    ensure!(manifest.k3s == k3s, "they are those of k3s {}, not of {k3s}", manifest.k3s);
+    let entry = manifest.files.get(&archive).with_context(|| format!("{name} does not name {archive}"))?;
+    ensure!(sums.get(&archive) == Some(&entry.sha256), "SHA256SUMS and {name} differ on {archive}");
+    Ok(PublishedImages { directory: directory.to_owned(), archive: directory.join(archive), manifest })
 }

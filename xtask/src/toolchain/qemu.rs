@@ -14,6 +14,6 @@ pub fn find(target: &Target) -> Option<PathBuf> {
 /// Returns the emulator of a target's programs, or an error with the command that installs it.
 pub fn require(target: &Target) -> Result<PathBuf> {
     find(target).with_context(|| {
-        format!("qemu-{}-static is not found\n  cargo xtask doctor --fix --for bench", target.rpm)
+        format!("qemu-{}-static is not found\n  cargo xtask doctor --fix --for build", target.rpm)
     })
 }
