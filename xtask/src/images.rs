@@ -2,8 +2,7 @@
 //!
 //! ```text
 //! definition ─► planned ─┬─► program ──────┐
-//!    (images/*.toml)     └─► debian_layer ─┴─► compose ─┬─► airgap ─► manifest ─► publish
-//!                                                       └─► registry
+//!    (images/*.toml)     └─► debian_layer ─┴─► compose ─► airgap ─► manifest ─► publish
 //! ```
 
 pub mod airgap;
@@ -15,7 +14,6 @@ pub mod manifest;
 pub mod planned;
 pub mod program;
 pub mod publish;
-pub mod registry;
 pub mod selection;
 
 /// A layer in the result of a step.

@@ -29,6 +29,7 @@ pub mod verify;
 
 use crate::context::Context;
 use crate::file_lock::FileLock;
+use crate::images::publish::PublishedImages;
 use crate::product::Product;
 use crate::target::Target;
 use anyhow::{Context as _, Result};
@@ -38,7 +39,7 @@ use nevra::{Nevra, rpm_version};
 use sign::Key;
 use source_package::Rebuild;
 use sources::Topdir;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Defaults of [`Settings`].
 pub const DIST: &str = "oe2403";
@@ -64,6 +65,8 @@ pub struct Packaging<'a> {
     pub version: String,
     /// Input of a source package, which a product by itself does not contain.
     pub rebuild: Option<Rebuild>,
+    /// Content of the package of the default images.
+    pub images: Option<PublishedImages>,
 }
 
 /// Packages that were built.
@@ -84,7 +87,13 @@ impl<'a> Packaging<'a> {
     ) -> Result<Packaging<'a>> {
         let manifest = &product.manifest;
         let version = rpm_version(&manifest.k3s.parse()?, &manifest.commit, manifest.source_date_epoch)?;
-        Ok(Packaging { context, product, target, settings, version, rebuild })
+        Ok(Packaging { context, product, target, settings, version, rebuild, images: None })
+    }
+
+    /// Adds a package of the default images, from a directory that `cargo xtask images build` has written.
+    pub fn with_images(self, directory: &Path) -> Result<Packaging<'a>> {
+        let images = PublishedImages::open(directory, self.target, &self.product.manifest.k3s)?;
+        Ok(Packaging { images: Some(images), ..self })
     }
 
     pub fn nevra(&self, name: &str, arch: &str) -> Nevra {

@@ -43,6 +43,11 @@ pub struct Args {
     #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = BUILD_ONLY)]
     pub product: Option<PathBuf>,
 
+    /// A directory that `cargo xtask images build` has written for the same k3s: its bundle becomes the package
+    /// k3s-airgap-images
+    #[arg(long, value_name = "DIR", help_heading = HEADING)]
+    pub images: Option<PathBuf>,
+
     #[command(flatten)]
     pub packages: PackageOptions,
 }
@@ -105,7 +110,11 @@ impl Args {
                 (selection.context, Product::open(&product.directory, target)?, Some(rebuild))
             }
         };
-        print(&Packaging::new(&context, &product, target, &settings, rebuild)?.publish()?)
+        let mut packaging = Packaging::new(&context, &product, target, &settings, rebuild)?;
+        if let Some(directory) = &self.images {
+            packaging = packaging.with_images(directory)?;
+        }
+        print(&packaging.publish()?)
     }
 
     fn finished(&self, directory: &Path, target: &Target) -> Result<Product> {

@@ -44,7 +44,9 @@ fn check_names(names: &[Nevra], manifests: &[Manifest]) -> Result<()> {
     let mut allowed = BTreeSet::new();
     for manifest in manifests {
         let all = of_product(manifest, release)?;
-        if let Some(missing) = all.iter().find(|name| name.arch != "src" && !names.contains(name)) {
+        // Sources and images are in packages of their own, which a directory need not have.
+        let is_optional = |name: &Nevra| name.arch == "src" || name.name == "k3s-airgap-images";
+        if let Some(missing) = all.iter().find(|name| !is_optional(name) && !names.contains(name)) {
             bail!("the package {missing} is missing");
         }
         allowed.extend(all.iter().map(Nevra::to_string));
@@ -65,7 +67,13 @@ fn of_product(manifest: &Manifest, release: &str) -> Result<Vec<Nevra>> {
         release: release.to_owned(),
         arch: arch.to_owned(),
     };
-    let all = [("k3s", arch), ("k3s-cli", "noarch"), ("k3s-pause-image", arch), ("k3s", "src")];
+    let all = [
+        ("k3s", arch),
+        ("k3s-airgap-images", arch),
+        ("k3s-cli", "noarch"),
+        ("k3s-pause-image", arch),
+        ("k3s", "src"),
+    ];
     Ok(all.into_iter().map(nevra).collect())
 }
 

@@ -1,6 +1,7 @@
 //! Documents about the build in the packages, written from its manifest: `PATCHES`, the description's
 //! note, and the list of what is compiled in.
 
+use crate::images::manifest::ImagesManifest;
 use crate::product::caveat::{self, Caveat};
 use crate::product::go_buildinfo::{Compiled, CompiledFrom};
 use crate::product::manifest::Manifest;
@@ -50,6 +51,20 @@ pub fn note(manifest: &Manifest) -> String {
     let caveats =
         caveat::all(manifest).into_iter().map(|Caveat { label, sentence }| label + ":\n" + &sentence);
     caveats.collect::<Vec<_>>().join("\n")
+}
+
+/// Returns the images that are not as their names promise, in the short lines of a description.
+pub fn images_note(images: &ImagesManifest) -> String {
+    let mut lines = Vec::new();
+    for image in &images.images {
+        if image.substitute {
+            lines.push(format!("{}:\nbuilt from {} instead.", image.reference, image.version));
+        }
+        if let Some(left_out) = &image.left_out {
+            lines.push(format!("{}, left out:\n{left_out}", image.reference));
+        }
+    }
+    lines.join("\n")
 }
 
 /// Returns the vendor of the packages, which must not pass for a release of the k3s project.

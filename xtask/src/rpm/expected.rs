@@ -12,18 +12,27 @@ use fs_err as fs;
 use std::path::PathBuf;
 
 /// Targets of the links in the packages.
-const LINKS: [(&str, &str); 4] = [
+const LINKS: [(&str, &str); 5] = [
     ("/usr/bin/crictl", "k3s"),
     ("/usr/bin/ctr", "k3s"),
     ("/usr/bin/kubectl", "k3s"),
+    (
+        "/var/lib/rancher/k3s/agent/images/k3s-airgap-images.tar.zst",
+        "/usr/share/k3s/images/k3s-airgap-images.tar.zst",
+    ),
     ("/var/lib/rancher/k3s/agent/images/k3s-pause-image.tar", "/usr/share/k3s/images/k3s-pause-image.tar"),
 ];
 
-/// Returns all packages of the spec.
+/// Returns all packages of the specs.
 pub fn packages(packaging: &Packaging, topdir: &Topdir) -> Result<Vec<Contents>> {
-    let queried = rpmbuild::queried_spec(packaging, topdir, SpecVariant::Prebuilt, &spec::format())?;
-    let packages = spec::parse(&queried).context("reading what rpmspec prints")?;
-    packages.into_iter().map(|(name, properties)| package(packaging, topdir, &name, properties)).collect()
+    let mut found = Vec::new();
+    for variant in SpecVariant::of_packages(packaging) {
+        let queried = rpmbuild::queried_spec(packaging, topdir, variant, &spec::format())?;
+        for (name, properties) in spec::parse(&queried).context("reading what rpmspec prints")? {
+            found.push(package(packaging, topdir, &name, properties)?);
+        }
+    }
+    Ok(found)
 }
 
 fn package(

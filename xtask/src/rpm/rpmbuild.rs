@@ -2,7 +2,7 @@
 
 use super::Packaging;
 use super::isolated;
-use super::sources::{SPEC, Topdir};
+use super::sources::{IMAGES_SPEC, SPEC, Topdir};
 use crate::process::Command;
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
@@ -20,22 +20,42 @@ pub const BUILD_HOST: &str = "reproducible";
 /// Compression of the source package's own payload: low, since it consists of archives.
 const SOURCE_PAYLOAD: &str = "w3.zstdio";
 
-/// A variant of the spec.
+/// A spec, in one of its variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpecVariant {
     /// `--with prebuilt`: the binary packages of a finished product.
     Prebuilt,
     /// The default build: the source package.
     Source,
+    /// The spec of the default images, which has one variant.
+    Images,
+}
+
+impl SpecVariant {
+    /// Returns the spec below the topdir.
+    fn spec(self) -> &'static str {
+        match self {
+            SpecVariant::Prebuilt | SpecVariant::Source => SPEC,
+            SpecVariant::Images => IMAGES_SPEC,
+        }
+    }
+
+    /// Returns the specs of the binary packages of a packaging.
+    pub fn of_packages(packaging: &Packaging) -> Vec<SpecVariant> {
+        let images = packaging.images.as_ref().map(|_| SpecVariant::Images);
+        [SpecVariant::Prebuilt].into_iter().chain(images).collect()
+    }
 }
 
 /// Builds the packages from a laid out topdir and returns them, by name.
 pub fn run(packaging: &Packaging, topdir: &Topdir) -> Result<Vec<PathBuf>> {
     let running = packaging.context.progress.step("rpmbuild");
-    program(packaging, topdir, "rpmbuild", &["-bb"], SpecVariant::Prebuilt)?
-        .log("rpmbuild")
-        .run()
-        .context("building the packages")?;
+    for spec in SpecVariant::of_packages(packaging) {
+        program(packaging, topdir, "rpmbuild", &["-bb"], spec)?
+            .log("rpmbuild")
+            .run()
+            .context("building the packages")?;
+    }
     let made = packages_in(&topdir.packages())?;
     running.done(format!("{} packages", made.len()));
     Ok(made)
@@ -69,7 +89,7 @@ pub fn queried_spec(
     format: &str,
 ) -> Result<String> {
     let packages = match variant {
-        SpecVariant::Prebuilt => "--rpms",
+        SpecVariant::Prebuilt | SpecVariant::Images => "--rpms",
         SpecVariant::Source => "--srpm",
     };
     let query = ["--query", packages, "--queryformat", format];
@@ -95,9 +115,9 @@ fn program<'a>(
     ];
     let choice: &[&str] = match variant {
         SpecVariant::Prebuilt => &["--with", "prebuilt"],
-        SpecVariant::Source => &[],
+        SpecVariant::Source | SpecVariant::Images => &[],
     };
-    let spec = topdir.alias.path().join(SPEC).display().to_string();
+    let spec = topdir.alias.path().join(variant.spec()).display().to_string();
     let arguments = [action, choice, &["--target", packaging.target.rpm, &spec]].concat();
     Ok(isolated::command(packaging.context, name, &topdir.alias, &definitions, &arguments)?
         .env("SOURCE_DATE_EPOCH", packaging.time().to_string()))

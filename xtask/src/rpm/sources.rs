@@ -7,9 +7,12 @@ use crate::alias::Alias;
 use crate::clock;
 use crate::dir;
 use crate::image::{Compression, PauseImage, docker_archive, installed};
+use crate::images::manifest::licenses_name;
+use crate::images::publish::{LIST, PublishedImages};
 use crate::k3s::Optional;
 use crate::product::Product;
 use crate::product::load::{CHECK_CONFIG, LICENSE, NOTICES};
+use crate::reference::Reference;
 use crate::target::Target;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
@@ -25,6 +28,12 @@ pub struct Topdir {
 
 /// The spec below the topdir.
 pub const SPEC: &str = "SPECS/k3s.spec";
+
+/// The spec of the default images.
+pub const IMAGES_SPEC: &str = "SPECS/k3s-airgap-images.spec";
+
+/// The bundle of the default images, under the name that their spec gives it.
+const BUNDLE: &str = "k3s-airgap-images.tar.zst";
 
 impl Topdir {
     /// Creates an empty one.
@@ -98,7 +107,32 @@ pub fn lay_out(packaging: &Packaging, topdir: &Topdir) -> Result<()> {
     let spec = template::fill(&fs::read_to_string(ours.join("k3s.spec"))?, &values(packaging))
         .context("filling in rpm/k3s.spec")?;
     fs::write(topdir.spec(), spec)?;
+    if let Some(images) = &packaging.images {
+        lay_out_images(packaging, images, topdir)?;
+    }
     dir::normalize(&topdir.path, packaging.time())
+}
+
+/// Stages the sources of the package of the default images.
+fn lay_out_images(packaging: &Packaging, images: &PublishedImages, topdir: &Topdir) -> Result<()> {
+    let sources = topdir.sources();
+    fs::copy(&images.archive, sources.join(BUNDLE))?;
+    let licenses = images.directory.join(licenses_name(packaging.target));
+    fs::copy(licenses, sources.join("images-licenses.txt"))?;
+    let references = images.manifest.references();
+    let list: Vec<String> =
+        references.map(|name| Ok(Reference::parse(name)?.normalised())).collect::<Result<_>>()?;
+    fs::write(sources.join(LIST), list.join("\n") + "\n")?;
+    let k3s = values(packaging);
+    let shared = ["k3s_version", "k3s_tag", "k3s_release", "k3s_arches", "k3s_date", "k3s_vendor"];
+    let mut values: BTreeMap<_, _> = shared.into_iter().map(|name| (name, k3s[name].clone())).collect();
+    let licenses: Vec<&str> = images.manifest.licenses.iter().map(String::as_str).collect();
+    values.insert("images_license", licenses.join(" AND "));
+    values.insert("images_note", documents::images_note(&images.manifest));
+    let spec = packaging.context.root.join("rpm/k3s-airgap-images.spec");
+    let spec = template::fill(&fs::read_to_string(spec)?, &values)
+        .context("filling in rpm/k3s-airgap-images.spec")?;
+    Ok(fs::write(topdir.path.join(IMAGES_SPEC), spec)?)
 }
 
 /// Returns the pause image of a product under the names that unmodified releases of k3s pull.
