@@ -5,6 +5,7 @@ mod response;
 mod transfer;
 
 pub use file_name::FileName;
+pub use response::retry_after;
 
 use crate::atomic_dir::AtomicDir;
 use crate::context::{Context, Network};

@@ -1,8 +1,8 @@
-//! The pause image in all its forms.
+//! Formats of images, and the pause image in all of them.
 //!
 //! ```text
-//! program ─► content ─► docker_archive   docker load, ctr images import, k3s' agent/images
-//!                  └──► layout ─► push   registries
+//! program ─► content ─► docker_archive            docker load, ctr images import, k3s' agent/images
+//!                  └──► layout ─► push ─► remote  registries
 //! ```
 
 pub mod content;
@@ -10,6 +10,7 @@ pub mod docker_archive;
 pub mod installed;
 pub mod layout;
 pub mod push;
+pub mod remote;
 pub mod spots;
 
 pub use content::PauseImage;

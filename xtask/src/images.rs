@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! definition ─► planned ─┬─► program ──────┐
-//!    (images/*.toml)     └─► debian_layer ─┴─► compose ─► airgap ─► manifest ─► publish
+//!    (images/*.toml)     └─► debian_layer ─┴─► compose ─┬─► airgap ─► manifest ─► publish
+//!                                                       └─► registry
 //! ```
 
 pub mod airgap;
@@ -14,6 +15,7 @@ pub mod manifest;
 pub mod planned;
 pub mod program;
 pub mod publish;
+pub mod registry;
 pub mod selection;
 
 /// A layer in the result of a step.

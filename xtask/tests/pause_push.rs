@@ -8,7 +8,7 @@ mod needs;
 #[path = "support/registry.rs"]
 mod registry;
 
-use registry::{Certificate, Line, PASSWORD, PROGRAM, Registry, USER};
+use registry::{Certificate, Line, PASSWORD, PROGRAM, Registry, USER, credentials};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -85,21 +85,6 @@ fn toolchain_homes() -> Vec<(&'static str, PathBuf)> {
         .collect()
 }
 
-/// Writes credentials as `docker login` and `podman login` keep them, in a file of this name.
-fn credentials(directory: &Path, file: &str, registry: &str, user_and_password: &str) -> PathBuf {
-    let encoded = String::from_utf8(
-        Command::new("sh")
-            .args(["-c", "printf %s \"$0\" | base64", user_and_password])
-            .output()
-            .unwrap()
-            .stdout,
-    );
-    let file = directory.join(file);
-    let auth = encoded.unwrap().trim().to_owned();
-    std::fs::write(&file, serde_json::json!({"auths": {registry: {"auth": auth}}}).to_string()).unwrap();
-    file
-}
-
 /// A registry behind a line, and the docker configuration of a user who may push there.
 struct Scene {
     registry: Registry,
@@ -167,10 +152,10 @@ fn pushed_index_is_that_of_the_layout() {
         .map(|arch| {
             let target = Target::named(arch).unwrap();
             let program = std::fs::read(xtask::pause::build(&context, target).unwrap()).unwrap();
-            xtask::image::PauseImage::new(target, program, env!("CARGO_PKG_VERSION")).unwrap()
+            xtask::image::PauseImage::new(target, program, env!("CARGO_PKG_VERSION")).unwrap().in_layout()
         })
         .collect();
-    assert_eq!(scene.push().succeed(), xtask::image::layout::index(&images).digest.as_str());
+    assert_eq!(scene.push().succeed(), xtask::image::layout::index(&images, &[]).digest.as_str());
 }
 
 #[test]
@@ -204,7 +189,7 @@ fn resumes_interrupted_push() {
     let push = Push { arguments: &["--arch", "riscv64"], ..scene.push() };
     scene.line.break_at("PUT /v2/me/pause/manifests/");
     let message = push.fail();
-    assert!(message.contains("the registry closed the connection\n  push again"), "{message}");
+    assert!(message.contains("the registry closed the connection\n  run this again"), "{message}");
     assert!(!scene.registry.has_tag("me/pause", "1"));
 
     scene.line.mend();
@@ -238,7 +223,7 @@ fn names_failing_upload_host() {
             let headers = [("Location", location.clone()), ("Content-Length", "0".to_owned())];
             http::answer("202 Accepted", &headers, b"")
         }
-        "GET" => http::whole(b"{}"),
+        "GET" if request.target == "/v2/" => http::whole(b"{}"),
         _ => http::status("404 Not Found"),
     });
     let registry = server.url.strip_prefix("http://").unwrap();

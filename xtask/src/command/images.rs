@@ -1,6 +1,7 @@
 //! `cargo xtask images`: the images that a k3s pulls by default, and the bundle of them that we build.
 
 pub mod build;
+mod push;
 
 use super::source_args::SourceArgs;
 use crate::context::Context;
@@ -22,12 +23,14 @@ pub struct Args {
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Action {
     Build(build::Args),
+    Push(push::Args),
 }
 
 impl Args {
     pub fn run(self, context: Context) -> Result<()> {
         match self.action {
             Some(Action::Build(args)) => args.run(context),
+            Some(Action::Push(args)) => args.run(context),
             None => list(&self.source, context),
         }
     }

@@ -5,7 +5,8 @@ use crate::atomic_dir::AtomicDir;
 use crate::context::Context;
 use crate::dir::shown;
 use crate::image::content::Blob;
-use crate::image::push::{self, Transport};
+use crate::image::push;
+use crate::image::remote::Transport;
 use crate::image::{self, Compression, PauseImage, installed, layout};
 use crate::reference::Reference;
 use crate::target::Target;
@@ -134,7 +135,8 @@ fn fill(
         let archive = image::write_archive(image, names, compression, directory)?;
         rows.push(row(&archive, format!("its image, {}", short(&image.config)))?);
     }
-    let index = layout::write(images, names, &directory.join("oci"))?;
+    let in_layout: Vec<_> = images.iter().map(PauseImage::in_layout).collect();
+    let index = layout::write(&in_layout, &[], names, &directory.join("oci"))?;
     rows.push(("oci/".to_owned(), String::new(), format!("OCI image layout, index {}", short(&index))));
     Ok(rows)
 }
@@ -186,10 +188,7 @@ fn push(
     transport: Transport,
     targets: &[&'static Target],
 ) -> Result<()> {
-    let images = images(context, targets)?;
-    let scratch = tempfile::tempdir().context("making a scratch directory for the layout")?;
-    let layout = scratch.path().join("oci");
-    layout::write(&images, std::slice::from_ref(reference), &layout)?;
-    println!("{}", push::push(context, &layout, reference, transport)?);
+    let images: Vec<_> = images(context, targets)?.iter().map(PauseImage::in_layout).collect();
+    println!("{}", push::push(context, &images, reference, transport)?);
     Ok(())
 }

@@ -89,13 +89,8 @@ impl Head<'_> {
     /// Returns the time until the next request is allowed: `Retry-After` in seconds or as a date, or the end of
     /// GitHub's period if no request is left in it.
     fn wait(&self, now: SystemTime) -> Option<Duration> {
-        if let Some(text) = self.retry_after.map(str::trim) {
-            if let Ok(seconds) = text.parse() {
-                return Some(Duration::from_secs(seconds));
-            }
-            if let Ok(date) = httpdate::parse_http_date(text) {
-                return Some(date.duration_since(now).unwrap_or_default());
-            }
+        if let Some(wait) = self.retry_after.and_then(|text| retry_after(text, now)) {
+            return Some(wait);
         }
         if self.remaining?.trim() != "0" {
             return None;
@@ -104,6 +99,16 @@ impl Head<'_> {
             SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(self.reset?.trim().parse().ok()?))?;
         Some(reset.duration_since(now).unwrap_or_default())
     }
+}
+
+/// Returns the wait that a header `Retry-After` asks for, in seconds or until a date.
+pub fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use crate::digest::Digest;
 use crate::elf;
+use crate::image::layout::{Content, LayoutImage};
 use crate::target::Target;
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
@@ -12,6 +13,9 @@ pub const OS: &str = "linux";
 
 /// The media type of an image's configuration.
 pub const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
+
+/// The media type of an image's manifest.
+pub const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// Time of creation, the same in all builds.
 pub const EPOCH: &str = "1970-01-01T00:00:00Z";
@@ -34,14 +38,15 @@ impl Blob {
     }
 
     pub fn descriptor(&self) -> Map<String, Value> {
-        let digest = format!("sha256:{}", self.digest);
-        let pairs = [
-            ("mediaType", json!(self.media_type)),
-            ("digest", json!(digest)),
-            ("size", json!(self.bytes.len())),
-        ];
-        pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+        descriptor(self.media_type, &self.digest, self.bytes.len() as u64)
     }
+}
+
+/// Returns what refers to bytes by their digest (image-spec, descriptor.md).
+pub fn descriptor(media_type: &str, digest: &Digest, size: u64) -> Map<String, Value> {
+    let digest = format!("sha256:{digest}");
+    let pairs = [("mediaType", json!(media_type)), ("digest", json!(digest)), ("size", json!(size))];
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// The image of one architecture. Names are not part of it; archives and layouts add them.
@@ -67,25 +72,38 @@ impl PauseImage {
             .with_context(|| format!("cannot make an image of the pause program for {}", target.go))?;
         let layer = Blob::new("application/vnd.oci.image.layer.v1.tar", layer(&binary)?);
         let config = Blob::json(CONFIG_TYPE, &config(target, version, &layer));
-        let manifest = Blob::json(
-            "application/vnd.oci.image.manifest.v1+json",
-            &json!({
-                "schemaVersion": 2,
-                "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                "config": config.descriptor(),
-                "layers": [layer.descriptor()],
-            }),
-        );
+        let manifest = manifest(&config, &[layer.descriptor()]);
         Ok(PauseImage { target, version: version.to_owned(), binary, layer, config, manifest })
     }
 
-    /// Returns the platform as an index names it (image-spec, image-index.md, `platform`).
-    ///
-    /// arm64 goes without a variant, as in Kubernetes' own pause image: containerd treats `v8`, the only variant, and
-    /// no variant as equal (containerd, platforms/database.go, `normalizeArch`).
-    pub fn platform(&self) -> Value {
-        json!({"architecture": self.target.go, "os": OS})
+    /// Returns the image as layouts and registries have it.
+    pub fn in_layout(&self) -> LayoutImage {
+        LayoutImage {
+            target: self.target,
+            labels: labels(&self.version),
+            manifest: self.manifest.clone(),
+            content: vec![Content::Bytes(self.config.clone()), Content::Bytes(self.layer.clone())],
+        }
     }
+}
+
+/// Returns the manifest of an image, given the descriptors of its layers (image-spec, manifest.md).
+pub fn manifest(config: &Blob, layers: &[Map<String, Value>]) -> Blob {
+    let value = json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_TYPE,
+        "config": config.descriptor(),
+        "layers": layers,
+    });
+    Blob::json(MANIFEST_TYPE, &value)
+}
+
+/// Returns the platform as an index names it (image-spec, image-index.md, `platform`).
+///
+/// arm64 goes without a variant, as in Kubernetes' own pause image: containerd treats `v8`, the only variant, and
+/// no variant as equal (containerd, platforms/database.go, `normalizeArch`).
+pub fn platform(target: &Target) -> Value {
+    json!({"architecture": target.go, "os": OS})
 }
 
 /// Returns the labels that inspecting tools and registries show (image-spec, annotations.md, pre-defined keys).

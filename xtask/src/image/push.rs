@@ -1,55 +1,101 @@
-//! Pushing to a registry by crane, which works with all registries and finds the credentials that docker and podman
-//! keep.
+//! Pushing to a registry by crane: one list of images under a tag, in which entries for other architectures stay.
 
-use crate::context::{Context, Network};
-use crate::process::cmd;
+use crate::context::Context;
+use crate::digest::Digest;
+use crate::image::layout::{self, KeptEntry, LayoutImage};
+use crate::image::remote::{Entry, Limit, Remote, Tagged, Transport, advice, last_error};
 use crate::reference::Reference;
-use crate::toolchain::go_tool;
-use anyhow::{Result, anyhow, bail};
-use std::path::Path;
+use anyhow::{Context as _, Result, anyhow, bail};
+use serde_json::{Map, Value};
+use std::fmt;
 
-/// Security of the connection to a registry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// HTTPS with a certificate that the system trusts. Hosts of this machine may use plain HTTP.
-    Verified,
-    /// `--insecure`: plain HTTP, or a self-signed certificate.
-    Insecure,
+/// A list of images that a registry has.
+pub struct Pushed {
+    /// `NAME@sha256:…`, by which it can be pulled.
+    pub name: String,
+    /// Platforms that were there before and that were kept.
+    pub kept: Vec<String>,
 }
 
-/// Pushes a layout with one index to a registry and returns `NAME@sha256:…`, by which it can be pulled.
-///
-/// Blobs that the registry has already are not sent again.
-pub fn push(context: &Context, layout: &Path, reference: &Reference, transport: Transport) -> Result<String> {
-    let name = reference.normalised();
-    if context.network == Network::Forbidden {
-        bail!("--offline forbids pushing {name}");
+impl fmt::Display for Pushed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if !self.kept.is_empty() {
+            write!(f, "\n  kept: {}", self.kept.join(", "))?;
+        }
+        Ok(())
     }
-    let crane = go_tool::crane(context)?;
+}
+
+/// Pushes images as one list under a tag.
+///
+/// Images for other architectures that the tag has already stay in the list. Blobs that the registry has already are
+/// not sent again, and the tag is moved last, so that an interrupted push changes nothing.
+pub fn push(
+    context: &Context,
+    images: &[LayoutImage],
+    reference: &Reference,
+    transport: Transport,
+) -> Result<Pushed> {
+    let name = reference.normalised();
+    let remote = Remote::new(context, transport, &format!("pushing {name}"))?;
     let running = context.progress.step("push");
     running.doing(name.clone());
-    let insecure: &[&str] = match transport {
-        Transport::Verified => &[],
-        Transport::Insecure => &["--insecure"],
+    let cannot = || format!("cannot push {name}");
+    let kept = match remote.tagged(reference).with_context(cannot)? {
+        Some(tagged) => kept(&remote, images, reference, &tagged).with_context(cannot)?,
+        None => Vec::new(),
     };
-    let command = cmd!(context, "{crane} {insecure...} push {layout} {name}")
-        // Helpers that keep docker's credentials in a desktop's keyring or in pass look for them there.
-        .inherit("DBUS_SESSION_", &[])
-        .inherit("PASSWORD_STORE_", &[]);
+    let scratch = tempfile::tempdir().context("making a scratch directory for the layout")?;
+    let layout = scratch.path().join("oci");
+    layout::write(images, &kept, std::slice::from_ref(reference), &layout)?;
+    let command = remote.command(&["push", &layout.to_string_lossy(), &name]);
     let (status, stdout, stderr) = command.capture()?;
     if !status.success() {
         let messages = String::from_utf8_lossy(&stderr);
-        let cause = anyhow!("{}", last_error(&messages));
-        return Err(cause.context(format!("cannot push {name}{}", advice(&messages, reference))));
+        let error = last_error(&messages);
+        let limit = Limit { pause: None, now: context.clock.now() };
+        let advice = upload_advice(error, reference).unwrap_or_else(|| advice(error, reference, &limit));
+        return Err(anyhow!("{error}").context(format!("cannot push {name}{advice}")));
     }
     running.done(format!("to {}", reference.registry()));
-    Ok(String::from_utf8_lossy(&stdout).trim().to_owned())
+    let kept = kept.iter().map(|entry| platform(&entry.descriptor)).collect();
+    Ok(Pushed { name: String::from_utf8_lossy(&stdout).trim().to_owned(), kept })
 }
 
-/// Returns the error that crane ends with, without its attempts before it.
-fn last_error(messages: &str) -> &str {
-    let error = messages.rsplit_once("Error: ").map_or(messages, |(_, error)| error).trim();
-    if error.is_empty() { "crane failed without a message" } else { error }
+/// Returns the entries that stay in the list.
+fn kept(
+    remote: &Remote,
+    images: &[LayoutImage],
+    reference: &Reference,
+    tagged: &Tagged,
+) -> Result<Vec<KeptEntry>> {
+    let is_replaced = |entry: &&Entry| {
+        entry.architecture().is_some_and(|name| images.iter().any(|image| image.target.go == name))
+    };
+    let replaced: Vec<&Digest> = tagged.entries.iter().filter(is_replaced).map(|it| &it.digest).collect();
+    let stays = |entry: &&Entry| {
+        !is_replaced(entry) && entry.describes().is_none_or(|digest| !replaced.contains(&&digest))
+    };
+    let keep = |entry: &Entry| {
+        if entry.digest == tagged.digest && entry.architecture().is_none() {
+            bail!(
+                "the tag has one image, for {}, and no list in which it could be kept\n  \
+                 push to another registry or path, or delete the tag first",
+                platform(&entry.descriptor)
+            );
+        }
+        let manifest = remote.manifest(reference, &entry.digest)?;
+        Ok(KeptEntry { manifest, descriptor: entry.descriptor.clone(), digest: entry.digest.clone() })
+    };
+    tagged.entries.iter().filter(stays).map(keep).collect()
+}
+
+/// Returns the platform of a descriptor, as `crane --platform` takes it.
+fn platform(descriptor: &Map<String, Value>) -> String {
+    let part = |key: &str| descriptor.get("platform").and_then(|platform| platform.get(key)?.as_str());
+    let parts: Vec<&str> = ["os", "architecture", "variant"].into_iter().filter_map(part).collect();
+    if parts.is_empty() { "an unknown platform".to_owned() } else { parts.join("/") }
 }
 
 /// Returns the host of the failed request, if it was an upload: a registry names the URL of each upload itself
@@ -64,66 +110,19 @@ fn upload_host(error: &str) -> Option<&str> {
     error[at + scheme.len()..].split(['/', '"', ' ']).next()
 }
 
-/// Returns the cause and remedy of a failed push, if its message is a known one.
-fn advice(messages: &str, reference: &Reference) -> String {
-    let (host, error) = (reference.registry(), last_error(messages));
-    if let Some(other) = upload_host(error).filter(|other| *other != host) {
-        return format!(
-            ": {host} names {other} as the host that takes uploads, and that one failed\n  ask the operator of {host}: a \
-             registry behind a proxy has to be configured with the host that its clients see (REGISTRY_HTTP_HOST)"
-        );
-    }
-    let contains = |words: &[&str]| words.iter().any(|word| messages.contains(word));
-    let advice = if contains(&["UNAUTHORIZED", "DENIED", "401 ", "403 "]) {
-        format!(
-            "the registry denies access\n  log in as a user who may push there: docker login {host}, or podman login {host}"
-        )
-    } else if contains(&["x509:", "tls: "]) {
-        format!(
-            "{host} has a certificate that this system does not trust\n  name its issuer in SSL_CERT_FILE, or use --insecure"
-        )
-    } else if contains(&["server gave HTTP response to HTTPS client"]) {
-        format!("{host} uses plain HTTP\n  use --insecure if that is meant")
-    } else if contains(&["no such host", "connection refused", "i/o timeout", "network is unreachable"]) {
-        format!("{host} cannot be reached\n  look at its name, the network and the proxy settings")
-    } else if contains(&["EOF", "connection reset", "broken pipe"]) {
-        "the registry closed the connection\n  push again: what has arrived is not sent twice".to_owned()
-    } else {
-        return String::new();
-    };
-    format!(": {advice}")
+/// Returns the cause and remedy of a failure at another host than the registry's.
+fn upload_advice(error: &str, reference: &Reference) -> Option<String> {
+    let host = reference.registry();
+    let other = upload_host(error).filter(|other| *other != host)?;
+    Some(format!(
+        ": {host} names {other} as the host that takes uploads, and that one failed\n  ask the operator of {host}: a \
+         registry behind a proxy has to be configured with the host that its clients see (REGISTRY_HTTP_HOST)"
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reads_last_error_of_crane() {
-        assert_eq!(last_error("2026/01/01 retrying\nError: pushing: EOF\n"), "pushing: EOF");
-        assert_eq!(last_error("panic"), "panic");
-        assert_eq!(last_error(""), "crane failed without a message");
-    }
-
-    #[test]
-    fn known_failures_have_remedies() {
-        let reference = Reference::parse("registry.example:5000/me/pause:1").unwrap();
-        for (message, remedy) in [
-            ("DENIED: requested access to the resource is denied", "docker login registry.example:5000"),
-            ("unexpected status code 401 Unauthorized", "podman login registry.example:5000"),
-            ("x509: certificate signed by unknown authority", "SSL_CERT_FILE"),
-            ("http: server gave HTTP response to HTTPS client", "use --insecure if that is meant"),
-            ("dial tcp: lookup registry.example: no such host", "registry.example:5000 cannot be reached"),
-            ("unexpected EOF", "push again"),
-        ] {
-            assert!(
-                advice(message, &reference).contains(remedy),
-                "{message}: {}",
-                advice(message, &reference)
-            );
-        }
-        assert_eq!(advice("something new", &reference), "");
-    }
 
     #[test]
     fn finds_host_of_uploads_only() {
@@ -142,11 +141,5 @@ mod tests {
         ] {
             assert_eq!(upload_host(&message), host, "{message}");
         }
-    }
-
-    #[test]
-    fn default_credentials_are_for_docker_hub() {
-        let reference = Reference::parse("me/pause:1").unwrap();
-        assert!(advice("UNAUTHORIZED", &reference).contains("docker login docker.io"));
     }
 }

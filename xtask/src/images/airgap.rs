@@ -1,10 +1,10 @@
 //! The airgap bundle: one archive of all images, under upstream's name and in upstream's form, which k3s imports from
 //! `agent/images` when it starts.
 
-use super::compose::{self, ComposedImage};
+use super::compose::{self, ComposedImage, Composition};
 use super::planned::PlannedImage;
 use super::selection::Selected;
-use super::{LAYER, debian_layer, manifest, program};
+use super::{LAYER, manifest};
 use crate::archive::{self, Effort};
 use crate::digest::Digest;
 use crate::image::{PauseImage, docker_archive};
@@ -15,7 +15,6 @@ use crate::target::Target;
 use anyhow::Result;
 use fs_err as fs;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The step's name.
@@ -34,53 +33,21 @@ pub fn archive_name(target: &Target) -> String {
 /// Returns the steps that build the selected images and their bundle.
 pub fn steps<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>) -> Result<Vec<Step<'a>>> {
     let mut steps = vec![pause::step(build.context, build.target)?];
-    let mut debian = BTreeMap::new();
-    for image in &selected.images {
-        if let Some(program) = &image.program {
-            steps.push(program::step(build, image.step_name("program"), program));
-        }
-        for (files, packages) in image.definition.debian.iter().zip(&image.debian) {
-            if !debian.contains_key(files) {
-                let names: Vec<_> = debian.values().copied().collect();
-                let name = debian_step_name(&files.packages, &names);
-                steps.push(debian_layer::step(build, name, files, packages));
-                debian.insert(files, name);
-            }
-        }
-    }
-    let mut composed = Vec::new();
-    for image in &selected.images {
-        let layers: Vec<_> = image.definition.debian.iter().map(|files| debian[files]).collect();
-        steps.push(compose::step(build, image, &layers)?);
-        composed.push((image, layers));
-    }
+    let (composing, composed) = compose::steps(build, &selected.images)?;
+    steps.extend(composing);
     steps.push(step(build, selected, composed));
     steps.push(manifest::step(build, selected));
     Ok(steps)
 }
 
-/// Returns the name of a step for files of these packages, which no other step has.
-fn debian_step_name(packages: &[String], others: &[&str]) -> &'static str {
-    let first = format!("debian-{}", packages.first().map_or("", String::as_str));
-    let numbered = (2..).map(|number| format!("{first}-{number}"));
-    let mut names = std::iter::once(first.clone()).chain(numbered);
-    names.find(|name| !others.contains(&name.as_str())).unwrap_or_default().leak()
-}
-
 /// Returns the step that packs the bundle.
-fn step<'a>(
-    build: &'a Build<'a>,
-    selected: &'a Selected<'a>,
-    composed: Vec<(&'a PlannedImage<'a>, Vec<&'static str>)>,
-) -> Step<'a> {
+fn step<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>, composed: Vec<Composition<'a>>) -> Step<'a> {
     let names = selected.references().map(|reference| reference.normalised()).collect::<Vec<_>>();
     let mut step = Step::in_process(STEP, vec![format!("{EFFORT}"), names.join(" ")]);
     let pause = step.need(pause::STEP);
     let composed: Vec<(&PlannedImage, Need, Vec<Need>)> = composed
         .into_iter()
-        .map(|(image, layers)| {
-            (image, step.need(image.step_name("image")), layers.iter().map(|name| step.need(name)).collect())
-        })
+        .map(|it| (it.image, step.need(it.step()), it.debian.iter().map(|name| step.need(name)).collect()))
         .collect();
     step.work(move |directory, results| {
         let content = tempfile::tempdir_in(directory)?;

@@ -1,9 +1,9 @@
 //! Images: their layers, configuration and manifest (image-spec, config.md and manifest.md).
 
-use super::definition::Config;
+use super::definition::{Config, DebianFiles};
 use super::layer::Layer;
 use super::planned::{PlannedImage, PlannedProgram};
-use super::{LAYER, program};
+use super::{LAYER, debian_layer, program};
 use crate::digest::Digest;
 use crate::image::content::{Blob, CONFIG_TYPE, EPOCH, OS};
 use crate::k3s::Build;
@@ -13,17 +13,64 @@ use crate::tree_path::TreePath;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The configuration in the step's result, whose digest is the image's ID.
 pub const CONFIG: &str = "config.json";
 
-/// Returns the step that composes an image of layers with files of Debian packages, and of one with everything else.
-pub fn step<'a>(
+/// An image that steps compose.
+#[derive(Clone)]
+pub struct Composition<'a> {
+    pub image: &'a PlannedImage<'a>,
+    /// The steps of its layers with files of Debian packages, lowest first.
+    pub debian: Vec<&'static str>,
+}
+
+impl Composition<'_> {
+    /// Returns the step whose result has the configuration and the uppermost layer.
+    pub fn step(&self) -> &'static str {
+        self.image.step_name("image")
+    }
+}
+
+/// Returns the steps that compose the images. Images share layers of Debian packages.
+pub fn steps<'a>(
     build: &'a Build<'a>,
-    image: &'a PlannedImage<'a>,
-    debian: &[&'static str],
-) -> Result<Step<'a>> {
+    images: &'a [PlannedImage<'a>],
+) -> Result<(Vec<Step<'a>>, Vec<Composition<'a>>)> {
+    let (mut steps, mut compositions) = (Vec::new(), Vec::new());
+    let mut layers: BTreeMap<&DebianFiles, &'static str> = BTreeMap::new();
+    for image in images {
+        if let Some(program) = &image.program {
+            steps.push(program::step(build, image.step_name("program"), program));
+        }
+        let mut debian = Vec::new();
+        for (files, packages) in image.definition.debian.iter().zip(&image.debian) {
+            if !layers.contains_key(files) {
+                let names: Vec<_> = layers.values().copied().collect();
+                let name = debian_step_name(&files.packages, &names);
+                steps.push(debian_layer::step(build, name, files, packages));
+                layers.insert(files, name);
+            }
+            debian.push(layers[files]);
+        }
+        steps.push(step(build, image, &debian)?);
+        compositions.push(Composition { image, debian });
+    }
+    Ok((steps, compositions))
+}
+
+/// Returns the name of a step for files of these packages, which no other step has.
+fn debian_step_name(packages: &[String], others: &[&str]) -> &'static str {
+    let first = format!("debian-{}", packages.first().map_or("", String::as_str));
+    let numbered = (2..).map(|number| format!("{first}-{number}"));
+    let mut names = std::iter::once(first.clone()).chain(numbered);
+    names.find(|name| !others.contains(&name.as_str())).unwrap_or_default().leak()
+}
+
+/// Returns the step that composes an image of layers with files of Debian packages, and of one with everything else.
+fn step<'a>(build: &'a Build<'a>, image: &'a PlannedImage<'a>, debian: &[&'static str]) -> Result<Step<'a>> {
     let definition = image.definition;
     let mut inputs = vec![format!("{} {} for {}", image.reference, image.version, build.target.go)];
     inputs.push(format!("{definition:?}").replace(&*definition.directory.to_string_lossy(), "images"));

@@ -1,12 +1,25 @@
-//! Tests of `cargo xtask images build` on the sample: a Go module, a Debian package and scripts become a bundle.
+//! Tests of `cargo xtask images` on the sample: a Go module, a Debian package and scripts become a bundle, and lists in
+//! a registry.
 
+#[allow(dead_code, reason = "these tests need some of it")]
+#[path = "../support/containerd.rs"]
+mod containerd;
 #[allow(dead_code, reason = "these tests need some of it")]
 #[path = "../support/http.rs"]
 mod http;
 #[allow(dead_code, reason = "these tests need some of it")]
+#[path = "../support/needs.rs"]
+mod needs;
+#[allow(dead_code, reason = "these tests need some of it")]
+#[path = "../support/registry.rs"]
+mod registry;
+#[allow(dead_code, reason = "these tests need some of it")]
 #[path = "../support/test_env.rs"]
 mod test_env;
+#[path = "../support/wait.rs"]
+mod wait;
 
 mod bundle;
 mod locked;
+mod push;
 mod refusals;

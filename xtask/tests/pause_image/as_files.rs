@@ -1,6 +1,6 @@
 //! Tests of the files themselves, and of what is left when they cannot be written.
 
-use crate::{image, images, references};
+use crate::{image, in_layout, references};
 use xtask::image::{Compression, docker_archive, layout, write_archive};
 
 #[test]
@@ -29,7 +29,7 @@ fn failed_layout_leaves_nothing() {
     let oci = directory.path().join("oci");
     std::fs::create_dir(&oci).unwrap();
     std::fs::write(oci.join("mine"), "kept").unwrap();
-    let error = layout::write(images(), &references(&["pause:v1"]), &oci).unwrap_err();
+    let error = layout::write(&in_layout(), &[], &references(&["pause:v1"]), &oci).unwrap_err();
     assert!(format!("{error:#}").contains(oci.to_str().unwrap()), "{error:#}");
     assert_eq!(std::fs::read(oci.join("mine")).unwrap(), b"kept");
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);

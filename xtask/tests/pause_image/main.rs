@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use xtask::context::{Context, Network};
 use xtask::image::PauseImage;
+use xtask::image::layout::LayoutImage;
 use xtask::reference::Reference;
 use xtask::target::{TARGETS, Target};
 
@@ -31,6 +32,11 @@ fn images() -> &'static [PauseImage] {
         };
         TARGETS.iter().map(image).collect()
     })
+}
+
+/// Returns the images as layouts have them.
+fn in_layout() -> Vec<LayoutImage> {
+    images().iter().map(PauseImage::in_layout).collect()
 }
 
 fn image(arch: &str) -> &'static PauseImage {

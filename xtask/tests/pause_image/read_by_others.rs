@@ -1,6 +1,6 @@
 //! Tests of the image with tools that read its formats independently of this project.
 
-use crate::{images, needs, normalised, references};
+use crate::{images, in_layout, needs, normalised, references};
 use std::path::PathBuf;
 use std::process::Command;
 use xtask::image::{Compression, layout, write_archive};
@@ -45,7 +45,7 @@ fn skopeo_reads_layout_by_each_tag() {
     let directory = tempfile::tempdir().unwrap();
     let oci = directory.path().join("oci");
     let names = references(&["pause:v1", "rancher/mirrored-pause:3.6"]);
-    layout::write(images(), &names, &oci).unwrap();
+    layout::write(&in_layout(), &[], &names, &oci).unwrap();
     for image in images() {
         for tag in ["v1", "3.6"] {
             let source = format!("oci:{}:{tag}", oci.display());
@@ -75,7 +75,7 @@ fn oci_validator_accepts_only_intact_layout() {
     // Two names with one tag, which must still refer to one image only. (With three entries, this version of the
     // validator finds only the second.)
     let names = references(&["pause:v1", "other/pause:v1"]);
-    layout::write(images(), &names, &oci).unwrap();
+    layout::write(&in_layout(), &[], &names, &oci).unwrap();
     for entry in ["name=v1", "name=docker.io/other/pause:v1"] {
         let (accepted, messages) = validate(&["--ref", entry]);
         assert!(accepted, "{messages}");

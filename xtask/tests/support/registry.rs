@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -84,6 +84,21 @@ impl Drop for Registry {
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
+}
+
+/// Writes credentials as `docker login` and `podman login` keep them, in a file of this name.
+pub fn credentials(directory: &Path, file: &str, registry: &str, user_and_password: &str) -> PathBuf {
+    let encoded = String::from_utf8(
+        Command::new("sh")
+            .args(["-c", "printf %s \"$0\" | base64", user_and_password])
+            .output()
+            .unwrap()
+            .stdout,
+    );
+    let file = directory.join(file);
+    let auth = encoded.unwrap().trim().to_owned();
+    std::fs::write(&file, serde_json::json!({"auths": {registry: {"auth": auth}}}).to_string()).unwrap();
+    file
 }
 
 /// A line to a registry: it forwards everything, records what clients sent, and can be cut.

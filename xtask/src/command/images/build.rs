@@ -107,13 +107,26 @@ pub fn run(
     publish::publish(&selection.context, &selection.source.version.to_string(), &built)
 }
 
-/// Calls a function with the plan of the images for an architecture.
+/// Calls a function with the plan of the bundle for an architecture.
 fn with_plan<T>(
     selection: &Selection,
     target: &'static Target,
     options: &BuildOptions,
     images: &ImageOptions,
     action: impl FnOnce(&Build, Plan) -> Result<T>,
+) -> Result<T> {
+    with_images(selection, target, options, images, |build, selected| {
+        action(build, Plan::new(airgap::steps(build, selected)?)?)
+    })
+}
+
+/// Calls a function with the selected images for an architecture.
+pub fn with_images<T>(
+    selection: &Selection,
+    target: &'static Target,
+    options: &BuildOptions,
+    images: &ImageOptions,
+    action: impl FnOnce(&Build, &Selected) -> Result<T>,
 ) -> Result<T> {
     let directory = match selection.source.origin {
         Origin::Sample => "sample/images",
@@ -123,8 +136,7 @@ fn with_plan<T>(
     let _lock = FileLock::acquire(&selection.context, &selection.lock_path(target.go))?;
     let build = build::prepare(selection, target, options)?;
     let selected = images.select(&build, &definitions)?;
-    let plan = Plan::new(airgap::steps(&build, &selected)?)?;
-    action(&build, plan)
+    action(&build, &selected)
 }
 
 impl ImageOptions {
