@@ -21,8 +21,14 @@ impl Clock for SystemClock {
     }
 }
 
+/// Returns a time in seconds since 1970.
+pub fn seconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
 /// Returns a time, in seconds since 1970, as HTTP writes it: `Thu, 01 Jan 1970 00:00:00 GMT`.
-fn http_date(seconds: i64) -> String {
+pub fn http_date(seconds: i64) -> String {
     let seconds = u64::try_from(seconds.min(END_OF_9999)).unwrap_or_default();
     httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
 }

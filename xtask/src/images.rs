@@ -7,6 +7,7 @@
 //! ```
 
 pub mod airgap;
+pub mod check;
 pub mod compose;
 pub mod debian_layer;
 pub mod definition;
@@ -17,6 +18,7 @@ pub mod program;
 pub mod publish;
 pub mod registry;
 pub mod selection;
+pub mod upstream;
 
 /// A layer in the result of a step.
 const LAYER: &str = "layer.tar";

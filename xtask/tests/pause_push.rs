@@ -176,7 +176,7 @@ fn reports_wrong_and_missing_credentials() {
         let message = Push { environment, ..scene.push() }.fail();
         assert!(message.contains(&format!("cannot push {}/me/pause:1", scene.line.address)), "{message}");
         assert!(message.contains(&format!("docker login {}", scene.line.address)), "{message}");
-        assert!(message.contains("401"), "{message}");
+        assert!(message.contains("UNAUTHORIZED"), "{message}");
     }
     assert_eq!(scene.line.requests("PUT /"), 0);
     assert!(!scene.registry.has_tag("me/pause", "1"));

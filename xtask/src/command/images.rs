@@ -1,6 +1,7 @@
 //! `cargo xtask images`: the images that a k3s pulls by default, and the bundle of them that we build.
 
 pub mod build;
+mod check;
 mod push;
 
 use super::source_args::SourceArgs;
@@ -23,6 +24,7 @@ pub struct Args {
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Action {
     Build(build::Args),
+    Check(check::Args),
     Push(push::Args),
 }
 
@@ -30,6 +32,7 @@ impl Args {
     pub fn run(self, context: Context) -> Result<()> {
         match self.action {
             Some(Action::Build(args)) => args.run(context),
+            Some(Action::Check(args)) => args.run(context),
             Some(Action::Push(args)) => args.run(context),
             None => list(&self.source, context),
         }

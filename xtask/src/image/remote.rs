@@ -1,5 +1,6 @@
 //! A client of registries: crane, which works with all of them and finds the credentials that docker and podman keep.
 
+use crate::clock;
 use crate::context::{Context, Network};
 use crate::digest::Digest;
 use crate::fetch;
@@ -228,8 +229,9 @@ pub fn advice(error: &str, reference: &Reference, limit: &Limit) -> String {
     let contains = |words: &[&str]| words.iter().any(|word| error.contains(word));
     let advice = if limit.pause.is_some() || contains(&["TOOMANYREQUESTS", "429 "]) {
         let until = limit.pause.map_or(String::new(), |pause| {
-            let until = httpdate::fmt_http_date(limit.now + pause);
-            format!(": the next one is allowed in {} s, {until}", pause.as_secs())
+            let wait = i64::try_from(pause.as_secs()).unwrap_or(i64::MAX);
+            let until = clock::http_date(clock::seconds(limit.now).saturating_add(wait));
+            format!(": the next one is allowed in {wait} s, {until}")
         });
         format!(
             "{host} limits requests{until}\n  run this again then, or log in, which raises the limit: docker login {host}"
@@ -298,6 +300,8 @@ mod tests {
             ),
             "{advice}"
         );
+        let endless = Limit { pause: Some(Duration::MAX), ..NO_LIMIT };
+        assert!(super::advice("429 ", &reference, &endless).contains("31 Dec 9999"));
         let other = "HTTP/1.1 429 x\r\n\r\nRetry-After: 1\n";
         assert_eq!(retry_after(other, SystemTime::UNIX_EPOCH), None, "a body is no header");
         assert_eq!(retry_after("HTTP/1.1 200 OK\r\nRetry-After: 1\r\n", SystemTime::UNIX_EPOCH), None);

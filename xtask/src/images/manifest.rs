@@ -7,8 +7,10 @@ use super::planned::PlannedImage;
 use super::selection::Selected;
 use super::{compose, program};
 use crate::digest::Digest;
+use crate::image::PauseImage;
 use crate::k3s::Build;
 use crate::lockfile::DebianPackage;
+use crate::pause;
 use crate::product::go_buildinfo::{self, Compiled, CompiledFrom};
 use crate::product::licenses::{self, ThirdPartyPackage};
 use crate::product::manifest::FileEntry;
@@ -33,6 +35,9 @@ pub struct ImagesManifest {
     pub arch: String,
     /// The names of the pause image, which is built from `pause/`.
     pub pause: Vec<String>,
+    /// The digest of the pause image's configuration, if it is one of the images.
+    #[serde(default)]
+    pub pause_id: Option<String>,
     pub images: Vec<ImageEntry>,
     /// SPDX identifiers of everything in the images.
     pub licenses: BTreeSet<String>,
@@ -74,6 +79,7 @@ pub fn step<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>) -> Step<'a> {
     let origin = format!("{} for {}", build.source.version, build.target.go);
     let mut step = Step::in_process(STEP, vec![origin]);
     let bundle = step.need(airgap::STEP);
+    let pause = step.need(pause::STEP);
     let images: Vec<(&PlannedImage, Need, Option<Need>)> = selected
         .images
         .iter()
@@ -94,6 +100,13 @@ pub fn step<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>) -> Step<'a> {
             let id = Digest::of_file(&results.of(*composed).join(CONFIG))?;
             entries.push(entry(image, &id, modules));
         }
+        let pause_id = if selected.pause.is_empty() {
+            None
+        } else {
+            let program = fs::read(results.of(pause).join(pause::PROGRAM))?;
+            let image = PauseImage::new(build.target, program, env!("CARGO_PKG_VERSION"))?;
+            Some(format!("sha256:{}", image.config.digest))
+        };
         let title = format!("the images of k3s {}", build.source.version);
         fs::write(directory.join(licenses_name(build.target)), licenses::document(&title, &packages))?;
         let bundle = results.of(bundle).join(archive_name(build.target));
@@ -101,6 +114,7 @@ pub fn step<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>) -> Step<'a> {
             k3s: build.source.version.to_string(),
             arch: build.target.go.to_owned(),
             pause: selected.pause.iter().map(ToString::to_string).collect(),
+            pause_id,
             images: entries,
             licenses: packages.into_iter().flat_map(|package| package.licenses).collect(),
             files: BTreeMap::from([(archive_name(build.target), FileEntry::of(&bundle)?)]),
@@ -176,5 +190,12 @@ impl ImagesManifest {
     /// Reads a manifest.
     pub fn read(path: &Path) -> Result<ImagesManifest> {
         serde_json::from_slice(&fs::read(path)?).with_context(|| format!("reading {}", path.display()))
+    }
+
+    /// Returns every image with its ID.
+    pub fn ids(&self) -> Vec<(&str, &str)> {
+        let pause = self.pause.iter().zip(self.pause_id.iter().cycle());
+        let pause = pause.map(|(reference, id)| (reference.as_str(), id.as_str()));
+        pause.chain(self.images.iter().map(|it| (it.reference.as_str(), it.id.as_str()))).collect()
     }
 }

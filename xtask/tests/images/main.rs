@@ -20,6 +20,7 @@ mod test_env;
 mod wait;
 
 mod bundle;
+mod check;
 mod locked;
 mod push;
 mod refusals;

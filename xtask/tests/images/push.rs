@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use std::process::{Command, Output};
 use xtask::digest::Digest;
 
-const PAUSE: &str = "carvicsforth/pause";
-const PAUSE_TAG: &str = "v3.10-v1.31.1";
-const HELM: &str = "rancher/klipper-helm";
-const HELM_TAG: &str = "v0.9.12-build20251215";
+pub const PAUSE: &str = "carvicsforth/pause";
+pub const PAUSE_TAG: &str = "v3.10-v1.31.1";
+pub const HELM: &str = "rancher/klipper-helm";
+pub const HELM_TAG: &str = "v0.9.12-build20251215";
 
 /// A registry behind a line, and a user who may push there.
 pub struct Scene {

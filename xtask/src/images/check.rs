@@ -1,0 +1,91 @@
+//! Questions to registries about images: which of upstream's have a riscv64 build, and whether those that we pushed are
+//! there.
+
+use super::manifest::ImagesManifest;
+use super::registry::Registry;
+use super::upstream::{Answer, Answers, Pushed, Riscv64, Source, Tag};
+use crate::clock;
+use crate::context::Context;
+use crate::image::remote::{Entry, Remote, Transport};
+use crate::reference::Reference;
+use anyhow::{Context as _, Result, ensure};
+use fs_err as fs;
+use serde_json::Value;
+use std::path::Path;
+
+/// The architecture that is asked for.
+const RISCV64: &str = "riscv64";
+
+/// Asks about upstream's images, at their own registry or at a mirror of it.
+pub fn upstream(
+    context: &Context,
+    references: &[Reference],
+    mirror: Option<&Registry>,
+    transport: Transport,
+) -> Result<Answers> {
+    let remote = Remote::new(context, transport, "asking registries")?;
+    let running = context.progress.step("ask");
+    let asked = clock::rfc3339(clock::seconds(context.clock.now()))[.."1970-01-01".len()].to_owned();
+    let mut answers = Answers::default();
+    for reference in references {
+        let name = mirror.map_or(Ok(reference.clone()), |mirror| mirror.reference(reference))?;
+        running.doing(name.normalised());
+        let tagged = remote.tagged(&name)?;
+        let architectures = tagged.as_ref().map(|it| it.architectures()).unwrap_or_default();
+        let riscv64 = match tagged {
+            None => Riscv64::NoTag,
+            Some(_) if architectures.iter().any(|it| it == RISCV64) => Riscv64::Present,
+            Some(_) => Riscv64::Missing,
+        };
+        let answer = Answer { riscv64, architectures, source: Source::Registry, asked: asked.clone() };
+        let tags = answers.upstream.entry(reference.repository().to_owned()).or_default();
+        tags.insert(Tag(reference.tag().to_owned()), answer);
+    }
+    running.done(format!("{} images", references.len()));
+    Ok(answers)
+}
+
+/// Asks a registry about the images that were built into a directory and pushed there.
+pub fn pushed(
+    context: &Context,
+    directory: &Path,
+    registry: &Registry,
+    transport: Transport,
+) -> Result<Answers> {
+    let remote = Remote::new(context, transport, "asking registries")?;
+    let mut answers = Answers::default();
+    for manifest in built(directory)? {
+        for (reference, id) in manifest.ids() {
+            let name = registry.reference(&Reference::parse(reference)?)?;
+            let pushed = ask(&remote, &name, &manifest.arch, id)?;
+            answers.pushed.entry(name.normalised()).or_default().insert(manifest.arch.clone(), pushed);
+        }
+    }
+    Ok(answers)
+}
+
+/// Reads the manifests in a directory of images, one for each architecture.
+fn built(directory: &Path) -> Result<Vec<ImagesManifest>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).context("the images were not built\n  cargo xtask images build")? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with("images-") && name.ends_with(".json") {
+            found.push(ImagesManifest::read(&path)?);
+        }
+    }
+    ensure!(!found.is_empty(), "{} has no images-<arch>.json", directory.display());
+    found.sort_by(|one, other| one.arch.cmp(&other.arch));
+    Ok(found)
+}
+
+/// Compares an image of one architecture with the one that has this ID.
+fn ask(remote: &Remote, name: &Reference, arch: &str, id: &str) -> Result<Pushed> {
+    let Some(tagged) = remote.tagged(name)? else { return Ok(Pushed::Missing) };
+    let entry = tagged.entries.iter().find(|entry| entry.architecture() == Some(arch));
+    let Some(Entry { digest, .. }) = entry else { return Ok(Pushed::Missing) };
+    let manifest: Value = serde_json::from_slice(&remote.manifest(name, digest)?)
+        .with_context(|| format!("reading the manifest sha256:{digest} of {name}"))?;
+    let found = manifest["config"]["digest"].as_str().unwrap_or("without a configuration");
+    Ok(if found == id { Pushed::Same } else { Pushed::Other(found.to_owned()) })
+}
