@@ -234,6 +234,8 @@ impl DebianFiles {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lockfile::{Adding, Lockfile};
+    use crate::pins::Pins;
 
     const TEXT: &str = "repository = \"rancher/x\"\ntitle = \"x\"\ndescription = \"x\"\nsource = \"x\"\nlicenses = \"MIT\"\ncheck = []\n";
 
@@ -246,6 +248,18 @@ mod tests {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../images");
         let names: Vec<_> = Definition::load(&directory).unwrap().into_iter().map(|it| it.name).collect();
         assert!(names.contains(&"coredns".to_owned()), "{names:?}");
+    }
+
+    #[test]
+    fn committed_lockfile_locks_debians_packages() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let lock = Lockfile::open(&root.join("k3s.lock.json"), Adding::Forbidden).unwrap();
+        let release = format!("{} riscv64", Pins::load().unwrap().debian.suite);
+        for definition in Definition::load(&root.join("images")).unwrap() {
+            for package in definition.debian.iter().flat_map(|files| &files.packages) {
+                assert!(lock.debian_package(&release, package).is_some(), "{}: {package}", definition.name);
+            }
+        }
     }
 
     #[test]
