@@ -1,12 +1,13 @@
 //! Tests of the documents: what they link to and name exists.
 
 use std::path::{Path, PathBuf};
+use xtask::images::upstream::{Answers, FILE};
 
 /// Directories of documents, without their subdirectories.
-const DIRECTORIES: [&str; 6] = ["", "docs", "rpm", "patches", ".github", "sample"];
+const DIRECTORIES: [&str; 7] = ["", "docs", "images", "rpm", "patches", ".github", "sample"];
 
 /// Beginnings of the paths in code spans that are files of this repository.
-const OURS: [&str; 6] = ["xtask/", "rpm/", "patches/", "pause/", "docs/", ".github/"];
+const OURS: [&str; 7] = ["xtask/", "images/", "rpm/", "patches/", "pause/", "docs/", ".github/"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -87,4 +88,37 @@ fn commands(document: &str) -> Vec<String> {
 fn both_readmes_have_the_same_commands() {
     assert_eq!(commands("README.zh-CN.md"), commands("README.md"));
     assert!(!commands("README.md").is_empty());
+}
+
+/// Environment variable that, with any value, makes the test rewrite the tables.
+const UPDATE: &str = "UPDATE_SNAPSHOTS";
+
+#[test]
+fn readmes_list_the_images_without_riscv64() {
+    let rows = Answers::committed(&root()).unwrap().rows();
+    assert!(!rows.is_empty());
+    for name in ["README.md", "README.zh-CN.md"] {
+        let text = std::fs::read_to_string(root().join(name)).unwrap();
+        let is_row = |line: &&str| line.starts_with("| `rancher/");
+        let before = text.lines().take_while(|line| !is_row(line));
+        let table: Vec<&str> = text.lines().skip_while(|line| !is_row(line)).take_while(is_row).collect();
+        if std::env::var_os(UPDATE).is_some() {
+            let after = text.lines().skip(before.clone().count() + table.len());
+            let lines = before.map(str::to_owned).chain(rows.clone()).chain(after.map(str::to_owned));
+            std::fs::write(root().join(name), lines.map(|line| line + "\n").collect::<String>()).unwrap();
+        } else {
+            assert_eq!(
+                table, rows,
+                "{name} is not as {FILE} says\n  {UPDATE}=1 cargo test --test documents, and look at the diff"
+            );
+        }
+    }
+}
+
+#[test]
+fn readmes_are_short() {
+    for name in ["README.md", "README.zh-CN.md"] {
+        let lines = std::fs::read_to_string(root().join(name)).unwrap().lines().count();
+        assert!(lines <= 150, "{name} has {lines} lines; details are in docs/");
+    }
 }

@@ -120,6 +120,23 @@ impl PlannedProgram {
     }
 }
 
+/// Describes what an image is built from, as far as its definition says, without looking for it.
+pub fn sources(definition: &Definition, tag: &str) -> String {
+    let mut sources = Vec::new();
+    if let Some(program) = &definition.program {
+        sources.push(match module(program, tag, None) {
+            Ok(module) => format!("{} {}", module.path, module.version),
+            Err(_) => format!("{}, no version of which is known for this tag", program.module),
+        });
+    }
+    let packages = definition.debian.iter().flat_map(|files| &files.packages);
+    sources.extend(packages.map(|package| format!("Debian's {package}")));
+    if definition.file.iter().any(|file| file.from.is_some()) {
+        sources.push(format!("images/{}/", definition.name));
+    }
+    sources.join(", ")
+}
+
 /// Returns the module that a tag corresponds to, or the version that was asked for in its place.
 fn module(program: &Program, tag: &str, substitute: Option<&String>) -> Result<Module> {
     let version = match (substitute, program.versions.get(tag), &program.version) {
@@ -182,6 +199,7 @@ fn expand(text: &str, module: &Module, gomod: &GoMod) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     fn program() -> Program {
         let text = "module = \"m\"\npath = \"p\"\nversion = \"v{tag}\"\nversions = { \"v9-build1\" = \"v3.1.0\", \"v10\" = \"m/v4@v4.0.0\" }\n";
@@ -200,6 +218,19 @@ mod tests {
         assert_eq!(named("v9-build1", None), "m@v3.1.0");
         assert_eq!(named("v10", None), "m/v4@v4.0.0");
         assert_eq!(named("v9-build1", Some("v3.2.0")), "m@v3.2.0");
+    }
+
+    #[test]
+    fn sources_are_module_packages_and_own_files() {
+        let definitions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../images");
+        let definitions = Definition::load(&definitions).unwrap();
+        let of = |name: &str, tag| sources(definitions.iter().find(|it| it.name == name).unwrap(), tag);
+        assert_eq!(of("busybox", "1.37.0"), "Debian's busybox-static");
+        let helm = of("klipper-helm", "v0.9.14-build20260210");
+        assert!(helm.starts_with("helm.sh/helm/v3 v3.19.5, Debian's "), "{helm}");
+        assert!(helm.ends_with(", images/klipper-helm/"), "{helm}");
+        let unknown = of("klipper-helm", "v9");
+        assert!(unknown.starts_with("helm.sh/helm/v3, no version of which is known"), "{unknown}");
     }
 
     #[test]

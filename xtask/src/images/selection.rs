@@ -12,6 +12,11 @@ use std::collections::BTreeSet;
 /// The repositories of pause images: upstream's, and before 2021.
 const PAUSE: [&str; 2] = ["rancher/mirrored-pause", "rancher/pause"];
 
+/// Returns whether a repository is that of upstream's pause image.
+pub fn is_pause(repository: &str) -> bool {
+    PAUSE.contains(&repository)
+}
+
 /// The selected images.
 pub struct Selected<'d> {
     /// The references of the pause image.
@@ -44,7 +49,7 @@ impl<'d> Selected<'d> {
         let mut planned = Vec::new();
         for reference in references {
             let repository = reference.repository().to_owned();
-            if reference.as_str() == build.pause_image.as_str() || PAUSE.contains(&repository.as_str()) {
+            if reference.as_str() == build.pause_image.as_str() || is_pause(&repository) {
                 selected.pause.extend(is_selected("pause").then_some(reference));
                 continue;
             }

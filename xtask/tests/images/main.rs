@@ -21,6 +21,7 @@ mod wait;
 
 mod bundle;
 mod check;
+mod list;
 mod locked;
 mod push;
 mod refusals;

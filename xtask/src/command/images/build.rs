@@ -120,6 +120,15 @@ fn with_plan<T>(
     })
 }
 
+/// Reads the definitions of the images of a k3s.
+pub fn definitions(selection: &Selection) -> Result<Vec<Definition>> {
+    let directory = match selection.source.origin {
+        Origin::Sample => "sample/images",
+        _ => "images",
+    };
+    Definition::load(&selection.context.root.join(directory))
+}
+
 /// Calls a function with the selected images for an architecture.
 pub fn with_images<T>(
     selection: &Selection,
@@ -128,11 +137,7 @@ pub fn with_images<T>(
     images: &ImageOptions,
     action: impl FnOnce(&Build, &Selected) -> Result<T>,
 ) -> Result<T> {
-    let directory = match selection.source.origin {
-        Origin::Sample => "sample/images",
-        _ => "images",
-    };
-    let definitions = Definition::load(&selection.context.root.join(directory))?;
+    let definitions = definitions(selection)?;
     let _lock = FileLock::acquire(&selection.context, &selection.lock_path(target.go))?;
     let build = build::prepare(selection, target, options)?;
     let selected = images.select(&build, &definitions)?;

@@ -18,12 +18,9 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   cargo xtask images check --k3s v1.35
   cargo xtask images check --k3s v1.37 --registry mirror.example/docker.io
-  cargo xtask images check --k3s v1.37 --output images/upstream.json   # the README's table: docs/build.md
+  cargo xtask images check --k3s v1.37 --output images/upstream.json
   cargo xtask images check --k3s v1.35 --pushed ghcr.io/me")]
 pub struct Args {
-    #[command(flatten)]
-    source: SourceArgs,
-
     /// Ask this mirror instead of the registry that the names mean: HOST[:PORT][/PATH]
     #[arg(long, value_name = "REGISTRY", value_parser = Registry::parse)]
     registry: Option<Registry>,
@@ -43,6 +40,9 @@ pub struct Args {
     /// Allow plain HTTP and self-signed certificates
     #[arg(long)]
     insecure: bool,
+
+    #[command(flatten)]
+    source: SourceArgs,
 }
 
 impl Args {

@@ -32,9 +32,6 @@ pub struct Args {
     insecure: bool,
 
     #[command(flatten)]
-    source: SourceArgs,
-
-    #[command(flatten)]
     arch: ArchList,
 
     #[command(flatten)]
@@ -43,6 +40,9 @@ pub struct Args {
     /// Print the plan and the names, and push nothing
     #[arg(long)]
     dry_run: bool,
+
+    #[command(flatten)]
+    source: SourceArgs,
 }
 
 impl Args {
