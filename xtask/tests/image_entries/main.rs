@@ -5,3 +5,4 @@ mod needs;
 mod root;
 
 mod klipper_helm;
+mod klipper_lb;

@@ -71,13 +71,27 @@ impl Root {
     pub fn run(&self, arguments: &[&str], environment: &[(String, String)]) -> Output {
         let directories = ["", "bin", "dev", "usr", "usr/bin"];
         directories.iter().for_each(|directory| self.set_mode(directory, 0o555));
-        let mut command = Command::new("unshare");
-        command.args(["--user", "--map-user=1000", "--map-group=1000", "--root"]).arg(self.directory.path());
-        command.arg("/usr/bin/entry").args(arguments).stdin(Stdio::null());
-        command.env_clear().envs(environment.iter().cloned()).env("PATH", "/usr/bin:/bin");
-        let output = command.output().unwrap();
+        let output = self.command(arguments, environment).output().unwrap();
         directories.iter().for_each(|directory| self.set_mode(directory, 0o755));
         output
+    }
+
+    /// Returns the command that runs the entry as user 1000, to which SIGINT means what it does to a container: tests
+    /// in the background ignore it.
+    pub fn command(&self, arguments: &[&str], environment: &[(String, String)]) -> Command {
+        let mut command = Command::new("env");
+        command.args([
+            "--default-signal=INT",
+            "unshare",
+            "--user",
+            "--map-user=1000",
+            "--map-group=1000",
+            "--root",
+        ]);
+        command.arg(self.directory.path());
+        command.arg("/usr/bin/entry").args(arguments).stdin(Stdio::null());
+        command.env_clear().envs(environment.iter().cloned()).env("PATH", "/usr/bin:/bin");
+        command
     }
 }
 
