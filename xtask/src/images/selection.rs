@@ -5,7 +5,7 @@ use super::planned::{PlannedImage, Substitutes};
 use crate::error;
 use crate::k3s::Build;
 use crate::reference::Reference;
-use crate::upstream::images;
+use crate::upstream::images::{self, DefaultImage};
 use anyhow::{Result, anyhow, bail, ensure};
 use std::collections::BTreeSet;
 
@@ -77,12 +77,13 @@ impl<'d> Selected<'d> {
 
 /// Returns the references of the images that a build's k3s asks for.
 pub fn default_references(build: &Build) -> Result<Vec<Reference>> {
-    let images = images::of_tree(&build.patched.tree)?;
-    images
-        .iter()
-        .filter(|image| !image.settings.is_empty())
-        .map(|image| Reference::parse(&image.reference))
-        .collect()
+    set_references(&images::of_tree(&build.patched.tree)?)
+}
+
+/// Returns the references of the images that a tree sets, without those that it only lists.
+pub fn set_references(images: &[DefaultImage]) -> Result<Vec<Reference>> {
+    let set = images.iter().filter(|image| !image.settings.is_empty());
+    set.map(|image| Reference::parse(&image.reference)).collect()
 }
 
 /// Parses a list of images, one on each line, as upstream's `k3s-images.txt` has them.

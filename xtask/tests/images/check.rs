@@ -101,6 +101,17 @@ fn answers_are_printed_and_written() {
 }
 
 #[test]
+fn images_of_a_list_are_asked_for() {
+    let env = TestEnv::new();
+    let server = Server::start(|request, _| answer(request));
+    let list = env.path("k3s-images.txt");
+    fs::write(&list, "docker.io/rancher/klipper-lb:v0.3.5\n").unwrap();
+    let (printed, _) = succeeded(check(&env, &server, &["--list", list.to_str().unwrap()]));
+    assert!(printed.contains("rancher/klipper-lb:v0.3.5  missing  amd64, arm64"), "{printed}");
+    assert!(!printed.contains("klipper-helm"), "{printed}");
+}
+
+#[test]
 fn short_rate_limit_is_waited_for() {
     let env = TestEnv::new();
     let limits = std::sync::atomic::AtomicUsize::new(0);

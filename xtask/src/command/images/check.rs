@@ -5,10 +5,11 @@ use crate::context::Context;
 use crate::image::remote::Transport;
 use crate::images::check;
 use crate::images::registry::Registry;
+use crate::images::selection::{listed_references, set_references};
 use crate::images::upstream::{Answers, FILE, Riscv64};
-use crate::reference::Reference;
 use crate::upstream::images;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use fs_err as fs;
 use std::path::PathBuf;
 
 /// Ask the registries which default images of a k3s have a riscv64 build now, and whether those that we pushed are there
@@ -19,8 +20,13 @@ use std::path::PathBuf;
   cargo xtask images check --k3s v1.35
   cargo xtask images check --k3s v1.37 --registry mirror.example/docker.io
   cargo xtask images check --k3s v1.37 --output images/upstream.json
+  cargo xtask images check --list k3s-images.txt
   cargo xtask images check --k3s v1.35 --pushed ghcr.io/me")]
 pub struct Args {
+    /// Ask about the images of this list, one reference on each line, instead of those that the k3s asks for
+    #[arg(long, value_name = "FILE")]
+    list: Option<PathBuf>,
+
     /// Ask this mirror instead of the registry that the names mean: HOST[:PORT][/PATH]
     #[arg(long, value_name = "REGISTRY", value_parser = Registry::parse)]
     registry: Option<Registry>,
@@ -50,11 +56,11 @@ impl Args {
         let selection = self.source.find(context)?;
         let context = &selection.context;
         let transport = if self.insecure { Transport::Insecure } else { Transport::Verified };
-        let references = images::of_tree(&selection.checkout()?)?
-            .iter()
-            .filter(|image| !image.settings.is_empty())
-            .map(|image| Reference::parse(&image.reference))
-            .collect::<Result<Vec<_>>>()?;
+        let references = match &self.list {
+            Some(list) => listed_references(&fs::read_to_string(list)?)
+                .with_context(|| format!("reading {}", list.display()))?,
+            None => set_references(&images::of_tree(&selection.checkout()?)?)?,
+        };
         // A file that cannot be read is reported before anything is asked.
         let known = Answers::committed(&context.root)?;
         let earlier = match &self.output {
