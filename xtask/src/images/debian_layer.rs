@@ -3,6 +3,7 @@
 use super::LAYER;
 use super::definition::DebianFiles;
 use super::layer::Layer;
+use crate::digest::Digest;
 use crate::k3s::Build;
 use crate::lockfile::DebianPackage;
 use crate::product::run::Emulator;
@@ -22,7 +23,8 @@ pub fn step<'a>(
 ) -> Step<'a> {
     let mut inputs: Vec<String> =
         packages.iter().map(|package| format!("{} sha256:{}", package.file, package.sha256)).collect();
-    inputs.push(format!("{files:?} for {}", build.target.debian));
+    let text = format!("{files:?}");
+    inputs.push(format!("selection sha256:{} for {}", Digest::of(text), build.target.debian));
     Step::in_process(name, inputs).work(move |directory, _| {
         let archives = packages.iter().map(|package| debian::fetch(build.context, package));
         let archives = archives.collect::<Result<Vec<_>>>()?;

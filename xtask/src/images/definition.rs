@@ -50,13 +50,14 @@ pub struct Definition {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Program {
+    /// The module's path, in which `{major}` is the major number of its version.
     pub module: String,
     /// The package that is compiled, from the module's root.
     #[serde(default = "root_package")]
     pub package: String,
     /// The module's version, in which `{tag}` is that of the image without a `v`; none if tags do not say.
     pub version: Option<String>,
-    /// Tags for which that rule does not hold: the module's version, or `module@version`.
+    /// Tags for which that rule does not hold, and the module's version.
     #[serde(default)]
     pub versions: BTreeMap<String, String>,
     /// Its path in the image.

@@ -126,7 +126,7 @@ pub fn sources(definition: &Definition, tag: &str) -> String {
     if let Some(program) = &definition.program {
         sources.push(match module(program, tag, None) {
             Ok(module) => format!("{} {}", module.path, module.version),
-            Err(_) => format!("{}, no version of which is known for this tag", program.module),
+            Err(_) => format!("{}, no version of which is known for this tag", unversioned(program)),
         });
     }
     let packages = definition.debian.iter().flat_map(|files| &files.packages);
@@ -142,11 +142,19 @@ fn module(program: &Program, tag: &str, substitute: Option<&String>) -> Result<M
     let version = match (substitute, program.versions.get(tag), &program.version) {
         (Some(version), ..) | (None, Some(version), _) => version.clone(),
         (None, None, Some(rule)) => rule.replace("{tag}", tag.trim_start_matches('v')),
-        (None, None, None) => bail!("no version of {} is known that {tag} names", program.module),
+        (None, None, None) => bail!("no version of {} is known that {tag} names", unversioned(program)),
     };
-    let (path, version) = version.split_once('@').unwrap_or((&program.module, &version));
-    Ok(Module { path: path.to_owned(), version: version.to_owned() })
+    let major = version.trim_start_matches('v').split('.').next().unwrap_or_default();
+    Ok(Module { path: program.module.replace(MAJOR, major), version })
 }
+
+/// Returns the path of a program's module without its major number.
+fn unversioned(program: &Program) -> &str {
+    program.module.trim_end_matches(MAJOR).trim_end_matches("/v")
+}
+
+/// The placeholder in a module's path for the major number of its version (go.dev/ref/mod#major-version-suffixes).
+const MAJOR: &str = "{major}";
 
 /// Checks that Debian has the version that a tag names.
 fn debian_version(
@@ -202,7 +210,7 @@ mod tests {
     use std::path::Path;
 
     fn program() -> Program {
-        let text = "module = \"m\"\npath = \"p\"\nversion = \"v{tag}\"\nversions = { \"v9-build1\" = \"v3.1.0\", \"v10\" = \"m/v4@v4.0.0\" }\n";
+        let text = "module = \"m/v{major}\"\npath = \"p\"\nversion = \"v{tag}\"\nversions = { \"v9-build1\" = \"v3.1.0\", \"v10\" = \"v4.0.0\" }\n";
         toml::from_str(text).unwrap()
     }
 
@@ -213,11 +221,11 @@ mod tests {
 
     #[test]
     fn tag_names_the_module_by_rule_or_exception() {
-        assert_eq!(named("1.2", None), "m@v1.2");
-        assert_eq!(named("v1.2", None), "m@v1.2");
-        assert_eq!(named("v9-build1", None), "m@v3.1.0");
+        assert_eq!(named("2.2", None), "m/v2@v2.2");
+        assert_eq!(named("v2.2", None), "m/v2@v2.2");
+        assert_eq!(named("v9-build1", None), "m/v3@v3.1.0");
         assert_eq!(named("v10", None), "m/v4@v4.0.0");
-        assert_eq!(named("v9-build1", Some("v3.2.0")), "m@v3.2.0");
+        assert_eq!(named("v9-build1", Some("v3.2.0")), "m/v3@v3.2.0");
     }
 
     #[test]
@@ -230,7 +238,7 @@ mod tests {
         assert!(helm.starts_with("helm.sh/helm/v3 v3.19.5, Debian's "), "{helm}");
         assert!(helm.ends_with(", images/klipper-helm/"), "{helm}");
         let unknown = of("klipper-helm", "v9");
-        assert!(unknown.starts_with("helm.sh/helm/v3, no version of which is known"), "{unknown}");
+        assert!(unknown.starts_with("helm.sh/helm, no version of which is known"), "{unknown}");
     }
 
     #[test]
