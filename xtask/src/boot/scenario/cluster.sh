@@ -60,7 +60,8 @@ wait_for_node() {
 
 # run_pod NAME COMMAND: runs a pod with the busybox image, a label of its name, and a volume in memory, which the
 # kubelet mounts with mount(8). The grace period is longer than even a busy emulator takes, and far shorter than the
-# timeout of the milestone that waits for the deletion.
+# timeout of the milestone that waits for the deletion. The pod is not evicted: a node whose emulator gets too little
+# processor time is NotReady for minutes.
 run_pod() { wait_for create_pod "$@"; }
 
 # A pod is refused until there is a service account, even if it does not use it.
@@ -75,6 +76,7 @@ spec:
   restartPolicy: Never
   automountServiceAccountToken: false
   terminationGracePeriodSeconds: 120
+  tolerations: [{operator: Exists}]
   containers:
     - name: busybox
       image: $pod_image

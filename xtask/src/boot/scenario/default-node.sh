@@ -41,7 +41,7 @@ serve() {
 # The service has the address that `query_service` has found. A name that does not exist has none.
 resolve_names() {
     wait_for is_available coredns
-    run_pod resolver "until nslookup -type=a web.default.svc.cluster.local; do sleep 2; done; wget -q -O - http://web/; nslookup -type=a absent.default.svc.cluster.local || echo no such name"
+    run_pod resolver "until nslookup -type=a web.default.svc.cluster.local; do sleep 2; done; until wget -q -O - http://web/; do sleep 2; done; nslookup -type=a absent.default.svc.cluster.local || echo no such name"
     is_in_phase resolver Succeeded
     kubectl logs resolver >/run/resolved
     grep -qx "Address: $address" /run/resolved
@@ -57,6 +57,7 @@ kind: Pod
 metadata: {name: $1}
 spec:
   restartPolicy: Never
+  tolerations: [{operator: Exists}]
   containers:
     - name: busybox
       image: $pod_image
