@@ -6,7 +6,8 @@ use crate::patch::PatchSet;
 use crate::reference::Reference;
 use crate::target::Target;
 use crate::workspace::OWN_PATCHES;
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
+use std::convert::Infallible;
 use std::path::PathBuf;
 
 /// Options of a build
@@ -20,9 +21,13 @@ pub struct BuildOptions {
     #[arg(long, value_name = "DIR")]
     pub patches: Option<PathBuf>,
 
-    /// Do not include the pause image in k3s
-    #[arg(long)]
-    pub no_builtin_pause: bool,
+    /// The images inside k3s, which it imports when it starts
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = BuiltinImages::Pause)]
+    pub builtin_images: BuiltinImages,
+
+    /// The former name of --builtin-images none
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = refuse_no_builtin_pause)]
+    pub no_builtin_pause: Option<Infallible>,
 
     /// The Helm charts, such as traefik's: with `none` the product is incomplete and says so
     #[arg(long, value_enum, default_value_t = Presence::Included)]
@@ -50,6 +55,21 @@ pub enum Presence {
     LeftOut,
 }
 
+/// The images that k3s carries inside, so that they need no registry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum BuiltinImages {
+    /// The pause image alone: pods start
+    #[default]
+    Pause,
+    /// No image: all are pulled
+    None,
+}
+
+/// Returns an error with the new name of the option.
+fn refuse_no_builtin_pause(_: &str) -> Result<Infallible> {
+    bail!("use --builtin-images none instead")
+}
+
 impl BuildOptions {
     /// Validates what can be checked before anything is fetched.
     pub fn validate(&self, context: &Context) -> Result<()> {
@@ -60,8 +80,8 @@ impl BuildOptions {
     pub fn require_bootable(&self, target: &Target, machine: &Target) -> Result<()> {
         ensure!(target == machine, "boot tests run on {}; --arch {} cannot run there", machine.go, target.go);
         ensure!(
-            !self.no_builtin_pause,
-            "pods are to run on the pause inside k3s, and with --no-builtin-pause there is none"
+            self.builtin_images != BuiltinImages::None,
+            "pods are to run on the pause inside k3s, and with --builtin-images none there is none"
         );
         Ok(())
     }
@@ -72,7 +92,8 @@ impl BuildOptions {
         let mut words = vec![format!("--arch {}", build.target.go)];
         words.push(format!("--pause-image {}", build.pause_image));
         words.extend(self.patches.iter().map(|_| format!("--patches {OWN_PATCHES}")));
-        words.extend(self.no_builtin_pause.then(|| "--no-builtin-pause".to_owned()));
+        words
+            .extend((self.builtin_images == BuiltinImages::None).then(|| "--builtin-images none".to_owned()));
         words.extend((self.charts == Presence::LeftOut).then(|| "--charts none".to_owned()));
         words.extend((self.k3s_root == Presence::LeftOut).then(|| "--k3s-root none".to_owned()));
         words.extend(self.level.iter().map(|level| format!("--level {level}")));
@@ -90,11 +111,17 @@ impl BuildOptions {
 
     /// Returns whether k3s contains the pause image.
     pub fn builtin_pause(&self) -> Presence {
-        if self.no_builtin_pause { Presence::LeftOut } else { Presence::Included }
+        match self.builtin_images {
+            BuiltinImages::Pause => Presence::Included,
+            BuiltinImages::None => Presence::LeftOut,
+        }
     }
 
     /// Returns our patches that the options leave out.
     pub fn patches_left_out(&self) -> &'static [&'static str] {
-        if self.no_builtin_pause { &["builtin-pause"] } else { &[] }
+        match self.builtin_images {
+            BuiltinImages::Pause => &[],
+            BuiltinImages::None => &["builtin-pause"],
+        }
     }
 }

@@ -87,7 +87,7 @@ fn shell_needs_a_terminal() {
 fn refuses_scenarios_that_would_fail_before_a_build() {
     let env = test_env();
     for (words, reason) in [
-        (&["--no-builtin-pause"][..], "with --no-builtin-pause there is none"),
+        (&["--builtin-images", "none"][..], "with --builtin-images none there is none"),
         (&["--pause-image", "localhost:5000/pause:1"], "names a host"),
         (&["--scenario", "sample"], "--scenario sample does not apply to a real k3s"),
         (&["--sample", "--scenario", "alone"], "--scenario alone does not apply to --sample"),
@@ -115,6 +115,12 @@ fn refuses_the_old_option_proof() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && stderr.contains(new), "{stderr}");
     }
+}
+
+#[test]
+fn refuses_the_old_option_no_builtin_pause() {
+    let stderr = test_env().usage_error(["boot", "--sample", "--no-builtin-pause"]);
+    assert!(stderr.contains("use --builtin-images none instead"), "{stderr}");
 }
 
 /// Writes an empty k3s package for an architecture, in a directory of its own.

@@ -3,6 +3,7 @@
 use super::test_env::TestEnv;
 use super::{fixtures, wrapper};
 use std::path::{Path, PathBuf};
+use xtask::k3s::options::BuiltinImages;
 use xtask::k3s::{Build, bundle};
 use xtask::product::check;
 use xtask::product::component::Component;
@@ -64,7 +65,7 @@ fn server_must_name_our_pause_image_alone() {
     let both = with_text(&env, &server, b"rancher/mirrored-pause:3.6");
     assert_eq!(verdict(&build, Component::Server, both), "the server still names rancher/mirrored-pause");
 
-    build.options.no_builtin_pause = true;
+    build.options.builtin_images = BuiltinImages::None;
     let message = verdict(&build, Component::Server, server.clone());
     assert_eq!(message, "the server contains a pause image: true, expected: false");
 

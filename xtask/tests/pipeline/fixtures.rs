@@ -3,7 +3,7 @@
 use super::test_env::{self, TestEnv};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
-use xtask::k3s::options::{BuildOptions, Presence};
+use xtask::k3s::options::{BuildOptions, BuiltinImages, Presence};
 use xtask::k3s::{Build, source_tree};
 use xtask::product::manifest::Manifest;
 use xtask::step::Plan;
@@ -79,7 +79,8 @@ pub fn prepare<'a>(selection: &'a Selection, arch: &str, patches: Option<&Path>)
     let options = BuildOptions {
         pause_image: None,
         patches: patches.map(Path::to_owned),
-        no_builtin_pause: false,
+        builtin_images: BuiltinImages::Pause,
+        no_builtin_pause: None,
         charts: Presence::Included,
         k3s_root: Presence::Included,
         level: None,

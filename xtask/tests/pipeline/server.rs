@@ -109,7 +109,7 @@ fn system_default_registry_finds_the_bundled_image() {
 #[test]
 fn pulls_pause_image_if_not_builtin() {
     let env = TestEnv::new();
-    let product = fixtures::build(&env, &["--arch", fixtures::host().go, "--no-builtin-pause"]);
+    let product = fixtures::build(&env, &["--arch", fixtures::host().go, "--builtin-images", "none"]);
     assert!(!product.manifest.builtin_pause);
     let patches: Vec<_> = product.manifest.patches.iter().map(|patch| patch.name.as_str()).collect();
     assert_eq!(patches, ["pause-image"]);
