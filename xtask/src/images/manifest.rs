@@ -93,7 +93,7 @@ pub fn step<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>) -> Step<'a> {
         let mut entries = Vec::new();
         for (image, composed, program) in &images {
             let modules = match program {
-                Some(step) => modules(build, &results.of(*step).join(program::PROGRAM))?,
+                Some(step) => go_buildinfo::of_program(build, &results.of(*step).join(program::PROGRAM))?,
                 None => BTreeSet::new(),
             };
             packages.extend(third_party(build, image, &modules)?);
@@ -134,13 +134,6 @@ fn entry(image: &PlannedImage, id: &Digest, modules: BTreeSet<Compiled>) -> Imag
         modules,
         debian: image.debian.iter().flatten().cloned().collect(),
     }
-}
-
-/// Reads the modules that a program was compiled from, which the linker lists in it.
-fn modules(build: &Build, program: &Path) -> Result<BTreeSet<Compiled>> {
-    let arguments = ["version".to_owned(), "-m".to_owned(), program.to_string_lossy().into_owned()];
-    let text = build.go.command(build.context, &arguments).read()?;
-    Ok(go_buildinfo::of_build_info(&text))
 }
 
 /// Returns the licences of everything in an image.

@@ -1,12 +1,14 @@
 //! The Go modules that a program was compiled from: Go's linker lists them in the program
 //! (pkg.go.dev/debug/buildinfo), even with `-trimpath` and if it is stripped.
 
+use crate::k3s::Build;
 use crate::toolchain::gomod::Resolved;
 use crate::toolchain::local_module::is_directory;
 use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 /// A module inside a program, written as go.mod writes it: `path version`, and after `=>` its
@@ -112,6 +114,12 @@ impl fmt::Display for CompiledFrom {
             CompiledFrom::Directory(directory) => f.write_str(directory),
         }
     }
+}
+
+/// Reads the modules in a program.
+pub fn of_program(build: &Build, program: &Path) -> Result<BTreeSet<Compiled>> {
+    let arguments = ["version".to_owned(), "-m".to_owned(), program.to_string_lossy().into_owned()];
+    Ok(of_build_info(&build.go.command(build.context, &arguments).read()?))
 }
 
 /// Reads what `go version -m PROGRAM` prints. The program's own module is left out: it is a tree, whose

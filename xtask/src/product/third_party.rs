@@ -109,8 +109,6 @@ fn files(build: &Build, cache: &ModuleCache, origin: &CompiledFrom) -> Result<Pa
 /// Reads the modules in a program, whose main module is k3s' own where none is named. Directories that the main
 /// module's go.mod names become paths from the tree's root.
 fn modules_in(build: &Build, program: &Path, main: Option<&Resolved>) -> Result<BTreeSet<Compiled>> {
-    let arguments = ["version".to_owned(), "-m".to_owned(), program.to_string_lossy().into_owned()];
-    let text = build.go.command(build.context, &arguments).read()?;
     let base = match main {
         Some(Resolved::Local(local)) => local.directory.as_str(),
         Some(Resolved::Fetched(_)) | None => "",
@@ -121,7 +119,7 @@ fn modules_in(build: &Build, program: &Path, main: Option<&Resolved>) -> Result<
             .with_context(|| format!("{} is compiled from the directory {written}", module.path))?;
         Ok(Compiled { replacement: Some(CompiledFrom::Directory(directory)), ..module })
     };
-    go_buildinfo::of_build_info(&text).into_iter().map(from_root).collect()
+    go_buildinfo::of_program(build, program)?.into_iter().map(from_root).collect()
 }
 
 /// Returns the CNI plugins' repositories and those of their vendored modules that the linker kept: programs compiled in
