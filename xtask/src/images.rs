@@ -3,10 +3,12 @@
 //! ```text
 //! definition ─► planned ─┬─► program ──────┐
 //!    (images/*.toml)     └─► debian_layer ─┴─► compose ─┬─► airgap ─► manifest ─► publish
-//!                                                       └─► registry
+//!                                                       ├─► registry
+//!                                                       └─► builtin (inside k3s)
 //! ```
 
 pub mod airgap;
+pub mod builtin;
 pub mod check;
 pub mod compose;
 pub mod debian_layer;

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! source ─► patched ─► tree ─┬────────────► server ─┐
-//!             pause ─► image ─┘   runc shim cni root ┼─► bundle ─► binary
+//!             pause ─► image ─┤   runc shim cni root ┼─► bundle ─► binary
+//!          builtin images ────┘                      │
 //!                                 libseccomp ─► runc  │
 //!                                        charts ──────┘ (inside the server)
 //! ```
 
 pub mod binary;
+pub mod builtin_images;
 pub mod bundle;
 pub mod charts;
 pub mod cni;
@@ -34,7 +36,7 @@ use crate::toolchain::{
     go::{AnyGo, Go},
     zig::Zig,
 };
-use crate::upstream::{probe::Facts, release::Source, transfer::GitSettings};
+use crate::upstream::{probe::Facts, release::Source, selection::VendoredImages, transfer::GitSettings};
 use anyhow::Result;
 use options::{BuildOptions, Presence};
 use patched::Patched;
@@ -59,6 +61,8 @@ pub struct Build<'a> {
     pub options: BuildOptions,
     /// The default pause image of the k3s that is built.
     pub pause_image: Reference,
+    /// The images that a source package has built already.
+    pub vendored_images: Option<VendoredImages>,
     /// Settings of git for the CNI sources, which the sample has of its own.
     pub git: GitSettings,
 }
@@ -88,14 +92,13 @@ impl fmt::Display for Optional {
 }
 
 impl Build<'_> {
-    /// Returns all steps, from the patched tree to the one binary.
+    /// Returns all steps, from the patched tree to the one binary, with those that build the images inside it.
     ///
     /// # Errors
     /// Everything that is missing for any of them, at once.
-    pub fn steps(&self) -> Result<Vec<Step<'_>>> {
-        crate::error::all([
-            crate::pause::step(self.context, self.target),
-            Ok(pause_image::step(self)),
+    pub fn steps<'a>(&'a self, images: Vec<Step<'a>>) -> Result<Vec<Step<'a>>> {
+        let pause = [crate::pause::step(self.context, self.target), Ok(pause_image::step(self))];
+        let others = [
             charts::step(self),
             Ok(source_tree::step(self)),
             seccomp::step(self),
@@ -107,7 +110,8 @@ impl Build<'_> {
             binary::wrapper_step(self),
             bundle::step(self),
             binary::step(self),
-        ])
+        ];
+        crate::error::all(pause.into_iter().chain(images.into_iter().map(Ok)).chain(others))
     }
 
     /// Returns the inputs of a step that compiles in a module.

@@ -28,8 +28,10 @@ pub struct Values {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BuiltFile {
-    /// The archive of the pause image.
+    /// The archive of the pause image, or an empty file.
     PauseImage,
+    /// The archive of other default images, or an empty file.
+    BuiltinImages,
 }
 
 /// Content of a [`BuiltFile`] until it is built: no text.

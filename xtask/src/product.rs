@@ -1,5 +1,6 @@
 //! The product: what a build leaves in `target/dist/<version>/<arch>/`, checked before it appears.
 
+pub mod builtin;
 pub mod caveat;
 pub mod check;
 pub mod component;
@@ -18,6 +19,7 @@ use crate::error;
 use crate::k3s::{Build, source_tree};
 use crate::step::{Need, Plan, Results, Step, Timing};
 use anyhow::{Context as _, Result};
+use builtin::BuiltinImages;
 use component::Component;
 use fs_err as fs;
 use manifest::Manifest;
@@ -33,9 +35,10 @@ pub struct Product {
 /// The files of all components.
 pub type Components = BTreeMap<Component, PathBuf>;
 
-/// Returns the plan of a product: the steps of k3s, and the step that checks their results.
-pub fn plan<'a>(build: &'a Build<'a>) -> Result<Plan<'a>> {
-    let (mut steps, product) = error::both(build.steps(), step(build))?;
+/// Returns the plan of a product: the steps of the images inside k3s, those of k3s, and the step that checks their
+/// results.
+pub fn plan<'a>(build: &'a Build<'a>, images: Vec<Step<'a>>) -> Result<Plan<'a>> {
+    let (mut steps, product) = error::both(build.steps(images), step(build))?;
     steps.push(product);
     Plan::new(steps)
 }
@@ -54,7 +57,7 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         ],
     );
     let built = Component::ALL.map(|component| (component, step.need(component.step())));
-    let tree = step.need(source_tree::STEP);
+    let (tree, images) = (step.need(source_tree::STEP), step.need(builtin::STEP));
     Ok(step.work(move |directory, results| {
         let file = |(component, step): (Component, Need)| {
             (component, results.of(step).join(component.file(build.target)))
@@ -69,12 +72,17 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
                 files.push(name);
             }
         }
-        let (third_party, notices) = third_party::gather(build, &components)
+        let (mut third_party, notices) = third_party::gather(build, &components)
             .context("gathering the licences of what is compiled in")?;
+        let images = results.of(images);
+        let builtin = BuiltinImages::read(images)?;
+        third_party.extend(builtin.third_party);
+        let notices = notices + &fs::read_to_string(images.join(builtin::LICENSES))?;
         fs::write(directory.join(load::NOTICES), notices)?;
         files.push(load::NOTICES.to_owned());
         files.extend(beside(build, &results.of(tree).join(source_tree::TREE), directory)?);
-        let manifest = Manifest::of(build, &components, checks, third_party, directory, &files)?;
+        let (images, checks) = (builtin.images, checks);
+        let manifest = Manifest::of(build, &components, images, checks, third_party, directory, &files)?;
         fs::write(directory.join(MANIFEST), manifest.text()?)?;
         files.push(MANIFEST.to_owned());
         fs::write(directory.join(SUMS), sums(directory, &files)?)?;

@@ -76,7 +76,15 @@ pub fn prepare(context: Context, layout: Layout) -> Result<Selection> {
     };
     let stand_ins = Some(StandIns { proxy: file_url(&directory.join("proxy")), cache });
     let context = Context { mirror: Some(file_url(&directory.join("mirror"))), ..context };
-    Ok(Selection { context, lock, source, git, stand_ins, scripts: ScriptTrust::Trusted })
+    Ok(Selection {
+        context,
+        lock,
+        source,
+        git,
+        stand_ins,
+        vendored_images: None,
+        scripts: ScriptTrust::Trusted,
+    })
 }
 
 /// Makes the repositories, the mirror of downloads and the proxy of modules.

@@ -2,7 +2,7 @@
 //! the source package contains it.
 //!
 //! ```text
-//! build ─► gather ─► vendor.json  k3s/  plugins/  cni-plugin/  modules/  downloads/ ─► open ─► the same build
+//! build ─► gather ─► vendor.json  k3s/  plugins/  cni-plugin/  modules/  images/  downloads/ ─► open ─► the same build
 //! ```
 //!
 //! Compilers are not included. As with the sample, only what surrounds the pipeline is different, never
@@ -29,6 +29,9 @@ pub const K3S: &str = "k3s";
 /// The directory that `GOMODCACHE` may name once it has been copied.
 pub const MODULES: &str = "modules";
 
+/// The directory with the images inside k3s, which are built already: their own sources are not included.
+pub const IMAGES: &str = "images";
+
 /// The directory with files that are downloaded.
 pub const DOWNLOADS: &str = "downloads";
 
@@ -44,6 +47,8 @@ pub struct Vendored {
     pub downloads: Vec<Download>,
     /// The checksum of the directory with modules, as [`crate::dir::digest`] makes it.
     pub modules: Digest,
+    /// The checksum of the directory with the images inside k3s.
+    pub images: Digest,
 }
 
 /// A repository besides k3s' own.

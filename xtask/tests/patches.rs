@@ -140,7 +140,7 @@ fn replacing(file: &str, find: &str, replace: &str) -> String {
 /// Returns the error with which a set is refused, and checks that the tree did not change.
 fn refusal(set: &PatchSet, tree: &TempDir, values: &Values) -> String {
     let before = content(tree.path());
-    let error = format!("{:#}", set.apply(tree.path(), values, &[]).expect_err("the set does not fit"));
+    let error = format!("{:#}", set.apply(tree.path(), values).expect_err("the set does not fit"));
     assert_eq!(before, content(tree.path()), "a refused set has changed the tree");
     error
 }
@@ -153,22 +153,27 @@ fn layouts(outcome: &Outcome) -> BTreeMap<&str, &str> {
 fn each_layout_has_its_variant() {
     for era in ERAS {
         let tree = era.tree();
-        let outcome = committed().apply(tree.path(), &values(), &[]).unwrap();
+        let outcome = committed().apply(tree.path(), &values()).unwrap();
         let (place, layout) = match era.pause {
             Pause::Constant => (CONSTANT, "the constant DefaultPauseImage"),
             Pause::Flag(_) => (FLAG, "the default of the flag"),
         };
         let applied = layouts(&outcome);
         assert!(applied["pause-image"].starts_with(layout), "{}", era.name);
-        assert!(applied["builtin-pause"].starts_with(PRELOAD), "{}", era.name);
+        assert!(applied["builtin-images"].starts_with(PRELOAD), "{}", era.name);
         assert_eq!(applied.contains_key("tcpproxy"), era.dead_module, "{}", era.name);
 
         assert!(text(&tree, place).contains(&format!("\"{PAUSE}\"")), "{}", era.name);
-        let call = format!("\tstageBuiltinPause(cfg)\n\treturn {}(ctx, cfg)\n", PRELOAD);
+        let call = format!("\tstageBuiltinImages(cfg)\n\treturn {}(ctx, cfg)\n", PRELOAD);
         assert!(text(&tree, CONTAINERD).contains(&call), "{}", era.name);
-        let archive = "pkg/agent/containerd/k3s-builtin-pause.tar";
-        assert_eq!(outcome.built_files, BTreeMap::from([(archive.to_owned(), BuiltFile::PauseImage)]));
-        assert!(tree.path().join(archive).is_file(), "{}", era.name);
+        let archives = [
+            ("pkg/agent/containerd/k3s-builtin-images.tar.zst".to_owned(), BuiltFile::BuiltinImages),
+            ("pkg/agent/containerd/k3s-builtin-pause.tar".to_owned(), BuiltFile::PauseImage),
+        ];
+        for (archive, _) in &archives {
+            assert!(tree.path().join(archive).is_file(), "{}", era.name);
+        }
+        assert_eq!(outcome.built_files, BTreeMap::from(archives));
         for (name, before) in era.files() {
             let touched = outcome.applied.iter().any(|patch| patch.files.iter().any(|file| file == name));
             assert_eq!(touched, text(&tree, name) != before, "{}: {name}", era.name);
@@ -182,7 +187,7 @@ fn each_layout_has_its_variant() {
 #[test]
 fn replaces_dead_module_path() {
     let tree = ERAS[0].tree();
-    let outcome = committed().apply(tree.path(), &values(), &[]).unwrap();
+    let outcome = committed().apply(tree.path(), &values()).unwrap();
     let version = "v0.0.0-20200125044825-b6bb9b5b8252";
     let replace =
         format!("replace (\n\tinet.af/tcpproxy => github.com/inetaf/tcpproxy {version}\n\ta => b v1\n)");
@@ -190,7 +195,7 @@ fn replaces_dead_module_path() {
     let sum =
         format!("\ngithub.com/inetaf/tcpproxy {version} h1:jeqlfkFa5h+Ak/I33QpU4p01nFhw0G5IFm/Rsenne2Y=\n");
     assert!(text(&tree, "go.sum").contains(&sum));
-    let skipped = committed().check(ERAS[1].tree().path(), &values(), &[]).unwrap().skipped;
+    let skipped = committed().check(ERAS[1].tree().path(), &values()).unwrap().skipped;
     assert_eq!(skipped.len(), 1);
     assert_eq!(skipped[0].because, "go.mod does not contain \"inet.af/tcpproxy\"");
     assert!(outcome.skipped.is_empty());
@@ -200,9 +205,9 @@ fn replaces_dead_module_path() {
 fn check_reports_and_writes_nothing() {
     let tree = ERAS[2].tree();
     let before = content(tree.path());
-    let checked = committed().check(tree.path(), &values(), &[]).unwrap();
+    let checked = committed().check(tree.path(), &values()).unwrap();
     assert_eq!(before, content(tree.path()));
-    assert_eq!(checked, committed().apply(tree.path(), &values(), &[]).unwrap());
+    assert_eq!(checked, committed().apply(tree.path(), &values()).unwrap());
     let pause = checked.applied.iter().find(|patch| patch.name == "pause-image").unwrap();
     assert!(pause.diff.contains("-\t\tValue:       \"rancher/mirrored-pause:3.6\",\n"), "{}", pause.diff);
     assert!(pause.diff.contains(&format!("+\t\tValue:       \"{PAUSE}\",\n")), "{}", pause.diff);
@@ -238,16 +243,16 @@ fn every_patch_that_does_not_fit_is_named_at_once() {
     files.insert(CONTAINERD, "package containerd\n".to_owned());
     let error = refusal(&committed(), &tree(&files), &values());
     assert!(error.contains("2 of 3 patches cannot be applied"), "{error}");
-    assert!(error.contains("patches/builtin-pause.json: no variant applies"), "{error}");
+    assert!(error.contains("patches/builtin-images.json: no variant applies"), "{error}");
     assert!(error.contains("go.sum: there is no such file"), "{error}");
 }
 
 #[test]
 fn a_patched_tree_is_not_patched_again() {
     let tree = ERAS[2].tree();
-    committed().apply(tree.path(), &values(), &[]).unwrap();
+    committed().apply(tree.path(), &values()).unwrap();
     let error = refusal(&committed(), &tree, &values());
-    assert!(error.contains("builtin_pause.go: is to be added, but exists"), "{error}");
+    assert!(error.contains("builtin_images.go: is to be added, but exists"), "{error}");
 }
 
 #[test]
@@ -257,7 +262,7 @@ fn partly_applying_variant_does_not_count() {
         &[&format!("{}, {}", replacing("a", "1", "2"), replacing("a", "x", "y")), &replacing("a", "1", "3")],
     );
     let tree = tree(&BTreeMap::from([("a", "1\n".to_owned())]));
-    let outcome = set(&[(&name, text)]).apply(tree.path(), &values(), &[]).unwrap();
+    let outcome = set(&[(&name, text)]).apply(tree.path(), &values()).unwrap();
     assert_eq!(layouts(&outcome)["both"], "layout 1");
     assert_eq!(fs::read_to_string(tree.path().join("a")).unwrap(), "3\n");
 }
@@ -280,14 +285,14 @@ fn user_patches_apply_after_ours() {
     let line = format!("return {}(ctx, cfg)", PRELOAD);
     let diff = format!(
         "Mine.\n\ndiff --git a/{CONTAINERD} b/{CONTAINERD}\n--- a/{CONTAINERD}\n+++ b/{CONTAINERD}\n\
-         @@ -2,2 +2,2 @@\n-\tstageBuiltinPause(cfg)\n+\tstageBuiltinPause(cfg) // first\n \t{line}\n"
+         @@ -2,2 +2,2 @@\n-\tstageBuiltinImages(cfg)\n+\tstageBuiltinImages(cfg) // first\n \t{line}\n"
     );
     write(user.path(), "words.patch", &diff);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let both = PatchSet::load(root, Some(user.path())).unwrap();
-    let outcome = both.apply(tree.path(), &values(), &[]).unwrap();
+    let outcome = both.apply(tree.path(), &values()).unwrap();
     assert!(text(&tree, FLAG).contains("\"me/pause:1\""));
-    assert!(text(&tree, CONTAINERD).contains("stageBuiltinPause(cfg) // first\n"));
+    assert!(text(&tree, CONTAINERD).contains("stageBuiltinImages(cfg) // first\n"));
     assert_eq!(outcome.applied.last().unwrap().why, "Mine.");
 }
 
@@ -301,9 +306,9 @@ fn conditions_read_the_unpatched_tree() {
         changes.replacen("\"why\"", &format!("\"when\": {when}, \"why\""), 1)
     };
     let set = |text| set(&[(&first, adds.clone()), (&second, when(text))]);
-    let outcome = set("two").check(tree.path(), &values(), &[]).unwrap();
+    let outcome = set("two").check(tree.path(), &values()).unwrap();
     assert_eq!((outcome.applied.len(), outcome.skipped.len()), (1, 1));
-    let outcome = set("one").check(tree.path(), &values(), &[]).unwrap();
+    let outcome = set("one").check(tree.path(), &values()).unwrap();
     assert_eq!((outcome.applied.len(), outcome.skipped.len()), (2, 0));
 }
 
@@ -322,26 +327,12 @@ fn patched_file_stays_executable() {
         for name in files {
             fs::set_permissions(tree.path().join(name), PermissionsExt::from_mode(mode)).unwrap();
         }
-        set.apply(tree.path(), &values(), &[]).unwrap();
+        set.apply(tree.path(), &values()).unwrap();
         for name in files {
             let found = fs::metadata(tree.path().join(name)).unwrap().permissions().mode();
             assert_eq!((text(&tree, name), found & 0o777), ("two\n".to_owned(), mode), "{name}");
         }
     }
-}
-
-#[test]
-fn skips_patches_by_existing_name() {
-    let tree = ERAS[2].tree();
-    let outcome = committed().apply(tree.path(), &values(), &["builtin-pause"]).unwrap();
-    assert_eq!(outcome.skipped[0].because, "left out as asked");
-    assert_eq!(outcome.built_files, BTreeMap::new());
-    assert!(!tree.path().join("pkg/agent/containerd/builtin_pause.go").exists());
-    let error = committed().check(tree.path(), &values(), &["builtin"]).unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "there is no patch \"builtin\" to leave out; there are builtin-pause, pause-image, tcpproxy"
-    );
 }
 
 #[test]
@@ -362,6 +353,6 @@ fn rejects_binary_file_and_missing_tree() {
     fs::write(tree.path().join(FLAG), b"\xff\xfe").unwrap();
     assert!(refusal(&committed(), &tree, &values()).contains("agent.go: is not UTF-8 text"));
     let nowhere = tree.path().join("nowhere");
-    let error = committed().check(&nowhere, &values(), &[]).unwrap_err().to_string();
+    let error = committed().check(&nowhere, &values()).unwrap_err().to_string();
     assert!(error.ends_with("nowhere is not a directory, so there is nothing to patch"), "{error}");
 }

@@ -5,6 +5,8 @@ use super::source_args::SourceArgs;
 use crate::context::Context;
 use crate::error;
 use crate::file_lock::FileLock;
+use crate::images::builtin::Images;
+use crate::images::definition::Definition;
 use crate::k3s::Build;
 use crate::k3s::options::BuildOptions;
 use crate::k3s::patched::Patched;
@@ -19,7 +21,7 @@ use crate::toolchain::{
 };
 use crate::upstream::probe::Facts;
 use crate::upstream::selection::Selection;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Error, Result};
 
 /// Build k3s for riscv64 from a release, with a default pause image that has a riscv64 build
 #[derive(Clone, Debug, clap::Args)]
@@ -49,10 +51,10 @@ impl Args {
         if self.dry_run {
             let selection = self.source.find_for_plan(context)?;
             let build = prepare(&selection, self.arch.arch, &self.options)?;
-            for line in plan(&build)?.lines() {
-                println!("{line}");
-            }
-            return Ok(());
+            return with_plan(&build, |plan| {
+                plan.lines().iter().for_each(|line| println!("{line}"));
+                Ok(())
+            });
         }
         let selection = self.source.find(context)?;
         run(&selection, self.arch.arch, &self.options).map(drop)
@@ -67,17 +69,30 @@ pub fn run<'a>(
 ) -> Result<(Build<'a>, Product)> {
     let _lock = FileLock::acquire(&selection.context, &selection.lock_path(target.go))?;
     let build = prepare(selection, target, options)?;
-    let (results, timings) = plan(&build)?
-        .run(build.context, &build.directory())
-        .with_context(|| format!("building k3s {} for {}", build.source.version, target.go))?;
+    let (results, timings) = with_plan(&build, |plan| {
+        plan.run(build.context, &build.directory())
+            .with_context(|| format!("building k3s {} for {}", build.source.version, target.go))
+    })?;
     let product = Product::publish(&build, &results, &timings)?;
     product::report::print(&build, &product);
     Ok((build, product))
 }
 
-fn plan<'a>(build: &'a Build<'a>) -> Result<Plan<'a>> {
-    product::plan(build)
-        .with_context(|| format!("planning k3s {} for {}", build.source.version, build.target.go))
+/// Calls a function with the plan of a product and of the images inside it.
+fn with_plan<T>(build: &Build, action: impl FnOnce(Plan) -> Result<T>) -> Result<T> {
+    let planning = || format!("planning k3s {} for {}", build.source.version, build.target.go);
+    let definitions = Definition::of_origin(build.context, build.source.origin).with_context(planning)?;
+    let images = Images::of(build, &definitions)
+        .map_err(|error| with_other_problems(build, error))
+        .with_context(planning)?;
+    let steps = images.steps(build).with_context(planning)?;
+    action(product::plan(build, steps).with_context(planning)?)
+}
+
+/// Adds to an error everything else that the plan of a product does not find.
+fn with_other_problems(build: &Build, error: Error) -> Error {
+    let plan = Images::None.steps(build).and_then(|steps| product::plan(build, steps));
+    error::also(error, plan.err())
 }
 
 /// Reads everything that is known before the first step.
@@ -93,7 +108,7 @@ pub fn prepare<'a>(
     }
     let any_go = AnyGo::find(context, selection.stand_ins.as_ref())?;
     let values = Values { pause_image: pause_image.clone() };
-    let patched = Patched::of(selection, &options.patches(context)?, &values, options.patches_left_out())?;
+    let patched = Patched::of(selection, &options.patches(context)?, &values)?;
     let gomod = GoMod::read(&patched.tree)?;
     let mut source = selection.source.clone();
     if gomod.local_modules().next().is_some() {
@@ -117,11 +132,11 @@ pub fn prepare<'a>(
         zig,
         options: options.clone(),
         pause_image,
+        vendored_images: selection.vendored_images.clone(),
         git: selection.git.clone(),
     };
     match missing {
         None => Ok(build),
-        // Reported with everything else that the steps do not find.
-        Some(error) => Err(error::also(error, product::plan(&build).err())),
+        Some(error) => Err(with_other_problems(&build, error)),
     }
 }

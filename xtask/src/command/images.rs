@@ -6,6 +6,7 @@ mod push;
 
 use super::source_args::SourceArgs;
 use crate::context::Context;
+use crate::images::definition::Definition;
 use crate::images::planned;
 use crate::images::selection::is_pause;
 use crate::images::upstream::Answers;
@@ -53,7 +54,7 @@ impl Args {
 
 fn list(source: &SourceArgs, context: Context) -> Result<()> {
     let selection = source.find(context)?;
-    let definitions = build::definitions(&selection)?;
+    let definitions = Definition::of_origin(&selection.context, selection.source.origin)?;
     let known = Answers::committed(&selection.context.root)?;
     for image in images::of_tree(&selection.checkout()?)? {
         println!("{image}");

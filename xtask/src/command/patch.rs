@@ -41,7 +41,7 @@ impl Args {
         let checkout = selection.checkout()?;
         let pause_image = context.pins.pause_image.or_selected(self.pause_image.as_ref());
         let outcome = set
-            .check(&checkout, &Values { pause_image }, &[])
+            .check(&checkout, &Values { pause_image })
             .with_context(|| format!("the patches do not apply to k3s {}", selection.source.version))?;
         for patch in &outcome.applied {
             match self.show {

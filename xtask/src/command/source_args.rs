@@ -90,6 +90,6 @@ impl SourceArgs {
             }
         };
         let source = release::find(&context, &lock, &git, &request)?;
-        Ok(Selection { context, lock, source, git, stand_ins: None, scripts })
+        Ok(Selection { context, lock, source, git, stand_ins: None, vendored_images: None, scripts })
     }
 }

@@ -35,16 +35,22 @@ pub fn steps<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>) -> Result<Vec
     let mut steps = vec![pause::step(build.context, build.target)?];
     let (composing, composed) = compose::steps(build, &selected.images)?;
     steps.extend(composing);
-    steps.push(step(build, selected, composed));
+    steps.push(pack(STEP, archive_name(build.target), build, selected, composed));
     steps.push(manifest::step(build, selected));
     Ok(steps)
 }
 
-/// Returns the step that packs the bundle.
-fn step<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>, composed: Vec<Composition<'a>>) -> Step<'a> {
+/// Returns the step that packs the selected images into one archive.
+pub fn pack<'a>(
+    name: &'static str,
+    archive: String,
+    build: &'a Build<'a>,
+    selected: &'a Selected<'a>,
+    composed: Vec<Composition<'a>>,
+) -> Step<'a> {
     let names = selected.references().map(|reference| reference.normalised()).collect::<Vec<_>>();
-    let mut step = Step::in_process(STEP, vec![format!("{EFFORT}"), names.join(" ")]);
-    let pause = step.need(pause::STEP);
+    let mut step = Step::in_process(name, vec![format!("{EFFORT}"), names.join(" ")]);
+    let pause = (!selected.pause.is_empty()).then(|| step.need(pause::STEP));
     let composed: Vec<(&PlannedImage, Need, Vec<Need>)> = composed
         .into_iter()
         .map(|it| (it.image, step.need(it.step()), it.debian.iter().map(|name| step.need(name)).collect()))
@@ -52,7 +58,7 @@ fn step<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>, composed: Vec<Comp
     step.work(move |directory, results| {
         let content = tempfile::tempdir_in(directory)?;
         let mut list = Vec::new();
-        if !selected.pause.is_empty() {
+        if let Some(pause) = pause {
             let program = fs::read(results.of(pause).join(pause::PROGRAM))?;
             let image = PauseImage::new(build.target, program, env!("CARGO_PKG_VERSION"))?;
             fs::write(
@@ -72,8 +78,7 @@ fn step<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>, composed: Vec<Comp
             list.push(add(&composed, &image.reference.normalised(), content.path())?);
         }
         fs::write(content.path().join(docker_archive::MANIFEST), Value::from(list).to_string())?;
-        let archive = directory.join(archive_name(build.target));
-        archive::write(build.context, content.path(), "", &archive, EFFORT, STEP)?;
+        archive::write(build.context, content.path(), "", &directory.join(&archive), EFFORT, name)?;
         Ok(content.close()?)
     })
 }

@@ -3,9 +3,11 @@
 //! The files say what a tag of upstream's image corresponds to and what else is in the image. They name no versions:
 //! those are in the references of the k3s that is selected.
 
+use crate::context::Context;
 use crate::prose::Prose;
 use crate::target::Target;
 use crate::tree_path::TreePath;
+use crate::upstream::release::Origin;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use serde::Deserialize;
@@ -179,6 +181,15 @@ impl Capability {
 }
 
 impl Definition {
+    /// Reads the definitions of the images of a k3s; the sample has its own.
+    pub fn of_origin(context: &Context, origin: Origin) -> Result<Vec<Definition>> {
+        let directory = match origin {
+            Origin::Sample => "sample/images",
+            Origin::Release | Origin::Tree => "images",
+        };
+        Definition::load(&context.root.join(directory))
+    }
+
     /// Reads all definitions of a directory.
     pub fn load(directory: &Path) -> Result<Vec<Definition>> {
         let mut found = Vec::new();

@@ -14,7 +14,7 @@ use crate::pause;
 use crate::product::go_buildinfo::{self, Compiled, CompiledFrom};
 use crate::product::licenses::{self, ThirdPartyPackage};
 use crate::product::manifest::FileEntry;
-use crate::step::{Need, Step};
+use crate::step::{Need, Results, Step};
 use crate::target::Target;
 use crate::toolchain::gomod::Module;
 use anyhow::{Context as _, Result, bail};
@@ -74,32 +74,47 @@ pub fn licenses_name(target: &Target) -> String {
     format!("images-{}-licenses.txt", target.go)
 }
 
+/// The images that a step describes, with the steps that have composed each and compiled its program.
+pub type Needs<'a> = Vec<(&'a PlannedImage<'a>, Need, Option<Need>)>;
+
+/// Adds the results that a description is read from to the needs of a step.
+pub fn needs<'a>(step: &mut Step<'a>, selected: &'a Selected<'a>) -> Needs<'a> {
+    let mut needs = Vec::new();
+    for image in &selected.images {
+        let program = image.program.as_ref().map(|_| step.need(image.step_name("program")));
+        needs.push((image, step.need(image.step_name("image")), program));
+    }
+    needs
+}
+
+/// Describes images, and returns the licences of everything in them.
+pub fn describe(
+    build: &Build,
+    images: &Needs,
+    results: &Results,
+) -> Result<(Vec<ImageEntry>, Vec<ThirdPartyPackage>)> {
+    let (mut entries, mut packages) = (Vec::new(), Vec::new());
+    for (image, composed, program) in images {
+        let modules = match program {
+            Some(step) => go_buildinfo::of_program(build, &results.of(*step).join(program::PROGRAM))?,
+            None => BTreeSet::new(),
+        };
+        packages.extend(third_party(build, image, &modules)?);
+        let id = Digest::of_file(&results.of(*composed).join(CONFIG))?;
+        entries.push(entry(image, &id, modules));
+    }
+    Ok((entries, packages))
+}
+
 /// Returns the step that describes the bundle.
 pub fn step<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>) -> Step<'a> {
     let origin = format!("{} for {}", build.source.version, build.target.go);
     let mut step = Step::in_process(STEP, vec![origin]);
     let bundle = step.need(airgap::STEP);
     let pause = step.need(pause::STEP);
-    let images: Vec<(&PlannedImage, Need, Option<Need>)> = selected
-        .images
-        .iter()
-        .map(|image| {
-            let program = image.program.as_ref().map(|_| step.need(image.step_name("program")));
-            (image, step.need(image.step_name("image")), program)
-        })
-        .collect();
+    let images = needs(&mut step, selected);
     step.work(move |directory, results| {
-        let mut packages = Vec::new();
-        let mut entries = Vec::new();
-        for (image, composed, program) in &images {
-            let modules = match program {
-                Some(step) => go_buildinfo::of_program(build, &results.of(*step).join(program::PROGRAM))?,
-                None => BTreeSet::new(),
-            };
-            packages.extend(third_party(build, image, &modules)?);
-            let id = Digest::of_file(&results.of(*composed).join(CONFIG))?;
-            entries.push(entry(image, &id, modules));
-        }
+        let (entries, packages) = describe(build, &images, results)?;
         let pause_id = if selected.pause.is_empty() {
             None
         } else {

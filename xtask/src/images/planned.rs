@@ -38,18 +38,10 @@ pub struct PlannedProgram {
     pub added: BTreeMap<TreePath, Vec<u8>>,
 }
 
-/// Versions that are built in place of those that tags name, by definition. They have to be asked for.
-pub type Substitutes = BTreeMap<String, String>;
-
 impl<'d> PlannedImage<'d> {
     /// Finds the sources of an image.
-    pub fn new(
-        build: &Build,
-        definition: &'d Definition,
-        reference: Reference,
-        substitutes: &Substitutes,
-    ) -> Result<PlannedImage<'d>> {
-        let substitute = substitutes.get(&definition.name);
+    pub fn new(build: &Build, definition: &'d Definition, reference: Reference) -> Result<PlannedImage<'d>> {
+        let substitute = build.options.substitutes.get(&definition.name);
         let tag = reference.tag();
         let debian = definition
             .debian
@@ -138,9 +130,10 @@ pub fn sources(definition: &Definition, tag: &str) -> String {
 }
 
 /// Returns the module that a tag corresponds to, or the version that was asked for in its place.
-fn module(program: &Program, tag: &str, substitute: Option<&String>) -> Result<Module> {
+fn module(program: &Program, tag: &str, substitute: Option<&str>) -> Result<Module> {
     let version = match (substitute, program.versions.get(tag), &program.version) {
-        (Some(version), ..) | (None, Some(version), _) => version.clone(),
+        (Some(version), ..) => version.to_owned(),
+        (None, Some(version), _) => version.clone(),
         (None, None, Some(rule)) => rule.replace("{tag}", tag.trim_start_matches('v')),
         (None, None, None) => bail!("no version of {} is known that {tag} names", unversioned(program)),
     };
@@ -161,7 +154,7 @@ fn debian_version(
     definition: &Definition,
     debian: &[Vec<DebianPackage>],
     tag: &str,
-    substitute: Option<&String>,
+    substitute: Option<&str>,
 ) -> Result<String> {
     let Some(name) = &definition.version_of else {
         ensure!(substitute.is_none(), "{} has no version of its own to be substituted", definition.name);
@@ -170,7 +163,7 @@ fn debian_version(
     let package = debian.iter().flatten().find(|package| package.name() == name);
     let version = package.with_context(|| format!("{name} is none of the image's packages"))?.version();
     let upstream = version.rsplit_once('-').map_or(version.as_str(), |(upstream, _)| upstream).to_owned();
-    let wanted = substitute.map_or(tag.trim_start_matches('v'), String::as_str);
+    let wanted = substitute.unwrap_or(tag.trim_start_matches('v'));
     ensure!(
         upstream == wanted,
         "Debian has {name} {upstream}, not {wanted}\n  {}",
@@ -215,7 +208,7 @@ mod tests {
     }
 
     fn named(tag: &str, substitute: Option<&str>) -> String {
-        let module = module(&program(), tag, substitute.map(str::to_owned).as_ref()).unwrap();
+        let module = module(&program(), tag, substitute).unwrap();
         format!("{}@{}", module.path, module.version)
     }
 
@@ -245,7 +238,7 @@ mod tests {
     fn tag_without_a_rule_needs_a_substitute() {
         let program = Program { version: None, ..program() };
         assert!(module(&program, "v11", None).unwrap_err().to_string().contains("v11"));
-        assert_eq!(module(&program, "v11", Some(&"v3.3.0".to_owned())).unwrap().version, "v3.3.0");
+        assert_eq!(module(&program, "v11", Some("v3.3.0")).unwrap().version, "v3.3.0");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The images of a run: those that the selected k3s asks for, or those of a list, each with its definition.
 
 use super::definition::Definition;
-use super::planned::{PlannedImage, Substitutes};
+use super::planned::PlannedImage;
 use crate::error;
 use crate::k3s::Build;
+use crate::product::run::Emulator;
 use crate::reference::Reference;
 use crate::upstream::images::{self, DefaultImage};
 use anyhow::{Result, anyhow, bail, ensure};
@@ -32,12 +33,12 @@ impl<'d> Selected<'d> {
         definitions: &'d [Definition],
         references: Vec<Reference>,
         only: &[String],
-        substitutes: &Substitutes,
     ) -> Result<Selected<'d>> {
+        let substitutes = &build.options.substitutes;
         let names: BTreeSet<&str> =
             definitions.iter().map(|definition| definition.name.as_str()).chain(["pause"]).collect();
         if let Some(unknown) =
-            only.iter().chain(substitutes.keys()).find(|name| !names.contains(name.as_str()))
+            only.iter().chain(substitutes.names()).find(|name| !names.contains(name.as_str()))
         {
             bail!(
                 "no image is called {unknown:?}\n  They are: {}",
@@ -55,7 +56,7 @@ impl<'d> Selected<'d> {
             }
             match definitions.iter().find(|it| it.repository == repository) {
                 Some(definition) if is_selected(&definition.name) => {
-                    planned.push(PlannedImage::new(build, definition, reference, substitutes));
+                    planned.push(PlannedImage::new(build, definition, reference));
                 }
                 Some(_) => {}
                 None if !only.is_empty() => {}
@@ -66,6 +67,8 @@ impl<'d> Selected<'d> {
         }
         selected.images = error::all(planned)?;
         ensure!(selected.references().next().is_some(), "no image is selected");
+        // Its programs are run before it is shipped.
+        Emulator::require(build.target)?;
         Ok(selected)
     }
 

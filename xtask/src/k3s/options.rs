@@ -6,8 +6,10 @@ use crate::patch::PatchSet;
 use crate::reference::Reference;
 use crate::target::Target;
 use crate::workspace::OWN_PATCHES;
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
+use std::fmt;
 use std::path::PathBuf;
 
 /// Options of a build
@@ -22,8 +24,11 @@ pub struct BuildOptions {
     pub patches: Option<PathBuf>,
 
     /// The images inside k3s, which it imports when it starts
-    #[arg(long, value_enum, value_name = "WHICH", default_value_t = BuiltinImages::Pause)]
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
     pub builtin_images: BuiltinImages,
+
+    #[command(flatten)]
+    pub substitutes: Substitutes,
 
     /// The former name of --builtin-images none
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = refuse_no_builtin_pause)]
@@ -42,8 +47,16 @@ pub struct BuildOptions {
     pub level: Option<String>,
 }
 
+/// Versions of images in place of those that tags name, which have to be asked for
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Substitutes {
+    /// Build this version of an image in place of the one that its tag names, and label the image so; may be repeated
+    #[arg(long = "substitute", value_name = "NAME=VERSION", value_parser = substitute)]
+    substitutes: Vec<(String, String)>,
+}
+
 /// The options that have no effect on a finished product: those of a build, and of the source of an unreleased k3s.
-pub const BUILD_ONLY: [&str; 4] = ["BuildOptions", "source", "vendored", "sample"];
+pub const BUILD_ONLY: [&str; 5] = ["BuildOptions", "Substitutes", "source", "vendored", "sample"];
 
 /// The presence of something in the product that can be left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -56,18 +69,52 @@ pub enum Presence {
 }
 
 /// The images that k3s carries inside, so that they need no registry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum BuiltinImages {
-    /// The pause image alone: pods start
-    #[default]
-    Pause,
     /// No image: all are pulled
     None,
+    /// The pause image alone: pods start
+    Pause,
+    /// Pause, and the default images of which no registry has a riscv64 build
+    #[default]
+    Missing,
+    /// All default images
+    All,
 }
 
 /// Returns an error with the new name of the option.
 fn refuse_no_builtin_pause(_: &str) -> Result<Infallible> {
     bail!("use --builtin-images none instead")
+}
+
+fn substitute(text: &str) -> Result<(String, String)> {
+    let (name, version) = text.split_once('=').with_context(|| format!("{text:?} is not NAME=VERSION"))?;
+    Ok((name.to_owned(), version.to_owned()))
+}
+
+impl Substitutes {
+    /// Returns the version that is asked for in an image's place.
+    pub fn get(&self, image: &str) -> Option<&str> {
+        let found = self.substitutes.iter().find(|(name, _)| name == image);
+        found.map(|(_, version)| version.as_str())
+    }
+
+    /// Returns the names of the images.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.substitutes.iter().map(|(name, _)| name)
+    }
+}
+
+impl fmt::Display for BuiltinImages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BuiltinImages::None => "none",
+            BuiltinImages::Pause => "pause",
+            BuiltinImages::Missing => "missing",
+            BuiltinImages::All => "all",
+        })
+    }
 }
 
 impl BuildOptions {
@@ -92,8 +139,7 @@ impl BuildOptions {
         let mut words = vec![format!("--arch {}", build.target.go)];
         words.push(format!("--pause-image {}", build.pause_image));
         words.extend(self.patches.iter().map(|_| format!("--patches {OWN_PATCHES}")));
-        words
-            .extend((self.builtin_images == BuiltinImages::None).then(|| "--builtin-images none".to_owned()));
+        words.push(format!("--builtin-images {}", self.builtin_images));
         words.extend((self.charts == Presence::LeftOut).then(|| "--charts none".to_owned()));
         words.extend((self.k3s_root == Presence::LeftOut).then(|| "--k3s-root none".to_owned()));
         words.extend(self.level.iter().map(|level| format!("--level {level}")));
@@ -112,16 +158,8 @@ impl BuildOptions {
     /// Returns whether k3s contains the pause image.
     pub fn builtin_pause(&self) -> Presence {
         match self.builtin_images {
-            BuiltinImages::Pause => Presence::Included,
             BuiltinImages::None => Presence::LeftOut,
-        }
-    }
-
-    /// Returns our patches that the options leave out.
-    pub fn patches_left_out(&self) -> &'static [&'static str] {
-        match self.builtin_images {
-            BuiltinImages::Pause => &[],
-            BuiltinImages::None => &["builtin-pause"],
+            BuiltinImages::Pause | BuiltinImages::Missing | BuiltinImages::All => Presence::Included,
         }
     }
 }

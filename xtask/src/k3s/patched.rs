@@ -30,23 +30,18 @@ pub struct Patched {
 }
 
 impl Patched {
-    /// Applies all patches to the selected source, except those left out.
+    /// Applies all patches to the selected source.
     ///
     /// # Errors
     /// If a patch does not apply.
-    pub fn of(
-        selection: &Selection,
-        patches: &PatchSet,
-        values: &Values,
-        left_out: &[&str],
-    ) -> Result<Patched> {
-        let inputs = vec![format!("patches sha256:{}", patches.digest(values, left_out))];
+    pub fn of(selection: &Selection, patches: &PatchSet, values: &Values) -> Result<Patched> {
+        let inputs = vec![format!("patches sha256:{}", patches.digest(values))];
         let mut step = Step::in_process(STEP, inputs);
         let source = step.need(SOURCE);
         let step = step.work(move |directory, results| {
             let tree = directory.join(TREE);
             dir::copy(results.of(source), &tree)?;
-            let outcome = patches.apply(&tree, values, left_out)?;
+            let outcome = patches.apply(&tree, values)?;
             fs::write(directory.join(OUTCOME), serde_json::to_vec_pretty(&outcome)?)?;
             Ok(())
         });

@@ -2,9 +2,9 @@
 
 use super::go_build::{GO_TEMPORARY, Package};
 use super::options::Presence;
-use super::{Build, charts, manifests, pause_image};
+use super::{Build, builtin_images, charts, manifests, pause_image};
 use crate::dir;
-use crate::patch;
+use crate::patch::BuiltFile;
 use crate::step::Step;
 use crate::tree_path::TreePath;
 use crate::upstream::layout::EmbedMethod;
@@ -30,15 +30,22 @@ pub fn step<'a>(build: &'a Build<'a>) -> Step<'a> {
             format!("assets {:?}, charts {:?}", build.facts.embed_method, build.options.charts),
         ],
     );
-    let (image, charts) = (step.need(pause_image::STEP), step.need(charts::STEP));
+    let (pause, charts) = (step.need(pause_image::STEP), step.need(charts::STEP));
+    let images = step.need(builtin_images::STEP);
     step.work(move |directory, results| {
         let tree = directory.join(TREE);
         dir::copy(&build.patched.tree, &tree)?;
         for (file, built) in &build.patched.outcome.built_files {
-            let built = match built {
-                patch::BuiltFile::PauseImage => results.of(image).join(pause_image::ARCHIVE),
-            };
-            fs::copy(built, TreePath::parse(file)?.room_below(&tree)?)?;
+            let place = TreePath::parse(file)?.room_below(&tree)?;
+            match (built, build.options.builtin_pause()) {
+                (BuiltFile::PauseImage, Presence::Included) => {
+                    fs::copy(results.of(pause).join(pause_image::ARCHIVE), place).map(drop)
+                }
+                (BuiltFile::PauseImage, Presence::LeftOut) => fs::write(place, ""),
+                (BuiltFile::BuiltinImages, _) => {
+                    fs::copy(results.of(images).join(builtin_images::ARCHIVE), place).map(drop)
+                }
+            }?;
         }
         put_assets(build, &tree, results.of(charts))
     })

@@ -36,7 +36,7 @@ pub struct Applied {
     pub diff: String,
 }
 
-/// A patch that this tree does not need or that was left out.
+/// A patch that this tree does not need.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
     pub name: String,
@@ -48,42 +48,28 @@ impl PatchSet {
     ///
     /// # Errors
     /// As [`PatchSet::apply`].
-    pub fn check(&self, tree: &Path, values: &Values, skip: &[&str]) -> Result<Outcome> {
-        self.compute(tree, values, skip).map(|(_, outcome)| outcome)
+    pub fn check(&self, tree: &Path, values: &Values) -> Result<Outcome> {
+        self.compute(tree, values).map(|(_, outcome)| outcome)
     }
 
-    /// Applies every patch but the skipped ones, all of them or none.
+    /// Applies all patches, or none.
     ///
     /// # Errors
     /// If no variant of a patch applies, or more than one; the tree is then untouched, and the error says for every
     /// such patch and variant what was looked for and what was found. If writing fails, some files have been written,
     /// so the tree must be one that can be thrown away.
-    pub fn apply(&self, tree: &Path, values: &Values, skip: &[&str]) -> Result<Outcome> {
-        let (patched, outcome) = self.compute(tree, values, skip)?;
+    pub fn apply(&self, tree: &Path, values: &Values) -> Result<Outcome> {
+        let (patched, outcome) = self.compute(tree, values)?;
         patched.write().with_context(|| format!("writing the patched files to {}", tree.display()))?;
         Ok(outcome)
     }
 
-    fn compute<'t>(
-        &self,
-        directory: &'t Path,
-        values: &Values,
-        skip: &[&str],
-    ) -> Result<(Tree<'t>, Outcome)> {
-        if let Some(unknown) = skip.iter().find(|name| !self.names().any(|known| known == **name)) {
-            let known: Vec<&str> = self.names().collect();
-            bail!("there is no patch {unknown:?} to leave out; there are {}", known.join(", "));
-        }
+    fn compute<'t>(&self, directory: &'t Path, values: &Values) -> Result<(Tree<'t>, Outcome)> {
         let untouched = Tree::new(directory)?;
         let mut tree = untouched.clone();
         let mut outcome = Outcome::default();
         let mut mismatches = Vec::new();
         for patch in &self.patches {
-            if skip.contains(&patch.name.as_str()) {
-                let because = "left out as asked".to_owned();
-                outcome.skipped.push(Skipped { name: patch.name.clone(), because });
-                continue;
-            }
             let fit = patch.fit(&untouched, &tree, values);
             match fit.with_context(|| format!("applying the patch {}", patch.origin.display()))? {
                 Fit::Skipped(because) => {

@@ -142,9 +142,9 @@ impl PatchSet {
     }
 
     /// Returns the digest of everything that decides what the set does to a tree.
-    pub fn digest(&self, values: &Values, skip: &[&str]) -> Digest {
+    pub fn digest(&self, values: &Values) -> Digest {
         let mut lines = vec![format!("pause image {}", values.pause_image)];
-        for patch in self.patches.iter().filter(|patch| !skip.contains(&patch.name.as_str())) {
+        for patch in &self.patches {
             lines.push(format!("patch {} {}", patch.name, Digest::of(&patch.text)));
             let attachments = patch.attachments.iter();
             lines.extend(attachments.map(|(path, bytes)| format!("file {path} {}", Digest::of(bytes))));
@@ -275,7 +275,7 @@ mod tests {
     fn committed_patches_are_well_formed() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let set = PatchSet::load(root, None).unwrap();
-        assert_eq!(set.names().collect::<Vec<_>>(), ["builtin-pause", "pause-image", "tcpproxy"]);
+        assert_eq!(set.names().collect::<Vec<_>>(), ["builtin-images", "pause-image", "tcpproxy"]);
     }
 
     #[test]
@@ -344,21 +344,21 @@ mod tests {
 
     #[test]
     fn digest_covers_everything_that_is_applied() {
-        let digest = |files: &[(&str, &str)], values: &Values, skip: &[&str]| {
+        let digest = |files: &[(&str, &str)], values: &Values| {
             let root = repository(files);
-            PatchSet::load(root.path(), None).unwrap().digest(values, skip)
+            PatchSet::load(root.path(), None).unwrap().digest(values)
         };
         let image = |text| Reference::parse(text).unwrap();
         let values = Values { pause_image: image("a/b:1") };
-        let first = digest(&[("patches/greet.json", PATCH)], &values, &[]);
-        assert_eq!(first, digest(&[("patches/greet.json", PATCH), ("patches/README.md", "x")], &values, &[]));
+        let first = digest(&[("patches/greet.json", PATCH)], &values);
+        assert_eq!(first, digest(&[("patches/greet.json", PATCH), ("patches/README.md", "x")], &values));
         let mut others = vec![
-            digest(&[("patches/greet.json", &PATCH.replace("hello", "hallo"))], &values, &[]),
-            digest(&[("patches/greet.json", PATCH), ("patches/greet/new.go", "package y\n")], &values, &[]),
-            digest(&[("patches/greet.json", PATCH)], &values, &["greet"]),
+            digest(&[("patches/greet.json", &PATCH.replace("hello", "hallo"))], &values),
+            digest(&[("patches/greet.json", PATCH), ("patches/greet/new.go", "package y\n")], &values),
+            digest(&[], &values),
         ];
         let other_image = Values { pause_image: image("a/b:2") };
-        others.push(digest(&[("patches/greet.json", PATCH)], &other_image, &[]));
+        others.push(digest(&[("patches/greet.json", PATCH)], &other_image));
         others.push(first);
         others.sort();
         others.dedup();

@@ -33,6 +33,12 @@ pub fn all(manifest: &Manifest) -> Vec<Caveat> {
             format!("Pods start only where {} can be pulled or was imported.", manifest.pause_image),
         ));
     }
+    for image in &manifest.builtin_images {
+        if let Some(version) = &image.substitute {
+            let sentence = format!("The {} inside k3s is built from {version}.", image.reference);
+            found.push(caveat("an image of another version", sentence));
+        }
+    }
     found
 }
 

@@ -8,6 +8,7 @@ use crate::k3s::{Build, Optional, bundle, format};
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use indicatif::HumanBytes;
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -49,13 +50,16 @@ pub fn all(build: &Build, components: &Components) -> Result<Vec<Check>> {
     let mut checks = Vec::new();
     for (component, path) in components {
         checks.extend(match component {
-            Component::PauseImage => vec![],
+            Component::PauseImage | Component::BuiltinImages => vec![],
             Component::Bundle => vec![bundle_is_complete(build, path)?],
             Component::Server => {
-                vec![program_is_ours(build, *component, path)?, pause_image_is_patched(build, path)?]
+                let images = images_are_inside(build, components, path)?;
+                vec![program_is_ours(build, *component, path)?, pause_image_is_patched(build, path)?, images]
             }
             Component::Binary => {
-                vec![program_is_ours(build, *component, path)?, size_is_allowed(build, path)?]
+                let images = components.get(&Component::BuiltinImages);
+                let images = images.map(fs::metadata).transpose()?.map_or(0, |it| it.len());
+                vec![program_is_ours(build, *component, path)?, size_is_allowed(build, path, images)?]
             }
             Component::Shim | Component::Runc | Component::Cni | Component::Pause => {
                 vec![program_is_ours(build, *component, path)?]
@@ -123,28 +127,40 @@ fn bundle_is_complete(build: &Build, bundle: &Path) -> Result<Check> {
 /// Checks that the server asks for our image, and that upstream's name is gone.
 fn pause_image_is_patched(build: &Build, server: &Path) -> Result<Check> {
     let ours = build.pause_image.as_str();
-    let found = names::found_in(server, &[ours, UPSTREAMS, STAGED])?;
+    let found = names::found_in(server, &[ours, UPSTREAMS])?;
     ensure!(found.contains(&ours), "the server does not name the pause image {ours}");
     ensure!(ours.contains(UPSTREAMS) || !found.contains(&UPSTREAMS), "the server still names {UPSTREAMS}");
-    let inside = build.options.builtin_pause() == Presence::Included;
-    ensure!(
-        inside == found.contains(&STAGED),
-        "the server contains a pause image: {}, expected: {inside}",
-        !inside
-    );
     Ok(Check::passed("the server names our pause image and not upstream's", ours))
+}
+
+/// Checks that the server contains the archives of the images that the options ask for, and no others.
+fn images_are_inside(build: &Build, components: &Components, server: &Path) -> Result<Check> {
+    let server = fs::read(server)?;
+    let mut evidence = Vec::new();
+    let pause = build.options.builtin_pause() == Presence::Included;
+    for (component, expected) in [(Component::PauseImage, pause), (Component::BuiltinImages, true)] {
+        let archive = components.get(&component).map(fs::read).transpose()?.unwrap_or_default();
+        // An empty archive is in every file.
+        let found = memmem::find(&server, &archive).is_some();
+        ensure!(
+            found == expected,
+            "the server contains the archive of {}: {found}, expected: {expected}",
+            component.step()
+        );
+        if found {
+            evidence.push(format!("{}, {} bytes", component.step(), archive.len()));
+        }
+    }
+    Ok(Check::passed("the server contains the images that it is to carry", evidence.join("; ")))
 }
 
 /// The repository of upstream's default pause image.
 const UPSTREAMS: &str = "rancher/mirrored-pause";
 
-/// The file as which the patched server stages the image it carries (patches/builtin-pause).
-const STAGED: &str = "k3s-builtin-pause.tar";
-
-/// Checks the size of the binary against upstream's own limit. For what is left out, the remaining bytes are
-/// stated.
-fn size_is_allowed(build: &Build, binary: &Path) -> Result<Check> {
-    let size = fs::metadata(binary)?.len();
+/// Checks the size of the binary, without the images inside it, against upstream's own limit. For what is left out, the
+/// remaining bytes are stated.
+fn size_is_allowed(build: &Build, binary: &Path, images: u64) -> Result<Check> {
+    let size = fs::metadata(binary)?.len().saturating_sub(images);
     let Some(limit) = build.facts.max_binary_mib.map(|limit| limit << 20) else {
         return Ok(Check::passed(
             "upstream sets no limit to the size of the binary",

@@ -1,6 +1,6 @@
 //! The components of k3s that a build compiles or packs.
 
-use crate::k3s::{binary, bundle, cni, pause_image, runc, server, shim};
+use crate::k3s::{binary, builtin_images, bundle, cni, pause_image, runc, server, shim};
 use crate::pause;
 use crate::target::Target;
 use serde::{Deserialize, Serialize};
@@ -15,18 +15,20 @@ pub enum Component {
     Cni,
     Pause,
     PauseImage,
+    BuiltinImages,
     Bundle,
     Binary,
 }
 
 impl Component {
-    pub const ALL: [Component; 8] = [
+    pub const ALL: [Component; 9] = [
         Component::Server,
         Component::Shim,
         Component::Runc,
         Component::Cni,
         Component::Pause,
         Component::PauseImage,
+        Component::BuiltinImages,
         Component::Bundle,
         Component::Binary,
     ];
@@ -40,6 +42,7 @@ impl Component {
             Component::Cni => cni::STEP,
             Component::Pause => pause::STEP,
             Component::PauseImage => pause_image::STEP,
+            Component::BuiltinImages => builtin_images::STEP,
             Component::Bundle => bundle::STEP,
             Component::Binary => binary::STEP,
         }
@@ -54,6 +57,7 @@ impl Component {
             Component::Cni => cni::PROGRAM.to_owned(),
             Component::Pause => pause::PROGRAM.to_owned(),
             Component::PauseImage => pause_image::ARCHIVE.to_owned(),
+            Component::BuiltinImages => builtin_images::ARCHIVE.to_owned(),
             Component::Bundle => bundle::ARCHIVE.to_owned(),
             Component::Binary => target.k3s_binary(),
         }
@@ -64,9 +68,12 @@ impl Component {
         match self {
             Component::Pause | Component::Binary => Some(self.file(target)),
             Component::PauseImage => Some(format!("pause-image-{}.tar", target.go)),
-            Component::Server | Component::Shim | Component::Runc | Component::Cni | Component::Bundle => {
-                None
-            }
+            Component::Server
+            | Component::Shim
+            | Component::Runc
+            | Component::Cni
+            | Component::BuiltinImages
+            | Component::Bundle => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `manifest.json`: a description of the product and of all that it was built from, without times and paths.
 
 use super::Components;
+use super::builtin::BuiltinImage;
 use super::check::Check;
 use super::component::Component;
 use super::go_buildinfo::Compiled;
@@ -34,6 +35,8 @@ pub struct Manifest {
     pub modified: bool,
     pub pause_image: String,
     pub builtin_pause: bool,
+    /// The images inside k3s besides the pause image.
+    pub builtin_images: Vec<BuiltinImage>,
     /// Optional content of k3s that is missing.
     pub incomplete: Vec<Optional>,
     pub patches: Vec<PatchEntry>,
@@ -87,6 +90,7 @@ impl Manifest {
     pub fn of(
         build: &Build,
         components: &Components,
+        builtin_images: Vec<BuiltinImage>,
         checks: Vec<Check>,
         third_party: ThirdParty,
         directory: &Path,
@@ -121,6 +125,7 @@ impl Manifest {
             modified: !applied.is_empty(),
             pause_image: build.pause_image.as_str().to_owned(),
             builtin_pause: build.options.builtin_pause() == Presence::Included,
+            builtin_images,
             incomplete: build.incomplete(),
             patches: applied.iter().map(PatchEntry::of).collect(),
             third_party,

@@ -112,8 +112,11 @@ impl Report<'_> {
     }
 
     fn source(&self) -> Markup {
-        let Manifest { k3s, commit, arch, level, pause_image, builtin_pause, .. } = self.manifest;
+        let Manifest { k3s, commit, arch, level, pause_image, builtin_pause, builtin_images, .. } =
+            self.manifest;
         let embedded = if *builtin_pause { "inside k3s" } else { "not inside k3s" };
+        let others: Vec<&str> = builtin_images.iter().map(|image| image.reference.as_str()).collect();
+        let others = if others.is_empty() { "none".to_owned() } else { others.join(", ") };
         facts([
             ("version", html! { (k3s) }),
             ("commit", code(commit)),
@@ -121,6 +124,7 @@ impl Report<'_> {
             ("architecture", html! { (arch) ", " (level) }),
             ("pause image", code(pause_image)),
             ("its archive", html! { (embedded) }),
+            ("other images inside k3s", html! { (others) }),
         ])
     }
 
@@ -161,6 +165,7 @@ impl Report<'_> {
             Component::Pause => "inside the pause image",
             Component::PauseImage if self.manifest.builtin_pause => "inside the server",
             Component::PauseImage => "",
+            Component::BuiltinImages => "inside the server",
         };
         let mut components: Vec<_> = self.manifest.components.iter().collect();
         components.sort_by_key(|(_, file)| std::cmp::Reverse(file.size));

@@ -34,6 +34,15 @@ pub struct ThirdParty {
     pub licenses: BTreeSet<String>,
 }
 
+impl ThirdParty {
+    /// Adds what others wrote of another part of the product.
+    pub fn extend(&mut self, other: ThirdParty) {
+        self.modules.extend(other.modules);
+        self.libraries.extend(other.libraries);
+        self.licenses.extend(other.licenses);
+    }
+}
+
 /// The licences of the programs in k3s-root (rancher's k3s-root, scripts/package): busybox, iptables, nftables, ethtool, ipset,
 /// conntrack-tools, util-linux, socat, strongswan, slirp4netns, findutils, coreutils, pigz, fuse-overlayfs.
 const ROOT_LICENSES: [&str; 5] =

@@ -2,6 +2,7 @@
 //! beside the sources from which users are to build it again.
 
 use super::problems::Problem;
+use crate::images::builtin;
 use crate::k3s::options::Presence;
 use crate::k3s::{Build, Optional};
 use crate::product::manifest::{Manifest, PatchEntry, tools};
@@ -37,6 +38,9 @@ pub fn with_build(manifest: &Manifest, build: &Build) -> Result<Vec<Problem>> {
     let (mut found, mut expected) = (of_manifest(manifest), of_build(build)?);
     found.insert("level".to_owned(), manifest.level.clone());
     expected.insert("level".to_owned(), build.level().to_owned());
+    let images = manifest.builtin_images.iter().map(|image| &image.reference);
+    found.insert("images inside k3s".to_owned(), names(images));
+    expected.insert("images inside k3s".to_owned(), names(builtin::references(build)?));
     let problem = |(name, found, expected)| {
         let arch = &manifest.arch;
         Problem::Blocking(format!(
@@ -85,6 +89,10 @@ fn build_inputs(
 
 fn pause_image(reference: &str, is_builtin: bool) -> String {
     format!("{reference}, {}", if is_builtin { "inside" } else { "not inside" })
+}
+
+fn names(images: impl IntoIterator<Item = impl ToString>) -> String {
+    images.into_iter().map(|image| image.to_string()).collect::<Vec<_>>().join(" ")
 }
 
 /// Returns the name of each difference, with the value of either side.

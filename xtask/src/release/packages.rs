@@ -101,7 +101,7 @@ mod tests {
     fn manifest(arch: &str) -> Manifest {
         let manifest = serde_json::json!({
             "k3s": "v1.33.0-rc1+k3s1", "commit": "dc03cb4b", "origin": "release", "arch": arch, "level": "",
-            "source_date_epoch": 0, "modified": true, "pause_image": "", "builtin_pause": true,
+            "source_date_epoch": 0, "modified": true, "pause_image": "", "builtin_pause": true, "builtin_images": [],
             "incomplete": [], "patches": [], "third_party": { "modules": [], "libraries": {}, "licenses": [] },
             "sources": {}, "tools": {}, "components": {}, "files": {}, "checks": [],
         });

@@ -137,6 +137,7 @@ mod tests {
             modified: true,
             pause_image: "example/pause:1".into(),
             builtin_pause: true,
+            builtin_images: Vec::new(),
             incomplete: vec![],
             patches: vec![PatchEntry {
                 name: "pause-image".into(),

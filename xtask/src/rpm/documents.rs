@@ -24,6 +24,9 @@ pub fn patches(manifest: &Manifest) -> String {
     }
     let inside = if manifest.builtin_pause { "is inside" } else { "is named, and not inside" };
     text.push_str(&format!("\nThe pause image {} {inside}.\n", manifest.pause_image));
+    for image in &manifest.builtin_images {
+        text.push_str(&format!("The image {} is inside.\n", image.reference));
+    }
     let note = note(manifest);
     if !note.is_empty() {
         text.push_str(&format!("\n{note}\n"));

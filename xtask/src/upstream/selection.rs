@@ -24,8 +24,18 @@ pub struct Selection {
     pub git: GitSettings,
     /// Modules that take precedence over those of the user's proxies.
     pub stand_ins: Option<StandIns>,
+    /// The images inside k3s that a source package has built already.
+    pub vendored_images: Option<VendoredImages>,
     /// ScriptTrust in the build scripts of the tree.
     pub scripts: ScriptTrust,
+}
+
+/// Images of a source package, which are not built again: their sources are not in it.
+#[derive(Clone, Debug)]
+pub struct VendoredImages {
+    /// The directory with the results of the steps that have built them.
+    pub directory: PathBuf,
+    pub digest: Digest,
 }
 
 impl Selection {

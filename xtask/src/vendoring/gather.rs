@@ -1,10 +1,15 @@
 //! Gathers everything that a build takes from elsewhere in one directory.
 
-use super::{DOWNLOADS, INDEX, K3S, MODULES, Repository, Vendored, go_modules, repository};
-use crate::dir::digest;
+use super::{DOWNLOADS, IMAGES, INDEX, K3S, MODULES, Repository, Vendored, go_modules, repository};
+use crate::dir;
 use crate::error;
 use crate::fetch::Download;
-use crate::k3s::{Build, binary, charts, cni, root, runc, seccomp, server, shim, source_tree};
+use crate::images::builtin::Images;
+use crate::images::definition::Definition;
+use crate::k3s::{
+    Build, binary, builtin_images, charts, cni, root, runc, seccomp, server, shim, source_tree,
+};
+use crate::product::builtin;
 use crate::step::{Plan, Step};
 use anyhow::Result;
 use fs_err as fs;
@@ -15,7 +20,9 @@ const STEP: &str = "vendor";
 
 /// Gathers the inputs of a build, unless an earlier run has, and returns the directory.
 pub fn run(build: &Build) -> Result<PathBuf> {
-    let (mut steps, vendor) = error::both(build.steps(), step(build))?;
+    let definitions = Definition::of_origin(build.context, build.source.origin)?;
+    let images = Images::of(build, &definitions)?;
+    let (mut steps, vendor) = error::both(build.steps(images.steps(build)?), step(build))?;
     steps.push(vendor);
     let (results, _) = Plan::new(steps)?.up_to(STEP).run(build.context, &build.directory())?;
     Ok(results.directory(STEP)?.to_owned())
@@ -39,6 +46,7 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     }
     let mut step = Step::in_process(STEP, inputs);
     let tree = step.need(source_tree::STEP);
+    let images = [builtin_images::STEP, builtin::STEP].map(|name| step.need(name));
     Ok(step.work(move |directory, results| {
         repository::export(&build.source.commit, K3S, directory)?;
         for one in &repositories {
@@ -47,13 +55,17 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         copy_downloads(build, &downloads, &directory.join(DOWNLOADS))?;
         let tree = results.of(tree).join(source_tree::TREE);
         go_modules::gather(build, &tree, &directory.join(MODULES))?;
+        for step in images {
+            dir::copy(results.of(step), &directory.join(IMAGES))?;
+        }
         let vendored = Vendored {
             k3s: build.source.version.to_string(),
             origin: build.source.origin,
             commit: build.source.commit.id.clone(),
             repositories: repositories.iter().map(named).collect(),
             downloads: downloads.clone(),
-            modules: digest(&directory.join(MODULES))?,
+            modules: dir::digest(&directory.join(MODULES))?,
+            images: dir::digest(&directory.join(IMAGES))?,
         };
         fs::write(directory.join(INDEX), serde_json::to_string_pretty(&vendored)? + "\n")?;
         Ok(())

@@ -1,6 +1,6 @@
 //! Opens a gathered directory as the selected k3s.
 
-use super::{DOWNLOADS, INDEX, K3S, MODULES, Vendored, repository};
+use super::{DOWNLOADS, IMAGES, INDEX, K3S, MODULES, Vendored, repository};
 use crate::atomic_dir::AtomicDir;
 use crate::context::{Context, Network};
 use crate::digest::Digest;
@@ -12,7 +12,7 @@ use crate::upstream::checkout::{self, Commit};
 use crate::upstream::git_cache;
 use crate::upstream::release::Source;
 use crate::upstream::script_probe::ScriptTrust;
-use crate::upstream::selection::Selection;
+use crate::upstream::selection::{Selection, VendoredImages};
 use crate::upstream::transfer::{GitSettings, Reach};
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
@@ -35,6 +35,8 @@ pub fn open(context: Context, directory: &Path, scripts: ScriptTrust) -> Result<
             .take(&context, &directory.join(DOWNLOADS).join(&download.name))
             .with_context(|| format!("{INDEX} names {}", download.name))?;
     }
+    let images = VendoredImages { directory: directory.join(IMAGES), digest: vendored.images.clone() };
+    verify(&images.directory, &images.digest)?;
     let modules = take_modules(&context, &vendored, &directory.join(MODULES))?;
 
     let step = Step::in_process(STEP, vec![format!("vendor.json sha256:{}", Digest::of(&index))])
@@ -56,6 +58,7 @@ pub fn open(context: Context, directory: &Path, scripts: ScriptTrust) -> Result<
         lock: Lockfile::holding(directory.join(INDEX), tags, files),
         git: git_settings(imported),
         stand_ins: Some(StandIns { proxy: "off".to_owned(), cache: modules }),
+        vendored_images: Some(images),
         source,
         context,
         scripts,
@@ -84,13 +87,17 @@ fn take_modules(context: &Context, vendored: &Vendored, from: &Path) -> Result<P
     if place.is_dir() {
         return Ok(place);
     }
-    let found = dir::digest(from)?;
-    ensure!(
-        found == vendored.modules,
-        "{} is not what {INDEX} says: a file is missing, is new or was changed",
-        from.display()
-    );
+    verify(from, &vendored.modules)?;
     dir::copy(from, making.path())?;
     making.commit()?;
     Ok(place)
+}
+
+fn verify(directory: &Path, digest: &Digest) -> Result<()> {
+    ensure!(
+        dir::digest(directory)? == *digest,
+        "{} is not what {INDEX} says: a file is missing, is new or was changed",
+        directory.display()
+    );
+    Ok(())
 }

@@ -23,7 +23,11 @@ fn with_text(env: &TestEnv, component: &Path, text: &[u8]) -> PathBuf {
 
 /// Returns the error of the check, or an empty text if it finds nothing.
 pub fn verdict(build: &Build, component: Component, path: PathBuf) -> String {
-    check::all(build, &[(component, path)].into()).err().map_or(String::new(), |error| format!("{error:#}"))
+    verdict_on(build, [(component, path)])
+}
+
+fn verdict_on<const N: usize>(build: &Build, components: [(Component, PathBuf); N]) -> String {
+    check::all(build, &components.into()).err().map_or(String::new(), |error| format!("{error:#}"))
 }
 
 #[test]
@@ -65,15 +69,34 @@ fn server_must_name_our_pause_image_alone() {
     let both = with_text(&env, &server, b"rancher/mirrored-pause:3.6");
     assert_eq!(verdict(&build, Component::Server, both), "the server still names rancher/mirrored-pause");
 
-    build.options.builtin_images = BuiltinImages::None;
-    let message = verdict(&build, Component::Server, server.clone());
-    assert_eq!(message, "the server contains a pause image: true, expected: false");
-
     build.pause_image = xtask::reference::Reference::parse("me/pause:1").unwrap();
     assert_eq!(
         verdict(&build, Component::Server, server),
         "the server does not name the pause image me/pause:1"
     );
+}
+
+#[test]
+fn server_must_contain_the_selected_images_alone() {
+    let env = TestEnv::new();
+    let selection = sample::prepare(env.context(), Layout::Embed).unwrap();
+    let mut build = fixtures::prepare(&selection, ARCH, None);
+    fixtures::product("embed", ARCH);
+    let server = || (Component::Server, fixtures::result(ARCH, "server", "k3s").join("k3s"));
+    let archive = |component: Component| {
+        let file = component.file(build.target);
+        (component, fixtures::result(ARCH, component.step(), &file).join(&file))
+    };
+    let (pause, images) = (archive(Component::PauseImage), archive(Component::BuiltinImages));
+    assert_eq!(verdict_on(&build, [server(), pause.clone(), images.clone()]), "");
+
+    let other = with_text(&env, &images.1, b"another");
+    let message = verdict_on(&build, [server(), pause.clone(), (Component::BuiltinImages, other)]);
+    assert_eq!(message, "the server contains the archive of builtin-images: false, expected: true");
+
+    build.options.builtin_images = BuiltinImages::None;
+    let message = verdict_on(&build, [server(), pause, images]);
+    assert_eq!(message, "the server contains the archive of pause-image: true, expected: false");
 }
 
 #[test]
@@ -125,8 +148,13 @@ fn binary_above_upstreams_limit_is_refused() {
     let binary = fixtures::product("embed", ARCH).directory.join(build.target.k3s_binary());
     assert_eq!(verdict(&build, Component::Binary, binary.clone()), "");
     build.facts.max_binary_mib = Some(1);
-    let message = verdict(&build, Component::Binary, binary);
+    let message = verdict(&build, Component::Binary, binary.clone());
     assert!(message.contains("upstream allows 1048576 (scripts/binary_size_check.sh)"), "{message}");
+    // Upstream's limit knows no images inside.
+    let images = env.path("images");
+    std::fs::write(&images, vec![0; std::fs::metadata(&binary).unwrap().len() as usize]).unwrap();
+    let components = [(Component::Binary, binary), (Component::BuiltinImages, images)];
+    assert_eq!(verdict_on(&build, components), "");
 }
 
 #[test]

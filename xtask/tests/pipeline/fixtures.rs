@@ -3,7 +3,8 @@
 use super::test_env::{self, TestEnv};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
-use xtask::k3s::options::{BuildOptions, BuiltinImages, Presence};
+use xtask::images::builtin::Images;
+use xtask::k3s::options::{BuildOptions, BuiltinImages, Presence, Substitutes};
 use xtask::k3s::{Build, source_tree};
 use xtask::product::manifest::Manifest;
 use xtask::step::Plan;
@@ -80,6 +81,7 @@ pub fn prepare<'a>(selection: &'a Selection, arch: &str, patches: Option<&Path>)
         pause_image: None,
         patches: patches.map(Path::to_owned),
         builtin_images: BuiltinImages::Pause,
+        substitutes: Substitutes::default(),
         no_builtin_pause: None,
         charts: Presence::Included,
         k3s_root: Presence::Included,
@@ -98,7 +100,7 @@ pub fn result(arch: &str, step: &str, file: impl AsRef<Path>) -> PathBuf {
 
 /// Makes the tree that a build compiles, with the steps that it needs.
 pub fn make_tree(build: &Build) -> anyhow::Result<PathBuf> {
-    let plan = Plan::new(build.steps()?)?.up_to(source_tree::STEP);
+    let plan = Plan::new(build.steps(Images::None.steps(build)?)?)?.up_to(source_tree::STEP);
     let (results, _) = plan.run(build.context, &build.directory())?;
     Ok(results.directory(source_tree::STEP)?.join(source_tree::TREE))
 }

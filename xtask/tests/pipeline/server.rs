@@ -107,12 +107,41 @@ fn system_default_registry_finds_the_bundled_image() {
 }
 
 #[test]
+fn images_inside_are_imported_and_replaced() {
+    let env = TestEnv::new();
+    let options = ["--arch", fixtures::host().go, "--builtin-images", "all"];
+    let product = fixtures::build(&env, &options);
+    let carried: Vec<&str> =
+        product.manifest.builtin_images.iter().map(|image| image.reference.as_str()).collect();
+    assert_eq!(carried.len(), 7, "{carried:?}");
+    let data = env.path("data");
+    put_image(&data, "mine.tar", "me/other:1");
+    let registry = ["--system-default-registry", "registry.example"];
+    let message = start(&product, &data, &registry);
+    for reference in &carried {
+        for name in [format!("docker.io/{reference}"), format!("registry.example/{reference}")] {
+            assert!(message.contains(&format!("Imported {name}")), "{name} is missing\n{message}");
+        }
+    }
+    let staged = images(&data);
+    assert_eq!(staged.len(), 3, "{staged:?}");
+    assert!(staged[0].starts_with("k3s-builtin-images-") && staged[0].ends_with(".tar.zst"), "{staged:?}");
+    let notices = std::fs::read_to_string(product.directory.join("THIRD-PARTY-NOTICES")).unwrap();
+    assert!(notices.contains("Debian busybox-static"), "{notices}");
+    assert!(product.manifest.third_party.libraries.contains_key("busybox-static"));
+
+    // The binary of the shared product carries the pause image alone.
+    start(fixtures::product("embed", fixtures::host().go), &data, &registry);
+    assert_eq!(images(&data), ["k3s-builtin-pause.tar", "mine.tar"]);
+}
+
+#[test]
 fn pulls_pause_image_if_not_builtin() {
     let env = TestEnv::new();
     let product = fixtures::build(&env, &["--arch", fixtures::host().go, "--builtin-images", "none"]);
     assert!(!product.manifest.builtin_pause);
     let patches: Vec<_> = product.manifest.patches.iter().map(|patch| patch.name.as_str()).collect();
-    assert_eq!(patches, ["pause-image"]);
+    assert_eq!(patches, ["builtin-images", "pause-image"]);
     let data = env.path("data");
     let message = start(&product, &data, &[]);
     let printed = format!("Sandbox image {} is not at hand: a registry would be asked for it", ours());

@@ -59,7 +59,7 @@ Binary files /dev/null and b/pkg/agent/containerd/k3s-builtin-pause.tar differ
 "#;
 
 /// A complete file that a patch adds.
-const ADDED_FILE: &str = include_str!("../../../patches/builtin-pause/builtin_pause.go");
+const ADDED_FILE: &str = include_str!("../../../patches/builtin-images/builtin_images.go");
 
 /// Returns a complete release with all checks.
 pub fn release() -> Example {
@@ -78,7 +78,7 @@ pub fn release() -> Example {
         result: CheckResult::Passed(evidence.to_owned()),
     };
     let lines: String = ADDED_FILE.lines().map(|line| format!("+{line}\n")).collect();
-    let path = "pkg/agent/containerd/builtin_pause.go";
+    let path = "pkg/agent/containerd/builtin_images.go";
     let length = ADDED_FILE.lines().count();
     let added = format!(
         "diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ b/{path}\n@@ -0,0 +1,{length} @@\n{lines}"
@@ -107,6 +107,7 @@ pub fn release() -> Example {
         modified: true,
         pause_image: "carvicsforth/pause:v3.10-v1.31.1".into(),
         builtin_pause: true,
+        builtin_images: Vec::new(),
         incomplete: vec![],
         patches: applied.iter().map(entry_of).collect(),
         third_party: Default::default(),

@@ -42,6 +42,7 @@ pub fn manifest(version: &str) -> Manifest {
         modified: true,
         pause_image: "carvicsforth/pause:v3.10-v1.31.1".into(),
         builtin_pause: true,
+        builtin_images: Vec::new(),
         incomplete: vec![],
         patches: vec![PatchEntry {
             name: "pause-image".into(),

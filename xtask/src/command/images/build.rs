@@ -9,14 +9,12 @@ use crate::file_lock::FileLock;
 use crate::images::airgap;
 use crate::images::definition::Definition;
 use crate::images::manifest::ImagesManifest;
-use crate::images::planned::Substitutes;
 use crate::images::publish;
 use crate::images::selection::{Selected, default_references, listed_references};
 use crate::k3s::Build;
-use crate::k3s::options::BuildOptions;
+use crate::k3s::options::{BuildOptions, Substitutes};
 use crate::step::Plan;
 use crate::target::Target;
-use crate::upstream::release::Origin;
 use crate::upstream::selection::Selection;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
@@ -56,19 +54,20 @@ pub struct ImageOptions {
     #[arg(long, value_name = "FILE")]
     list: Option<PathBuf>,
 
-    /// Build this version in place of the one that the tag names, and label the image so; may be repeated
-    #[arg(long = "substitute", value_name = "NAME=VERSION", value_parser = substitute)]
-    substitutes: Vec<(String, String)>,
+    #[command(flatten)]
+    substitutes: Substitutes,
 }
 
-fn substitute(text: &str) -> Result<(String, String)> {
-    let (name, version) = text.split_once('=').with_context(|| format!("{text:?} is not NAME=VERSION"))?;
-    Ok((name.to_owned(), version.to_owned()))
+impl ImageOptions {
+    /// Returns the options of the k3s whose images they are.
+    pub fn build_options(&self) -> BuildOptions {
+        BuildOptions { substitutes: self.substitutes.clone(), ..BuildOptions::default() }
+    }
 }
 
 impl Args {
     pub fn run(self, context: Context) -> Result<()> {
-        let options = BuildOptions::default();
+        let options = self.images.build_options();
         if self.dry_run {
             let selection = self.source.find_for_plan(context)?;
             for target in self.arch.targets() {
@@ -120,15 +119,6 @@ fn with_plan<T>(
     })
 }
 
-/// Reads the definitions of the images of a k3s.
-pub fn definitions(selection: &Selection) -> Result<Vec<Definition>> {
-    let directory = match selection.source.origin {
-        Origin::Sample => "sample/images",
-        _ => "images",
-    };
-    Definition::load(&selection.context.root.join(directory))
-}
-
 /// Calls a function with the selected images for an architecture.
 pub fn with_images<T>(
     selection: &Selection,
@@ -137,7 +127,7 @@ pub fn with_images<T>(
     images: &ImageOptions,
     action: impl FnOnce(&Build, &Selected) -> Result<T>,
 ) -> Result<T> {
-    let definitions = definitions(selection)?;
+    let definitions = Definition::of_origin(&selection.context, selection.source.origin)?;
     let _lock = FileLock::acquire(&selection.context, &selection.lock_path(target.go))?;
     let build = build::prepare(selection, target, options)?;
     let selected = images.select(&build, &definitions)?;
@@ -151,8 +141,7 @@ impl ImageOptions {
                 .with_context(|| format!("reading {}", list.display()))?,
             None => default_references(build)?,
         };
-        let substitutes: Substitutes = self.substitutes.iter().cloned().collect();
-        Selected::of(build, definitions, references, &self.only, &substitutes)
+        Selected::of(build, definitions, references, &self.only)
     }
 }
 

@@ -8,7 +8,6 @@ use crate::image::layout::LayoutImage;
 use crate::image::push;
 use crate::image::remote::Transport;
 use crate::images::registry::{Registry, RegistryPlan};
-use crate::k3s::options::BuildOptions;
 use crate::reference::Reference;
 use anyhow::Result;
 use std::collections::BTreeMap;
@@ -51,7 +50,7 @@ impl Args {
             if self.dry_run { self.source.find_for_plan(context)? } else { self.source.find(context)? };
         let mut lists: BTreeMap<String, (Reference, Vec<LayoutImage>)> = BTreeMap::new();
         for target in self.arch.targets() {
-            let options = BuildOptions::default();
+            let options = self.images.build_options();
             build::with_images(&selection, target, &options, &self.images, |build, selected| {
                 let plan = RegistryPlan::new(build, selected)?;
                 if self.dry_run {

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // imageManifest is one entry of manifest.json in an archive made by `docker save`.
@@ -24,9 +27,14 @@ func repoTags(path string) ([]string, error) {
 		return nil, err
 	}
 	defer file.Close()
+	content, err := decompressed(file)
+	if err != nil {
+		return nil, err
+	}
+	defer content.Close()
 	var images []imageManifest
 	present := map[string]bool{}
-	archive := tar.NewReader(file)
+	archive := tar.NewReader(content)
 	for {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {
@@ -59,3 +67,19 @@ func repoTags(path string) ([]string, error) {
 	}
 	return tags, nil
 }
+
+// decompressed reads a file that is compressed if its name says so, with the limit that k3s sets for the
+// decoder (rancher/wharfie, pkg/tarfile).
+func decompressed(file *os.File) (io.ReadCloser, error) {
+	if !strings.HasSuffix(file.Name(), ".zst") {
+		return file, nil
+	}
+	decoder, err := zstd.NewReader(file, zstd.WithDecoderMaxMemory(maxDecoderMemory))
+	if err != nil {
+		return nil, err
+	}
+	return decoder.IOReadCloser(), nil
+}
+
+// maxDecoderMemory bounds the window of a compressed image archive.
+const maxDecoderMemory = 1 << 25

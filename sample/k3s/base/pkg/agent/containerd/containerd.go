@@ -36,7 +36,7 @@ func PreloadImages(ctx context.Context, cfg *config.Node) error {
 			return err
 		}
 		path := filepath.Join(cfg.Images, file.Name())
-		if file.IsDir() || !strings.HasSuffix(path, ".tar") {
+		if file.IsDir() || !strings.HasSuffix(path, ".tar") && !strings.HasSuffix(path, ".tar.zst") {
 			continue
 		}
 		logrus.Infof("Importing images from %s", path)

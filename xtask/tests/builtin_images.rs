@@ -1,4 +1,4 @@
-//! Tests of the Go file that `patches/builtin-pause.json` adds to k3s, compiled and run by Go with stand-ins for
+//! Tests of the Go file that `patches/builtin-images.json` adds to k3s, compiled and run by Go with stand-ins for
 //! the two packages it uses.
 
 #[allow(dead_code, reason = "these tests need programs only")]
@@ -23,19 +23,21 @@ const STAND_INS: [(&str, &str); 4] = [
     ("logrus/go.mod", "module github.com/sirupsen/logrus\n"),
     (
         "logrus/logrus.go",
-        "package logrus\n\nimport \"fmt\"\n\nvar Said []string\n\n\
+        "package logrus\n\nimport \"fmt\"\n\nvar Errors, Infos []string\n\n\
          func Errorf(format string, args ...interface{}) {\n\
-         \tSaid = append(Said, fmt.Sprintf(format, args...))\n}\n",
+         \tErrors = append(Errors, fmt.Sprintf(format, args...))\n}\n\n\
+         func Infof(format string, args ...interface{}) {\n\
+         \tInfos = append(Infos, fmt.Sprintf(format, args...))\n}\n",
     ),
 ];
 
 fn sources() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../patches/builtin-pause")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../patches/builtin-images")
 }
 
 #[test]
-fn stages_complete_image_once() {
-    if !needs::programs("how k3s stages its built-in pause image", &[GO]) {
+fn stages_complete_images_once() {
+    if !needs::programs("how k3s stages its built-in images", &[GO]) {
         return;
     }
     let module = tempfile::tempdir().unwrap();
@@ -46,10 +48,11 @@ fn stages_complete_image_once() {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, text).unwrap();
     }
-    for name in ["builtin_pause.go", "builtin_pause_test.go"] {
+    for name in ["builtin_images.go", "builtin_images_test.go"] {
         fs::copy(sources().join(name), package.join(name)).unwrap();
     }
     fs::write(package.join("k3s-builtin-pause.tar"), "an archive").unwrap();
+    fs::write(package.join("k3s-builtin-images.tar.zst"), "an archive of others").unwrap();
     let output = Command::new("go")
         .args(["test", "-count=1", "-v", "./pkg/agent/containerd"])
         .current_dir(module.path())
@@ -65,7 +68,7 @@ fn stages_complete_image_once() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(said.matches("--- PASS: Test").count(), 5, "{said}");
+    assert_eq!(said.matches("--- PASS: Test").count(), 8, "{said}");
 }
 
 #[test]
