@@ -37,9 +37,9 @@ const (
 	builtinImagesPrefix = "k3s-builtin-images-"
 	builtinImagesSuffix = ".tar.zst"
 
-	// temporarySuffix ends the name of a file that is not complete. It is none of an image archive's: k3s
+	// builtinTemporarySuffix ends the name of a file that is not complete. It is none of an image archive's: k3s
 	// does not import the file.
-	temporarySuffix = ".tmp"
+	builtinTemporarySuffix = ".tmp"
 )
 
 // stageBuiltinImages puts the built-in images among the images that are about to be imported, so that
@@ -47,35 +47,35 @@ const (
 // versions of k3s have staged. A failure is reported and nothing more: the images may have been imported
 // before, or may be pulled.
 func stageBuiltinImages(cfg *config.Node) {
-	if err := removeObsolete(cfg.Images, builtinImagesName()); err != nil {
+	if err := removeObsoleteBuiltinImages(cfg.Images, builtinImagesName()); err != nil {
 		logrus.Errorf("Failed to remove obsolete built-in images from %s: %v", cfg.Images, err)
 	}
 	if len(builtinPause) > 0 {
-		stage(filepath.Join(cfg.Images, builtinPauseName), builtinPause)
+		stageBuiltinArchive(filepath.Join(cfg.Images, builtinPauseName), builtinPause)
 	}
 	if len(builtinImages) > 0 {
-		stage(filepath.Join(cfg.Images, builtinImagesName()), builtinImages)
+		stageBuiltinArchive(filepath.Join(cfg.Images, builtinImagesName()), builtinImages)
 	}
 }
 
 // builtinImagesName returns the name under which the images other than pause are staged.
 func builtinImagesName() string {
-	return archiveName(digest(builtinImages))
+	return builtinArchiveName(builtinDigest(builtinImages))
 }
 
-// archiveName returns the name of a staged archive whose content has this digest.
-func archiveName(digest string) string {
+// builtinArchiveName returns the name of a staged archive whose content has this digest.
+func builtinArchiveName(digest string) string {
 	return builtinImagesPrefix + digest[:16] + builtinImagesSuffix
 }
 
-// digest returns the SHA-256 digest of a text.
-func digest(content []byte) string {
+// builtinDigest returns the SHA-256 digest of a text.
+func builtinDigest(content []byte) string {
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:])
 }
 
-// digestOfFile returns the SHA-256 digest of a file.
-func digestOfFile(path string) (string, error) {
+// builtinDigestOfFile returns the SHA-256 digest of a file.
+func builtinDigestOfFile(path string) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return "", err
@@ -86,42 +86,42 @@ func digestOfFile(path string) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), err
 }
 
-// stage writes an archive, unless it is there already, and logs its size.
-func stage(path string, content []byte) {
-	if present, err := digestOfFile(path); err == nil && present == digest(content) {
+// stageBuiltinArchive writes an archive, unless it is there already, and logs its size.
+func stageBuiltinArchive(path string, content []byte) {
+	if present, err := builtinDigestOfFile(path); err == nil && present == builtinDigest(content) {
 		return
 	}
-	if err := write(path, content); err != nil {
+	if err := writeBuiltinArchive(path, content); err != nil {
 		logrus.Errorf("Failed to stage the built-in images in %s: %v", path, err)
 		return
 	}
 	logrus.Infof("Staged built-in images in %s, which takes %d KiB of disk", path, (len(content)+1023)>>10)
 }
 
-// write writes a file, which appears by rename, because the directory is watched and a half-written
+// writeBuiltinArchive writes a file, which appears by rename, because the directory is watched and a half-written
 // archive would be imported.
-func write(path string, content []byte) error {
+func writeBuiltinArchive(path string, content []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0700); err != nil {
 		return err
 	}
-	file, err := os.OpenFile(path+temporarySuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0600)
+	file, err := os.OpenFile(path+builtinTemporarySuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0600)
 	if err != nil {
 		return err
 	}
 	_, err = file.Write(content)
 	err = errors.Join(err, file.Close())
 	if err == nil {
-		err = os.Rename(path+temporarySuffix, path)
+		err = os.Rename(path+builtinTemporarySuffix, path)
 	}
 	if err != nil {
-		os.Remove(path + temporarySuffix)
+		os.Remove(path + builtinTemporarySuffix)
 	}
 	return err
 }
 
-// removeObsolete removes what other versions of k3s have staged, and what they were writing when they
+// removeObsoleteBuiltinImages removes what other versions of k3s have staged, and what they were writing when they
 // were killed. A file that does not have the digest in its name is the user's, and stays.
-func removeObsolete(directory, current string) error {
+func removeObsoleteBuiltinImages(directory, current string) error {
 	entries, err := os.ReadDir(directory)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -129,25 +129,25 @@ func removeObsolete(directory, current string) error {
 	var failures []error
 	for _, entry := range entries {
 		name, path := entry.Name(), filepath.Join(directory, entry.Name())
-		if isObsolete(name, path, current) {
+		if isObsoleteBuiltinImage(name, path, current) {
 			failures = append(failures, os.Remove(path))
 		}
 	}
 	return errors.Join(append(failures, err)...)
 }
 
-// isObsolete returns whether this k3s, or another version of it, staged a file that this one does not need.
-func isObsolete(name, path, current string) bool {
+// isObsoleteBuiltinImage returns whether this k3s, or another version of it, staged a file that this one does not need.
+func isObsoleteBuiltinImage(name, path, current string) bool {
 	switch {
-	case name == builtinPauseName, name == builtinPauseName+temporarySuffix:
+	case name == builtinPauseName, name == builtinPauseName+builtinTemporarySuffix:
 		return len(builtinPause) == 0
 	case !strings.HasPrefix(name, builtinImagesPrefix):
 		return false
-	case strings.HasSuffix(name, builtinImagesSuffix+temporarySuffix):
+	case strings.HasSuffix(name, builtinImagesSuffix+builtinTemporarySuffix):
 		return true
 	case name == current && len(builtinImages) > 0:
 		return false
 	}
-	found, err := digestOfFile(path)
-	return err == nil && name == archiveName(found)
+	found, err := builtinDigestOfFile(path)
+	return err == nil && name == builtinArchiveName(found)
 }

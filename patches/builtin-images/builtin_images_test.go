@@ -116,20 +116,20 @@ func TestChangedFilesUnderTheNamesAreReplaced(t *testing.T) {
 
 func TestUpgradeReplacesTheOtherVersions(t *testing.T) {
 	directory := stageAfter(t, func(directory string) {
-		put(directory, archiveName(digest([]byte("older"))), []byte("older"))
-		put(directory, builtinImagesName()+temporarySuffix, []byte("hal"))
-		put(directory, archiveName(digest([]byte("killed")))+temporarySuffix, []byte("kil"))
-		put(directory, builtinPauseName+temporarySuffix, []byte("hal"))
+		put(directory, builtinArchiveName(builtinDigest([]byte("older"))), []byte("older"))
+		put(directory, builtinImagesName()+builtinTemporarySuffix, []byte("hal"))
+		put(directory, builtinArchiveName(builtinDigest([]byte("killed")))+builtinTemporarySuffix, []byte("kil"))
+		put(directory, builtinPauseName+builtinTemporarySuffix, []byte("hal"))
 	})
 	contains(t, directory, carried())
 }
 
 func TestFilesOfTheUserStay(t *testing.T) {
 	users := map[string][]byte{
-		archiveName("0123456789abcdef"):      []byte("not with this digest"),
-		builtinImagesPrefix + "mine.tar.zst": []byte("mine"),
-		"mine.tar":                           []byte("mine"),
-		"k3s-airgap-images-riscv64.tar.zst":  []byte("upstream's name"),
+		builtinArchiveName("0123456789abcdef"): []byte("not with this digest"),
+		builtinImagesPrefix + "mine.tar.zst":   []byte("mine"),
+		"mine.tar":                             []byte("mine"),
+		"k3s-airgap-images-riscv64.tar.zst":    []byte("upstream's name"),
 	}
 	directory := stageAfter(t, func(directory string) {
 		for name, content := range users {
@@ -146,7 +146,7 @@ func TestImagesThatAreNotCarriedAreRemoved(t *testing.T) {
 	without(t, &builtinImages)
 	directory := stageAfter(t, func(directory string) {
 		both(directory)
-		put(directory, archiveName(digest([]byte("older"))), []byte("older"))
+		put(directory, builtinArchiveName(builtinDigest([]byte("older"))), []byte("older"))
 	})
 	contains(t, directory, map[string][]byte{builtinPauseName: builtinPause})
 	without(t, &builtinPause)

@@ -80,3 +80,21 @@ fn what_is_added_to_k3s_is_formatted_as_go_is() {
     assert!(output.status.success());
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");
 }
+
+#[test]
+fn added_names_are_not_upstreams() {
+    // They are in a package of upstream's, in which any release may declare or import another name.
+    let text = fs::read_to_string(sources().join("builtin_images.go")).unwrap();
+    let declared = |line: &str| {
+        let keyword =
+            ["func ", "var ", "const ", "type "].into_iter().find(|keyword| line.starts_with(keyword));
+        let constant =
+            line.strip_prefix('\t').filter(|rest| !rest.starts_with('\t') && rest.contains(" = \""));
+        let rest = keyword.and_then(|keyword| line.strip_prefix(keyword)).or(constant)?;
+        let name = rest.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
+        (!name.is_empty() && !rest.contains(":=")).then(|| name.to_owned())
+    };
+    let names: Vec<String> = text.lines().filter_map(declared).collect();
+    assert!(names.len() >= 10, "{names:?}");
+    assert!(names.iter().all(|name| name.to_lowercase().contains("builtin")), "{names:?}");
+}
