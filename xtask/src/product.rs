@@ -35,16 +35,20 @@ pub struct Product {
 /// The files of all components.
 pub type Components = BTreeMap<Component, PathBuf>;
 
-/// Returns the plan of a product: the steps of the images inside k3s, those of k3s, and the step that checks their
-/// results.
+/// Returns the plan of a product.
 pub fn plan<'a>(build: &'a Build<'a>, images: Vec<Step<'a>>) -> Result<Plan<'a>> {
+    Plan::new(steps(build, images)?)
+}
+
+/// Returns the steps of a product: those of the images inside k3s, those of k3s, and the one that checks their results.
+pub fn steps<'a>(build: &'a Build<'a>, images: Vec<Step<'a>>) -> Result<Vec<Step<'a>>> {
     let (mut steps, product) = error::both(build.steps(images), step(build))?;
     steps.push(product);
-    Plan::new(steps)
+    Ok(steps)
 }
 
 /// The step's name.
-const STEP: &str = "product";
+pub const STEP: &str = "product";
 
 /// Returns the step that checks all components and collects what is shipped.
 fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {

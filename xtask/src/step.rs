@@ -72,6 +72,10 @@ impl<'a> Step<'a> {
         self
     }
 
+    fn has_same_inputs(&self, other: &Step) -> bool {
+        self.code == other.code && self.needs == other.needs && self.inputs == other.inputs
+    }
+
     /// Returns the hash of everything the result depends on.
     fn key(&self, results: &Results) -> Result<Digest> {
         let mut text = vec![self.name.to_owned(), self.code.to_string()];
@@ -131,18 +135,21 @@ pub struct Timing {
 pub struct Plan<'a>(Vec<Step<'a>>);
 
 impl<'a> Plan<'a> {
-    /// Checks the order of the steps and their names.
+    /// Checks the order of the steps and their names. A step that is given twice is run once.
     pub fn new(steps: Vec<Step<'a>>) -> Result<Plan<'a>> {
-        let mut names = BTreeSet::new();
-        for step in &steps {
-            if let Some(need) = step.needs.iter().find(|need| !names.contains(*need)) {
+        let mut plan: Vec<Step> = Vec::new();
+        for step in steps {
+            let known = |name: &str| plan.iter().find(|known| known.name == name);
+            if let Some(need) = step.needs.iter().find(|need| known(need).is_none()) {
                 bail!("step {:?} needs {need:?}, which does not come before it", step.name);
             }
-            if !names.insert(step.name) {
-                bail!("two steps are called {:?}", step.name);
+            match known(step.name) {
+                None => plan.push(step),
+                Some(same) if same.has_same_inputs(&step) => {}
+                Some(_) => bail!("two steps are called {:?}", step.name),
             }
         }
-        Ok(Plan(steps))
+        Ok(Plan(plan))
     }
 
     /// Returns the plan of one step and of all steps that it needs.

@@ -2,6 +2,7 @@
 
 pub mod build;
 mod check;
+mod k3s;
 mod push;
 
 use super::source_args::SourceArgs;
@@ -25,7 +26,8 @@ use anyhow::Result;
   cargo xtask images --k3s v1.35                 the images, and our sources of them
   cargo xtask images check --k3s v1.35           which have a riscv64 build upstream now
   cargo xtask images build --k3s v1.35           all of them, in one bundle
-  cargo xtask images push registry.example:5000  all of them, in a registry"
+  cargo xtask images push registry.example:5000  all of them, in a registry
+  cargo xtask images k3s --k3s v1.35             k3s itself as an image"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -38,6 +40,7 @@ pub struct Args {
 enum Action {
     Build(build::Args),
     Check(check::Args),
+    K3s(k3s::Args),
     Push(push::Args),
 }
 
@@ -46,6 +49,7 @@ impl Args {
         match self.action {
             Some(Action::Build(args)) => args.run(context),
             Some(Action::Check(args)) => args.run(context),
+            Some(Action::K3s(args)) => args.run(context),
             Some(Action::Push(args)) => args.run(context),
             None => list(&self.source, context),
         }

@@ -49,7 +49,7 @@ pub fn pack<'a>(
     composed: Vec<Composition<'a>>,
 ) -> Step<'a> {
     let names = selected.references().map(|reference| reference.normalised()).collect::<Vec<_>>();
-    let mut step = Step::in_process(name, vec![format!("{EFFORT}"), names.join(" ")]);
+    let mut step = Step::in_process(name, vec![EFFORT.to_string(), names.join(" ")]);
     let pause = (!selected.pause.is_empty()).then(|| step.need(pause::STEP));
     let composed: Vec<(&PlannedImage, Need, Vec<Need>)> = composed
         .into_iter()

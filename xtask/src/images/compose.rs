@@ -2,8 +2,8 @@
 
 use super::definition::{Config, DebianFiles};
 use super::layer::Layer;
-use super::planned::{PlannedImage, PlannedProgram};
-use super::{LAYER, debian_layer, program};
+use super::planned::PlannedImage;
+use super::{LAYER, debian_layer, product_layer, program};
 use crate::digest::Digest;
 use crate::image::content::{Blob, CONFIG_TYPE, EPOCH, OS};
 use crate::k3s::Build;
@@ -76,10 +76,11 @@ fn step<'a>(build: &'a Build<'a>, image: &'a PlannedImage<'a>, debian: &[&'stati
     let text = format!("{definition:?}").replace(&*definition.directory.to_string_lossy(), "images");
     inputs.push(format!("definition {} sha256:{}", definition.name, Digest::of(text)));
     for file in &definition.file {
-        inputs.push(format!("{} sha256:{}", file.path, Digest::of(definition.content(file)?)));
+        inputs.push(format!("{} sha256:{}", file.path, Digest::of(image.content(file)?)));
     }
     let mut step = Step::in_process(image.step_name("image"), inputs);
     let program = image.program.as_ref().map(|_| step.need(image.step_name("program")));
+    let product = definition.product.map(|part| product_layer::needs(&mut step, part));
     let debian: Vec<_> = debian.iter().map(|name| step.need(name)).collect();
     Ok(step.work(move |directory, results| {
         let mut own = Layer::default();
@@ -87,13 +88,18 @@ fn step<'a>(build: &'a Build<'a>, image: &'a PlannedImage<'a>, debian: &[&'stati
             own.program(&program.path, &results.of(step).join(program::PROGRAM), &program.capabilities);
         }
         for file in &definition.file {
-            own.bytes(&file.path, definition.content(file)?, file.mode);
+            own.bytes(&file.path, image.content(file)?, file.mode);
+        }
+        let unpacked = tempfile::tempdir_in(directory)?;
+        if let Some(product) = &product {
+            product_layer::add(build, product, results, unpacked.path(), &mut own)?;
         }
         for it in &definition.directories {
             own.directory(&it.path, it.mode, it.owner);
         }
         let path = directory.join(LAYER);
         own.write(&path)?;
+        unpacked.close().context("removing the unpacked bundle")?;
         let mut layers: Vec<PathBuf> = debian.iter().map(|step| results.of(*step).join(LAYER)).collect();
         layers.push(path);
         let digests = layers.iter().map(|layer| Digest::of_file(layer)).collect::<Result<Vec<_>>>()?;
@@ -104,7 +110,8 @@ fn step<'a>(build: &'a Build<'a>, image: &'a PlannedImage<'a>, debian: &[&'stati
 
 /// Returns the configuration of an image whose layers have these digests.
 fn config(build: &Build, image: &PlannedImage, layers: &[Digest]) -> Value {
-    let Config { user, working_directory, entrypoint, command, environment } = &image.definition.config;
+    let Config { user, working_directory, entrypoint, command, environment, volumes } =
+        &image.definition.config;
     let mut config = json!({ "Labels": labels(image) });
     let mut set = |key: &str, value: Value| {
         if !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()) {
@@ -116,6 +123,8 @@ fn config(build: &Build, image: &PlannedImage, layers: &[Digest]) -> Value {
     set("Entrypoint", json!(entrypoint));
     set("Cmd", json!(command));
     set("Env", json!(environment));
+    let volumes: Map<String, Value> = volumes.iter().map(|path| (path.clone(), json!({}))).collect();
+    set("Volumes", Some(volumes).filter(|all| !all.is_empty()).map_or(Value::Null, Value::Object));
     let diff_ids: Vec<String> = layers.iter().map(|digest| format!("sha256:{digest}")).collect();
     let history = json!({"created": EPOCH, "created_by": "cargo xtask images build"});
     json!({
@@ -131,18 +140,6 @@ fn config(build: &Build, image: &PlannedImage, layers: &[Digest]) -> Value {
 /// Returns the labels of an image, which say that it is not upstream's (image-spec, annotations.md, pre-defined keys).
 pub fn labels(image: &PlannedImage) -> Map<String, Value> {
     let definition = image.definition;
-    let revision = image.program.as_ref().map_or_else(
-        || {
-            image
-                .debian
-                .iter()
-                .flatten()
-                .map(|it| format!("{} {}", it.name(), it.version()))
-                .collect::<Vec<_>>()
-                .join(", ")
-        },
-        revision,
-    );
     let description = match &definition.left_out {
         Some(left_out) => format!("{}. Left out: {}", &*definition.description, &**left_out),
         None => definition.description.to_string(),
@@ -153,7 +150,7 @@ pub fn labels(image: &PlannedImage) -> Map<String, Value> {
     set("title", &definition.title);
     set("description", &description);
     set("version", &image.version);
-    set("revision", &revision);
+    set("revision", &image.revision);
     set("source", &definition.source);
     set("licenses", &definition.licenses);
     set("vendor", VENDOR);
@@ -161,11 +158,6 @@ pub fn labels(image: &PlannedImage) -> Map<String, Value> {
         labels.insert(SUBSTITUTE.to_owned(), json!(image.reference.tag()));
     }
     labels
-}
-
-/// Returns the module that a program is compiled from, with its checksum in go.sum: a proxy names no commit.
-pub fn revision(program: &PlannedProgram) -> String {
-    format!("{} {} {}", program.module.path, program.module.version, program.source.sum)
 }
 
 /// The vendor in the labels: who built the image.
@@ -196,7 +188,7 @@ fn check(build: &Build, image: &PlannedImage, layers: &[PathBuf], directory: &Pa
             emulator.program(build.context, &program, &arguments)?.env("QEMU_LD_PREFIX", root.path());
         let (_, stdout, stderr) = command.capture()?;
         let output = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
-        let expected = image.expected(&it.prints);
+        let expected = image.expand(&it.prints);
         ensure!(
             output.contains(&expected),
             "{} {} does not print {expected:?} but:\n{output}",

@@ -34,6 +34,8 @@ pub struct Definition {
     pub licenses: String,
     /// Content of upstream's image that this one does not have, for people who use it.
     pub left_out: Option<Prose>,
+    /// The part of k3s that is in its own image.
+    pub product: Option<ProductPart>,
     /// The Debian package whose version has to begin with the tag's.
     pub version_of: Option<String>,
     pub program: Option<Program>,
@@ -46,6 +48,14 @@ pub struct Definition {
     pub config: Config,
     /// Runs of its programs, under qemu's user emulation.
     pub check: Vec<ProgramCheck>,
+}
+
+/// A part of the k3s that is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProductPart {
+    /// The files that k3s unpacks at its first start.
+    Bundle,
 }
 
 /// A program that is compiled from a Go module.
@@ -139,6 +149,7 @@ pub struct OwnFile {
     pub path: TreePath,
     /// A file in the definition's directory.
     pub from: Option<TreePath>,
+    /// The text of the file, with the placeholders of [`super::planned`].
     pub text: Option<String>,
     #[serde(default = "readable")]
     pub mode: u32,
@@ -169,6 +180,8 @@ pub struct Config {
     pub entrypoint: Vec<String>,
     pub command: Vec<String>,
     pub environment: Vec<String>,
+    /// Directories in which containers write data.
+    pub volumes: Vec<String>,
 }
 
 impl Capability {
@@ -223,14 +236,6 @@ impl Definition {
             );
         }
         Ok(definition)
-    }
-
-    /// Returns the content of a file.
-    pub fn content(&self, file: &OwnFile) -> Result<Vec<u8>> {
-        match (&file.from, &file.text) {
-            (Some(from), _) => Ok(fs::read(from.below(&self.directory)?)?),
-            (None, text) => Ok(text.clone().unwrap_or_default().into_bytes()),
-        }
     }
 }
 

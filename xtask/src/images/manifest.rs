@@ -4,8 +4,8 @@
 use super::airgap::{self, archive_name};
 use super::compose::CONFIG;
 use super::planned::PlannedImage;
+use super::program;
 use super::selection::Selected;
-use super::{compose, program};
 use crate::digest::Digest;
 use crate::image::PauseImage;
 use crate::k3s::Build;
@@ -145,7 +145,7 @@ fn entry(image: &PlannedImage, id: &Digest, modules: BTreeSet<Compiled>) -> Imag
         version: image.version.clone(),
         substitute: image.substitute,
         left_out: image.definition.left_out.as_ref().map(|text| text.to_string()),
-        module: image.program.as_ref().map(compose::revision),
+        module: image.program.as_ref().map(|_| image.revision.clone()),
         modules,
         debian: image.debian.iter().flatten().cloned().collect(),
     }

@@ -2,7 +2,7 @@
 //!
 //! Everything that cannot be had is reported here, before anything is built.
 
-use super::definition::{AddedFile, Definition, Program};
+use super::definition::{AddedFile, Definition, OwnFile, Program};
 use crate::error;
 use crate::k3s::Build;
 use crate::k3s::go_build::{C, Compile, Flags};
@@ -22,6 +22,9 @@ pub struct PlannedImage<'d> {
     pub reference: Reference,
     /// The version of what is in it: that of the tag, or a substitute.
     pub version: String,
+    /// The source of what is in it: a module with its checksum, since a proxy names no commit, Debian packages, or the
+    /// commit of k3s.
+    pub revision: String,
     /// Set if the version is not the one that the tag names.
     pub substitute: bool,
     pub program: Option<PlannedProgram>,
@@ -43,11 +46,7 @@ impl<'d> PlannedImage<'d> {
     pub fn new(build: &Build, definition: &'d Definition, reference: Reference) -> Result<PlannedImage<'d>> {
         let substitute = build.options.substitutes.get(&definition.name);
         let tag = reference.tag();
-        let debian = definition
-            .debian
-            .iter()
-            .map(|files| debian::locked_packages(build.context, build.lock, build.target, &files.packages));
-        let debian = error::all(debian)?;
+        let debian = debian_packages(build, definition)?;
         let (version, program) = match &definition.program {
             Some(program) => {
                 let module =
@@ -57,13 +56,47 @@ impl<'d> PlannedImage<'d> {
             }
             None => (debian_version(definition, &debian, tag, substitute)?, None),
         };
+        let revision = match &program {
+            Some(PlannedProgram { module, source, .. }) => {
+                format!("{} {} {}", module.path, module.version, source.sum)
+            }
+            None => {
+                let packages = debian.iter().flatten();
+                let packages = packages.map(|it| format!("{} {}", it.name(), it.version()));
+                packages.collect::<Vec<_>>().join(", ")
+            }
+        };
         let substitute = substitute.is_some();
-        Ok(PlannedImage { definition, reference, version, substitute, program, debian })
+        Ok(PlannedImage { definition, reference, version, revision, substitute, program, debian })
     }
 
-    /// Returns the text that a check expects.
-    pub fn expected(&self, prints: &str) -> String {
-        prints.replace("{version}", &self.version).replace("{number}", self.number())
+    /// Finds the sources of the image of the k3s that is built.
+    pub fn of_k3s(build: &Build, definition: &'d Definition) -> Result<PlannedImage<'d>> {
+        let version = build.source.version.to_string();
+        // A tag has no `+` (distribution-spec, "Pulling manifests").
+        let reference = format!("{}:{}", definition.repository, version.replace('+', "-"));
+        Ok(PlannedImage {
+            definition,
+            reference: Reference::parse(&reference)?,
+            version,
+            revision: build.source.commit.id.clone(),
+            substitute: false,
+            program: None,
+            debian: debian_packages(build, definition)?,
+        })
+    }
+
+    /// Replaces the placeholders in a text: `{version}`, and `{number}`, as upstream's numbers are written.
+    pub fn expand(&self, text: &str) -> String {
+        text.replace("{version}", &self.version).replace("{number}", self.number())
+    }
+
+    /// Returns the content of a file of our own.
+    pub fn content(&self, file: &OwnFile) -> Result<Vec<u8>> {
+        match (&file.from, &file.text) {
+            (Some(from), _) => Ok(fs::read(from.below(&self.definition.directory)?)?),
+            (None, text) => Ok(self.expand(text.as_deref().unwrap_or_default()).into_bytes()),
+        }
     }
 
     /// Returns the version as upstream's numbers: without a `v`, and without Debian's revision.
@@ -76,6 +109,15 @@ impl<'d> PlannedImage<'d> {
     pub fn step_name(&self, what: &str) -> &'static str {
         format!("{what}-{}", self.definition.name).leak()
     }
+}
+
+/// Returns the packages of each group of Debian files.
+fn debian_packages(build: &Build, definition: &Definition) -> Result<Vec<Vec<DebianPackage>>> {
+    let packages = definition
+        .debian
+        .iter()
+        .map(|files| debian::locked_packages(build.context, build.lock, build.target, &files.packages));
+    error::all(packages)
 }
 
 impl PlannedProgram {

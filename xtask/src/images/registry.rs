@@ -14,7 +14,7 @@ use crate::step::{Plan, Results, Step};
 use anyhow::{Context as _, Result, bail};
 use flate2::{Compression, GzBuilder};
 use fs_err as fs;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
@@ -69,9 +69,7 @@ impl<'a> RegistryPlan<'a> {
         let mut steps = vec![pause::step(build.context, build.target)?];
         let (composing, images) = compose::steps(build, &selected.images)?;
         steps.extend(composing);
-        let layers: BTreeMap<&'static str, &'static str> =
-            images.iter().flat_map(layers).map(|layer| (layer, compressed(layer))).collect();
-        steps.extend(layers.into_iter().map(|(layer, name)| compress(name, layer)));
+        steps.extend(compressing(&images));
         Ok(RegistryPlan { build, selected, images, plan: Plan::new(steps)? })
     }
 
@@ -92,6 +90,12 @@ impl<'a> RegistryPlan<'a> {
         }
         Ok(found)
     }
+}
+
+/// Returns the steps that compress the layers of images, each once.
+pub fn compressing<'a>(images: &[Composition]) -> Vec<Step<'a>> {
+    let layers: BTreeSet<&'static str> = images.iter().flat_map(layers).collect();
+    layers.into_iter().map(|layer| compress(compressed(layer), layer)).collect()
 }
 
 /// Returns the steps of an image's layers, lowest first.
@@ -122,7 +126,7 @@ fn gzip(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// Returns an image with its manifest.
-fn image(build: &Build, composition: &Composition, results: &Results) -> Result<LayoutImage> {
+pub fn image(build: &Build, composition: &Composition, results: &Results) -> Result<LayoutImage> {
     let own = results.directory(composition.step())?;
     let config = ComposedImage::read(own, std::iter::empty())?.config;
     let (mut descriptors, mut content) = (Vec::new(), vec![Content::Bytes(config.clone())]);

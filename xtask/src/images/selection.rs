@@ -35,8 +35,9 @@ impl<'d> Selected<'d> {
         only: &[String],
     ) -> Result<Selected<'d>> {
         let substitutes = &build.options.substitutes;
+        let of_others = definitions.iter().filter(|definition| definition.product.is_none());
         let names: BTreeSet<&str> =
-            definitions.iter().map(|definition| definition.name.as_str()).chain(["pause"]).collect();
+            of_others.map(|definition| definition.name.as_str()).chain(["pause"]).collect();
         if let Some(unknown) =
             only.iter().chain(substitutes.names()).find(|name| !names.contains(name.as_str()))
         {

@@ -161,6 +161,13 @@ pub fn verify(bundle: impl Read) -> Result<Contents> {
     Ok(found)
 }
 
+/// Unpacks a bundle into a directory.
+pub fn unpack(bundle: impl Read, directory: &Path) -> Result<()> {
+    let mut decoder = zstd::Decoder::new(bundle)?;
+    decoder.window_log_max(LARGEST_WINDOW)?;
+    Ok(tar::Archive::new(decoder).unpack(directory)?)
+}
+
 /// Checks one of the bundle's lists against what was found: the same lines, in any order.
 fn agree(lists: &BTreeMap<String, String>, list: &str, found: impl Iterator<Item = String>) -> Result<()> {
     let text = lists.get(list).with_context(|| format!("bin/{list} is missing"))?;

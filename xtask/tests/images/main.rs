@@ -21,6 +21,7 @@ mod wait;
 
 mod bundle;
 mod check;
+mod k3s;
 mod list;
 mod locked;
 mod push;

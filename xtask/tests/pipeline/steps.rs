@@ -39,6 +39,7 @@ fn plan_refuses_equal_names_and_unknown_needs() {
     let error = |steps| Plan::new(steps).err().unwrap().to_string();
     let twice = vec![step("first", &[], ""), step("first", &[], "other")];
     assert_eq!(error(twice), "two steps are called \"first\"");
+    assert_eq!(Plan::new(vec![step("first", &[], ""), step("first", &[], "")]).unwrap().lines().len(), 2);
     let too_early = vec![step("second", &["first"], ""), step("first", &[], "")];
     assert!(error(too_early).contains("\"second\" needs \"first\""));
 }

@@ -69,10 +69,16 @@ impl Containerd {
     }
 
     pub fn ctr(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Returns a command of `ctr`.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let socket = self.directory.path().join("socket");
         let mut command = Command::new("ctr");
         command.arg("--address").arg(socket).args(["--namespace", NAMESPACE]).args(arguments);
-        command.env("CONTAINERD_SNAPSHOTTER", "native").output().unwrap()
+        command.env("CONTAINERD_SNAPSHOTTER", "native");
+        command
     }
 
     /// Returns the output of `ctr`, which must succeed.

@@ -47,6 +47,8 @@ func Main(args []string) {
 		exit(serve(args[1:], server.Run))
 	case command == "agent":
 		exit(serve(args[1:], agent.Run))
+	case command == "--version":
+		exit(printVersion(args[1:], fmt.Sprintf("%s version %s", version.Program, version.Version)))
 	case command == "completion":
 		exit(complete(rest))
 	case slices.Contains(onlyInK3s, command):
