@@ -8,12 +8,13 @@ use crate::elf;
 use crate::k3s::Optional;
 use crate::product::MANIFEST;
 use crate::product::manifest::Manifest;
+use crate::reference::Reference;
 use crate::rpm::nevra::SOURCE_PACKAGE;
 use crate::rpm::read;
 use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 use fs_err as fs;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,8 @@ pub struct Artifacts {
     pub images: Option<DefaultImages>,
     /// Optional content that the binary does not have, according to the manifest beside it.
     incomplete: Vec<Optional>,
+    /// The images inside the binary, in the form in which containerd keeps their names, according to the same manifest.
+    builtin_images: Option<BTreeSet<String>>,
     /// Says, if there is a manifest beside the binary, whether k3s-root is inside: its iptables, conntrack, mount.
     has_k3s_root: Option<bool>,
     /// Patched name of the pause image, according to the same manifest.
@@ -83,6 +86,7 @@ impl Artifacts {
             binary: Some(file.to_owned()),
             has_k3s_root: manifest.as_ref().map(|manifest| manifest.contains(Optional::K3sRoot)),
             incomplete: manifest.as_ref().map(|manifest| manifest.incomplete.clone()).unwrap_or_default(),
+            builtin_images: manifest.as_ref().map(builtin_images).transpose()?,
             pause_image: manifest.map(|manifest| manifest.pause_image),
             ..Artifacts::default()
         })
@@ -106,6 +110,11 @@ impl Artifacts {
             binary: self.binary.as_ref().map(copy).transpose()?,
             ..self
         })
+    }
+
+    /// Returns the default images, which a scenario needs.
+    pub fn images(&self) -> Result<&DefaultImages> {
+        self.images.as_ref().context("the scenario needs the default images")
     }
 
     /// Returns the digest of each file, by its name.
@@ -137,6 +146,21 @@ impl Artifacts {
         self.images.is_none().then_some("--images names no directory with its images")
     }
 
+    /// Returns the reason why a node is not tested whose registry has upstream's images, if there is a binary.
+    pub fn without_registry_node(&self) -> Option<&'static str> {
+        if let reason @ Some(_) = self.without_default_node() {
+            return reason;
+        }
+        let missing = &self.images.as_ref()?.missing;
+        match &self.builtin_images {
+            Some(inside) if inside == missing => None,
+            Some(_) => Some(
+                "the images inside the binary are not exactly those that upstream does not build for riscv64",
+            ),
+            None => Some("there is no manifest.json beside the binary, which says which images are inside"),
+        }
+    }
+
     /// Returns the scenarios that apply to the artifacts.
     pub fn scenarios(&self) -> Vec<Scenario> {
         let packages = !self.packages.is_empty();
@@ -150,9 +174,19 @@ impl Artifacts {
             Scenario::DefaultNode => {
                 self.binary.is_some() && self.without_default_node().is_none() && is_real
             }
+            Scenario::RegistryNode => {
+                self.binary.is_some() && self.without_registry_node().is_none() && is_real
+            }
         };
         Scenario::value_variants().iter().copied().filter(applies).collect()
     }
+}
+
+/// Returns the images inside a k3s, in the form in which containerd keeps their names.
+fn builtin_images(manifest: &Manifest) -> Result<BTreeSet<String>> {
+    let pause = manifest.builtin_pause.then_some(&manifest.pause_image);
+    let others = manifest.builtin_images.iter().map(|image| &image.reference);
+    pause.into_iter().chain(others).map(|image| Ok(Reference::parse(image)?.normalised())).collect()
 }
 
 /// Returns the name of an artifact.
@@ -193,8 +227,12 @@ mod tests {
     }
 
     fn images(archive: &Path) -> Option<DefaultImages> {
-        let archive = archive.to_owned();
-        Some(DefaultImages { archive, references: Vec::new(), busybox: "busybox:1".to_owned() })
+        Some(DefaultImages {
+            archive: archive.to_owned(),
+            references: Vec::new(),
+            missing: BTreeSet::from(["docker.io/a/pause:1".to_owned()]),
+            busybox: "busybox:1".to_owned(),
+        })
     }
 
     #[test]
@@ -206,6 +244,28 @@ mod tests {
         for (other, reason) in [(binary(None), "--images"), (incomplete, "no charts")] {
             assert_eq!(other.scenarios(), [Scenario::Alone]);
             assert!(other.without_default_node().is_some_and(|text| text.contains(reason)));
+        }
+    }
+
+    #[test]
+    fn registry_node_needs_missing_images_inside() {
+        let artifacts = Artifacts { images: images(Path::new("b.tar.zst")), ..binary(None) };
+        let inside = |names: &[&str]| {
+            let builtin_images = Some(names.iter().map(|name| (*name).to_owned()).collect());
+            Artifacts { builtin_images, ..artifacts.clone() }
+        };
+        let missing = inside(&["docker.io/a/pause:1"]);
+        assert_eq!(missing.without_registry_node(), None);
+        assert_eq!(missing.scenarios(), [Scenario::Alone, Scenario::DefaultNode, Scenario::RegistryNode]);
+        let without_images = Artifacts { images: None, ..missing.clone() };
+        for (other, reason) in [
+            (inside(&[]), "not exactly those"),
+            (inside(&["docker.io/a/pause:1", "docker.io/a/b:1"]), "not exactly those"),
+            (artifacts, "no manifest.json"),
+            (without_images, "--images"),
+        ] {
+            assert!(!other.scenarios().contains(&Scenario::RegistryNode));
+            assert!(other.without_registry_node().is_some_and(|text| text.contains(reason)), "{reason}");
         }
     }
 

@@ -1,8 +1,10 @@
 //! The bundle of the default images, which a node without a registry imports.
 
 use crate::images::publish::PublishedImages;
+use crate::images::upstream::Answers;
 use crate::reference::Reference;
 use anyhow::{Context as _, Result};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The image of the pods of volumes, in the names of the manifests: the scenario's pods use it, too.
@@ -13,13 +15,15 @@ const BUSYBOX: &str = "rancher/mirrored-library-busybox";
 pub struct DefaultImages {
     pub archive: PathBuf,
     pub references: Vec<String>,
+    /// Those of them that no registry has for the guest's architecture, by the answers in this repository.
+    pub missing: BTreeSet<String>,
     /// The one of busybox.
     pub busybox: String,
 }
 
 impl DefaultImages {
     /// Opens a directory that `cargo xtask images build` has written for this k3s.
-    pub fn open(directory: &Path, k3s: &str) -> Result<DefaultImages> {
+    pub fn open(root: &Path, directory: &Path, k3s: &str) -> Result<DefaultImages> {
         let PublishedImages { archive, manifest, .. } =
             PublishedImages::open(directory, super::target()?, k3s)?;
         let all = manifest.references().map(Reference::parse).collect::<Result<Vec<_>>>()?;
@@ -27,8 +31,14 @@ impl DefaultImages {
         let busybox = busybox.with_context(|| {
             format!("{}: {BUSYBOX} is missing, the image of the test's pods", directory.display())
         })?;
+        let known = Answers::committed(root)?;
+        let is_missing = |it: &&Reference| {
+            // Its name is ours.
+            manifest.pause.iter().any(|pause| pause == it.as_str()) || known.is_missing(it)
+        };
         Ok(DefaultImages {
             archive,
+            missing: all.iter().filter(is_missing).map(Reference::normalised).collect(),
             busybox: busybox.normalised(),
             references: all.iter().map(Reference::normalised).collect(),
         })
@@ -45,6 +55,10 @@ mod tests {
 
     const K3S: &str = "v1.35.1+k3s1";
     const ARCHIVE: &str = "k3s-airgap-images-riscv64.tar.zst";
+
+    fn root() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    }
 
     /// Writes a directory as `images build` does, with one image.
     fn directory(reference: &str) -> tempfile::TempDir {
@@ -68,16 +82,17 @@ mod tests {
     }
 
     fn refusal(directory: &tempfile::TempDir, k3s: &str) -> String {
-        format!("{:#}", DefaultImages::open(directory.path(), k3s).unwrap_err())
+        format!("{:#}", DefaultImages::open(&root(), directory.path(), k3s).unwrap_err())
     }
 
     #[test]
     fn names_are_those_of_containerd() {
         let directory = directory("rancher/mirrored-library-busybox:1.37.0");
-        let images = DefaultImages::open(directory.path(), K3S).unwrap();
+        let images = DefaultImages::open(&root(), directory.path(), K3S).unwrap();
         let busybox = "docker.io/rancher/mirrored-library-busybox:1.37.0";
         assert_eq!(images.busybox, busybox);
         assert_eq!(images.references, ["docker.io/example/pause:1", busybox]);
+        assert_eq!(images.missing, BTreeSet::from_iter(images.references), "upstream has no riscv64 build");
         assert_eq!(images.archive, directory.path().join(ARCHIVE));
     }
 

@@ -7,6 +7,7 @@ pub mod stub;
 use super::artifacts::{Artifacts, file_name};
 use super::disk;
 use super::guest::Guest;
+use super::images::DefaultImages;
 use super::scenario::Scenario;
 use crate::context::Context;
 use anyhow::{Context as _, Result};
@@ -37,7 +38,6 @@ pub fn gather(
     fs::write(content.join("busybox.tar"), image)?;
     // Serves the registry, since the guest's distribution may not have a busybox.
     fs::copy(guest.busybox(), content.join("busybox"))?;
-    registry::write(&content.join("registry"))?;
     if let Some(reference) = &artifacts.pause_image {
         fs::write(content.join("pause-image"), format!("{reference}\n"))?;
     }
@@ -45,14 +45,21 @@ pub fn gather(
         Scenario::Alone | Scenario::Bundled => copy_binary(artifacts, content)?,
         Scenario::DefaultNode => {
             copy_binary(artifacts, content)?;
-            let images = artifacts.images.as_ref().context("the scenario needs the default images")?;
+            let images = artifacts.images()?;
             let directory = content.join("images");
             fs::create_dir(&directory)?;
             fs::copy(&images.archive, directory.join(file_name(&images.archive)?))?;
-            fs::write(content.join("images.txt"), images.references.join("\n") + "\n")?;
-            fs::write(content.join("busybox-image"), format!("{}\n", images.busybox))?;
+            write_expected(content, images, |_| true)?;
+        }
+        Scenario::RegistryNode => {
+            copy_binary(artifacts, content)?;
+            let images = artifacts.images()?;
+            let scratch = tempfile::tempdir_in(content)?;
+            registry::write(&content.join("registry"), &registry::of_upstream(images, scratch.path())?)?;
+            write_expected(content, images, |image| images.missing.contains(image))?;
         }
         Scenario::Sample | Scenario::Packages | Scenario::PauseImageFix => {
+            registry::write(&content.join("registry"), &registry::of_unmodified()?)?;
             let packages = content.join("packages");
             fs::create_dir(&packages)?;
             for package in &artifacts.packages {
@@ -67,6 +74,21 @@ pub fn gather(
     Ok(())
 }
 
+/// Writes the names of the images that are on the node from the beginning, and of those that it has to pull.
+fn write_expected(
+    content: &Path,
+    images: &DefaultImages,
+    is_present: impl Fn(&String) -> bool,
+) -> Result<()> {
+    let (present, pulled): (Vec<&String>, Vec<&String>) =
+        images.references.iter().partition(|image| is_present(image));
+    for (file, names) in [("present.txt", present), ("pulled.txt", pulled)] {
+        let lines: String = names.into_iter().map(|name| format!("{name}\n")).collect();
+        fs::write(content.join(file), lines)?;
+    }
+    Ok(fs::write(content.join("busybox-image"), format!("{}\n", images.busybox))?)
+}
+
 fn copy_binary(artifacts: &Artifacts, content: &Path) -> Result<()> {
     let binary = artifacts.binary.as_ref().context("the scenario needs a binary")?;
     fs::copy(binary, content.join("k3s"))?;
@@ -79,4 +101,27 @@ pub fn pack(context: &Context, content: &Path) -> Result<PathBuf> {
     disk::write(context, content, "payload", disk::size_for(content)?, &disk)?;
     fs::remove_dir_all(content)?;
     Ok(disk)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn images_are_either_present_or_pulled() {
+        let content = tempfile::tempdir().unwrap();
+        let images = DefaultImages {
+            archive: PathBuf::new(),
+            references: ["a", "b", "c"].map(str::to_owned).to_vec(),
+            missing: BTreeSet::from(["b".to_owned()]),
+            busybox: "c".to_owned(),
+        };
+        write_expected(content.path(), &images, |image| images.missing.contains(image)).unwrap();
+        let read = |name| fs::read_to_string(content.path().join(name)).unwrap();
+        assert_eq!(
+            [read("present.txt"), read("pulled.txt"), read("busybox-image")],
+            ["b\n", "a\nc\n", "c\n"]
+        );
+    }
 }

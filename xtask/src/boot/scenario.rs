@@ -17,6 +17,8 @@ pub enum Scenario {
     Bundled,
     /// A node with nothing disabled, whose images are those of the bundle
     DefaultNode,
+    /// A node with nothing disabled, whose images are those inside the binary and those that upstream's registry has
+    RegistryNode,
 }
 
 impl Scenario {
@@ -29,6 +31,7 @@ impl Scenario {
             Scenario::Alone => "alone",
             Scenario::Bundled => "bundled",
             Scenario::DefaultNode => "default-node",
+            Scenario::RegistryNode => "registry-node",
         }
     }
 
@@ -40,8 +43,18 @@ impl Scenario {
             Scenario::PauseImageFix => include_str!("scenario/pause-image-fix.sh"),
             Scenario::Alone => include_str!("scenario/alone.sh"),
             Scenario::Bundled => include_str!("scenario/bundled.sh"),
-            Scenario::DefaultNode => include_str!("scenario/default-node.sh"),
+            Scenario::DefaultNode => {
+                concat!(include_str!("scenario/default-node.sh"), include_str!("scenario/add-ons.sh"))
+            }
+            Scenario::RegistryNode => {
+                concat!(include_str!("scenario/registry-node.sh"), include_str!("scenario/add-ons.sh"))
+            }
         }
+    }
+
+    /// Returns whether the scenario needs the default images.
+    pub fn needs_images(self) -> bool {
+        matches!(self, Scenario::DefaultNode | Scenario::RegistryNode)
     }
 
     /// Returns all milestones, in order.

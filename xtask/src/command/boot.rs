@@ -21,7 +21,7 @@ use crate::doctor::requirements::{
     CREATEREPO_C, DEBIAN_GUEST, DEBUGFS, DEPMOD, MKE2FS, QEMU_SYSTEM, RPMBUILD, Requirement, USER_NAMESPACES,
 };
 use crate::doctor::{self, Purpose};
-use crate::k3s::options::{BUILD_ONLY, BuildOptions, Presence};
+use crate::k3s::options::{BUILD_ONLY, BuildOptions, BuiltinImages, Presence};
 use crate::process::Event;
 use crate::product::Product;
 use crate::progress::Progress;
@@ -63,8 +63,8 @@ pub struct Args {
     #[arg(long, value_name = "PATH", help_heading = HEADING, conflicts_with = "k3s", conflicts_with_all = BUILD_ONLY)]
     pub binary: Option<PathBuf>,
 
-    /// Directory of images for the scenario default-node, as cargo xtask images build writes it, instead of building
-    /// them
+    /// Directory of images for the scenarios default-node and registry-node, as cargo xtask images build writes it,
+    /// instead of building them
     #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = ["rpm", "sample"])]
     pub images: Option<PathBuf>,
 
@@ -167,8 +167,13 @@ impl Args {
             if self.source.sample { "--sample" } else { "a real k3s" }
         );
         ensure!(
-            scenario != Scenario::DefaultNode || self.options.charts == Presence::Included,
-            "--scenario default-node needs the charts, which --charts none omits"
+            !scenario.needs_images() || self.options.charts == Presence::Included,
+            "--scenario {} needs the charts, which --charts none omits",
+            scenario.name()
+        );
+        ensure!(
+            scenario != Scenario::RegistryNode || self.options.builtin_images == BuiltinImages::Missing,
+            "--scenario registry-node needs the images that --builtin-images missing puts into the binary"
         );
         ensure!(
             scenario != Scenario::Bundled || self.options.k3s_root == Presence::Included,
@@ -196,14 +201,14 @@ impl Args {
         }
         if let Some(file) = &self.binary {
             let mut artifacts = Artifacts::from_binary(file)?;
-            artifacts.images = self.open_images(&artifacts.version)?;
+            artifacts.images = self.open_images(&context, &artifacts.version)?;
             return Ok((context, artifacts));
         }
         let target = boot::target()?;
         let selection = self.source.find(context)?;
         let (build, product) = build::run(&selection, target, &self.options)?;
         let rebuild = rpm::rebuild(&self.source, &self.options, &build)?;
-        let images = match self.open_images(&product.manifest.k3s)? {
+        let images = match self.open_images(&selection.context, &product.manifest.k3s)? {
             None if self.builds_images() => Some(build_images(&selection, &self.options, &product)?),
             opened => opened,
         };
@@ -218,13 +223,14 @@ impl Args {
     }
 
     /// Opens the images that an option names.
-    fn open_images(&self, k3s: &str) -> Result<Option<DefaultImages>> {
-        self.images.as_deref().map(|directory| DefaultImages::open(directory, k3s)).transpose()
+    fn open_images(&self, context: &Context, k3s: &str) -> Result<Option<DefaultImages>> {
+        let images = self.images.as_deref();
+        images.map(|directory| DefaultImages::open(&context.root, directory, k3s)).transpose()
     }
 
     /// Returns whether a scenario will run that needs images.
     fn builds_images(&self) -> bool {
-        let is_selected = self.scenario.is_none_or(|only| only == Scenario::DefaultNode);
+        let is_selected = self.scenario.is_none_or(Scenario::needs_images);
         is_selected && !self.source.sample && self.options.charts == Presence::Included
     }
 
@@ -234,6 +240,7 @@ impl Args {
         let impossible = [
             (Scenario::Bundled, artifacts.without_bundled()),
             (Scenario::DefaultNode, artifacts.without_default_node()),
+            (Scenario::RegistryNode, artifacts.without_registry_node()),
         ];
         for (scenario, reason) in impossible {
             if let Some(reason) = reason.filter(|_| is_selected(scenario)) {
@@ -279,10 +286,10 @@ fn build_images(selection: &Selection, options: &BuildOptions, product: &Product
     let target = boot::target()?;
     let (directory, _) = images::build::run(selection, &[target], options, &ImageOptions::default())
         .context(
-            "building the images of the scenario default-node\n  \
+            "building the default images for the scenarios default-node and registry-node\n  \
              To use others, which `cargo xtask images build` has built: --images DIR",
         )?;
-    DefaultImages::open(&directory, &product.manifest.k3s)
+    DefaultImages::open(&selection.context.root, &directory, &product.manifest.k3s)
 }
 
 /// Replaces older results by these, with the console logs.

@@ -14,6 +14,9 @@ pub const OS: &str = "linux";
 /// The media type of an image's configuration.
 pub const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 
+/// The media type of a layer that is not compressed.
+pub const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar";
+
 /// The media type of an image's manifest.
 pub const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 
@@ -70,7 +73,7 @@ impl PauseImage {
         // and an interpreter would be missing in an image of one file.
         elf::check(binary.as_slice(), target.elf_machine)
             .with_context(|| format!("cannot make an image of the pause program for {}", target.go))?;
-        let layer = Blob::new("application/vnd.oci.image.layer.v1.tar", layer(&binary)?);
+        let layer = Blob::new(LAYER_TYPE, layer(&binary)?);
         let config = Blob::json(CONFIG_TYPE, &config(target, version, &layer));
         let manifest = manifest(&config, &[layer.descriptor()]);
         Ok(PauseImage { target, version: version.to_owned(), binary, layer, config, manifest })

@@ -31,6 +31,27 @@ pub enum Content {
     File { digest: Digest, path: PathBuf },
 }
 
+impl Content {
+    pub fn digest(&self) -> &Digest {
+        match self {
+            Content::Bytes(blob) => &blob.digest,
+            Content::File { digest, .. } => digest,
+        }
+    }
+
+    /// Writes the bytes to a place that only has them, if anything: images share layers.
+    pub fn write(&self, place: &Path) -> Result<()> {
+        match self {
+            Content::Bytes(blob) => fs::write(place, &blob.bytes)?,
+            Content::File { .. } if place.exists() => {}
+            Content::File { path, .. } => {
+                fs::hard_link(path, place).or_else(|_| fs::copy(path, place).map(drop))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// An entry of an index that a registry has already and that stays as it is.
 #[derive(Clone, Debug)]
 pub struct KeptEntry {
@@ -78,16 +99,7 @@ pub fn write(
         fs::write(blobs.join(entry.digest.as_str()), &entry.manifest)?;
     }
     for content in images.iter().flat_map(|image| &image.content) {
-        match content {
-            Content::Bytes(blob) => fs::write(blobs.join(blob.digest.as_str()), &blob.bytes)?,
-            Content::File { digest, path } => {
-                let place = blobs.join(digest.as_str());
-                // Images share layers.
-                if !place.exists() {
-                    fs::hard_link(path, &place).or_else(|_| fs::copy(path, &place).map(drop))?;
-                }
-            }
-        }
+        content.write(&blobs.join(content.digest().as_str()))?;
     }
     fs::write(directory.join("oci-layout"), json!({"imageLayoutVersion": "1.0.0"}).to_string())?;
     fs::write(directory.join("index.json"), entry_points(&index, names).to_string())?;

@@ -2,7 +2,7 @@
 
 use super::definition::Definition;
 use super::selection::{Selected, default_references, is_pause};
-use super::upstream::{Answers, Riscv64};
+use super::upstream::Answers;
 use super::{airgap, compose, manifest};
 use crate::k3s::Build;
 use crate::k3s::builtin_images::{ARCHIVE, STEP};
@@ -95,9 +95,7 @@ pub fn references(build: &Build) -> Result<Vec<Reference>> {
         BuiltinImages::Missing if build.target.go != "riscv64" => Ok(Vec::new()),
         BuiltinImages::Missing => {
             let known = Answers::committed(&build.context.root)?;
-            let is_missing =
-                |it: &Reference| known.riscv64(it.repository(), it.tag()) == Some(Riscv64::Missing);
-            Ok(all()?.into_iter().filter(is_missing).collect())
+            Ok(all()?.into_iter().filter(|it| known.is_missing(it)).collect())
         }
     }
 }

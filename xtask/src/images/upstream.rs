@@ -2,6 +2,7 @@
 //! `cargo xtask images check` found it, and the form of its answers.
 
 use crate::atomic_file;
+use crate::reference::Reference;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
@@ -149,6 +150,11 @@ impl Answers {
             Some((_, answer)) => Some(answer.riscv64),
             None => after().map(|answer| answer.riscv64).filter(|riscv64| *riscv64 == Riscv64::Missing),
         }
+    }
+
+    /// Returns whether no registry has a riscv64 build of an image, so far as is known.
+    pub fn is_missing(&self, image: &Reference) -> bool {
+        self.riscv64(image.repository(), image.tag()) == Some(Riscv64::Missing)
     }
 
     /// Returns the rows of the README's table: images that have, or had, no riscv64 build, the tags without one, and

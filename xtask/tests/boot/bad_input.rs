@@ -93,6 +93,8 @@ fn refuses_scenarios_that_would_fail_before_a_build() {
         (&["--sample", "--scenario", "alone"], "--scenario alone does not apply to --sample"),
         (&["--scenario", "bundled", "--k3s-root", "none"], "which --k3s-root none omits"),
         (&["--scenario", "default-node", "--charts", "none"], "which --charts none omits"),
+        (&["--scenario", "registry-node", "--charts", "none"], "which --charts none omits"),
+        (&["--scenario", "registry-node", "--builtin-images", "all"], "--builtin-images missing puts"),
     ] {
         let stderr = env.fails([&["boot"], words].concat());
         assert!(stderr.contains(reason), "{words:?}: {stderr}");

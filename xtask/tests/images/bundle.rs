@@ -16,7 +16,7 @@ const WINDOW: u32 = 25;
 const BUNDLE: &str = "k3s-airgap-images-riscv64.tar.zst";
 
 /// The published directory of all images of the sample.
-static BUILT: LazyLock<(TestEnv, PathBuf)> = LazyLock::new(|| {
+pub static BUILT: LazyLock<(TestEnv, PathBuf)> = LazyLock::new(|| {
     let env = TestEnv::new();
     env.succeeds(["images", "build", "--sample"]);
     let directory = env.dist().join("v0.35.0+k3s1.sample/images");

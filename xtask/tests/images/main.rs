@@ -24,5 +24,6 @@ mod check;
 mod k3s;
 mod list;
 mod locked;
+mod node_registry;
 mod push;
 mod refusals;

@@ -1,6 +1,6 @@
 //! The image of the pods: the busybox of the guest's own distribution, so that no registry is needed.
 
-use crate::image::content::{Blob, append};
+use crate::image::content::{Blob, CONFIG_TYPE, LAYER_TYPE, append};
 use crate::image::docker_archive;
 use crate::target::Target;
 use anyhow::Result;
@@ -28,9 +28,9 @@ pub fn archive(target: &Target, busybox: &[u8]) -> Result<Vec<u8>> {
         tar.append_link(&mut header, format!("bin/{applet}"), "busybox")?;
     }
     append(&mut tar, "www/index.html", 0o644, RESPONSE.as_bytes())?;
-    let layer = Blob::new("application/vnd.oci.image.layer.v1.tar", tar.into_inner()?);
+    let layer = Blob::new(LAYER_TYPE, tar.into_inner()?);
     let config = Blob::json(
-        "application/vnd.oci.image.config.v1+json",
+        CONFIG_TYPE,
         &json!({
             "created": "1970-01-01T00:00:00Z",
             "architecture": target.go,

@@ -1,44 +1,88 @@
-//! A registry that has the pause image, but not for this architecture: the situation of openEuler's users.
+//! A registry on the guest's loopback interface with images as upstream has them: some for other architectures only.
 //!
 //! It consists of files only, at the paths of the registry's API (distribution-spec,
-//! `GET /v2/<name>/manifests/<tag>`), for busybox's httpd on the guest's loopback interface.
+//! `GET /v2/<name>/manifests/<tag>`), for busybox's httpd.
 
+use crate::boot::{self, images::DefaultImages};
 use crate::digest::Digest;
-use crate::image::content::Blob;
-use anyhow::Result;
+use crate::image::content::{Blob, MANIFEST_TYPE, descriptor, platform};
+use crate::image::docker_archive;
+use crate::image::layout::{self, KeptEntry, LayoutImage};
+use crate::reference::Reference;
+use crate::target::Target;
+use anyhow::{Context as _, Result};
 use fs_err as fs;
-use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Media type of a list with an image for each platform.
-const LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+/// Architectures that every list has. The images for them are never requested, so they do not exist.
+const OTHERS: [&str; 2] = ["amd64", "arm64"];
 
-/// The pause image that unmodified k3s uses, with platforms that upstream's list has. riscv64 is not one of them.
-const IMAGE: &str = "rancher/mirrored-pause";
-const TAG: &str = "3.6";
-const PLATFORMS: [&str; 2] = ["amd64", "arm64"];
-
-/// Writes the registry and the settings of its server into a new directory.
-pub fn write(directory: &Path) -> Result<()> {
-    let manifests = directory.join("v2").join(IMAGE).join("manifests");
-    fs::create_dir_all(&manifests)?;
-    let list = list();
-    fs::write(manifests.join(TAG), &list.bytes)?;
-    fs::write(manifests.join(format!("sha256:{}", list.digest)), &list.bytes)?;
-    // httpd selects the media type by the extension, which for the tag 3.6 is .6.
-    fs::write(directory.join("httpd.conf"), format!(".6:{LIST}\n"))?;
-    Ok(())
+/// A list of images under a tag.
+pub struct List {
+    pub reference: Reference,
+    /// The image for the guest's architecture, if the list has one.
+    pub image: Option<LayoutImage>,
 }
 
-/// Returns the list of the image's platforms. The manifests in it are never requested, so they need not exist.
-fn list() -> Blob {
-    let manifests = PLATFORMS.map(|architecture| -> Value {
-        json!({
-            "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
-            "digest": format!("sha256:{}", Digest::of(architecture)),
-            "size": 526,
-            "platform": {"architecture": architecture, "os": "linux"},
-        })
-    });
-    Blob::json(LIST, &json!({"schemaVersion": 2, "mediaType": LIST, "manifests": manifests}))
+/// Returns the only list of a registry for an unmodified k3s, whose pause image has no riscv64 build.
+pub fn of_unmodified() -> Result<[List; 1]> {
+    Ok([List { reference: Reference::parse("rancher/mirrored-pause:3.6")?, image: None }])
+}
+
+/// Returns the lists of a registry with all default images, of which those that upstream does not build for the guest's
+/// architecture are for others only. The images are unpacked into a directory.
+pub fn of_upstream(images: &DefaultImages, directory: &Path) -> Result<Vec<List>> {
+    let unpacked = docker_archive::unpack(&images.archive, boot::target()?, directory)?;
+    let list = |(reference, image): (Reference, LayoutImage)| {
+        let image = (!images.missing.contains(&reference.normalised())).then_some(image);
+        List { reference, image }
+    };
+    Ok(unpacked.into_iter().map(list).collect())
+}
+
+/// Writes the registry and the settings of its server into a new directory.
+pub fn write(directory: &Path, lists: &[List]) -> Result<()> {
+    fs::create_dir(directory)?;
+    let others = OTHERS.map(other).into_iter().collect::<Result<Vec<_>>>()?;
+    let mut settings = BTreeSet::new();
+    for List { reference, image } in lists {
+        let list = layout::index(image.as_slice(), &others);
+        let name = reference.normalised();
+        let (_, path) = name.split_once('/').context("a normalised reference names a registry")?;
+        let (path, tag) = path.rsplit_once(':').context("a normalised reference has a tag")?;
+        let repository = directory.join("v2").join(path);
+        let (manifests, blobs) = (repository.join("manifests"), repository.join("blobs"));
+        fs::create_dir_all(&manifests)?;
+        fs::create_dir_all(&blobs)?;
+        fs::write(manifests.join(tag), &list.bytes)?;
+        write_blob(&manifests, &list)?;
+        if let Some(image) = image {
+            write_blob(&manifests, &image.manifest)?;
+            for content in &image.content {
+                content.write(&blobs.join(file_name(content.digest())))?;
+            }
+        }
+        // httpd selects the media type by the end of the name, which for the tag 3.6 is .6.
+        let (_, end) = tag.rsplit_once('.').with_context(|| format!("the tag of {name} has no dot"))?;
+        settings.insert(format!(".{end}:{}\n", list.media_type));
+    }
+    Ok(fs::write(directory.join("httpd.conf"), settings.into_iter().collect::<String>())?)
+}
+
+/// Returns an entry for another architecture.
+fn other(architecture: &str) -> Result<KeptEntry> {
+    let digest = Digest::of(architecture);
+    let mut descriptor = descriptor(MANIFEST_TYPE, &digest, 526);
+    descriptor.insert("platform".to_owned(), platform(Target::named(architecture)?));
+    Ok(KeptEntry { descriptor, manifest: Vec::new(), digest })
+}
+
+fn write_blob(directory: &Path, blob: &Blob) -> Result<()> {
+    Ok(fs::write(directory.join(file_name(&blob.digest)), &blob.bytes)?)
+}
+
+/// Returns the name of bytes by their digest.
+fn file_name(digest: &Digest) -> String {
+    format!("sha256:{digest}")
 }

@@ -46,6 +46,17 @@ YAML
     cp /scenario/busybox.tar /var/lib/rancher/k3s/agent/images/
 }
 
+# Serves the registry of the payload, which k3s asks in place of docker.io.
+serve_registry() {
+    mkdir -p /etc/rancher/k3s
+    cat >/etc/rancher/k3s/registries.yaml <<'YAML'
+mirrors:
+  docker.io:
+    endpoint: ["http://127.0.0.1:5000"]
+YAML
+    /scenario/busybox httpd -p 127.0.0.1:5000 -h /scenario/registry -c /scenario/registry/httpd.conf
+}
+
 # One kubectl that waits costs little. One that is started every second would leave no processor time to k3s, since
 # each start takes seconds under emulation.
 kubectl_wait() { kubectl wait --timeout=1h "$@"; }
@@ -56,6 +67,13 @@ is_in_phase() { kubectl_wait "--for=jsonpath={.status.phase}=$2" "pod/$1"; }
 wait_for_node() {
     wait_for is_node_ready
     fact k3s-rss "$(awk '/^VmRSS:/ { print $2, $3 }' "/proc/$(systemctl show --property MainPID --value k3s)/status")"
+}
+
+# Images of files are imported before the kubelet starts.
+wait_for_images() {
+    wait_for_node
+    k3s ctr images list --quiet >/run/images
+    while read -r reference; do grep -qxF "$reference" /run/images; done </scenario/present.txt
 }
 
 # run_pod NAME COMMAND: runs a pod with the busybox image, a label of its name, and a volume in memory, which the

@@ -13,12 +13,7 @@ start_k3s() {
     add_network
     configure
     echo 'pause-image: rancher/mirrored-pause:3.6' >>/etc/rancher/k3s/config.yaml
-    cat >/etc/rancher/k3s/registries.yaml <<'YAML'
-mirrors:
-  docker.io:
-    endpoint: ["http://127.0.0.1:5000"]
-YAML
-    /scenario/busybox httpd -p 127.0.0.1:5000 -h /scenario/registry -c /scenario/registry/httpd.conf
+    serve_registry
     systemctl start k3s
 }
 
