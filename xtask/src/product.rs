@@ -9,6 +9,7 @@ pub mod licenses;
 pub mod load;
 pub mod manifest;
 pub mod names;
+pub mod node_check;
 pub mod report;
 pub mod run;
 pub mod third_party;
@@ -58,6 +59,7 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         vec![
             format!("origin {:?}", build.source.origin),
             format!("incomplete {:?}, {conditions}", build.incomplete()),
+            format!("{} {}", node_check::NAME, Digest::of(node_check::SCRIPT)),
         ],
     );
     let built = Component::ALL.map(|component| (component, step.need(component.step())));
@@ -85,6 +87,8 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         fs::write(directory.join(load::NOTICES), notices)?;
         files.push(load::NOTICES.to_owned());
         files.extend(beside(build, &results.of(tree).join(source_tree::TREE), directory)?);
+        node_check::write(directory, build.source.time)?;
+        files.push(node_check::NAME.to_owned());
         let (images, checks) = (builtin.images, checks);
         let manifest = Manifest::of(build, &components, images, checks, third_party, directory, &files)?;
         fs::write(directory.join(MANIFEST), manifest.text()?)?;

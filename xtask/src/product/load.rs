@@ -1,7 +1,7 @@
 //! Loading of a product that was built earlier, perhaps on another machine.
 
 use super::manifest::Manifest;
-use super::{MANIFEST, Product, SUMS};
+use super::{MANIFEST, Product, SUMS, node_check};
 use crate::digest::Digest;
 use crate::elf;
 use crate::target::Target;
@@ -47,7 +47,7 @@ fn load(directory: &Path, target: &Target) -> Result<Product> {
     }
     ensure!(manifest.arch == target.go, "it is for {}, not for {}", manifest.arch, target.go);
     let binary = target.k3s_binary();
-    for name in [binary.as_str(), crate::pause::PROGRAM, CHECK_CONFIG, LICENSE, NOTICES] {
+    for name in [binary.as_str(), crate::pause::PROGRAM, CHECK_CONFIG, node_check::NAME, LICENSE, NOTICES] {
         if !manifest.files.contains_key(name) {
             bail!("{name} is missing, which {MANIFEST} should name");
         }

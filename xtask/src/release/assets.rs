@@ -2,7 +2,7 @@
 
 use super::{NOTES, PREVIEW, PackagedProduct, SIGNATURE, assemble};
 use crate::product::load::{CHECK_CONFIG, LICENSE, NOTICES};
-use crate::product::{MANIFEST, SUMS};
+use crate::product::{MANIFEST, SUMS, node_check};
 use crate::rpm::repository::REPO_FILE;
 use crate::rpm::sign::PUBLIC_KEY;
 use crate::target::{TARGETS, Target};
@@ -61,7 +61,7 @@ pub const FIX: &str = "pause-image-for-installed-k3s-<arch>.tar";
 pub const REPOSITORY: &str = "repository-<dist>-<basearch>.tar";
 
 /// Every asset. Where the names of two match a file, the first one counts.
-pub static ASSETS: [Asset; 16] = [
+pub static ASSETS: [Asset; 17] = [
     asset(BINARY, Product("k3s<suffix>"), Executable, "the k3s binary"),
     asset(PAUSE_IMAGE, Product(PAUSE_IMAGE), Present, "the pause image of this k3s"),
     asset(FIX, Generated(assemble::fix), Present, "the pause image of unmodified releases of k3s"),
@@ -73,6 +73,7 @@ pub static ASSETS: [Asset; 16] = [
     asset("manifest-<arch>.json", Product(MANIFEST), Manifest, "versions, checksums, patches, checks"),
     asset("THIRD-PARTY-NOTICES-<arch>", Product(NOTICES), Present, "the licences of what is compiled in"),
     asset(LICENSE, Product(LICENSE), Present, "the licence of k3s"),
+    asset(node_check::NAME, Product(node_check::NAME), Present, "checks whether a machine can be a node"),
     asset(CHECK_CONFIG, Product(CHECK_CONFIG), Present, "upstream's check of a kernel"),
     asset(NOTES, Release, Present, "the text of the release"),
     asset(SUMS, Release, Present, "the checksums of all other assets"),

@@ -12,6 +12,7 @@ use crate::images::publish::{LIST, PublishedImages};
 use crate::k3s::Optional;
 use crate::product::Product;
 use crate::product::load::{CHECK_CONFIG, LICENSE, NOTICES};
+use crate::product::node_check;
 use crate::reference::Reference;
 use crate::target::Target;
 use anyhow::{Context as _, Result};
@@ -96,6 +97,7 @@ pub fn lay_out(packaging: &Packaging, topdir: &Topdir) -> Result<()> {
     for (file, source) in [
         (packaging.target.k3s_binary().as_str(), PROGRAM),
         (CHECK_CONFIG, CHECK_CONFIG),
+        (node_check::NAME, node_check::NAME),
         (LICENSE, LICENSE),
         (NOTICES, NOTICES),
     ] {

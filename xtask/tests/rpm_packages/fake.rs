@@ -85,11 +85,12 @@ pub fn product(directory: &Path, version: &str) {
 pub fn product_of(directory: &Path, mut manifest: Manifest) {
     fs::create_dir_all(directory).unwrap();
     let k3s = [program(), b"\0", manifest.k3s.as_bytes()].concat();
-    let files: [(&str, &[u8]); 6] = [
+    let files: [(&str, &[u8]); 7] = [
         ("k3s-riscv64", &k3s),
         ("pause", program()),
         ("pause-image-riscv64.tar", b"an image"),
         ("check-config.sh", b"#!/bin/sh\necho checked\n"),
+        ("k3s-check", b"#!/bin/sh\necho checked\n"),
         ("LICENSE", b"Apache License\nVersion 2.0\n"),
         ("THIRD-PARTY-NOTICES", b"containerd: Apache-2.0\n"),
     ];

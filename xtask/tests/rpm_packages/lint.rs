@@ -75,7 +75,14 @@ fn units_give_k3s_a_home_and_wait_for_each_other() {
     for unit in ["k3s.service", "k3s-agent.service"] {
         // systemd sets HOME for no other system unit.
         assert!(lines(unit).contains(&"User=root".to_owned()), "{unit}");
-        assert!(lines(unit).contains(&"After=network-online.target".to_owned()), "{unit}");
+        for target in ["network-online", "time-sync"] {
+            assert!(lines(unit).contains(&format!("After={target}.target")), "{unit}");
+        }
+        // A node without a time server would never start.
+        assert!(
+            !lines(unit).iter().any(|line| line.starts_with("Wants=") && line.contains("time")),
+            "{unit}"
+        );
     }
     // An order on one side is enough for both; on both sides it would be a cycle.
     assert!(lines("k3s-agent.service").contains(&"After=k3s.service".to_owned()));

@@ -106,6 +106,7 @@ fn release_has_all_assets_and_no_local_path() {
             "check-config.sh",
             "k3s-1.33.0+k3s1-1.oe2403.riscv64.rpm",
             "k3s-1.33.0+k3s1-1.oe2403.src.rpm",
+            "k3s-check",
             "k3s-cli-1.33.0+k3s1-1.oe2403.noarch.rpm",
             "k3s-pause-image-1.33.0+k3s1-1.oe2403.riscv64.rpm",
             "k3s-riscv64",
@@ -122,7 +123,7 @@ fn release_has_all_assets_and_no_local_path() {
     );
     assert_eq!(said.lines().count(), names.len() - 1, "{said}");
     assert!(
-        env.succeeds([&"release".into(), &"check".into(), &directory]).contains("all 15 files are correct")
+        env.succeeds([&"release".into(), &"check".into(), &directory]).contains("all 16 files are correct")
     );
     let here = env.path("").display().to_string();
     for name in ["NOTES.md", "k3s-riscv64.repo", "manifest-riscv64.json"] {
