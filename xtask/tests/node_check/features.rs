@@ -23,7 +23,7 @@ const BROKEN: [(&str, &str, &str); 19] = [
     ("-m set", "ip_set", "limit"),
     ("cpu.weight", "cpu.weight", "fails"),
     ("cpu.max", "cpu.max", "limit"),
-    // What is created can be removed.
+    // Removal is tried, too.
     ("ip link delete", "bridge vxlan veth", "fails"),
 ];
 

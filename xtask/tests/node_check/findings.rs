@@ -139,7 +139,14 @@ const FILES: [Case; 15] = [
 ];
 
 /// Hosts whose kernels are configured otherwise, which matters where features cannot be tried.
-const OPTIONS: [Case; 6] = [
+const OPTIONS: [Case; 7] = [
+    (
+        "a kernel without BPF for cgroups",
+        |host| host.unset(&["CGROUP_BPF"]),
+        "fails",
+        "cgroup-bpf",
+        ["CONFIG_CGROUP_BPF is not set*devices", "没有启用 CONFIG_CGROUP_BPF"],
+    ),
     (
         "a kernel without bandwidth control",
         |host| host.unset(&["CFS_BANDWIDTH"]),
@@ -255,7 +262,7 @@ const COMMANDS: [Case; 9] = [
         |host| host.remove("var/lib/rancher/k3s/agent/images/k3s-airgap-images-riscv64.tar.zst"),
         "limit",
         "images",
-        ["has no k3s-airgap-images*ImagePullBackOff", "没有 k3s-airgap-images"],
+        ["has no k3s-airgap-images*ImagePullBackOff*registries.yaml", "没有 k3s-airgap-images"],
     ),
     (
         "a kernel whose cpu controller cannot be enabled",

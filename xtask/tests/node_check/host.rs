@@ -24,7 +24,8 @@ pub const CPUINFO: &str = "processor\t: 0\nhart\t\t: 0\n\
     mvendorid\t: 0x710\nmarchid\t\t: 0x8000000058000001\n\n";
 
 /// All options that the script looks for.
-const OPTIONS: &str = "SECCOMP_FILTER POSIX_MQUEUE KEYS VETH BRIDGE FAIR_GROUP_SCHED CFS_BANDWIDTH";
+const OPTIONS: &str =
+    "SECCOMP_FILTER POSIX_MQUEUE KEYS VETH BRIDGE FAIR_GROUP_SCHED CFS_BANDWIDTH CGROUP_BPF";
 
 /// The same as modules, each with its name.
 const MODULES: &str = "OVERLAY_FS overlay BRIDGE_NETFILTER br_netfilter VXLAN vxlan IP_NF_NAT nf_nat \
@@ -89,7 +90,7 @@ pub struct Host {
     directory: TempDir,
 }
 
-/// Who runs the script, and the shell.
+/// The user that runs the script, and the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shell {
     /// Root, as far as the stubs say, in dash.
