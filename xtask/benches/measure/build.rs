@@ -1,20 +1,39 @@
-//! Compares a complete build with the Go commands that take most of its time, each with empty caches of its own.
+//! Compares a complete build, of k3s or of its default images, with the Go commands that take most of its time, each with empty caches of its own.
 
 use super::Row;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
+use indicatif::HumanBytes;
+use std::path::{Path, PathBuf};
 use xtask::command::cache;
 use xtask::context::Context;
 use xtask::process::{Command, cmd};
+use xtask::toolchain::go::AnyGo;
 
 /// Runs the commands of a plan in the directories of a finished build.
 const BARE: &str = include_str!("bare.sh");
 
-/// Measures a cold build, one with nothing changed, and one with another pause image.
+/// The command that is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Measured {
+    Build,
+    Images,
+}
+
+impl Measured {
+    fn words(self) -> &'static [&'static str] {
+        match self {
+            Measured::Build => &["build"],
+            Measured::Images => &["images", "build"],
+        }
+    }
+}
+
+/// Measures a cold build, one with nothing changed, and of k3s one with another pause image.
 ///
 /// The bare commands run last, when their inputs are in memory, and do less than a build, which also prepares the tree,
 /// packs and checks. So the ratio rather overstates the cost of a build.
-pub fn run(context: &Context, options: &[String]) -> Result<()> {
+pub fn run(context: &Context, measured: Measured, options: &[String]) -> Result<()> {
     // A target directory and a cache of their own, with the downloads and tools of the user's cache.
     let target = context.work.join("bench");
     cache::remove(&target)?;
@@ -36,33 +55,46 @@ pub fn run(context: &Context, options: &[String]) -> Result<()> {
         let figure = |at| text.split_whitespace().nth(at).and_then(|word| word.parse().ok());
         figure(0).zip(figure(1)).map(|(seconds, kib)| [seconds, kib]).context("time(1) printed no figures")
     };
-    let xtask = &context.guard;
+    let (xtask, command) = (&context.guard, measured.words());
     let build = |words: &[&str]| {
         timed(
-            cmd!(context, "time -f '%e %M' -o {report} {xtask} build {words...} {options...}")
+            cmd!(context, "time -f '%e %M' -o {report} {xtask} {command...} {words...} {options...}")
                 .inherit("GO", &[])
                 .inherit("GIT_", &[]),
         )
     };
-    println!("cargo xtask build, from empty caches");
+    println!("cargo xtask {}, from empty caches", command.join(" "));
     let [cold, peak] = build(&[])?;
     let [same, _] = build(&[])?;
-    let [pause, _] = build(&["--pause-image", "example/pause:another"])?;
-    let plan = cmd!(context, "{xtask} build --dry-run {options...}").envs(environment).read()?;
+    let pause = match measured {
+        Measured::Build => Some(build(&["--pause-image", "example/pause:another"])?),
+        Measured::Images => None,
+    };
+    let plan = cmd!(context, "{xtask} {command...} --dry-run {options...}").envs(environment).read()?;
     println!("the bare commands, from empty caches");
-    let bare =
-        cmd!(context, "time -f '%e %M' -o {report} bash -c {BARE} bare.sh {target} {own_cache} {plan}");
+    let modules = AnyGo::find(context, None)?.module_cache().directory;
+    let time = cmd!(context, "time -f '%e %M' -o {report}");
+    let bare = time.args(["bash", "-c", BARE, "bare.sh"]).args([&target, &own_cache, &modules]).args([plan]);
     let [bare, bare_peak] = timed(bare)?;
     let row = |name: &str, ours, theirs, unit| Row { name: name.to_owned(), ours, theirs, unit };
-    super::print(
-        "xtask build",
-        "bare commands",
-        &[
-            row("cold build", cold, bare, "s"),
-            row("nothing changed", same, bare, "s"),
-            row("only the pause image changed", pause, bare, "s"),
-            row("largest process", peak, bare_peak, "KiB"),
-        ],
-    );
+    let mut rows = vec![row("cold build", cold, bare, "s"), row("nothing changed", same, bare, "s")];
+    rows.extend(pause.map(|[pause, _]| row("only the pause image changed", pause, bare, "s")));
+    rows.push(row("largest process", peak, bare_peak, "KiB"));
+    super::print("xtask", "bare commands", &rows);
+    for archive in find_bundles(&target.join("dist"))? {
+        println!("{}  {}", archive.display(), HumanBytes(fs::metadata(&archive)?.len()));
+    }
     Ok(())
+}
+
+/// Returns the bundles of images in a directory of results.
+fn find_bundles(dist: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in walkdir::WalkDir::new(dist).sort_by_file_name() {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with("k3s-airgap-images-") {
+            found.push(entry.into_path());
+        }
+    }
+    Ok(found)
 }

@@ -4,6 +4,7 @@ mod build;
 mod pause;
 
 use anyhow::{Result, bail};
+use build::Measured;
 use std::process::ExitCode;
 use xtask::context::{Context, Network};
 
@@ -24,8 +25,9 @@ fn measure() -> Result<()> {
     context.guard = env!("CARGO_BIN_EXE_xtask").into();
     match arguments.split_first() {
         Some((name, _)) if name == "pause" => pause::run(&context),
-        Some((name, options)) if name == "build" => build::run(&context, options),
-        _ => bail!("measures pause or build"),
+        Some((name, options)) if name == "build" => build::run(&context, Measured::Build, options),
+        Some((name, options)) if name == "images" => build::run(&context, Measured::Images, options),
+        _ => bail!("measures pause, build or images"),
     }
 }
 

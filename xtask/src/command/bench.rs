@@ -20,6 +20,12 @@ enum Benchmark {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Compare a cold build of the default images with its Go commands alone, and print the bundle's size
+    Images {
+        /// Options of cargo xtask images build
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 impl Args {
@@ -27,6 +33,7 @@ impl Args {
         let (name, arguments) = match self.benchmark {
             Benchmark::Pause => ("pause", Vec::new()),
             Benchmark::Build { arguments } => ("build", arguments),
+            Benchmark::Images { arguments } => ("images", arguments),
         };
         super::cargo(context, "bench --locked --quiet --profile dev --package xtask --bench measure --")
             .args([name.to_owned()].into_iter().chain(arguments))
