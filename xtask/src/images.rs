@@ -21,6 +21,7 @@ pub mod product_layer;
 pub mod program;
 pub mod publish;
 pub mod registry;
+pub mod sbom;
 pub mod selection;
 pub mod upstream;
 

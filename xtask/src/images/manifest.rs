@@ -4,8 +4,8 @@
 use super::airgap::{self, archive_name};
 use super::compose::CONFIG;
 use super::planned::PlannedImage;
-use super::program;
 use super::selection::Selected;
+use super::{program, sbom};
 use crate::digest::Digest;
 use crate::image::PauseImage;
 use crate::k3s::Build;
@@ -122,6 +122,8 @@ pub fn step<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>) -> Step<'a> {
             let image = PauseImage::new(build.target, program, env!("CARGO_PKG_VERSION"))?;
             Some(format!("sha256:{}", image.config.digest))
         };
+        let sbom = sbom::document(build.context, &entries)?;
+        fs::write(directory.join(sbom::name(build.target)), serde_json::to_string_pretty(&sbom)? + "\n")?;
         let title = format!("the images of k3s {}", build.source.version);
         fs::write(directory.join(licenses_name(build.target)), licenses::document(&title, &packages))?;
         let bundle = results.of(bundle).join(archive_name(build.target));

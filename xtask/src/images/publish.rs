@@ -2,6 +2,7 @@
 
 use super::airgap::{self, archive_name};
 use super::manifest::{self, ImagesManifest};
+use super::sbom;
 use crate::atomic_dir::AtomicDir;
 use crate::context::Context;
 use crate::product;
@@ -32,7 +33,7 @@ pub fn publish(
         let name = archive_name(target);
         fs::copy(results.directory(airgap::STEP)?.join(&name), making.path().join(&name))?;
         files.push(name);
-        for name in [manifest::name(target), manifest::licenses_name(target)] {
+        for name in [manifest::name(target), manifest::licenses_name(target), sbom::name(target)] {
             fs::copy(described.join(&name), making.path().join(&name))?;
             files.push(name);
         }

@@ -187,6 +187,16 @@ pub fn fetch(context: &Context, package: &DebianPackage) -> Result<PathBuf> {
     )
 }
 
+/// Returns name and version of the source package that a package is built from (deb-substvars(5), `source:Package`).
+pub fn source(context: &Context, package: &Path) -> Result<(String, String)> {
+    let format = "${source:Package} ${source:Version}";
+    let fields = cmd!(context, "dpkg-deb --show --showformat {format} {package}").read()?;
+    let (name, version) = fields
+        .split_once(' ')
+        .with_context(|| format!("{} names no source package: {fields}", package.display()))?;
+    Ok((name.to_owned(), version.to_owned()))
+}
+
 /// Returns true if apt is here with Debian's keyring and a mirror to fetch from.
 pub fn is_here(context: &Context) -> bool {
     require_apt().and_then(|()| mirrors(context)).is_ok()

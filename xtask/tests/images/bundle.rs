@@ -184,3 +184,17 @@ fn architectures_are_published_together() {
     let list = fs::read_to_string(directory.join("k3s-images.txt")).unwrap();
     assert_eq!(list.lines().count(), 2, "{list}");
 }
+
+#[test]
+fn scanners_find_modules_and_source_packages() {
+    let document = json(&fs::read(BUILT.1.join("images-riscv64.cdx.json")).unwrap());
+    assert_eq!((&document["bomFormat"], &document["specVersion"]), (&"CycloneDX".into(), &"1.5".into()));
+    let components = document["components"].as_array().unwrap();
+    let purls: Vec<&str> = components.iter().filter_map(|it| it["purl"].as_str()).collect();
+    let busybox = purls.iter().find(|purl| purl.starts_with("pkg:deb/debian/busybox@")).unwrap();
+    // With the epoch, and without the number of Debian's own rebuild.
+    assert!(busybox.contains("@1%3A1.") && !busybox.contains("%2Bb"), "{busybox}");
+    assert!(purls.contains(&"pkg:golang/github.com/coredns/coredns@v1.14.0-sample"), "{purls:?}");
+    let images = components.iter().filter(|it| it["type"] == "container").count();
+    assert_eq!(document["dependencies"].as_array().unwrap().len(), images);
+}
