@@ -12,6 +12,7 @@ pub mod code;
 pub mod dir;
 pub mod elf;
 pub mod reference;
+pub mod releases_url;
 pub mod target;
 pub mod tree_path;
 pub mod url;

@@ -15,6 +15,7 @@ pub use apply::{Applied, Outcome, Skipped};
 pub use set::PatchSet;
 
 use crate::reference::Reference;
+use crate::releases_url::ReleasesUrl;
 use serde::{Deserialize, Serialize};
 
 /// Values of a build for the placeholders in patches.
@@ -22,6 +23,8 @@ use serde::{Deserialize, Serialize};
 pub struct Values {
     /// `{pause_image}` in a replacement.
     pub pause_image: Reference,
+    /// `{releases}` in a replacement.
+    pub releases: Option<ReleasesUrl>,
 }
 
 /// A file that the build makes. Patches say where it goes, and it is put there once it is built.
@@ -40,9 +43,16 @@ const PLACEHOLDER: &[u8] = &[0];
 impl Values {
     /// Replaces the placeholders in a text.
     fn expand(&self, replacement: &str) -> String {
-        replacement.replace(PAUSE_IMAGE, self.pause_image.as_str())
+        replacement.replace(PAUSE_IMAGE, self.pause_image.as_str()).replace(RELEASES, &self.releases())
+    }
+
+    /// Returns the URL of the releases: one that does not exist for a build that is published nowhere (RFC 2606).
+    fn releases(&self) -> String {
+        self.releases.as_ref().map_or_else(|| "https://releases.invalid".to_owned(), ReleasesUrl::to_string)
     }
 }
 
 /// The placeholder for the reference of the pause image.
 const PAUSE_IMAGE: &str = "{pause_image}";
+/// The placeholder for the URL of the releases.
+const RELEASES: &str = "{releases}";

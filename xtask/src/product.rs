@@ -98,16 +98,19 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     }))
 }
 
-/// Copies k3s' own licence and its kernel check beside the binary.
+/// Copies k3s' own licence and scripts for the node beside the binary.
 fn beside(build: &Build, tree: &Path, directory: &Path) -> Result<Vec<String>> {
     let license = Some(tree.join(load::LICENSE)).filter(|file| file.is_file());
     // The sample is under the licence of this repository.
     let license = license.unwrap_or_else(|| build.context.root.join(load::LICENSE));
     fs::copy(license, directory.join(load::LICENSE))?;
-    let script = directory.join(load::CHECK_CONFIG);
-    fs::copy(tree.join("contrib/util/check-config.sh"), &script)?;
-    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    Ok(vec![load::LICENSE.to_owned(), load::CHECK_CONFIG.to_owned()])
+    let scripts = [("contrib/util/check-config.sh", load::CHECK_CONFIG), ("install.sh", load::INSTALL)];
+    for (from, name) in scripts {
+        let script = directory.join(name);
+        fs::copy(tree.join(from), &script)?;
+        fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    }
+    Ok([load::LICENSE, load::CHECK_CONFIG, load::INSTALL].map(str::to_owned).to_vec())
 }
 
 /// The file that describes a product, in its directory.

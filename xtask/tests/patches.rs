@@ -14,6 +14,7 @@ const FLAG: &str = "pkg/cli/cmds/agent.go";
 const CONTAINERD: &str = "pkg/agent/containerd/containerd.go";
 /// The function that imports the images.
 const PRELOAD: &str = "PreloadImages";
+const INSTALL: &str = "install.sh";
 const PAUSE: &str = "carvicsforth/pause:v3.10-v1.31.1";
 
 /// Differences between the eras, as far as patches are concerned (upstream's master, v1.30 to v1.36).
@@ -21,6 +22,14 @@ struct Era {
     name: &'static str,
     pause: Pause,
     dead_module: bool,
+    downloads: Downloads,
+}
+
+/// Forms of the URL that the installer downloads from.
+enum Downloads {
+    Fixed,
+    Variable,
+    ArtifactUrl,
 }
 
 enum Pause {
@@ -29,11 +38,42 @@ enum Pause {
 }
 
 const ERAS: [Era; 4] = [
-    Era { name: "v1.30.0, v1.31.1", pause: Pause::Constant, dead_module: true },
-    Era { name: "v1.31.4, v1.32.1", pause: Pause::Constant, dead_module: false },
-    Era { name: "v1.32.3 to v1.36.2", pause: Pause::Flag("3.6"), dead_module: false },
-    Era { name: "v1.36.3", pause: Pause::Flag("3.10.2"), dead_module: false },
+    Era { name: "v1.30.0, v1.31.1", pause: Pause::Constant, dead_module: true, downloads: Downloads::Fixed },
+    Era { name: "v1.31.4, v1.32.1", pause: Pause::Constant, dead_module: false, downloads: Downloads::Fixed },
+    Era {
+        name: "v1.32.3 to v1.36.2",
+        pause: Pause::Flag("3.6"),
+        dead_module: false,
+        downloads: Downloads::Variable,
+    },
+    Era {
+        name: "v1.36.3",
+        pause: Pause::Flag("3.10.2"),
+        dead_module: false,
+        downloads: Downloads::ArtifactUrl,
+    },
 ];
+
+const GITHUB_URL: &str = "${GITHUB_URL}/download/${VERSION_K3S}";
+const ARTIFACT_URL: &str = "${INSTALL_K3S_ARTIFACT_URL}/${VERSION_URLSAFE}";
+
+/// Lines of the installer that every era has.
+const INSTALLER: &str = r#"
+setup_env() {
+    INSTALL_K3S_CHANNEL_URL=${INSTALL_K3S_CHANNEL_URL:-'https://update.k3s.io/v1-release/channels'}
+}
+        aarch64)
+            ARCH=arm64
+            SUFFIX=-${ARCH}
+            ;;
+# --- use desired k3s version if defined or find version from channel ---
+        VERSION_K3S="PR ${INSTALL_K3S_PR}"
+        VERSION_K3S="commit ${INSTALL_K3S_COMMIT}"
+    else
+        info "Finding release for channel ${INSTALL_K3S_CHANNEL}"
+    fi
+    info "Using ${VERSION_K3S} as release"
+"#;
 
 impl Era {
     /// Returns a few lines in the era's shape.
@@ -65,9 +105,30 @@ impl Era {
                     "func Run() error {{\n\treturn {PRELOAD}(ctx, cfg)\n}}\n\nfunc {PRELOAD}() error {{\n}}\n"
                 ),
             ),
+            (INSTALL, self.installer()),
             ("go.mod", format!("module k3s\n\nreplace (\n\ta => b v1\n)\n\nrequire (\n\t{module}\n)\n")),
             ("go.sum", format!("a v1 h1:YQ==\n{sums}z v1 h1:eg==\n")),
         ])
+    }
+
+    /// Returns the lines of the installer that patches look for.
+    fn installer(&self) -> String {
+        let upstream = "https://github.com/k3s-io/k3s/releases";
+        let (documented, assigned, used) = match self.downloads {
+            Downloads::Fixed => (String::new(), format!("GITHUB_URL={upstream}"), GITHUB_URL),
+            Downloads::Variable => {
+                (String::new(), format!("GITHUB_URL=${{GITHUB_URL:-{upstream}}}"), GITHUB_URL)
+            }
+            Downloads::ArtifactUrl => {
+                let name = "INSTALL_K3S_ARTIFACT_URL";
+                let documented = format!("#   - {name}\n#     Default is {upstream}/download\n#\n");
+                (documented, format!("{name}=${{{name}:-{upstream}/download}}"), ARTIFACT_URL)
+            }
+        };
+        format!(
+            "{documented}#   - INSTALL_K3S_PR\n#     Defaults to 'https://update.k3s.io/v1-release/channels'.\n\n\
+             {assigned}\n{INSTALLER}HASH_URL={used}/sha256sum-${{ARCH}}.txt\nBIN_URL={used}/k3s${{SUFFIX}}\n"
+        )
     }
 
     fn tree(&self) -> TempDir {
@@ -106,7 +167,7 @@ fn text(tree: &TempDir, name: &str) -> String {
 }
 
 fn values() -> Values {
-    Values { pause_image: Reference::parse(PAUSE).unwrap() }
+    Values { pause_image: Reference::parse(PAUSE).unwrap(), releases: None }
 }
 
 /// Returns the patches of this repository.
@@ -227,7 +288,7 @@ fn reports_nearest_line_of_each_variant() {
     let moved = files[FLAG].replace("rancher/mirrored-pause", "rancher/mirrored-pause-image");
     files.insert(FLAG, moved);
     let error = refusal(&committed(), &tree(&files), &values());
-    assert!(error.contains("1 of 3 patches cannot be applied"), "{error}");
+    assert!(error.contains("1 of 6 patches cannot be applied"), "{error}");
     assert!(error.contains("patches/pause-image.json: no variant applies"), "{error}");
     assert!(error.contains("is expected once and occurs not at all; nothing there resembles it"), "{error}");
     assert!(
@@ -242,7 +303,7 @@ fn every_patch_that_does_not_fit_is_named_at_once() {
     files.remove("go.sum");
     files.insert(CONTAINERD, "package containerd\n".to_owned());
     let error = refusal(&committed(), &tree(&files), &values());
-    assert!(error.contains("2 of 3 patches cannot be applied"), "{error}");
+    assert!(error.contains("2 of 6 patches cannot be applied"), "{error}");
     assert!(error.contains("patches/builtin-images.json: no variant applies"), "{error}");
     assert!(error.contains("go.sum: there is no such file"), "{error}");
 }

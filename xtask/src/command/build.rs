@@ -107,7 +107,7 @@ pub fn prepare<'a>(
         context.progress.print(format!("warning: {warning}"));
     }
     let any_go = AnyGo::find(context, selection.stand_ins.as_ref())?;
-    let values = Values { pause_image: pause_image.clone() };
+    let values = Values { pause_image: pause_image.clone(), releases: options.releases.clone() };
     let patched = Patched::of(selection, &options.patches(context)?, &values)?;
     let gomod = GoMod::read(&patched.tree)?;
     let mut source = selection.source.clone();

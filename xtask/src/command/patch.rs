@@ -4,6 +4,7 @@ use super::source_args::SourceArgs;
 use crate::context::Context;
 use crate::patch::{PatchSet, Values};
 use crate::reference::Reference;
+use crate::releases_url::ReleasesUrl;
 use anyhow::{Context as _, Result};
 use std::path::PathBuf;
 
@@ -28,6 +29,10 @@ pub struct Args {
     #[arg(long, value_name = "REF", value_parser = Reference::parse)]
     pause_image: Option<Reference>,
 
+    /// The URL of the releases that install.sh downloads from, https://github.com/OWNER/REPOSITORY/releases
+    #[arg(long, value_name = "URL")]
+    releases: Option<ReleasesUrl>,
+
     /// A directory with patches of your own (see patches/README.md)
     #[arg(long, value_name = "DIR")]
     patches: Option<PathBuf>,
@@ -41,7 +46,7 @@ impl Args {
         let checkout = selection.checkout()?;
         let pause_image = context.pins.pause_image.or_selected(self.pause_image.as_ref());
         let outcome = set
-            .check(&checkout, &Values { pause_image })
+            .check(&checkout, &Values { pause_image, releases: self.releases })
             .with_context(|| format!("the patches do not apply to k3s {}", selection.source.version))?;
         for patch in &outcome.applied {
             match self.show {

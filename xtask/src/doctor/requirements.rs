@@ -220,6 +220,7 @@ pub static REQUIREMENTS: &[&Requirement] = &[
     &requirement("faketime", &[Test], "builds packages on another date",
         asked(&["faketime"], &["--version"]),
         Packages(["faketime", "libfaketime", "", "libfaketime", "libfaketime", "libfaketime"])),
+    &executable(&["curl"], &[Test], "downloads for install.sh", everywhere("curl")),
     &requirement("busybox", &[Test], "runs their scripts in a root of its own",
         asked(&["busybox"], &["--help"]),
         Packages(["busybox-static", "busybox", "", "busybox", "busybox-static", "busybox-static"])),

@@ -4,6 +4,7 @@ use super::Build;
 use crate::context::Context;
 use crate::patch::PatchSet;
 use crate::reference::Reference;
+use crate::releases_url::ReleasesUrl;
 use crate::target::Target;
 use crate::workspace::OWN_PATCHES;
 use anyhow::{Context as _, Result, bail, ensure};
@@ -22,6 +23,10 @@ pub struct BuildOptions {
     /// A directory with patches of your own (see patches/README.md)
     #[arg(long, value_name = "DIR")]
     pub patches: Option<PathBuf>,
+
+    /// The URL of the releases that install.sh downloads from, https://github.com/OWNER/REPOSITORY/releases
+    #[arg(long, value_name = "URL")]
+    pub releases: Option<ReleasesUrl>,
 
     /// The images inside k3s, which it imports when it starts
     #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
@@ -139,6 +144,7 @@ impl BuildOptions {
         let mut words = vec![format!("--arch {}", build.target.go)];
         words.push(format!("--pause-image {}", build.pause_image));
         words.extend(self.patches.iter().map(|_| format!("--patches {OWN_PATCHES}")));
+        words.extend(self.releases.iter().map(|url| format!("--releases {url}")));
         words.push(format!("--builtin-images {}", self.builtin_images));
         words.extend((self.charts == Presence::LeftOut).then(|| "--charts none".to_owned()));
         words.extend((self.k3s_root == Presence::LeftOut).then(|| "--k3s-root none".to_owned()));

@@ -147,6 +147,11 @@ impl Patch {
     fn edit(&self, edit: &Edit, tree: &mut Tree<'_>, values: &Values) -> Result<()> {
         match edit {
             Edit::Text(edit) => edit.edit(tree, values),
+            Edit::Insert(edit) => {
+                let text = self.attachment(&edit.from)?;
+                let text = std::str::from_utf8(text).with_context(|| format!("reading {}", edit.from))?;
+                edit.replacement(text).edit(tree, values)
+            }
             Edit::Image(edit) => edit.edit(tree, values),
             Edit::AddFile(added) => self.add(added, tree),
             Edit::Diff(edit) => diff::apply(self.attachment(&edit.from)?, tree),

@@ -16,6 +16,7 @@ use std::num::NonZeroUsize;
 pub(super) enum Edit {
     Image(ImageEdit),
     Text(TextEdit),
+    Insert(InsertEdit),
     AddFile(AddFile),
     Diff(DiffEdit),
 }
@@ -39,6 +40,17 @@ pub(super) struct TextEdit {
     pub find: Prose,
     pub count: NonZeroUsize,
     pub replace: String,
+}
+
+/// Inserts a text that is too long for a line of JSON.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InsertEdit {
+    pub file: TreePath,
+    /// The text that it is inserted before, which occurs once.
+    pub before: Prose,
+    /// A file beside the patch.
+    pub from: TreePath,
 }
 
 /// Adds a file that the tree does not have.
@@ -136,6 +148,14 @@ impl TextEdit {
             return Err(Refusal::count(find, files, self.count, at, nearest));
         }
         Ok(text.replace(find, &values.expand(&self.replace)))
+    }
+}
+
+impl InsertEdit {
+    /// Returns the replacement that inserts this text.
+    pub fn replacement(&self, text: &str) -> TextEdit {
+        let replace = format!("{text}{}", &*self.before);
+        TextEdit { file: self.file.clone(), find: self.before.clone(), count: NonZeroUsize::MIN, replace }
     }
 }
 
@@ -255,7 +275,7 @@ mod tests {
     use super::*;
 
     fn values() -> Values {
-        Values { pause_image: Reference::parse("me/pause:v1").unwrap() }
+        Values { pause_image: Reference::parse("me/pause:v1").unwrap(), releases: None }
     }
 
     fn text_edit(find: &str, count: usize, replace: &str) -> TextEdit {
@@ -284,6 +304,16 @@ mod tests {
             edit.apply("one two two {three}", &values()).unwrap(),
             "one me/pause:v1 me/pause:v1 {three}"
         );
+    }
+
+    #[test]
+    fn inserts_before_a_text_that_occurs_once() {
+        let insert: InsertEdit =
+            serde_json::from_str(r#"{"file": "run.go", "before": "two\n", "from": "x/a.txt"}"#).unwrap();
+        let edit = insert.replacement("{releases}\n");
+        let url = "https://releases.invalid";
+        assert_eq!(edit.apply("one\ntwo\n", &values()).unwrap(), format!("one\n{url}\ntwo\n"));
+        assert!(edit.apply("two\ntwo\n", &values()).is_err());
     }
 
     #[test]
@@ -349,6 +379,7 @@ mod tests {
             (r#"{"add-file": {"file": "a", "from": {"file": "/etc/passwd"}}}"#, "inside the tree"),
             (r#"{"add-file": {"file": "a", "from": {"parts": "x"}}}"#, "unknown variant `parts`"),
             (r#"{"diff": {"from": "x.patch", "fuzz": 2}}"#, "unknown field `fuzz`"),
+            (r#"{"insert": {"file": "a", "before": "x"}}"#, "missing field `from`"),
             (r#"{"delete": {"file": "a"}}"#, "unknown variant `delete`"),
         ] {
             let error = read(edit);

@@ -2,7 +2,7 @@
 
 use super::Values;
 use super::diff;
-use super::edit::{DiffEdit, Edit, SourceFile};
+use super::edit::{DiffEdit, Edit, InsertEdit, SourceFile};
 use super::tree::Tree;
 use crate::digest::Digest;
 use crate::dir;
@@ -143,7 +143,7 @@ impl PatchSet {
 
     /// Returns the digest of everything that decides what the set does to a tree.
     pub fn digest(&self, values: &Values) -> Digest {
-        let mut lines = vec![format!("pause image {}", values.pause_image)];
+        let mut lines = vec![format!("pause image {}, releases {}", values.pause_image, values.releases())];
         for patch in &self.patches {
             lines.push(format!("patch {} {}", patch.name, Digest::of(&patch.text)));
             let attachments = patch.attachments.iter();
@@ -204,7 +204,7 @@ fn attachments(variants: &[Variant], directory: &Path) -> Result<BTreeMap<TreePa
                 SourceFile::File(path) => path,
                 SourceFile::Built(_) => continue,
             },
-            Edit::Diff(DiffEdit { from }) => from,
+            Edit::Diff(DiffEdit { from }) | Edit::Insert(InsertEdit { from, .. }) => from,
             Edit::Image(_) | Edit::Text(_) => continue,
         };
         let bytes = fs::read(path.below(directory)?)?;
@@ -275,7 +275,17 @@ mod tests {
     fn committed_patches_are_well_formed() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let set = PatchSet::load(root, None).unwrap();
-        assert_eq!(set.names().collect::<Vec<_>>(), ["builtin-images", "pause-image", "tcpproxy"]);
+        assert_eq!(
+            set.names().collect::<Vec<_>>(),
+            [
+                "builtin-images",
+                "install-architecture",
+                "install-channels",
+                "install-location",
+                "pause-image",
+                "tcpproxy"
+            ]
+        );
     }
 
     #[test]
@@ -349,7 +359,7 @@ mod tests {
             PatchSet::load(root.path(), None).unwrap().digest(values)
         };
         let image = |text| Reference::parse(text).unwrap();
-        let values = Values { pause_image: image("a/b:1") };
+        let values = Values { pause_image: image("a/b:1"), releases: None };
         let first = digest(&[("patches/greet.json", PATCH)], &values);
         assert_eq!(first, digest(&[("patches/greet.json", PATCH), ("patches/README.md", "x")], &values));
         let mut others = vec![
@@ -357,11 +367,15 @@ mod tests {
             digest(&[("patches/greet.json", PATCH), ("patches/greet/new.go", "package y\n")], &values),
             digest(&[], &values),
         ];
-        let other_image = Values { pause_image: image("a/b:2") };
-        others.push(digest(&[("patches/greet.json", PATCH)], &other_image));
+        let other_image = Values { pause_image: image("a/b:2"), ..values.clone() };
+        let other_releases =
+            Values { releases: Some("https://host.example".parse().unwrap()), ..values.clone() };
+        for values in [other_image, other_releases] {
+            others.push(digest(&[("patches/greet.json", PATCH)], &values));
+        }
         others.push(first);
         others.sort();
         others.dedup();
-        assert_eq!(others.len(), 5);
+        assert_eq!(others.len(), 6);
     }
 }

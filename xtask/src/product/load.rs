@@ -13,6 +13,8 @@ use std::path::Path;
 
 /// The script that checks a node's kernel (k3s, contrib/util).
 pub const CHECK_CONFIG: &str = "check-config.sh";
+/// Upstream's installer, patched.
+pub const INSTALL: &str = "install.sh";
 /// k3s' own licence.
 pub const LICENSE: &str = "LICENSE";
 /// The licences of everything else inside.
@@ -47,7 +49,9 @@ fn load(directory: &Path, target: &Target) -> Result<Product> {
     }
     ensure!(manifest.arch == target.go, "it is for {}, not for {}", manifest.arch, target.go);
     let binary = target.k3s_binary();
-    for name in [binary.as_str(), crate::pause::PROGRAM, CHECK_CONFIG, node_check::NAME, LICENSE, NOTICES] {
+    for name in
+        [binary.as_str(), crate::pause::PROGRAM, CHECK_CONFIG, INSTALL, node_check::NAME, LICENSE, NOTICES]
+    {
         if !manifest.files.contains_key(name) {
             bail!("{name} is missing, which {MANIFEST} should name");
         }
@@ -65,7 +69,7 @@ fn load(directory: &Path, target: &Target) -> Result<Product> {
 
 /// Returns the digests in a directory's `SHA256SUMS`, given that its files have them.
 pub(crate) fn verified_sums(directory: &Path) -> Result<BTreeMap<String, Digest>> {
-    let sums = sums(&fs::read_to_string(directory.join(SUMS))?)?;
+    let sums = sums(&directory.join(SUMS))?;
     for (name, sum) in &sums {
         let file = directory.join(name);
         ensure!(file.is_file(), "{name} is missing, which {SUMS} names");
@@ -74,13 +78,13 @@ pub(crate) fn verified_sums(directory: &Path) -> Result<BTreeMap<String, Digest>
     Ok(sums)
 }
 
-/// Reads `SHA256SUMS` (sha256sum(1)).
-fn sums(text: &str) -> Result<BTreeMap<String, Digest>> {
+/// Reads a file of checksums (sha256sum(1)).
+pub(crate) fn sums(file: &Path) -> Result<BTreeMap<String, Digest>> {
     let sum = |line: &str| {
-        let (sum, name) =
-            line.split_once("  ").with_context(|| format!("{SUMS}: {line:?} has no checksum"))?;
-        ensure!(!name.contains('/'), "{SUMS}: {name} is not in this directory");
+        let (sum, name) = line.split_once("  ").with_context(|| format!("{line:?} has no checksum"))?;
+        ensure!(!name.contains('/'), "{name} is not in this directory");
         Ok((name.to_owned(), sum.parse()?))
     };
-    text.lines().map(sum).collect()
+    let sums = fs::read_to_string(file)?.lines().map(sum).collect::<Result<_>>();
+    sums.with_context(|| format!("reading {}", file.display()))
 }

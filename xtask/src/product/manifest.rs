@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::k3s::options::Presence;
 use crate::k3s::{Build, Optional};
 use crate::patch::Applied;
+use crate::releases_url::ReleasesUrl;
 use crate::target::Target;
 use crate::toolchain::rust::Rust;
 use crate::upstream::release::Origin;
@@ -37,6 +38,8 @@ pub struct Manifest {
     pub builtin_pause: bool,
     /// The images inside k3s besides the pause image.
     pub builtin_images: Vec<BuiltinImage>,
+    /// The releases that install.sh downloads from.
+    pub releases: Option<ReleasesUrl>,
     /// Optional content of k3s that is missing.
     pub incomplete: Vec<Optional>,
     pub patches: Vec<PatchEntry>,
@@ -126,6 +129,7 @@ impl Manifest {
             pause_image: build.pause_image.as_str().to_owned(),
             builtin_pause: build.options.builtin_pause() == Presence::Included,
             builtin_images,
+            releases: build.options.releases.clone(),
             incomplete: build.incomplete(),
             patches: applied.iter().map(PatchEntry::of).collect(),
             third_party,

@@ -63,6 +63,12 @@ pub fn fix(packaged: &PackagedProduct, file: &Path) -> Result<()> {
     Ok(fs::write(file, pause_image(&packaged.product, packaged.target)?)?)
 }
 
+/// Writes the checksum of the binary where upstream's installer looks for it.
+pub fn install_sums(packaged: &PackagedProduct, file: &Path) -> Result<()> {
+    let binary = packaged.target.k3s_binary();
+    Ok(fs::write(file, product::sums(&packaged.product.directory, &[binary])?)?)
+}
+
 /// Packs a repository below the architecture's name, so that those of several architectures can be unpacked into one
 /// directory, where `$basearch` in a .repo file selects one. The source package, of no use to a node, is left out.
 pub fn repository(packaged: &PackagedProduct, file: &Path) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The assets of a release: the one table from which they are assembled, checked and described.
 
 use super::{NOTES, PREVIEW, PackagedProduct, SIGNATURE, assemble};
-use crate::product::load::{CHECK_CONFIG, LICENSE, NOTICES};
+use crate::product::load::{CHECK_CONFIG, INSTALL, LICENSE, NOTICES};
 use crate::product::{MANIFEST, SUMS, node_check};
 use crate::rpm::repository::REPO_FILE;
 use crate::rpm::sign::PUBLIC_KEY;
@@ -46,6 +46,8 @@ pub enum Check {
     Executable,
     /// It is a repository of the packages beside it.
     Repository,
+    /// It contains checksums, which have to be those of `SHA256SUMS`.
+    Sums,
     /// It is one of the packages, which are checked together.
     Package,
     /// It is the manifest that all others are checked against.
@@ -53,16 +55,20 @@ pub enum Check {
 }
 
 use AssetSource::{Generated, Packages, Product, Release};
-use Check::{Executable, Manifest, Optional, Package, Present, Repository};
+use Check::{Executable, Manifest, Optional, Package, Present, Repository, Sums};
 
-pub const BINARY: &str = "k3s-<arch>";
+pub const BINARY: &str = "k3s<suffix>";
 const PAUSE_IMAGE: &str = "pause-image-<arch>.tar";
+/// Upstream's name of the checksums of one architecture.
+pub const INSTALL_SUMS: &str = "sha256sum-<arch>.txt";
 pub const FIX: &str = "pause-image-for-installed-k3s-<arch>.tar";
 pub const REPOSITORY: &str = "repository-<dist>-<basearch>.tar";
 
 /// Every asset. Where the names of two match a file, the first one counts.
-pub static ASSETS: [Asset; 17] = [
-    asset(BINARY, Product("k3s<suffix>"), Executable, "the k3s binary"),
+pub static ASSETS: [Asset; 19] = [
+    asset(BINARY, Product(BINARY), Executable, "the k3s binary"),
+    asset(INSTALL, Product(INSTALL), Present, "installs k3s: upstream's script, which downloads from here"),
+    asset(INSTALL_SUMS, Generated(assemble::install_sums), Sums, "the checksum that install.sh verifies"),
     asset(PAUSE_IMAGE, Product(PAUSE_IMAGE), Present, "the pause image of this k3s"),
     asset(FIX, Generated(assemble::fix), Present, "the pause image of unmodified releases of k3s"),
     asset("k3s-*.src.rpm", Packages, Package, "source package: builds the same without a network"),
@@ -130,7 +136,7 @@ pub fn list(directory: &Path) -> Result<Vec<File>> {
         let (asset, target) = of(&name).with_context(|| format!("{name} is no asset of a release"))?;
         let size = fs::metadata(directory.join(&name))?.len();
         ensure!(size < LARGEST, "{name} is too large for GitHub: {size} bytes, of {LARGEST} at most");
-        let of_target = if asset.name.contains("arch>") { format!(", {}", target.go) } else { String::new() };
+        let of_target = if asset.name.contains('<') { format!(", {}", target.go) } else { String::new() };
         Ok(File { name, size, description: format!("{}{of_target}", asset.description) })
     };
     names(directory)?.into_iter().map(file).collect()
@@ -180,8 +186,10 @@ mod tests {
     fn finds_the_asset_that_a_file_is() {
         let found = |file| of(file).map(|(asset, target)| (asset.name, target.go));
         for (file, name, arch) in [
-            ("k3s-riscv64", "k3s-<arch>", "riscv64"),
-            ("k3s-arm64", "k3s-<arch>", "arm64"),
+            ("k3s-riscv64", "k3s<suffix>", "riscv64"),
+            ("k3s-arm64", "k3s<suffix>", "arm64"),
+            ("k3s", "k3s<suffix>", "amd64"),
+            ("sha256sum-amd64.txt", "sha256sum-<arch>.txt", "amd64"),
             ("k3s-1.35.0+k3s1-1.oe2403.src.rpm", "k3s-*.src.rpm", "riscv64"),
             ("k3s-cli-1.35.0+k3s1-1.oe2403.noarch.rpm", "k3s-*.rpm", "riscv64"),
             ("k3s-riscv64.repo", "k3s-riscv64.repo", "riscv64"),
@@ -189,7 +197,7 @@ mod tests {
         ] {
             assert_eq!(found(file), Some((name, arch)), "{file}");
         }
-        for file in ["virus", "k3s", "SHA256SUMS.old", "manifest-mips.json"] {
+        for file in ["virus", "k3s-amd64", "SHA256SUMS.old", "manifest-mips.json"] {
             assert_eq!(found(file), None, "{file}");
         }
     }

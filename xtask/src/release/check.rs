@@ -97,6 +97,11 @@ fn product(
             Check::Repository => {
                 repository(directory, name, target, sums).with_context(|| format!("reading {name}"))?;
             }
+            Check::Sums => {
+                for (file, sum) in load::sums(&directory.join(name))? {
+                    ensure!(sums.get(&file) == Some(&sum), "{name} and {SUMS} differ on {file}");
+                }
+            }
             Check::Present | Check::Optional | Check::Package | Check::Manifest => {}
         }
     }

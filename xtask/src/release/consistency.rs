@@ -6,6 +6,7 @@ use crate::images::builtin;
 use crate::k3s::options::Presence;
 use crate::k3s::{Build, Optional};
 use crate::product::manifest::{Manifest, PatchEntry, tools};
+use crate::releases_url::ReleasesUrl;
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,6 +57,7 @@ fn of_manifest(manifest: &Manifest) -> BuildInputs {
         ("commit", manifest.commit.clone()),
         ("pause image", pause_image(&manifest.pause_image, manifest.builtin_pause)),
         ("list of missing components", Optional::names(&manifest.incomplete)),
+        ("URL of the releases", releases(manifest.releases.as_ref())),
     ];
     build_inputs(fixed, &manifest.patches, &manifest.tools)
 }
@@ -70,13 +72,14 @@ fn of_build(build: &Build) -> Result<BuildInputs> {
             pause_image(build.pause_image.as_str(), options.builtin_pause() == Presence::Included),
         ),
         ("list of missing components", Optional::names(&build.incomplete())),
+        ("URL of the releases", releases(options.releases.as_ref())),
     ];
     let patches: Vec<PatchEntry> = build.patched.outcome.applied.iter().map(PatchEntry::of).collect();
     Ok(build_inputs(fixed, &patches, &tools(build)?))
 }
 
 fn build_inputs(
-    fixed: [(&str, String); 4],
+    fixed: [(&str, String); 5],
     patches: &[PatchEntry],
     tools: &BTreeMap<String, String>,
 ) -> BuildInputs {
@@ -93,6 +96,10 @@ fn pause_image(reference: &str, is_builtin: bool) -> String {
 
 fn names(images: impl IntoIterator<Item = impl ToString>) -> String {
     images.into_iter().map(|image| image.to_string()).collect::<Vec<_>>().join(" ")
+}
+
+fn releases(url: Option<&ReleasesUrl>) -> String {
+    url.map_or_else(|| "none".to_owned(), ReleasesUrl::to_string)
 }
 
 /// Returns the name of each difference, with the value of either side.

@@ -75,6 +75,10 @@ fn of_one(manifest: &Manifest) -> Vec<String> {
     if !manifest.checks.iter().any(|check| check.what == SERVER_STARTS) {
         found.push(format!("its manifest does not list the check {SERVER_STARTS:?}"));
     }
+    if manifest.releases.is_none() {
+        let example = "https://github.com/OWNER/REPOSITORY/releases";
+        found.push(format!("install.sh: it has no URL to download from; build with --releases {example}"));
+    }
     found
 }
 
@@ -138,6 +142,7 @@ mod tests {
             pause_image: "example/pause:1".into(),
             builtin_pause: true,
             builtin_images: Vec::new(),
+            releases: Some("https://host.example/me/k3s/releases".parse().unwrap()),
             incomplete: vec![],
             patches: vec![PatchEntry {
                 name: "pause-image".into(),

@@ -80,6 +80,7 @@ pub fn prepare<'a>(selection: &'a Selection, arch: &str, patches: Option<&Path>)
     let options = BuildOptions {
         pause_image: None,
         patches: patches.map(Path::to_owned),
+        releases: None,
         builtin_images: BuiltinImages::Pause,
         substitutes: Substitutes::default(),
         no_builtin_pause: None,

@@ -56,7 +56,14 @@ fn every_product_is_complete_run_and_checked() {
             let images: Vec<_> = manifest.builtin_images.iter().map(|it| repository(&it.reference)).collect();
             assert_eq!(images, if target.go == "riscv64" { MISSING } else { &[] }, "{what}");
             let patches: Vec<_> = manifest.patches.iter().map(|patch| patch.name.as_str()).collect();
-            assert_eq!(patches, ["builtin-images", "pause-image"], "{what}");
+            let ours = [
+                "builtin-images",
+                "install-architecture",
+                "install-channels",
+                "install-location",
+                "pause-image",
+            ];
+            assert_eq!(patches, ours, "{what}");
             let made: Vec<_> = manifest.checks.iter().map(|check| check.what.as_str()).collect();
             if !manifest.checks.iter().all(Check::has_passed) {
                 needs::skip(&what, &format!("qemu-{} (apt-get install qemu-user-static)", target.rpm));
@@ -89,7 +96,7 @@ fn product_has_expected_files_and_checksums() {
         names.sort();
         let binary = if arch == "amd64" { "k3s".to_owned() } else { format!("k3s-{arch}") };
         let image = format!("pause-image-{arch}.tar");
-        let legal = ["LICENSE", "THIRD-PARTY-NOTICES", "check-config.sh"];
+        let legal = ["LICENSE", "THIRD-PARTY-NOTICES", "check-config.sh", "install.sh"];
         let mut files = [&legal[..], &["k3s-check", &*binary, "pause", &image]].concat();
         files.sort_unstable();
         let mut expected = [&files[..], &["SHA256SUMS", "manifest.json", "report.html"]].concat();
@@ -97,11 +104,11 @@ fn product_has_expected_files_and_checksums() {
         assert_eq!(names, expected.into_iter().map(Into::into).collect::<Vec<std::ffi::OsString>>());
         let executable =
             |name: &&str| directory.join(name).metadata().unwrap().permissions().mode() & 0o111 != 0;
-        let executables: Vec<_> = ["check-config.sh", "k3s-check", &binary, "pause", "LICENSE"]
+        let executables: Vec<_> = ["check-config.sh", "install.sh", "k3s-check", &binary, "pause", "LICENSE"]
             .into_iter()
             .filter(executable)
             .collect();
-        assert_eq!(executables, ["check-config.sh", "k3s-check", &binary, "pause"]);
+        assert_eq!(executables, ["check-config.sh", "install.sh", "k3s-check", &binary, "pause"]);
         let check = Command::new("sha256sum").args(["--check", "SHA256SUMS"]).current_dir(directory).output();
         let (message, _) = succeeded(check.unwrap());
         let mut summed = [&files[..], &["manifest.json"]].concat();

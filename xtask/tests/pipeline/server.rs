@@ -141,7 +141,8 @@ fn pulls_pause_image_if_not_builtin() {
     let product = fixtures::build(&env, &["--arch", fixtures::host().go, "--builtin-images", "none"]);
     assert!(!product.manifest.builtin_pause);
     let patches: Vec<_> = product.manifest.patches.iter().map(|patch| patch.name.as_str()).collect();
-    assert_eq!(patches, ["builtin-images", "pause-image"]);
+    let patches = patches.iter().filter(|name| !name.starts_with("install-")).copied();
+    assert_eq!(patches.collect::<Vec<_>>(), ["builtin-images", "pause-image"]);
     let data = env.path("data");
     let message = start(&product, &data, &[]);
     let printed = format!("Sandbox image {} is not at hand: a registry would be asked for it", ours());

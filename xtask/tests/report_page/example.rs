@@ -108,6 +108,7 @@ pub fn release() -> Example {
         pause_image: "carvicsforth/pause:v3.10-v1.31.1".into(),
         builtin_pause: true,
         builtin_images: Vec::new(),
+        releases: Some("https://host.example/me/k3s/releases".parse().unwrap()),
         incomplete: vec![],
         patches: applied.iter().map(entry_of).collect(),
         third_party: Default::default(),

@@ -43,6 +43,7 @@ pub fn manifest(version: &str) -> Manifest {
         pause_image: "carvicsforth/pause:v3.10-v1.31.1".into(),
         builtin_pause: true,
         builtin_images: Vec::new(),
+        releases: Some("https://host.example/me/k3s/releases".parse().unwrap()),
         incomplete: vec![],
         patches: vec![PatchEntry {
             name: "pause-image".into(),
@@ -85,12 +86,13 @@ pub fn product(directory: &Path, version: &str) {
 pub fn product_of(directory: &Path, mut manifest: Manifest) {
     fs::create_dir_all(directory).unwrap();
     let k3s = [program(), b"\0", manifest.k3s.as_bytes()].concat();
-    let files: [(&str, &[u8]); 7] = [
+    let files: [(&str, &[u8]); 8] = [
         ("k3s-riscv64", &k3s),
         ("pause", program()),
         ("pause-image-riscv64.tar", b"an image"),
         ("check-config.sh", b"#!/bin/sh\necho checked\n"),
         ("k3s-check", b"#!/bin/sh\necho checked\n"),
+        ("install.sh", b"#!/bin/sh\necho installed\n"),
         ("LICENSE", b"Apache License\nVersion 2.0\n"),
         ("THIRD-PARTY-NOTICES", b"containerd: Apache-2.0\n"),
     ];

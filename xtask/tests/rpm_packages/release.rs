@@ -104,6 +104,7 @@ fn release_has_all_assets_and_no_local_path() {
             "SHA256SUMS",
             "THIRD-PARTY-NOTICES-riscv64",
             "check-config.sh",
+            "install.sh",
             "k3s-1.33.0+k3s1-1.oe2403.riscv64.rpm",
             "k3s-1.33.0+k3s1-1.oe2403.src.rpm",
             "k3s-check",
@@ -115,6 +116,7 @@ fn release_has_all_assets_and_no_local_path() {
             "pause-image-for-installed-k3s-riscv64.tar",
             "pause-image-riscv64.tar",
             "repository-oe2403-riscv64.tar",
+            "sha256sum-riscv64.txt",
         ]
     );
     let mut sums = Command::new("sha256sum");
@@ -123,8 +125,11 @@ fn release_has_all_assets_and_no_local_path() {
     );
     assert_eq!(said.lines().count(), names.len() - 1, "{said}");
     assert!(
-        env.succeeds([&"release".into(), &"check".into(), &directory]).contains("all 16 files are correct")
+        env.succeeds([&"release".into(), &"check".into(), &directory]).contains("all 18 files are correct")
     );
+    let binary = Digest::of_file(&directory.join("k3s-riscv64")).unwrap();
+    let sums = fs::read_to_string(directory.join("sha256sum-riscv64.txt")).unwrap();
+    assert_eq!(sums, format!("{binary}  k3s-riscv64\n"), "as install.sh and upstream's tools read it");
     let here = env.path("").display().to_string();
     for name in ["NOTES.md", "k3s-riscv64.repo", "manifest-riscv64.json"] {
         assert!(!fs::read_to_string(directory.join(name)).unwrap().contains(&here), "{name}");
@@ -228,6 +233,12 @@ fn finds_every_change_of_a_directory() {
         again(directory);
     });
     assert!(said.contains("k3s-riscv64 is not the file that its manifest names"), "{said}");
+    let said = found("another checksum", &|directory| {
+        let sums = format!("{}  k3s-riscv64\n", Digest::of("x"));
+        fs::write(directory.join("sha256sum-riscv64.txt"), sums).unwrap();
+        again(directory);
+    });
+    assert!(said.contains("sha256sum-riscv64.txt and SHA256SUMS differ on k3s-riscv64"), "{said}");
     let said = found("another package", &|directory| {
         fs::copy(directory.join("k3s-pause-image-1.33.0+k3s1-1.oe2403.riscv64.rpm"), directory.join(package))
             .unwrap();
@@ -269,6 +280,8 @@ fn rejects_packages_of_another_binary() {
     let mut manifest = Manifest::read(&directory.join("manifest-riscv64.json")).unwrap();
     let program = [fs::read(directory.join("k3s-riscv64")).unwrap(), b"another".to_vec()].concat();
     manifest.files.get_mut("k3s-riscv64").unwrap().sha256 = Digest::of(&program);
+    fs::write(directory.join("sha256sum-riscv64.txt"), format!("{}  k3s-riscv64\n", Digest::of(&program)))
+        .unwrap();
     fs::write(directory.join("k3s-riscv64"), program).unwrap();
     fs::write(directory.join("manifest-riscv64.json"), manifest.text().unwrap()).unwrap();
     again(&directory);
@@ -296,9 +309,10 @@ fn reports_all_problems_and_writes_nothing() {
         manifest.origin = Origin::Tree;
         manifest.incomplete = vec![Optional::Charts];
         manifest.level = "rva22u64".into();
+        manifest.releases = None;
     });
     let said = env.fails(["release", "--product", env.path("product").to_str().unwrap()]);
-    for caveat in ["not an upstream release", "without charts", "for rva22u64 only"] {
+    for caveat in ["install.sh", "not an upstream release", "without charts", "for rva22u64 only"] {
         assert!(said.contains(&format!("\n- riscv64: {caveat}: ")), "{said}");
     }
     assert!(said.contains("--preview"), "{said}");

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 /// Request of a client.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
+    #[allow(dead_code, reason = "not every test program looks at it")]
     pub method: String,
     /// Path and query.
     pub target: String,
@@ -110,6 +111,7 @@ pub fn whole(body: &[u8]) -> Vec<u8> {
     answer("200 OK", &[("Content-Length", body.len().to_string())], body)
 }
 
+#[allow(dead_code, reason = "not every test program resumes downloads")]
 /// Returns the range of a file that a request asks for, or all of it (RFC 9110, 14.2).
 pub fn ranged(request: &Request, body: &[u8]) -> Vec<u8> {
     let range =

@@ -42,13 +42,13 @@ const LINES: [(&str, Way); 10] = [
     ("cargo xtask doctor --fix --for build", Way::Instead("cargo xtask doctor --for build")),
     ("cargo xtask doctor --fix --for rpm", Way::Instead("cargo xtask doctor --for rpm")),
     (
-        r#"cargo xtask build --locked --k3s "$K3S" --arch "$ARCH""#,
-        Way::Instead(r#"cargo xtask build --locked --sample --arch "$ARCH""#),
+        r#"cargo xtask build --locked --k3s "$K3S" --arch "$ARCH" --releases "$RELEASES""#,
+        Way::Instead(r#"cargo xtask build --locked --sample --arch "$ARCH" --releases "$RELEASES""#),
     ),
     (
-        r#"cargo xtask release --k3s "$K3S" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64"#,
+        r#"cargo xtask release --k3s "$K3S" --releases "$RELEASES" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64"#,
         Way::Instead(
-            r#"cargo xtask release --preview --sample --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64"#,
+            r#"cargo xtask release --preview --sample --releases "$RELEASES" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64"#,
         ),
     ),
     ("cargo xtask release check release", Way::Itself),
@@ -81,6 +81,7 @@ fn every_line_of_the_workflows_runs_on_the_sample() {
             ("env.K3S", K3S),
             ("github.token", "a token"),
             ("github.repository", "owner/name"),
+            ("github.server_url", "https://github.com"),
         ];
         let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let artifacts = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
