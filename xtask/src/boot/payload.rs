@@ -10,6 +10,7 @@ use super::guest::Guest;
 use super::images::DefaultImages;
 use super::scenario::Scenario;
 use crate::context::Context;
+use crate::product::node_check;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ pub fn gather(
     fs::write(content.join("common.sh"), COMMON)?;
     fs::write(content.join("cluster.sh"), CLUSTER)?;
     fs::write(content.join("run.sh"), scenario.script())?;
+    fs::write(content.join(node_check::NAME), node_check::SCRIPT)?;
     let image = busybox::archive(super::target()?, &fs::read(guest.busybox())?)?;
     fs::write(content.join("busybox.tar"), image)?;
     // Serves the registry, since the guest's distribution may not have a busybox.

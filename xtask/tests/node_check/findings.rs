@@ -7,7 +7,21 @@ use crate::needs;
 type Case = (&'static str, fn(&Host), &'static str, &'static str, [&'static str; 2]);
 
 /// Hosts that differ in their files.
-const FILES: [Case; 15] = [
+const FILES: [Case; 17] = [
+    (
+        "vector 0.7, as mainline reports it",
+        |host| host.write("proc/cpuinfo", "isa\t\t: rv64imafdc_zicntr_xtheadvector\nmmu\t\t: sv39\n"),
+        "limit",
+        "processor",
+        ["vector extension 0.7", "0.7"],
+    ),
+    (
+        "a route to half of the Internet",
+        |host| host.replace("proc/net/route", "\t00000000\t0\t0\t0\n", "\t00000080\t0\t0\t0\n"),
+        "fails",
+        "default-route",
+        ["no default route", "没有默认路由"],
+    ),
     (
         "cgroup v1",
         |host| v1(host, ""),
@@ -153,7 +167,7 @@ const OPTIONS: [Case; 7] = [
         "limit",
         "cpu.max",
         [
-            "CONFIG_CFS_BANDWIDTH is not set*CPU limit*--kubelet-arg=cpu-cfs-quota=false",
+            "CONFIG_CFS_BANDWIDTH is not set*CPU limit of every pod*--kubelet-arg=cpu-cfs-quota=false",
             "没有启用 CONFIG_CFS_BANDWIDTH",
         ],
     ),
@@ -204,7 +218,14 @@ const OPTIONS: [Case; 7] = [
 ];
 
 /// Hosts whose commands answer otherwise, or that only root can look at.
-const COMMANDS: [Case; 9] = [
+const COMMANDS: [Case; 10] = [
+    (
+        "a disk that is too small",
+        |host| host.set("df", "Filesystem\n/dev/sda 4194304 3394304 800000 81% /"),
+        "fails",
+        "disk-space",
+        ["781 MiB (19 %)", "781 MiB（19%）"],
+    ),
     (
         "the clock of a board without battery",
         |host| host.set("today", "1970-01-01"),

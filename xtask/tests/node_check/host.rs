@@ -34,11 +34,12 @@ const MODULES: &str = "OVERLAY_FS overlay BRIDGE_NETFILTER br_netfilter VXLAN vx
     NETFILTER_XT_MATCH_ADDRTYPE xt_addrtype NETFILTER_XT_MARK xt_mark NETFILTER_XT_MATCH_MULTIPORT xt_multiport \
     IP_NF_TARGET_REJECT ipt_REJECT IP_SET ip_set_hash_ip";
 
-/// Beginning of all stubs, which record their calls. A call with a text of `broken` fails.
+/// Beginning of all stubs, which record their calls. A call with a text of `broken` fails, as `ip` does where
+/// the kernel refuses something.
 const STUB: &str = r#"#!/bin/sh
 echo "${0##*/} $*" >>"$HOST/calls"
 while read -r text; do
-    case "${0##*/} $*" in *"$text"*) echo "no $text here" >&2 && exit 1 ;; esac
+    case "${0##*/} $*" in *"$text"*) echo "no $text here" >&2 && exit 2 ;; esac
 done <"$HOST/broken"
 "#;
 

@@ -3,9 +3,13 @@
 . /scenario/common.sh
 . /scenario/cluster.sh
 
+check_guest() {
+    add_network
+    check_node
+}
+
 start_k3s() {
     install_binary
-    add_network
     configure
     [ "$(ls /var/lib/rancher/k3s/agent/images)" = busybox.tar ]
     start_server k3s
@@ -25,6 +29,7 @@ restart_with_registry() {
     k3s ctr images list --quiet | grep -q '^registry.invalid/.*pause'
 }
 
+step check 300 'k3s-check finds nothing that keeps k3s from working' check_guest
 step k3s 1200 'the binary runs as a server, with no package installed' start_k3s
 step node 600 'the node is Ready' wait_for_node
 step pod 900 'a pod is Running' run_web

@@ -23,6 +23,7 @@ report_failure() {
     evidence commands 25 <"$trace"
     journalctl --boot --no-pager --output=short-monotonic 2>&1 | evidence journal 60
     ps -eo pid,ppid,user,rss,args 2>&1 | evidence processes 60
+    [ ! -e /run/k3s-check ] || evidence k3s-check 80 </run/k3s-check
     if [ -e /etc/rancher/k3s/k3s.yaml ]; then
         timeout 50 k3s kubectl describe pods 2>&1 | evidence describe 80
         timeout 50 k3s kubectl get nodes,pods --all-namespaces --output=wide 2>&1 | evidence cluster 40
@@ -106,6 +107,23 @@ add_network() {
     ip link set lo up
     ip link set eth0 up
     ip route add default via 10.0.2.2
+}
+
+# find_problems [COMMAND...]: runs the installed k3s-check, or else that of the payload, perhaps by a command. Sets `status`,
+# and `found` to the names of the checks that found something. The output is in the console log.
+find_problems() {
+    script=$(command -v k3s-check || echo /scenario/k3s-check)
+    status=0
+    "$@" sh "$script" >/run/k3s-check || status=$?
+    found=$(sed -n 's/^\(FAILS\|LIMIT\) *\([^:]*\):.*/\2/p' /run/k3s-check | sort)
+    cat /run/k3s-check >/dev/console
+}
+
+# Checks that k3s-check finds nothing that keeps k3s from working.
+check_node() {
+    find_problems
+    fact k3s-check "$(tail -n 1 /run/k3s-check)"
+    [ "$status" = 0 ] || [ "$status" = 2 ]
 }
 
 finished=

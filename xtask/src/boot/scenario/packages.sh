@@ -10,8 +10,12 @@ install_packages() {
     is_not_started
 }
 
-start_k3s() {
+check_guest() {
     add_network
+    check_node
+}
+
+start_k3s() {
     configure
     # This scenario tests the pause inside k3s. The pause-image package has a scenario of its own.
     rpm --erase k3s-pause-image
@@ -101,6 +105,7 @@ remove_packages() {
 }
 
 step packages 300 'rpm has installed the packages with their scriptlets' install_packages
+step check 300 'k3s-check finds nothing that keeps k3s from working' check_guest
 step k3s 1200 'the packaged unit has started k3s' start_k3s
 step node 600 'the node is Ready' wait_for_node
 step pod 900 'a pod is Running' run_web

@@ -14,6 +14,43 @@ install_packages() {
     [ "$(k3s --version | awk 'NR == 1 { print $3 }')" = "v$(rpm --query --queryformat '%{VERSION}' k3s)" ]
 }
 
+# Checks the guest as it is: it has no bundle of images, for one.
+check_guest() {
+    add_network
+    check_node
+    usual=$found
+}
+
+# finds_also CHECK [COMMAND...]: checks that k3s-check, run by the command, finds this and what it usually finds.
+finds_also() {
+    check=$1
+    shift
+    find_problems "$@"
+    [ "$found" = "$(printf '%s\n' "$usual" "$check" | sed '/^$/d' | sort)" ]
+}
+
+remove_module() {
+    modprobe --remove vxlan
+    module=$(modinfo --field filename vxlan)
+    mv "$module" /run/
+    finds_also vxlan
+    [ "$status" = 2 ]
+    mv "/run/${module##*/}" "$module"
+}
+
+change_clock() {
+    now=$(date +%s)
+    date --set=1970-01-02
+    finds_also clock
+    [ "$status" = 1 ]
+    date --set="@$now"
+}
+
+throttle_disk() {
+    finds_also fsync systemd-run --quiet --wait --pipe --property='IOWriteIOPSMax=/var/lib 5'
+    [ "$status" = 2 ]
+}
+
 # start_unit NAME: starts a packaged unit, which notifies systemd when it is ready.
 start_unit() {
     is_packaged "$1"
@@ -84,6 +121,10 @@ remove_packages() {
 }
 
 step packages 300 'rpm has installed the packages with their scriptlets' install_packages
+step check 300 'k3s-check finds nothing that keeps k3s from working' check_guest
+step module 300 'it finds a kernel module that is missing' remove_module
+step clock 300 'it finds a clock in 1970' change_clock
+step disk 300 'it finds a disk that is slow' throttle_disk
 step units 120 'systemd has started the packaged units' start_units
 step containerd 120 'containerd of the guest has imported the pause image' import_pause
 step pause 60 'pause is process 1 of a container, as user 65535' run_pause
