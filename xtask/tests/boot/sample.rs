@@ -88,19 +88,18 @@ fn builds_and_boots_sample_at_an_odd_path() {
         .iter()
         .map(|reached| reached["name"].as_str().unwrap())
         .collect();
-    assert_eq!(
-        reached,
-        ["kernel", "systemd", "packages", "units", "containerd", "pause", "orphans", "sigterm", "removed"]
-    );
+    let checks = ["kernel", "systemd", "packages", "check", "module", "clock", "disk"];
+    let pause = ["units", "containerd", "pause", "orphans", "sigterm", "removed"];
+    assert_eq!(reached, [&checks[..], &pause].concat());
     assert_eq!(scenario["failure"], Value::Null);
     let facts: Vec<&str> =
         scenario["facts"].as_array().unwrap().iter().map(|fact| fact[0].as_str().unwrap()).collect();
-    assert_eq!(facts, ["image", "pause-rss", "sigterm-seconds"]);
-    assert_eq!(scenario["facts"][0][1], "docker.io/carvicsforth/pause:v3.10-v1.31.1");
+    assert_eq!(facts, ["k3s-check", "image", "pause-rss", "sigterm-seconds"]);
+    assert_eq!(scenario["facts"][1][1], "docker.io/carvicsforth/pause:v3.10-v1.31.1");
     assert!(!scenario["memory"].as_array().unwrap().is_empty(), "no memory was reported");
 
     let console = fs::read_to_string(directory.join("console-sample.log")).unwrap();
-    assert!(console.contains("Linux version"), "{console}");
+    assert!(console.contains("Linux version") && console.contains("FAILS  clock: "), "{console}");
     let page = fs::read_to_string(directory.join("report.html")).unwrap();
     assert!(page.contains("its orphans are reaped") && page.contains("memory in use, sample"), "{page}");
 
