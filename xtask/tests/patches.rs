@@ -14,6 +14,8 @@ const FLAG: &str = "pkg/cli/cmds/agent.go";
 const CONTAINERD: &str = "pkg/agent/containerd/containerd.go";
 /// The function that imports the images.
 const PRELOAD: &str = "PreloadImages";
+/// The file with the settings of the kubelet.
+const KUBELET: &str = "pkg/daemons/agent/agent_linux.go";
 const INSTALL: &str = "install.sh";
 const PAUSE: &str = "carvicsforth/pause:v3.10-v1.31.1";
 
@@ -22,7 +24,15 @@ struct Era {
     name: &'static str,
     pause: Pause,
     dead_module: bool,
+    kubelet: Kubelet,
     downloads: Downloads,
+}
+
+/// Forms of the kubelet's settings.
+#[derive(PartialEq)]
+enum Kubelet {
+    Arguments,
+    Configuration,
 }
 
 /// Forms of the URL that the installer downloads from.
@@ -38,18 +48,32 @@ enum Pause {
 }
 
 const ERAS: [Era; 4] = [
-    Era { name: "v1.30.0, v1.31.1", pause: Pause::Constant, dead_module: true, downloads: Downloads::Fixed },
-    Era { name: "v1.31.4, v1.32.1", pause: Pause::Constant, dead_module: false, downloads: Downloads::Fixed },
+    Era {
+        name: "v1.30.0, v1.31.1",
+        pause: Pause::Constant,
+        dead_module: true,
+        kubelet: Kubelet::Arguments,
+        downloads: Downloads::Fixed,
+    },
+    Era {
+        name: "v1.31.4, v1.32.1",
+        pause: Pause::Constant,
+        dead_module: false,
+        kubelet: Kubelet::Arguments,
+        downloads: Downloads::Fixed,
+    },
     Era {
         name: "v1.32.3 to v1.36.2",
         pause: Pause::Flag("3.6"),
         dead_module: false,
+        kubelet: Kubelet::Configuration,
         downloads: Downloads::Variable,
     },
     Era {
         name: "v1.36.3",
         pause: Pause::Flag("3.10.2"),
         dead_module: false,
+        kubelet: Kubelet::Configuration,
         downloads: Downloads::ArtifactUrl,
     },
 ];
@@ -74,6 +98,18 @@ setup_env() {
     fi
     info "Using ${VERSION_K3S} as release"
 "#;
+
+impl Kubelet {
+    fn text(&self) -> &'static str {
+        match self {
+            Kubelet::Arguments => "\tif cfg.Systemd {\n\t\targsMap[\"cgroup-driver\"] = \"systemd\"\n\t}\n",
+            Kubelet::Configuration => {
+                "func f() *kubeletconfig.KubeletConfiguration {\n\
+                 \tif cfg.Systemd {\n\t\tdefaultConfig.CgroupDriver = \"systemd\"\n\t}\n}\n"
+            }
+        }
+    }
+}
 
 impl Era {
     /// Returns a few lines in the era's shape.
@@ -105,6 +141,7 @@ impl Era {
                     "func Run() error {{\n\treturn {PRELOAD}(ctx, cfg)\n}}\n\nfunc {PRELOAD}() error {{\n}}\n"
                 ),
             ),
+            (KUBELET, self.kubelet.text().to_owned()),
             (INSTALL, self.installer()),
             ("go.mod", format!("module k3s\n\nreplace (\n\ta => b v1\n)\n\nrequire (\n\t{module}\n)\n")),
             ("go.sum", format!("a v1 h1:YQ==\n{sums}z v1 h1:eg==\n")),
@@ -223,6 +260,14 @@ fn each_layout_has_its_variant() {
         assert!(applied["pause-image"].starts_with(layout), "{}", era.name);
         assert!(applied["builtin-images"].starts_with(PRELOAD), "{}", era.name);
         assert_eq!(applied.contains_key("tcpproxy"), era.dead_module, "{}", era.name);
+        let has_setting = era.kubelet == Kubelet::Configuration;
+        assert_eq!(applied.contains_key("cgroup-v1"), has_setting, "{}", era.name);
+        assert_eq!(
+            text(&tree, KUBELET).contains("\tallowCgroupV1(defaultConfig)\n"),
+            has_setting,
+            "{}",
+            era.name
+        );
 
         assert!(text(&tree, place).contains(&format!("\"{PAUSE}\"")), "{}", era.name);
         let call = format!("\tstageBuiltinImages(cfg)\n\treturn {}(ctx, cfg)\n", PRELOAD);
@@ -257,9 +302,10 @@ fn replaces_dead_module_path() {
         format!("\ngithub.com/inetaf/tcpproxy {version} h1:jeqlfkFa5h+Ak/I33QpU4p01nFhw0G5IFm/Rsenne2Y=\n");
     assert!(text(&tree, "go.sum").contains(&sum));
     let skipped = committed().check(ERAS[1].tree().path(), &values()).unwrap().skipped;
-    assert_eq!(skipped.len(), 1);
-    assert_eq!(skipped[0].because, "go.mod does not contain \"inet.af/tcpproxy\"");
-    assert!(outcome.skipped.is_empty());
+    let because: Vec<&str> = skipped.iter().map(|patch| patch.because.as_str()).collect();
+    let no_setting = format!("{KUBELET} does not contain \"kubeletconfig.KubeletConfiguration\"");
+    assert_eq!(because, [no_setting.as_str(), "go.mod does not contain \"inet.af/tcpproxy\""]);
+    assert!(outcome.skipped.iter().all(|patch| patch.name == "cgroup-v1"), "{:?}", outcome.skipped);
 }
 
 #[test]
@@ -288,7 +334,7 @@ fn reports_nearest_line_of_each_variant() {
     let moved = files[FLAG].replace("rancher/mirrored-pause", "rancher/mirrored-pause-image");
     files.insert(FLAG, moved);
     let error = refusal(&committed(), &tree(&files), &values());
-    assert!(error.contains("1 of 6 patches cannot be applied"), "{error}");
+    assert!(error.contains("1 of 7 patches cannot be applied"), "{error}");
     assert!(error.contains("patches/pause-image.json: no variant applies"), "{error}");
     assert!(error.contains("is expected once and occurs not at all; nothing there resembles it"), "{error}");
     assert!(
@@ -303,7 +349,7 @@ fn every_patch_that_does_not_fit_is_named_at_once() {
     files.remove("go.sum");
     files.insert(CONTAINERD, "package containerd\n".to_owned());
     let error = refusal(&committed(), &tree(&files), &values());
-    assert!(error.contains("2 of 6 patches cannot be applied"), "{error}");
+    assert!(error.contains("2 of 7 patches cannot be applied"), "{error}");
     assert!(error.contains("patches/builtin-images.json: no variant applies"), "{error}");
     assert!(error.contains("go.sum: there is no such file"), "{error}");
 }

@@ -279,6 +279,7 @@ mod tests {
             set.names().collect::<Vec<_>>(),
             [
                 "builtin-images",
+                "cgroup-v1",
                 "install-architecture",
                 "install-channels",
                 "install-location",
