@@ -7,6 +7,7 @@ use crate::dir;
 use crate::elf;
 use crate::k3s::Optional;
 use crate::product::MANIFEST;
+use crate::product::load::INSTALL;
 use crate::product::manifest::Manifest;
 use crate::reference::Reference;
 use crate::rpm::nevra::SOURCE_PACKAGE;
@@ -25,6 +26,8 @@ pub struct Artifacts {
     pub version: String,
     pub packages: Vec<PathBuf>,
     pub binary: Option<PathBuf>,
+    /// The installer of the same product.
+    pub installer: Option<PathBuf>,
     pub images: Option<DefaultImages>,
     /// Optional content that the binary does not have, according to the manifest beside it.
     incomplete: Vec<Optional>,
@@ -70,9 +73,10 @@ impl Artifacts {
         })?;
         let artifacts = Artifacts { version, packages, ..Artifacts::default() };
         let Some(product) = product_of(dist, directory) else { return Ok(artifacts) };
-        let manifest = manifest_in(&dist.join(&product).join(super::target()?.go))?;
+        let built = dist.join(&product).join(super::target()?.go);
+        let (manifest, installer) = (manifest_in(&built)?, installer_in(&built));
         let pause_image = manifest.map(|manifest| manifest.pause_image);
-        Ok(Artifacts { version: product.to_string_lossy().into_owned(), pause_image, ..artifacts })
+        Ok(Artifacts { version: product.to_string_lossy().into_owned(), pause_image, installer, ..artifacts })
     }
 
     /// Returns a k3s binary for the guest's architecture. Its version is read from the manifest beside it.
@@ -84,6 +88,7 @@ impl Artifacts {
         Ok(Artifacts {
             version: manifest.as_ref().map_or("unknown".to_owned(), |manifest| manifest.k3s.clone()),
             binary: Some(file.to_owned()),
+            installer: file.parent().and_then(installer_in),
             has_k3s_root: manifest.as_ref().map(|manifest| manifest.contains(Optional::K3sRoot)),
             incomplete: manifest.as_ref().map(|manifest| manifest.incomplete.clone()).unwrap_or_default(),
             builtin_images: manifest.as_ref().map(builtin_images).transpose()?,
@@ -108,6 +113,7 @@ impl Artifacts {
             images,
             packages: self.packages.iter().map(copy).collect::<Result<_>>()?,
             binary: self.binary.as_ref().map(copy).transpose()?,
+            installer: self.installer.as_ref().map(copy).transpose()?,
             ..self
         })
     }
@@ -122,7 +128,7 @@ impl Artifacts {
         let digest =
             |file: &PathBuf| Ok((file_name(file)?.to_string_lossy().into_owned(), Digest::of_file(file)?));
         let images = self.images.iter().map(|images| &images.archive);
-        self.packages.iter().chain(&self.binary).chain(images).map(digest).collect()
+        self.packages.iter().chain(&self.binary).chain(&self.installer).chain(images).map(digest).collect()
     }
 
     /// Returns the reason why the user space inside the binary is not tested, if there is a binary.
@@ -170,6 +176,7 @@ impl Artifacts {
             Scenario::Sample => packages && !is_real,
             Scenario::Packages | Scenario::PauseImageFix => packages && is_real,
             Scenario::Alone => self.binary.is_some() && is_real,
+            Scenario::InstallScript => self.binary.is_some() && self.installer.is_some() && is_real,
             Scenario::Bundled => self.has_k3s_root == Some(true) && is_real,
             Scenario::DefaultNode => {
                 self.binary.is_some() && self.without_default_node().is_none() && is_real
@@ -200,6 +207,11 @@ fn product_of(dist: &Path, packages: &Path) -> Option<PathBuf> {
     Some(packages.strip_prefix(dist).ok()?.iter().next()?.into())
 }
 
+/// Returns the installer in the directory of a product, if there is one.
+fn installer_in(directory: &Path) -> Option<PathBuf> {
+    Some(directory.join(INSTALL)).filter(|file| file.is_file())
+}
+
 /// Reads the manifest in a directory, if there is one.
 fn manifest_in(directory: &Path) -> Result<Option<Manifest>> {
     let file = directory.join(MANIFEST);
@@ -224,6 +236,15 @@ mod tests {
             assert_eq!(other.scenarios(), [Scenario::Alone]);
             assert!(other.without_bundled().is_some_and(|reason| reason.contains("k3s-root")));
         }
+    }
+
+    #[test]
+    fn install_script_needs_the_script() {
+        let installer = Some(PathBuf::from("install.sh"));
+        let with_installer = Artifacts { installer, ..binary(None) };
+        assert_eq!(with_installer.scenarios(), [Scenario::Alone, Scenario::InstallScript]);
+        let without_binary = Artifacts { binary: None, ..with_installer };
+        assert_eq!(without_binary.scenarios(), []);
     }
 
     fn images(archive: &Path) -> Option<DefaultImages> {

@@ -43,8 +43,11 @@ pub fn gather(
     if let Some(reference) = &artifacts.pause_image {
         fs::write(content.join("pause-image"), format!("{reference}\n"))?;
     }
+    if let Some(installer) = &artifacts.installer {
+        fs::copy(installer, content.join("install.sh"))?;
+    }
     match scenario {
-        Scenario::Alone | Scenario::Bundled => copy_binary(artifacts, content)?,
+        Scenario::Alone | Scenario::Bundled | Scenario::InstallScript => copy_binary(artifacts, content)?,
         Scenario::DefaultNode => {
             copy_binary(artifacts, content)?;
             let images = artifacts.images()?;

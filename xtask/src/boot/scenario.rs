@@ -13,6 +13,8 @@ pub enum Scenario {
     PauseImageFix,
     /// The binary without any file but the image of the pods
     Alone,
+    /// The installer, from files alone, and its uninstall script
+    InstallScript,
     /// The user space inside the binary (k3s-root), with the guest's removed
     Bundled,
     /// A node with nothing disabled, whose images are those of the bundle
@@ -29,6 +31,7 @@ impl Scenario {
             Scenario::Packages => "packages",
             Scenario::PauseImageFix => "pause-image-fix",
             Scenario::Alone => "alone",
+            Scenario::InstallScript => "install-script",
             Scenario::Bundled => "bundled",
             Scenario::DefaultNode => "default-node",
             Scenario::RegistryNode => "registry-node",
@@ -42,6 +45,7 @@ impl Scenario {
             Scenario::Packages => include_str!("scenario/packages.sh"),
             Scenario::PauseImageFix => include_str!("scenario/pause-image-fix.sh"),
             Scenario::Alone => include_str!("scenario/alone.sh"),
+            Scenario::InstallScript => include_str!("scenario/install-script.sh"),
             Scenario::Bundled => include_str!("scenario/bundled.sh"),
             Scenario::DefaultNode => {
                 concat!(include_str!("scenario/default-node.sh"), include_str!("scenario/add-ons.sh"))

@@ -149,3 +149,31 @@ YAML
     is_in_phase client Succeeded
     [ "$(kubectl logs client)" = 'response of the pod' ]
 }
+
+# Lists of what killall has to remove.
+processes() {
+    pgrep --list-full --full '^/pause$|containerd-shim|^/usr/(local/)?bin/k3s|k3s-server|^containerd ' || :
+    grep --files-with-matches kubepods /proc/[0-9]*/cgroup 2>/dev/null || :
+}
+mounts() { grep -E ' (/run/k3s|/run/netns/cni-|/var/lib/kubelet/pods)' /proc/mounts || :; }
+interfaces() { ip -brief link show | grep -E '^(cni0|flannel|veth)' || :; }
+rules() {
+    iptables-save >/run/rules
+    ip6tables-save >>/run/rules
+    grep -E 'KUBE-|CNI-|FLANNEL|flannel' /run/rules || :
+}
+
+# A list that is empty before would not show a removal.
+are_found() {
+    for kind in processes mounts interfaces rules; do
+        found=$($kind)
+        [ -n "$found" ]
+    done
+}
+
+are_gone() {
+    for kind in processes mounts interfaces rules; do
+        found=$($kind)
+        [ -z "$found" ]
+    done
+}

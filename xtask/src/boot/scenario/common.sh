@@ -100,6 +100,25 @@ is_packaged() {
     [ -z "$(systemctl show --property DropInPaths --value "$1")" ]
 }
 
+# Runs the installer as without a network, for a binary that is in place.
+run_installer() {
+    INSTALL_K3S_SKIP_DOWNLOAD=true sh /scenario/install.sh
+    [ "$(systemctl show --property FragmentPath --value k3s)" = /etc/systemd/system/k3s.service ]
+    systemctl --quiet is-enabled k3s.service
+    systemctl --quiet is-active k3s.service
+}
+
+# Runs the uninstall script of the installer, and checks that what was installed is gone.
+uninstall() {
+    installed='/usr/local/bin/k3s /usr/local/bin/k3s-killall.sh /usr/local/bin/k3s-uninstall.sh
+        /etc/systemd/system/k3s.service /etc/systemd/system/k3s.service.env /var/lib/rancher/k3s'
+    for file in $installed; do [ -e "$file" ]; done
+    k3s-uninstall.sh
+    for file in $installed; do [ ! -e "$file" ]; done
+    not systemctl --quiet is-active k3s.service
+    not systemctl --quiet is-enabled k3s.service
+}
+
 # Adds a network interface to a VM that has no network: kubelet and flannel need an address and a default route.
 add_network() {
     ip link add eth0 type dummy

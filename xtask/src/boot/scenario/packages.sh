@@ -70,32 +70,12 @@ delete_pod() {
     kubectl_wait --for=delete pod/web
 }
 
-# Lists of what killall has to remove.
-processes() {
-    pgrep --list-full --full '^/pause$|containerd-shim|^/usr/bin/k3s|k3s-server|^containerd ' || :
-    grep --files-with-matches kubepods /proc/[0-9]*/cgroup 2>/dev/null || :
-}
-mounts() { grep -E ' (/run/k3s|/run/netns/cni-|/var/lib/kubelet/pods)' /proc/mounts || :; }
-interfaces() { ip -brief link show | grep -E '^(cni0|flannel|veth)' || :; }
-rules() {
-    iptables-save >/run/rules
-    ip6tables-save >>/run/rules
-    grep -E 'KUBE-|CNI-|FLANNEL|flannel' /run/rules || :
-}
-
 kill_all() {
     run_pod other 'sleep 1000'
     is_in_phase other Running
-    # A list that is empty before would not show a removal.
-    for kind in processes mounts interfaces rules; do
-        found=$($kind)
-        [ -n "$found" ]
-    done
+    are_found
     k3s-killall.sh
-    for kind in processes mounts interfaces rules; do
-        found=$($kind)
-        [ -z "$found" ]
-    done
+    are_gone
 }
 
 remove_packages() {

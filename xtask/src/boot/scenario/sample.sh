@@ -11,6 +11,7 @@ install_packages() {
     rpm_install /scenario/packages/*.rpm
     rpm --verify k3s k3s-cli k3s-pause-image
     is_not_started
+    cp /usr/bin/k3s /run/k3s
     [ "$(k3s --version | awk 'NR == 1 { print $3 }')" = "v$(rpm --query --queryformat '%{VERSION}' k3s)" ]
 }
 
@@ -120,6 +121,11 @@ remove_packages() {
     [ "$(cat /var/lib/rancher/k3s/server/boot-test)" = kept ]
 }
 
+install_by_script() {
+    install -m 0755 /run/k3s /usr/local/bin/k3s
+    run_installer
+}
+
 step packages 300 'rpm has installed the packages with their scriptlets' install_packages
 step check 300 'k3s-check finds nothing that keeps k3s from working' check_guest
 step module 300 'it finds a kernel module that is missing' remove_module
@@ -131,4 +137,6 @@ step pause 60 'pause is process 1 of a container, as user 65535' run_pause
 step orphans 60 'its orphans are reaped' reap_orphans
 step sigterm 60 'it ends on SIGTERM' end_pause
 step removed 120 'the packages are removed and the data is kept' remove_packages
+step installer 120 'install.sh has installed the binary as a service and started it' install_by_script
+step uninstalled 60 'k3s-uninstall.sh has removed it' uninstall
 finish
