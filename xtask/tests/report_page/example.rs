@@ -127,7 +127,12 @@ pub fn release() -> Example {
             (Component::Bundle, 52_801_536),
             (Component::Binary, 64_028_672),
         ]),
-        files: files(&[("k3s-riscv64", 64_028_672), ("pause", 1_152), ("pause-image-riscv64.tar", 12_288)]),
+        files: files(&[
+            ("k3s-check", 34_816),
+            ("k3s-riscv64", 64_028_672),
+            ("pause", 1_152),
+            ("pause-image-riscv64.tar", 12_288),
+        ]),
         checks: vec![
             check(
                 "server is a static riscv64 program that contains no path of this machine",

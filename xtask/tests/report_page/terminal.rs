@@ -14,6 +14,7 @@ k3s v1.33.0+k3s1 for riscv64
   ✓ 2 checks passed          evidence in report.html
 
   target/dist/v1.33.0+k3s1/riscv64/
+    k3s-check                 34.00 KiB
     k3s-riscv64               61.06 MiB
     pause                      1.12 KiB
     pause-image-riscv64.tar   12.00 KiB

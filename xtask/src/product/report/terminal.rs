@@ -5,6 +5,7 @@ use crate::page::size;
 use crate::process::quoted;
 use crate::product::caveat;
 use crate::product::manifest::Manifest;
+use crate::target::Target;
 use crate::upstream::release::Origin;
 use clap::builder::styling::{AnsiColor, Style};
 use std::fmt::{self, Display, Formatter};
@@ -69,12 +70,12 @@ impl Display for Summary<'_> {
 impl Summary<'_> {
     /// Returns the next commands for the user to try.
     fn next(&self) -> (String, Vec<String>) {
-        let Manifest { origin, arch, files, .. } = self.manifest;
+        let Manifest { origin, arch, .. } = self.manifest;
         if *origin == Origin::Sample {
             let option = if arch == "riscv64" { String::new() } else { format!(" --arch {arch}") };
             return (format!("k3s {} itself", self.default_k3s), vec![format!("cargo xtask build{option}")]);
         }
-        let name = files.keys().find(|name| name.starts_with("k3s")).map_or("k3s", String::as_str);
+        let name = Target::named(arch).map_or_else(|_| "k3s".to_owned(), Target::k3s_binary);
         let path = quoted(&format!("{}/{name}", self.directory));
         match self.machine {
             Machine::This => ("on this machine".to_owned(), vec![format!("sudo {path} server")]),
