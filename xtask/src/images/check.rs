@@ -1,15 +1,15 @@
 //! Questions to registries about images: which of upstream's have a riscv64 build, and whether those that we pushed are
 //! there.
 
-use super::manifest::ImagesManifest;
+use super::manifest::{self, ImagesManifest};
 use super::registry::Registry;
 use super::upstream::{Answer, Answers, Pushed, Riscv64, Source, Tag};
 use crate::clock;
 use crate::context::Context;
 use crate::image::remote::{Entry, Remote, Transport};
 use crate::reference::Reference;
+use crate::target::TARGETS;
 use anyhow::{Context as _, Result, ensure};
-use fs_err as fs;
 use serde_json::Value;
 use std::path::Path;
 
@@ -66,16 +66,13 @@ pub fn pushed(
 
 /// Reads the manifests in a directory of images, one for each architecture.
 fn built(directory: &Path) -> Result<Vec<ImagesManifest>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).context("the images were not built\n  cargo xtask images build")? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with("images-") && name.ends_with(".json") {
-            found.push(ImagesManifest::read(&path)?);
-        }
-    }
+    ensure!(directory.is_dir(), "the images were not built\n  cargo xtask images build");
+    let manifests = TARGETS.iter().map(|target| directory.join(manifest::name(target)));
+    let found: Vec<_> = manifests
+        .filter(|path| path.is_file())
+        .map(|path| ImagesManifest::read(&path))
+        .collect::<Result<_>>()?;
     ensure!(!found.is_empty(), "{} has no images-<arch>.json", directory.display());
-    found.sort_by(|one, other| one.arch.cmp(&other.arch));
     Ok(found)
 }
 
