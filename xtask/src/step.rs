@@ -14,6 +14,7 @@ use crate::dir;
 use crate::file_lock::FileLock;
 use anyhow::{Context as _, Result, anyhow, bail};
 use fs_err as fs;
+use indicatif::HumanBytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -279,12 +280,27 @@ impl Step<'_> {
         }
         let output = building.join(OUTPUT);
         fs::create_dir_all(&output)?;
-        (self.work)(&output, results)?;
+        (self.work)(&output, results).map_err(|error| with_scarce_space(error, &output))?;
         let stamp = serde_json::to_vec_pretty(&contents(&output)?)?;
         fs::write(building.join(STAMP), &stamp)?;
         fs::rename(&building, &done)?;
         running.done("");
         Ok((StepResult { directory: done.join(OUTPUT), digest: Digest::of(stamp) }, false))
+    }
+}
+
+/// Space below which an error names what is left, in bytes: a linker that gets no more of it is killed by a signal and
+/// does not say why, and its temporary files are gone by then.
+const SCARCE: u64 = 512 << 20;
+
+/// Adds the free space of a file system to an error, if it is scarce.
+fn with_scarce_space(error: anyhow::Error, directory: &Path) -> anyhow::Error {
+    match nix::sys::statvfs::statvfs(directory) {
+        Ok(system) if system.blocks_available() * system.fragment_size() < SCARCE => {
+            let free = HumanBytes(system.blocks_available() * system.fragment_size());
+            error.context(format!("only {free} are free in {}, which may be the cause", directory.display()))
+        }
+        Ok(_) | Err(_) => error,
     }
 }
 
