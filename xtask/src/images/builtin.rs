@@ -37,10 +37,10 @@ impl<'d> Images<'d> {
                 let expected: Vec<&str> = references.iter().map(Reference::as_str).collect();
                 ensure!(
                     found == expected,
-                    "{} has the images {}, not {}, and their sources are not in it\n  \
+                    "{} has {}, not {}, and their sources are not in it\n  \
                      Build with the --builtin-images that it was written with, or without them: --builtin-images pause",
                     vendored.directory.display(),
-                    found.join(", "),
+                    if found.is_empty() { "no images".to_owned() } else { found.join(", ") },
                     expected.join(", ")
                 );
                 Ok(Images::Vendored(vendored.clone()))

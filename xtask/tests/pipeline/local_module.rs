@@ -4,6 +4,7 @@ use super::fixtures::{self, Product};
 use super::test_env::TestEnv;
 use super::upstream::sample;
 use std::path::{Path, PathBuf};
+use xtask::k3s::options::BuiltinImages;
 use xtask::product::load::NOTICES;
 use xtask::sample::Layout;
 
@@ -114,7 +115,8 @@ fn local_modules_are_compiled_labelled_and_vendored() {
     assert!(report.contains("modules that are not upstream"), "the report does not say so");
 
     let selection = xtask::sample::prepare(env.context(), Layout::Embed).unwrap();
-    let build = fixtures::prepare(&selection, "riscv64", Some(&patches));
+    let mut build = fixtures::prepare(&selection, "riscv64", Some(&patches));
+    build.options.builtin_images = BuiltinImages::default();
     let vendored = xtask::vendoring::gather::run(&build).unwrap();
     let again = TestEnv::new();
     let options = [vendored.as_os_str(), "--patches".as_ref(), patches.as_os_str()];
