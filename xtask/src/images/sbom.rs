@@ -20,28 +20,37 @@ pub fn document(context: &Context, images: &[ImageEntry]) -> Result<Value> {
     let mut components: BTreeMap<String, Value> = BTreeMap::new();
     let mut dependencies = Vec::new();
     for image in images {
-        let mut parts = Vec::new();
+        // By their package URLs: several packages may be built from one source.
+        let mut parts: BTreeMap<String, Value> = BTreeMap::new();
+        let mut add = |name: &str, version: &str, purl: String| {
+            let part =
+                json!({"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl});
+            parts.insert(purl, part);
+        };
         if let Some((path, version)) = image.module.as_deref().and_then(main_module) {
-            parts.push(library(path, version, golang(path, version)));
+            add(path, version, golang(path, version));
         }
         for module in &image.modules {
             if let CompiledFrom::Module { path, version } = module.origin() {
-                parts.push(library(&path, &version, golang(&path, &version)));
+                add(&path, &version, golang(&path, &version));
             }
         }
         for package in &image.debian {
             // Vulnerabilities are recorded of source packages.
             let (source, version) = debian::source(context, &debian::fetch(context, package)?)?;
-            let purl = format!("pkg:deb/debian/{source}@{}?arch=source", percent_encoded(&version));
-            parts.push(library(&source, &version, purl));
+            add(
+                &source,
+                &version,
+                format!("pkg:deb/debian/{source}@{}?arch=source", percent_encoded(&version)),
+            );
         }
         let (name, version) = image.reference.rsplit_once(':').unwrap_or((&image.reference, ""));
         let container =
             json!({"type": "container", "bom-ref": image.reference, "name": name, "version": version});
         components.insert(image.reference.clone(), container);
-        let references: Vec<&Value> = parts.iter().map(|part| &part["purl"]).collect();
-        dependencies.push(json!({"ref": image.reference, "dependsOn": references}));
-        components.extend(parts.into_iter().map(|part| (part["purl"].to_string(), part)));
+        let purls: Vec<&String> = parts.keys().collect();
+        dependencies.push(json!({"ref": image.reference, "dependsOn": purls}));
+        components.extend(parts);
     }
     Ok(json!({
         "bomFormat": "CycloneDX",
@@ -50,10 +59,6 @@ pub fn document(context: &Context, images: &[ImageEntry]) -> Result<Value> {
         "components": components.into_values().collect::<Vec<_>>(),
         "dependencies": dependencies,
     }))
-}
-
-fn library(name: &str, version: &str, purl: String) -> Value {
-    json!({"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl})
 }
 
 /// Returns the package URL of a module (package-url/purl-spec, `golang`).
@@ -88,7 +93,7 @@ mod tests {
             substitute: false,
             left_out: None,
             module: Some("example.com/a/v2 v2.1.0 h1:sum".to_owned()),
-            modules: BTreeSet::from([replaced]),
+            modules: BTreeSet::from([replaced, Compiled::plain("example.com/a/v2", "v2.1.0")]),
             debian: Vec::new(),
         };
         let context = Context::new(None, Network::Forbidden).unwrap();
