@@ -170,10 +170,15 @@ pub fn locked_packages(
 /// Returns the verified file of a package.
 pub fn fetch(context: &Context, package: &DebianPackage) -> Result<PathBuf> {
     let name = FileName::of_url(&package.file)?;
+    let from = |url: String| Download { name: name.clone(), url, sha256: package.sha256.clone() };
+    // A mirror is only looked for where the cache does not have the file.
+    let cached = from(package.file.clone());
+    if cached.is_cached(context)? {
+        return Ok(cached.path(context));
+    }
     let mut failures = Vec::new();
     for mirror in mirrors(context)? {
-        let url = format!("{mirror}/{}", package.file);
-        match (Download { name: name.clone(), url, sha256: package.sha256.clone() }).get(context) {
+        match from(format!("{mirror}/{}", package.file)).get(context) {
             Ok(file) => return Ok(file),
             Err(error) => failures.push(format!("{error:#}")),
         }
