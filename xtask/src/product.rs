@@ -89,7 +89,7 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         files.extend(beside(build, &results.of(tree).join(source_tree::TREE), directory)?);
         node_check::write(directory, build.source.time)?;
         files.push(node_check::NAME.to_owned());
-        let (images, checks) = (builtin.images, checks);
+        let images = builtin.images;
         let manifest = Manifest::of(build, &components, images, checks, third_party, directory, &files)?;
         fs::write(directory.join(MANIFEST), manifest.text()?)?;
         files.push(MANIFEST.to_owned());

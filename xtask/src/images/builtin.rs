@@ -102,8 +102,7 @@ pub fn references(build: &Build) -> Result<Vec<Reference>> {
 
 /// Returns the step that describes the images.
 fn list<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>) -> Step<'a> {
-    let mut step = Step::in_process(builtin::STEP, vec![]);
-    let needs = manifest::needs(&mut step, selected);
+    let (step, needs) = manifest::describing(builtin::STEP, build, selected);
     step.work(move |directory, results| {
         let (entries, packages) = manifest::describe(build, &needs, results)?;
         let mut third_party = ThirdParty::default();

@@ -73,8 +73,7 @@ fn debian_step_name(packages: &[String], others: &[&str]) -> &'static str {
 fn step<'a>(build: &'a Build<'a>, image: &'a PlannedImage<'a>, debian: &[&'static str]) -> Result<Step<'a>> {
     let definition = image.definition;
     let mut inputs = vec![format!("{} {} for {}", image.reference, image.version, build.target.go)];
-    let text = format!("{definition:?}").replace(&*definition.directory.to_string_lossy(), "images");
-    inputs.push(format!("definition {} sha256:{}", definition.name, Digest::of(text)));
+    inputs.push(definition.input());
     for file in &definition.file {
         inputs.push(format!("{} sha256:{}", file.path, Digest::of(image.content(file)?)));
     }

@@ -4,6 +4,7 @@
 //! those are in the references of the k3s that is selected.
 
 use crate::context::Context;
+use crate::digest::Digest;
 use crate::prose::Prose;
 use crate::target::Target;
 use crate::tree_path::TreePath;
@@ -201,6 +202,12 @@ impl Definition {
             Origin::Release | Origin::Tree => "images",
         };
         Definition::load(&context.root.join(directory))
+    }
+
+    /// Returns what identifies the definition among the inputs of a step, wherever it was read.
+    pub fn input(&self) -> String {
+        let text = format!("{self:?}").replace(&*self.directory.to_string_lossy(), "images");
+        format!("definition {} sha256:{}", self.name, Digest::of(text))
     }
 
     /// Reads all definitions of a directory.

@@ -77,14 +77,22 @@ pub fn licenses_name(target: &Target) -> String {
 /// The images that a step describes, with the steps that have composed each and compiled its program.
 pub type Needs<'a> = Vec<(&'a PlannedImage<'a>, Need, Option<Need>)>;
 
-/// Adds the results that a description is read from to the needs of a step.
-pub fn needs<'a>(step: &mut Step<'a>, selected: &'a Selected<'a>) -> Needs<'a> {
+/// Returns a step that describes images, without its work, and the results that it reads. The definitions are inputs of
+/// their own, since they also have licences, which are in no image.
+pub fn describing<'a>(
+    name: &'static str,
+    build: &Build,
+    selected: &'a Selected<'a>,
+) -> (Step<'a>, Needs<'a>) {
+    let mut inputs = vec![format!("{} for {}", build.source.version, build.target.go)];
+    inputs.extend(selected.images.iter().map(|image| image.definition.input()));
+    let mut step = Step::in_process(name, inputs);
     let mut needs = Vec::new();
     for image in &selected.images {
         let program = image.program.as_ref().map(|_| step.need(image.step_name("program")));
         needs.push((image, step.need(image.step_name("image")), program));
     }
-    needs
+    (step, needs)
 }
 
 /// Describes images, and returns the licences of everything in them.
@@ -108,11 +116,9 @@ pub fn describe(
 
 /// Returns the step that describes the bundle.
 pub fn step<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>) -> Step<'a> {
-    let origin = format!("{} for {}", build.source.version, build.target.go);
-    let mut step = Step::in_process(STEP, vec![origin]);
+    let (mut step, images) = describing(STEP, build, selected);
     let bundle = step.need(airgap::STEP);
     let pause = step.need(pause::STEP);
-    let images = needs(&mut step, selected);
     step.work(move |directory, results| {
         let (entries, packages) = describe(build, &images, results)?;
         let pause_id = if selected.pause.is_empty() {
