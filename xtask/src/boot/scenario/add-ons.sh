@@ -243,6 +243,8 @@ images_of() { sed -n "s|^Pull.* $1 image \"\(docker.io/\)*\([^\"]*\)\".*|\2|p" /
 # The kubelet's events say for each container whether its image was pulled or there already. A pull that fails has events
 # of its own, and ends in BackOff. A container that is restarted with a delay has the same reason, but another message:
 # the job of traefik's chart, until the job of its CRDs is complete, and on a slow host others, whose probes time out.
+# k3s writes the configuration of the network, which makes the node Ready, before flannel has its subnet: the first pods
+# may fail in between, and are tried again.
 check_events() {
     kubectl get events --all-namespaces --output \
         'jsonpath={range .items[*]}{.reason} {.involvedObject.namespace}/{.involvedObject.name} {.message}{"\n"}{end}' >/run/events
@@ -257,7 +259,9 @@ check_events() {
     fact images-pulled "$(echo "$pulled" | tr '\n' ' ')"
     restarts='^BackOff [^ ]* Back-off restarting failed container'
     fact delayed-restarts "$(grep "$restarts" /run/events | cut -d ' ' -f 2 | tr '\n' ' ')"
-    grep -v "$restarts" /run/events >/run/other-events
+    too_early="^FailedCreatePodSandBox .* failed to load flannel 'subnet.env' file"
+    fact pods-before-flannel "$(grep "$too_early" /run/events | cut -d ' ' -f 2 | tr '\n' ' ')"
+    grep -v -e "$restarts" -e "$too_early" /run/events >/run/other-events
     not grep -E '^(Failed|BackOff|FailedCreatePodSandBox) ' /run/other-events
 }
 
