@@ -45,7 +45,7 @@ finish() {
 # step NAME TIMEOUT DESCRIPTION COMMAND...: reaches a milestone by a command, within so many seconds. The host reads
 # these lines, too (milestone.rs).
 step() {
-    name=$1
+    milestone=$1
     timeout=$2
     shift 3
     # The shell runs no trap while it waits for a command, so the watchdog itself has to report. It stops the shell
@@ -55,7 +55,7 @@ step() {
     "$@"
     kill "$watchdog"
     watchdog=
-    report "mark $name"
+    report "mark $milestone"
 }
 
 # Runs at the end of the shell, for instance after a command that failed.
