@@ -1,15 +1,50 @@
-# bash completion for k3s. k3s knows its own commands and options: given the words so far and
-# --generate-bash-completion it prints what may follow, one a line.
+# bash completion for k3s. Given the words so far, k3s prints what may follow, with --generate-bash-completion
+# behind them; kubectl does, with __complete before them.
 _k3s() {
-    local word=${COMP_WORDS[COMP_CWORD]}
-    local words=("${COMP_WORDS[@]:1:COMP_CWORD-1}")
-    # Options are printed only for a word that has begun as one.
-    if [[ $word == -* ]]; then
-        words+=("$word")
-    fi
-    mapfile -t COMPREPLY < <(
-        compgen -W "$(k3s "${words[@]}" --generate-bash-completion 2>/dev/null)" -- "$word"
-    )
+    local typed asked option='' line part directive=0
+    local -a words lines=()
+    # COMP_WORDS is split at = and : as well.
+    read -r -d '' -a words <<<"${COMP_LINE:0:COMP_POINT}"
+    [[ ${COMP_LINE:COMP_POINT-1:1} != [[:space:]] ]] || words+=('')
+    typed=${words[-1]}
+    words=("${words[@]:1:${#words[@]}-2}")
+    COMPREPLY=()
+
+    # With -- among them, k3s executes the words: k3s kubectl exec web -- rm -r data
+    for line in "${words[@]}"; do
+        [[ $line != -- ]] || return 0
+    done
+    asked=$typed
+    [[ $asked != -- ]] || asked=-
+    case ${words[0]-} in
+    kubectl)
+        mapfile -t lines < <(COBRA_ACTIVE_HELP=0 k3s kubectl __complete "${words[@]:1}" "$asked" 2>/dev/null)
+        # Each line is NAME<TAB>DESCRIPTION; the last one is :N, cobra's ShellCompDirective, where 1 is an error,
+        # 2 no space behind the name, 4 no file names, and 8 and 16 file names only.
+        directive=${lines[-1]-}
+        directive=$((${directive//[!0-9]/}))
+        ((!(directive & 2))) || compopt -o nospace
+        ((!(directive & 4))) || compopt +o bashdefault +o default
+        ((!(directive & 25))) || lines=()
+        # It completes the value of --option=value alone.
+        [[ $typed != -*=* ]] || option=${typed%%=*}=
+        ;;
+    crictl | ctr) ;; # which k3s cannot complete
+    *)
+        # Options are printed only for a word that has begun as one.
+        [[ $asked != -* ]] || words+=("$asked")
+        mapfile -t lines < <(k3s "${words[@]}" --generate-bash-completion 2>/dev/null)
+        ;;
+    esac
+
+    # What readline replaces begins at the last = or :. No compgen -W, which expands $(...) in what was printed.
+    part=${COMP_WORDS[COMP_CWORD]}
+    part=${part##*[=:]}
+    for line in "${lines[@]%%$'\t'*}"; do
+        [[ $line != :* && $option$line == "$typed"* ]] || continue
+        line=$option$line
+        COMPREPLY+=("${line#"${typed%"$part"}"}")
+    done
 }
 
 complete -o bashdefault -o default -F _k3s k3s

@@ -218,6 +218,7 @@ pub static REQUIREMENTS: &[&Requirement] = &[
         asked(&["dash"], &["-c", ":"]), Packages(["dash", "dash", "", "dash", "dash", "dash"])),
     &executable(&["systemd-analyze"], &[Test], "verifies their units",
         Packages(["systemd", "systemd", "systemd", "systemd", "", "systemd"])),
+    &executable(&["zsh"], &[Test], "completes the command line of k3s", everywhere("zsh")),
     &requirement("faketime", &[Test], "builds packages on another date",
         asked(&["faketime"], &["--version"]),
         Packages(["faketime", "libfaketime", "", "libfaketime", "libfaketime", "libfaketime"])),

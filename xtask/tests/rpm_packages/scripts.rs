@@ -1,5 +1,6 @@
 //! Tests of the package's scripts, run where it is installed.
 
+mod completion;
 mod install;
 mod killall;
 mod uninstall;
