@@ -29,26 +29,49 @@ fail() {
 
 # Rejects variables of upstream's installer that have no meaning for a package, instead of ignoring them.
 reject_unsupported_variables() {
-    for name in VERSION COMMIT PR CHANNEL CHANNEL_URL ARTIFACT_URL; do
+    for name in $(env | sed -nE 's/^INSTALL_K3S_([A-Za-z0-9_]+)=.+/\1/p' | sort -u); do
+        # A line of some other variable's value may look like a variable.
+        value=
         eval "value=\${INSTALL_K3S_$name-}"
-        [ -z "$value" ] || fail "INSTALL_K3S_$name has no meaning here: nothing is downloaded," \
-            "the package is the version (to change it: dnf install k3s-VERSION)"
-    done
-    case ${INSTALL_K3S_SKIP_DOWNLOAD-true} in
-    true | binary | selinux) ;;
-    *) fail "INSTALL_K3S_SKIP_DOWNLOAD=$INSTALL_K3S_SKIP_DOWNLOAD: nothing is ever downloaded here" ;;
-    esac
-    for setting in NAME= TYPE=notify BIN_DIR=/usr/bin SYSTEMD_DIR=/usr/lib/systemd/system; do
-        eval "value=\${INSTALL_K3S_${setting%%=*}-}"
-        [ -z "$value" ] || [ "$value" = "${setting#*=}" ] ||
-            fail "INSTALL_K3S_${setting%%=*}=$value: the packaged units have one place and name; unset it"
+        case $name=$value in
+        *= | EXEC=* | NAME=k3s | TYPE=notify | BIN_DIR=/usr/bin | SYSTEMD_DIR=/usr/lib/systemd/system) ;;
+        SKIP_ENABLE=true | SKIP_ENABLE=false | SKIP_START=true | SKIP_START=false) ;;
+        FORCE_RESTART=true | FORCE_RESTART=false) ;;
+        # These ask for what is done anyway.
+        SKIP_DOWNLOAD=true | SKIP_DOWNLOAD=binary | SKIP_DOWNLOAD=selinux | BIN_DIR_READ_ONLY=true) ;;
+        SYMLINK=skip | SKIP_SELINUX_RPM=true | SELINUX_WARN=true) ;;
+        SKIP_ENABLE=* | SKIP_START=* | FORCE_RESTART=*)
+            fail "INSTALL_K3S_$name=$value: must be true or false" ;;
+        SKIP_DOWNLOAD=* | ARTIFACT_URL=*) fail "INSTALL_K3S_$name=$value: nothing is ever downloaded here" ;;
+        VERSION=* | COMMIT=* | PR=* | CHANNEL=* | CHANNEL_URL=*)
+            fail "INSTALL_K3S_$name has no meaning here: nothing is downloaded, the package is the version" \
+                "(to change it: dnf install k3s-VERSION)" ;;
+        NAME=* | TYPE=* | BIN_DIR=* | BIN_DIR_READ_ONLY=* | SYSTEMD_DIR=*)
+            fail "INSTALL_K3S_$name=$value: the packaged units have one place and name; unset it" ;;
+        SYMLINK=*) fail "INSTALL_K3S_SYMLINK=$value: kubectl, crictl and ctr are in the package k3s-cli" ;;
+        SKIP_SELINUX_RPM=* | SELINUX_WARN=*)
+            fail "INSTALL_K3S_$name=$value: no package is installed here; for SELinux: dnf install k3s-selinux" ;;
+        *) fail "INSTALL_K3S_$name is unknown here; unset it" ;;
+        esac
     done
 }
 
-# Prints one argument a line. xargs honours quotes and backslashes, and expands nothing.
+# Prints one argument a line. INSTALL_K3S_EXEC is split as upstream's installer splits it: at blanks outside of quotes,
+# and nothing else has a meaning.
 given_arguments() {
-    printf '%s\n' "${INSTALL_K3S_EXEC-}" | xargs printf '%s\n' ||
-        fail "INSTALL_K3S_EXEC cannot be split into words: $INSTALL_K3S_EXEC"
+    printf '%s\n' "${INSTALL_K3S_EXEC-}" | awk -v single="'" '
+        function end_word() { if (begun) print word; word = ""; begun = 0 }
+        {
+            for (i = 1; i <= length($0); i++) {
+                character = substr($0, i, 1)
+                if (quote == "" && (character == single || character == "\"")) { quote = character; begun = 1 }
+                else if (character == quote) quote = ""
+                else if (quote == "" && character ~ /[ \t]/) end_word()
+                else { word = word character; begun = 1 }
+            }
+            if (quote != "") exit 1
+            end_word()
+        }' || fail "INSTALL_K3S_EXEC has a quote without its second half in the line: $INSTALL_K3S_EXEC"
     for argument in "$@"; do
         case $argument in
         *"$newline"*) fail "an argument contains a newline: use /etc/rancher/k3s/config.yaml" ;;
@@ -100,15 +123,47 @@ settings() {
     done
 }
 
-# write_settings FILE SETTINGS: FILE with our part replaced. Appears by rename, readable by root alone.
+# count_lines FILE TEXT: the number of lines that contain TEXT.
+count_lines() { grep -cF -e "$2" "$1" || :; }
+
+# without_own_part FILE: prints FILE without the part between our two lines, all other bytes as they are. Editors may
+# have ended our lines with a carriage return. Fails if both are not there exactly once
+# or not at all, in this order and unchanged.
+without_own_part() {
+    case $(count_lines "$1" "$BEGIN"),$(count_lines "$1" "$END") in
+    0,0) cat "$1" ;;
+    1,1)
+        awk -v begin="$BEGIN" -v end="$END" '
+            { line = $0; sub(/\r$/, "", line) }
+            line == begin && !state { state = 1; next }
+            line == end && state == 1 { state = 2; next }
+            state != 1 { print }
+            END { exit state != 2 }' "$1"
+        ;;
+    *) return 1 ;;
+    esac
+}
+
+# write_settings FILE SETTINGS: FILE with our part replaced. Appears by rename, readable by root alone. A link stays one.
 write_settings() {
-    new=$(mktemp "$1.XXXXXX")
+    target=$(readlink -f "$1") || fail "$1 is a link to nowhere: remove it, or make the directory that it names"
+    new=$(mktemp "$target.XXXXXX") || fail "cannot write $target, see above"
     trap 'rm -f "$new"' EXIT
-    [ ! -e "$1" ] || sed "/^$BEGIN\$/,/^$END\$/d" "$1" >"$new"
-    [ -z "$2" ] || printf '%s\n' "$BEGIN" "$2" "$END" >>"$new"
-    if ! cmp -s "$new" "$1"; then
+    if [ -e "$target" ]; then
+        [ -f "$target" ] || fail "$target is not a file"
+        [ -n "$(find "$target" -perm -u=w)" ] || fail "$target is read-only, and options would go there: chmod u+w $target"
+        without_own_part "$target" >"$new" ||
+            fail "$target has been changed around the lines that this script wrote, of which each must be there" \
+                "once: remove them, with what is between them:$newline  $BEGIN$newline  $END"
+    fi
+    if [ -n "$2" ]; then
+        # The user's last line may have no newline.
+        [ -z "$(tail -c 1 "$new")" ] || echo >>"$new"
+        printf '%s\n' "$BEGIN" "$2" "$END" >>"$new"
+    fi
+    if ! cmp -s "$new" "$target"; then
         say "writing options to $1"
-        mv -f "$new" "$1"
+        mv -f "$new" "$target" || fail "cannot replace $target, see above"
         changes=yes
     fi
 }

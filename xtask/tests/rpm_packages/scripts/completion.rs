@@ -155,7 +155,11 @@ fn values_of_options_are_completed() {
         let (calls, given) = complete(Bash, line, printed);
         let last = line.rsplit(' ').next().unwrap();
         assert!(calls.ends_with(&format!("|{last}|\n")), "{calls}");
-        assert_eq!(given, format!("compopt -o nospace\ncompopt +o bashdefault +o default\n{offered}"), "{line}");
+        assert_eq!(
+            given,
+            format!("compopt -o nospace\ncompopt +o bashdefault +o default\n{offered}"),
+            "{line}"
+        );
     }
     let (_, given) = complete(Bash, "k3s kubectl get --raw=a:b", "a:bc\n:0\n");
     assert_eq!(given, "bc\n", "readline replaces what follows the colon");

@@ -1,10 +1,10 @@
 //! Tests of `k3s-install.sh`: the variables and arguments of upstream's installer, for a packaged k3s.
 
 use super::{SETTINGS, UPSTREAMS_UNINSTALL, WANTED, said, where_installed};
-use crate::packages::expect_success;
+use crate::packages::{expect_success, ours};
 use crate::root::Root;
 use fs_err as fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Output;
 
 /// Runs `k3s-install.sh` with these variables and arguments.
@@ -71,6 +71,117 @@ fn systemd_and_sh_read_the_same_settings() {
 }
 
 #[test]
+fn install_exec_keeps_its_backslashes() {
+    let Some(root) = where_installed("the words of INSTALL_K3S_EXEC") else { return };
+    let exec = r#"INSTALL_K3S_EXEC=server --a=C:\dir\n '--b=it"s \x'  --c=d" e'f"--g"#;
+    expect_success(install(&root, &[exec, "k3s-install.sh"]));
+    let options = expect_success(root.run(&["sh", "-c", ". /etc/sysconfig/k3s; printf '%s' \"$OPTIONS\""]));
+    assert_eq!(options, r#""--a=C:\\dir\\n" "--b=it\"s \\x" "--c=d e'f--g""#);
+}
+
+/// Returns the first and the last line of the part that `k3s-install.sh` writes.
+fn marks() -> [String; 2] {
+    let script = fs::read_to_string(ours("rpm/k3s-install.sh")).unwrap();
+    ["BEGIN='", "END='"].map(|name| {
+        let line = script.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim_end_matches('\'').to_owned()
+    })
+}
+
+/// Returns the part that `k3s-install.sh` writes for `--x`.
+fn part() -> String {
+    let [begin, end] = marks();
+    format!("{begin}\nOPTIONS=\"--x\"\n{end}\n")
+}
+
+#[test]
+fn lines_of_the_user_survive_byte_for_byte() {
+    let Some(root) = where_installed("the user's settings") else { return };
+    let part = part();
+    let crlf = part.replace('\n', "\r\n");
+    for (name, before, with_options, without) in [
+        ("empty", "", part.as_str(), ""),
+        (
+            "no newline at the end",
+            "K3S_TOKEN=\"s\"",
+            &format!("K3S_TOKEN=\"s\"\n{part}"),
+            "K3S_TOKEN=\"s\"\n",
+        ),
+        ("carriage returns", "A=1\r\nB=2\r\n", &format!("A=1\r\nB=2\r\n{part}"), "A=1\r\nB=2\r\n"),
+        ("a byte order mark", "\u{feff}A=1\n", &format!("\u{feff}A=1\n{part}"), "\u{feff}A=1\n"),
+        (
+            "tabs, blanks, backslashes",
+            " A=\\1 \t\n\n\n",
+            &format!(" A=\\1 \t\n\n\n{part}"),
+            " A=\\1 \t\n\n\n",
+        ),
+        ("own lines in the middle", &format!("A=1\n{part}B=2\n"), &format!("A=1\nB=2\n{part}"), "A=1\nB=2\n"),
+        (
+            "own lines with carriage returns",
+            &format!("A=1\r\n{crlf}B=2"),
+            &format!("A=1\r\nB=2\n{part}"),
+            "A=1\r\nB=2\n",
+        ),
+    ] {
+        root.write(SETTINGS, before);
+        expect_success(install(&root, &["k3s-install.sh", "--x"]));
+        assert_eq!(root.read(SETTINGS), with_options, "{name}");
+        expect_success(install(&root, &["k3s-install.sh", "--x"]));
+        assert_eq!(root.read(SETTINGS), with_options, "{name}, the second time");
+        expect_success(install(&root, &["k3s-install.sh"]));
+        assert_eq!(root.read(SETTINGS), without, "{name}, without options");
+    }
+    let untouched = "K3S_TOKEN=\"s\"";
+    root.write(SETTINGS, untouched);
+    expect_success(install(&root, &["k3s-install.sh"]));
+    assert_eq!(root.read(SETTINGS), untouched, "there is nothing to write");
+}
+
+#[test]
+fn settings_that_cannot_be_edited_are_refused() {
+    let Some(root) = where_installed("settings that cannot be edited") else { return };
+    let ([begin, end], part) = (marks(), part());
+    for text in [
+        format!("{begin}\nOPTIONS=\"\"\nA=1\n"),
+        format!("A=1\n{end}\nB=1\n"),
+        format!("{end}\nA=1\n{begin}\n"),
+        format!("{part}A=1\n{part}"),
+        format!("{begin}\n{part}"),
+        format!("\u{feff}{part}A=1\n"),
+        format!(" {begin}\nA=1\n{end}\n"),
+    ] {
+        root.write(SETTINGS, &text);
+        let refused = install(&root, &["k3s-install.sh", "--x"]);
+        assert_eq!(refused.status.code(), Some(1), "{text}: {}", said(&refused));
+        assert!(said(&refused).contains(&format!("{begin}\n  {end}")), "{}", said(&refused));
+        assert_eq!(root.read(SETTINGS), text);
+        assert!(!root.has(WANTED));
+    }
+    root.write(SETTINGS, "A=1\n");
+    fs::set_permissions(root.path(SETTINGS), PermissionsExt::from_mode(0o400)).unwrap();
+    let refused = install(&root, &["k3s-install.sh", "--x"]);
+    assert!(said(&refused).contains("chmod u+w /etc/sysconfig/k3s"), "{}", said(&refused));
+    assert_eq!(root.read(SETTINGS), "A=1\n");
+    fs::remove_file(root.path(SETTINGS)).unwrap();
+    symlink("nowhere/k3s", root.path(SETTINGS)).unwrap();
+    let refused = install(&root, &["k3s-install.sh", "--x"]);
+    assert!(said(&refused).contains("a link to nowhere"), "{}", said(&refused));
+    assert_eq!(root.link(SETTINGS), "nowhere/k3s");
+}
+
+#[test]
+fn a_link_to_the_settings_stays_a_link() {
+    let Some(root) = where_installed("a link to the settings") else { return };
+    root.write("/srv/settings", "A=1");
+    fs::remove_file(root.path(SETTINGS)).unwrap();
+    symlink("../../srv/settings", root.path(SETTINGS)).unwrap();
+    expect_success(install(&root, &["k3s-install.sh", "--x"]));
+    assert_eq!(root.link(SETTINGS), "../../srv/settings");
+    assert_eq!(root.read("/srv/settings"), format!("A=1\n{}", part()));
+    assert_eq!(root.mode("/srv/settings"), 0o600);
+}
+
+#[test]
 fn a_node_is_either_server_or_agent() {
     let Some(root) = where_installed("k3s-install.sh for an agent") else { return };
     let agent = ["K3S_URL=https://s:6443", "K3S_TOKEN=t", "k3s-install.sh", "--node-label=a=b"];
@@ -101,7 +212,15 @@ fn rejects_unsupported_install_variables() {
         (&["K3S_URL=https://s", "k3s-install.sh"], "needs K3S_TOKEN"),
         (&["K3S_URL=http://s", "K3S_TOKEN=t", "k3s-install.sh"], "must begin with https://"),
         (&["k3s-install.sh", "etcd-snapshot"], "neither server, agent nor an option"),
-        (&["INSTALL_K3S_EXEC=server 'x", "k3s-install.sh"], "cannot be split"),
+        (&["INSTALL_K3S_EXEC=server 'x", "k3s-install.sh"], "a quote without its second half"),
+        (
+            &["INSTALL_K3S_SKIP_START=yes", "k3s-install.sh"],
+            "INSTALL_K3S_SKIP_START=yes: must be true or false",
+        ),
+        (&["INSTALL_K3S_ARTIFACT_URL=http://a", "k3s-install.sh"], "nothing is ever downloaded"),
+        (&["INSTALL_K3S_SYMLINK=force", "k3s-install.sh"], "the package k3s-cli"),
+        (&["INSTALL_K3S_SKIP_SELINUX_RPM=false", "k3s-install.sh"], "dnf install k3s-selinux"),
+        (&["INSTALL_K3S_NONSENSE=1", "k3s-install.sh"], "INSTALL_K3S_NONSENSE is unknown here"),
         (&["K3S_TOKEN=a\nb", "k3s-install.sh", "server"], "contains a newline"),
     ] {
         let output = install(&root, words);
