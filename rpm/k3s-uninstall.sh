@@ -16,6 +16,12 @@ DEFAULT=/var/lib/rancher/k3s
 # All that k3s makes in its data directory. What identifies it as k3s's comes last, so that a run which was
 # interrupted can be repeated.
 OWN='storage data agent server'
+# What is there where a kubeadm, a KubeEdge or an RKE2 is installed, even if it does not run.
+OTHERS='/etc/kubernetes/kubelet.conf /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env
+    /var/lib/kubelet/pki /etc/kubeedge/config/edgecore.yaml /var/lib/rancher/rke2'
+# Where those keep their data as well, under the same names.
+SHARED='/var/lib/kubelet /run/flannel /var/lib/cni/networks/cbr0 /var/lib/cni/flannel /var/log/pods
+    /var/log/containers /etc/rancher/node/password'
 
 say() { printf 'k3s-uninstall: %s\n' "$*"; }
 fail() {
@@ -148,11 +154,14 @@ is_packaged() {
     esac
 }
 
-# delete PATH...: but for what is packaged. A subshell, since it calls itself.
+# delete PATH...: but for what is packaged. What is behind a link may be more than k3s has written there: both are
+# kept. A subshell, since it calls itself.
 delete() (
     status=0
     for path in "$@"; do
-        if ! is_packaged "$path"; then
+        if [ -L "$path" ] && [ -d "$path" ] && ! is_packaged "$path"; then
+            say "kept: $path, a link, and what it leads to: $(readlink -f "$path")"
+        elif ! is_packaged "$path"; then
             rm -rf -- "$path" || status=1
         elif [ -d "$path" ] && [ ! -L "$path" ]; then
             empty "$path" || status=1
@@ -167,7 +176,11 @@ empty() { delete "$1"/* "$1"/.[!.]* "$1"/..?*; }
 # What is left in the data directory is not of k3s, unless it is a package's.
 list_kept() {
     for entry in "$data"/* "$data"/.[!.]* "$data"/..?*; do
-        [ ! -e "$entry" ] && [ ! -L "$entry" ] || is_packaged "$entry" || say "kept: $entry (not of k3s)"
+        case " $OWN " in *" ${entry##*/} "*) continue ;; esac
+        if [ -e "$entry" ] || [ -L "$entry" ]; then say "kept: $entry (not of k3s)"; fi
+    done
+    [ -z "$other" ] || for entry in $SHARED; do
+        [ ! -e "$entry" ] || say "kept: $entry (perhaps of another Kubernetes, since $other is here)"
     done
     for entry in "$CONFIG"/*; do
         [ ! -e "$entry" ] || say "kept: $entry (--purge deletes it)"
@@ -178,7 +191,8 @@ ask() {
     say "this ends k3s on this node and deletes"
     own=$(own_entries | tr '\n' ' ')
     [ -z "$own" ] || say "  $own(cluster state, certificates, images, local volumes)"
-    say "  /var/lib/kubelet, /run/k3s, /run/flannel, the CNI leases of k3s, $CONFIG/k3s.yaml"
+    # shellcheck disable=SC2086 # a list of words
+    say "  $CONFIG/k3s.yaml /run/k3s" $shared
     [ -z "$purge" ] || say "  everything else in $CONFIG, config.yaml and registries.yaml included"
     [ -z "$assume_yes" ] || return 0
     [ -t 0 ] || fail "nothing deleted: standard input is not a terminal; add --yes"
@@ -204,10 +218,16 @@ named=$(data_directory) || exit 1
 data=$(readlink -f "$named")
 data=${data:-$named}
 require_k3s_data
+other=
+shared=$SHARED
+for sign in $OTHERS; do
+    [ ! -e "$sign" ] || { other=$sign && shared=; }
+done
 ask
 
 K3S_DATA_DIR=$data /usr/bin/k3s-killall.sh || fail "nothing deleted: k3s-killall.sh has not ended all, see above"
-set -- /var/lib/kubelet /run/k3s /run/flannel /var/lib/cni/networks/cbr0 /var/lib/cni/flannel
+# shellcheck disable=SC2086 # a list of words
+set -- /run/k3s $shared
 refuse_mounts_below "$data" "$@"
 for unit in k3s.service k3s-agent.service; do
     systemctl disable "$unit" 2>/dev/null
@@ -215,16 +235,25 @@ for unit in k3s.service k3s-agent.service; do
 done
 
 status=0
-for directory in "$@"; do
-    [ -d "$directory" ] || continue
-    empty "$directory" || status=1
-    rmdir -- "$directory" 2>/dev/null
+for path in "$@"; do
+    # The directory itself may be a link, or another file system.
+    if [ -d "$path" ]; then
+        empty "$path" || status=1
+        rmdir -- "$path" 2>/dev/null
+    else
+        rm -f -- "$path" || status=1
+    fi
 done
+# The results of podman's networks are beside ours.
+[ -z "$shared" ] || rm -f /var/lib/cni/results/cbr0-* || status=1
+rmdir /etc/rancher/node 2>/dev/null
 for entry in $OWN; do
     delete "$data/$entry" || status=1
 done
 # The directory of the default name is the package's own.
-[ "$named" = "$DEFAULT" ] || rmdir -- "$data" 2>/dev/null
+if [ "$named" != "$DEFAULT" ] && rmdir -- "$data" 2>/dev/null && [ -L "$named" ]; then
+    rm -f -- "$named" || status=1
+fi
 rm -f "$CONFIG/k3s.yaml" || status=1
 [ -z "$purge" ] || empty "$CONFIG" || status=1
 [ "$status" -eq 0 ] || fail "not everything could be deleted"

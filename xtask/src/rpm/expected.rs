@@ -12,9 +12,10 @@ use fs_err as fs;
 use std::path::PathBuf;
 
 /// Targets of the links in the packages.
-const LINKS: [(&str, &str); 5] = [
+const LINKS: [(&str, &str); 6] = [
     ("/usr/bin/crictl", "k3s"),
     ("/usr/bin/ctr", "k3s"),
+    ("/usr/bin/k3s-agent-uninstall.sh", "k3s-uninstall.sh"),
     ("/usr/bin/kubectl", "k3s"),
     (
         "/var/lib/rancher/k3s/agent/images/k3s-airgap-images.tar.zst",

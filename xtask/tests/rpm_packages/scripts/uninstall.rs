@@ -173,6 +173,89 @@ fn uninstall_rejects_ambiguous_data_directories() {
 }
 
 #[test]
+fn uninstall_leaves_nothing_of_the_kubelet() {
+    let Some(root) = where_installed("what k3s's kubelet leaves behind") else { return };
+    let fresh = root.listing();
+    let podman = "/var/lib/cni/results/podman-1-eth0";
+    let ours = [
+        "/etc/rancher/node/password",
+        "/run/flannel/subnet.env",
+        "/run/k3s/containerd/state",
+        "/var/lib/cni/flannel/1",
+        "/var/lib/cni/networks/cbr0/10.42.0.2",
+        "/var/lib/cni/results/cbr0-1-eth0",
+        "/var/lib/kubelet/cpu_manager_state",
+        "/var/log/containers/web.log",
+        "/var/log/pods/default_web/0.log",
+    ];
+    for path in ours.iter().chain([&podman]) {
+        root.write(path, "x\n");
+    }
+    expect_success(root.run(&["k3s-agent-uninstall.sh", "--yes"]));
+    let left = root.listing();
+    let left: Vec<&str> = left.difference(&fresh).map(String::as_str).collect();
+    let directories = ["var/lib/cni", "var/lib/cni/networks", "var/lib/cni/results"];
+    assert_eq!(left, [&directories[..], &[&podman[1..]]].concat());
+    assert!(!root.has("/var/log/containers") && !root.has("/var/log/pods"));
+}
+
+#[test]
+fn uninstall_keeps_data_of_another_kubernetes() {
+    let Some(root) = where_installed("a node of kubeadm") else { return };
+    let theirs = [
+        "/etc/rancher/node/password",
+        "/var/lib/cni/networks/cbr0/10.244.0.2",
+        "/var/lib/kubelet/pods/u/volume",
+        "/var/log/pods/default_web/0.log",
+    ];
+    for sign in [
+        "/etc/kubernetes/kubelet.conf",
+        "/var/lib/kubelet/config.yaml",
+        "/var/lib/kubelet/pki/kubelet.crt",
+        "/etc/kubeedge/config/edgecore.yaml",
+        "/var/lib/rancher/rke2/server/token",
+    ] {
+        for path in theirs.iter().chain([&sign, &"/var/lib/rancher/k3s/server/token", &"/run/k3s/x"]) {
+            root.write(path, "x\n");
+        }
+        let done = expect_success(root.run(&["k3s-uninstall.sh", "--yes"]));
+        for path in theirs.iter().chain([&sign]) {
+            assert!(root.has(path), "{sign}: {path}");
+        }
+        assert!(!root.has("/var/lib/rancher/k3s/server") && !root.has("/run/k3s"), "{sign}");
+        assert!(done.contains("kept: /var/lib/kubelet (perhaps of another Kubernetes"), "{sign}: {done}");
+        fs::remove_file(root.path(sign)).unwrap();
+        for directory in ["/var/lib/kubelet/pki", "/var/lib/rancher/rke2"] {
+            if root.has(directory) {
+                fs::remove_dir_all(root.path(directory)).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn uninstall_names_data_behind_links() {
+    let Some(root) = where_installed("data of k3s behind links") else { return };
+    root.write("/mnt/ssd/volumes/pvc-1/data", "x\n");
+    root.write("/var/lib/rancher/k3s/server/token", "x\n");
+    let storage = "/var/lib/rancher/k3s/storage";
+    symlink("/mnt/ssd/volumes", root.path(storage)).unwrap();
+    let done = expect_success(root.run(&["k3s-uninstall.sh", "--yes"]));
+    assert!(root.has("/mnt/ssd/volumes/pvc-1/data") && root.has(storage));
+    assert!(
+        done.contains(&format!("kept: {storage}, a link, and what it leads to: /mnt/ssd/volumes\n")),
+        "{done}"
+    );
+    assert_eq!(done.matches(storage).count(), 2, "asked for, and kept: {done}");
+    fs::remove_file(root.path(storage)).unwrap();
+
+    write_moved_data(&root, "/mnt/disk/k3s");
+    symlink("/mnt/disk/k3s", root.path("/data")).unwrap();
+    expect_success(root.run(&["env", "K3S_DATA_DIR=/data", "k3s-uninstall.sh", "--yes"]));
+    assert!(!root.has("/mnt/disk/k3s") && !root.has("/data"), "the link has nothing to lead to any more");
+}
+
+#[test]
 fn nothing_is_deleted_where_k3s_could_not_be_ended() {
     let Some(root) = where_installed("an uninstall that killall refuses") else { return };
     root.write("/var/lib/kubelet/pods/u/v", "");
