@@ -75,10 +75,10 @@ at_our_socket() {
 # Process ids of k3s's shims, one a pod. They outlive k3s.
 shims() { at_our_socket | while read -r pid; do ! is_ours "$pid" || echo "$pid"; done; }
 
-# "ID PROGRAM" of what runs of another Kubernetes: a kubelet of its own, which k3s's is not; RKE2's programs;
-# a shim at our socket that is not ours, such as that of an RKE2 with its data elsewhere.
+# "ID PROGRAM" of what runs of another Kubernetes: a kubelet of its own, which k3s's is not, MicroK8s' or KubeEdge's;
+# RKE2's programs; a shim at our socket that is not ours, such as that of an RKE2 with its data elsewhere.
 others() {
-    running '/.*/kubelet|/.*/rke2/data/.*/bin/.*'
+    running '/.*/kubelet|/.*/kubelite|/.*/edgecore|/.*/rke2/data/.*/bin/.*'
     at_our_socket | while read -r pid; do
         is_ours "$pid" || ! program=$(readlink "/proc/$pid/exe") || echo "$pid $program"
     done
@@ -124,17 +124,34 @@ end_processes() {
     kill_all shims
 }
 
+# The mount points of the network namespaces of k3s's pods: those that containers below our shims run in, and those that
+# CNI plugins have recorded for cbr0, the network of k3s. Other engines' have such names as well.
+namespaces() {
+    used=$(for pid in $(containers); do readlink "/proc/$pid/ns/net"; done | sort -u)
+    {
+        for file in /run/netns/cni-*; do
+            case "$newline$used$newline" in
+            *"$newline$(stat -Lc 'net:[%i]' "$file" 2>/dev/null)$newline"*) echo "$file" ;;
+            esac
+        done
+        grep -ohsE '/run/netns/cni-[0-9A-Za-z-]+' /var/lib/cni/results/cbr0-*
+    } | sort -u
+}
+
 # Prints a directory as /proc/self/mounts does: links resolved, a space as \040.
 as_mounted() { readlink -f "$1" | sed 's/ /\\040/g'; }
 
-# The mount points below k3s's directories, deepest first, as /proc writes them.
+# The mount points below k3s's directories, deepest first, as /proc writes them. The kubelet's directory may be anywhere,
+# and no other kubelet runs.
 mount_points() {
     pods=$(as_mounted /var/lib/kubelet/pods) plugins=$(as_mounted /var/lib/kubelet/plugins)
     while read -r _ path _; do
         case $path in
-        /run/k3s/* | /run/netns/cni-* | "${pods:-/var/lib/kubelet/pods}"/* | \
-            "${plugins:-/var/lib/kubelet/plugins}"/*)
+        /run/k3s/* | "${pods:-/var/lib/kubelet/pods}"/* | "${plugins:-/var/lib/kubelet/plugins}"/* | \
+            */pods/*/volumes/kubernetes.io~* | */pods/*/volume-subpaths/* | */plugins/kubernetes.io/*)
             printf '%s\n' "$path" ;;
+        /run/netns/*)
+            case "$newline$namespaces$newline" in *"$newline$path$newline"*) printf '%s\n' "$path" ;; esac ;;
         esac
     done </proc/self/mounts | sort -r
 }
@@ -150,7 +167,7 @@ unmount() {
         [ -z "$(mount_points)" ] || sleep 1
     done
     # What remains of a network namespace's mount is the empty file that was its mount point.
-    for namespace in /run/netns/cni-*; do
+    for namespace in $namespaces; do
         [ ! -f "$namespace" ] || rm -f "$namespace" 2>/dev/null
     done
 }
@@ -169,13 +186,32 @@ delete_interfaces() {
     done
 }
 
-# The rules without those of kube-proxy, the network policies, CNI plugins and flannel.
+# The rules without those of kube-proxy, the network policies and flannel, and without the forwarded ports of cbr0, the
+# network of k3s: rules of the portmap plugin name their network, and jump to a chain of the one pod. The chains that
+# lead there stay if those of another network need them.
 without_k3s() {
-    grep -Ev -e '^:(KUBE|CNI|FLANNEL)-' \
-        -e '^(\[[0-9:]*\] )?-A (KUBE|CNI|FLANNEL)-' \
-        -e ' -[jg] (KUBE|CNI|FLANNEL)-' \
-        -e ' --comment "?flannel' \
-        -e ' --comment "(KUBE-ROUTER )?rule to explicitly ACCEPT traffic that comply to network policies"'
+    awk '
+        function is_own(name) {
+            return name ~ /^(KUBE|FLANNEL)-/ || name in own ||
+                !shared && name ~ /^CNI-HOSTPORT-(DNAT|MASQ|SETMARK)$/
+        }
+        { lines[NR] = $0 }
+        / name: \\"cbr0\\" / && match($0, / -j CNI-DN-[^ ]*$/) { own[substr($0, RSTART + 4)] = 1 }
+        match($0, /^:CNI-DN-[^ ]*/) { pods[substr($0, 2, RLENGTH - 1)] = 1 }
+        END {
+            for (chain in pods) if (!(chain in own)) shared = 1
+            for (i = 1; i <= NR; i++) {
+                rule = lines[i]
+                if (rule ~ / --comment "flanneld (masq|forward)"/) continue
+                if (rule ~ / --comment "(KUBE-ROUTER )?rule to explicitly ACCEPT traffic that comply to network policies"/) continue
+                # What a comment says is no option.
+                gsub(/"([^"\\]|\\.)*"/, "", rule)
+                count = split(rule, words)
+                if (words[1] ~ /^:/ && is_own(substr(words[1], 2))) continue
+                for (n = 1; n < count && !(words[n] ~ /^-[Ajg]$/ && is_own(words[n + 1])); n++);
+                if (n >= count) print lines[i]
+            }
+        }'
 }
 
 # delete_rules iptables|ip6tables. Writing the whole rule set back is safe only with tools that read it
@@ -229,6 +265,8 @@ if [ "$(stat -Lc %d:%i /proc/1/root 2>/dev/null)" != "$(stat -Lc %d:%i /)" ]; th
 fi
 # The mount namespace of this host: a k3s inside a container is not this one.
 host=$(readlink /proc/1/ns/mnt)
+newline='
+'
 if [ "$*" = --if-running ] && ! units_run && [ -z "$(programs; shims)" ]; then
     exit 0
 fi
@@ -237,6 +275,7 @@ others=$(others)
     "and rules; end it first (process id and program):
 $others"
 
+namespaces=$(namespaces)
 stop_units
 end_processes
 unmount

@@ -96,6 +96,45 @@ fn killall_ends_only_k3s_its_pods_and_mounts() {
 }
 
 #[test]
+fn killall_takes_the_networks_of_k3s_alone() {
+    let Some(root) = where_installed("the networks of other engines") else { return };
+    let script = r#"
+shim $data/containerd-shim-runc-v2 1 $ours
+all_run 1
+mkdir -p /run/netns /var/lib/cni/results
+for name in running ended podman; do : >/run/netns/cni-$name; done
+mount -o bind /proc/self/ns/net /run/netns/cni-running
+for name in ended podman; do mount -o bind /bin/busybox /run/netns/cni-$name; done
+echo '{"networkName":"cbr0","netns":"/run/netns/cni-ended"}' >/var/lib/cni/results/cbr0-1-eth0
+echo '{"networkName":"podman","netns":"/run/netns/cni-podman"}' >/var/lib/cni/results/podman-1-eth0
+k3s-killall.sh
+echo "status $?"
+for name in running ended podman; do [ ! -e /run/netns/cni-$name ] || echo "did keep $name"; done
+"#;
+    let said = among_sleepers(&root, script);
+    assert_eq!(facts(&said), ["status 0", "did keep podman"], "{said}");
+}
+
+#[test]
+fn killall_finds_volumes_of_a_moved_kubelet() {
+    let Some(root) = where_installed("a kubelet with another directory") else { return };
+    let script = r#"
+shim $data/containerd-shim-runc-v2 1 $ours
+all_run 1
+for volume in /mnt/k/pods/u/volumes/kubernetes.io~projected/token /mnt/k/pods/u/volume-subpaths/a/b/0 \
+    /mnt/k/plugins/kubernetes.io/csi/x/globalmount /mnt/pods/mine; do
+    mkdir -p "$volume"
+    mount -t tmpfs t "$volume"
+done
+k3s-killall.sh
+echo "status $?"
+what_is_left
+"#;
+    let said = among_sleepers(&root, script);
+    assert_eq!(facts(&said), ["status 0", "mounted /mnt/pods/mine"], "{said}");
+}
+
+#[test]
 fn killall_changes_nothing_beside_another_kubernetes() {
     if !can_install("k3s-killall.sh beside another Kubernetes") {
         return;
@@ -104,6 +143,15 @@ fn killall_changes_nothing_beside_another_kubernetes() {
         (
             "mkdir /calls; cp /bin/busybox /usr/bin/kubelet; ln -s /usr/bin/kubelet /calls/sleep; /calls/sleep 1002 &",
             "/usr/bin/kubelet",
+        ),
+        (
+            "mkdir -p /calls /snap/m/bin; cp /bin/busybox /snap/m/bin/kubelite; ln -s /snap/m/bin/kubelite /calls/sleep; \
+             /calls/sleep 1002 &",
+            "/snap/m/bin/kubelite",
+        ),
+        (
+            "mkdir /calls; cp /bin/busybox /usr/bin/edgecore; ln -s /usr/bin/edgecore /calls/sleep; /calls/sleep 1002 &",
+            "/usr/bin/edgecore",
         ),
         (
             "shim $rke2 2 $ours",
@@ -205,6 +253,35 @@ fn packet_filter_rules_are_never_lost() {
 
     let (_, restored) = killall(kept);
     assert_eq!(restored, "", "there was nothing of k3s");
+
+    // podman's forwarded port, and rules of the administrator whose comments only sound like k3s's.
+    let theirs = "*nat\n:CNI-HOSTPORT-DNAT - [0:0]\n:CNI-HOSTPORT-MASQ - [0:0]\n:CNI-DN-podman - [0:0]\n\
+        -A PREROUTING -m comment --comment \"drop flannel shirts -j KUBE-A \" -j DROP\n\
+        -A PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT\n\
+        -A CNI-HOSTPORT-DNAT -m comment --comment \"dnat name: \\\"podman\\\" id: \\\"1\\\"\" -j CNI-DN-podman\n\
+        -A CNI-DN-podman -p tcp -j DNAT --to-destination 10.88.0.2:80\n\
+        -A CNI-HOSTPORT-MASQ -m mark --mark 0x2000/0x2000 -j MASQUERADE\nCOMMIT\n";
+    let (_, restored) = killall(theirs);
+    assert_eq!(restored, "");
+    let ours_too = theirs
+        .replace(":CNI-DN-podman", ":CNI-DN-ours - [0:0]\n:FLANNEL-FWD - [0:0]\n:CNI-DN-podman")
+        .replace(
+            "COMMIT",
+            "-A CNI-HOSTPORT-DNAT -m comment --comment \"dnat name: \\\"cbr0\\\" id: \\\"2\\\"\" -j CNI-DN-ours\n\
+             -A CNI-DN-ours -p tcp -j DNAT --to-destination 10.42.0.2:80\n\
+             -A POSTROUTING -s 10.42.0.0/16 -m comment --comment \"flanneld masq\" -j RETURN\n\
+             -A FORWARD -m comment --comment \"flanneld forward\" -j FLANNEL-FWD\nCOMMIT",
+        );
+    let (_, restored) = killall(&ours_too);
+    assert_eq!(restored, format!("--counters --test\n{theirs}--counters\n{theirs}"));
+    let alone: String = ours_too
+        .lines()
+        .filter(|line| !line.contains("podman"))
+        .fold(String::new(), |all, line| all + line + "\n");
+    let (_, restored) = killall(&alone);
+    let others =
+        "*nat\n-A PREROUTING -m comment --comment \"drop flannel shirts -j KUBE-A \" -j DROP\nCOMMIT\n";
+    assert_eq!(restored, format!("--counters --test\n{others}--counters\n{others}"));
 
     // A host whose iptables-save omits what newer tools have written.
     let (said, restored) = killall("*nat\n:KUBE-A - [0:0]\n-A CNI-HOSTPORT-MASQ -j MASQUERADE\nCOMMIT\n");
