@@ -214,6 +214,21 @@ fn erase_ends_a_running_k3s_only() {
     assert_eq!(facts(&said), ["status 0"], "{said}");
     assert!(systemctl.contains("stop k3s.service"), "{systemctl}");
 
+    // A k3s of the administrator's own; then one that is the package's, by the link for openEuler's 1.24.2.
+    let unit = |program: &str| {
+        format!(
+            "printf '[Service]\\nExecStart={program} \\\\\\n    server\\n' >/etc/systemd/system/k3s.service"
+        )
+    };
+    let (said, systemctl) = erased(true, &format!("{k3s}; {}", unit("/usr/local/bin/k3s")));
+    assert_eq!(facts(&said), ["status 0", "runs 1", "mounted /var/lib/kubelet/pods/u"], "{said}");
+    assert!(said.contains("start another k3s: k3s.service"), "{said}");
+    assert!(!systemctl.contains("stop") && !systemctl.contains("k3s.service"), "{systemctl}");
+    let link = "ln -s ../../bin/k3s /usr/local/bin/k3s";
+    let (said, systemctl) = erased(true, &format!("{k3s}; {link}; {}", unit("/usr/local/bin/k3s")));
+    assert_eq!(facts(&said), ["status 0"], "{said}");
+    assert!(systemctl.contains("stop k3s.service"), "{systemctl}");
+
     let (said, systemctl) = erased(true, kubelet);
     assert_eq!(facts(&said), ["status 0", "runs 2", "mounted /var/lib/kubelet/pods/u"], "{said}");
     assert!(said.contains("another Kubernetes runs here"), "{said}");
