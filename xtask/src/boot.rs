@@ -13,6 +13,7 @@ pub mod artifacts;
 pub mod disk;
 pub mod guest;
 pub mod images;
+pub mod kernel;
 pub mod milestone;
 pub mod page;
 pub mod payload;

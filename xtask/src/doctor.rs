@@ -29,14 +29,16 @@ pub enum Purpose {
     #[value(alias = "release")]
     Rpm,
     Boot,
+    /// `boot --scenario cgroup-v1`, which compiles a kernel.
+    CgroupV1,
     Test,
     Bench,
 }
 
 impl Purpose {
-    pub const ALL: [Purpose; 7] = {
+    pub const ALL: [Purpose; 8] = {
         use Purpose::*;
-        [Build, Pause, Push, Rpm, Boot, Test, Bench]
+        [Build, Pause, Push, Rpm, Boot, CgroupV1, Test, Bench]
     };
 
     /// Returns the commands whose work is part of this one's, including itself.
@@ -48,6 +50,7 @@ impl Purpose {
             Push => &[Pause, Push],
             Rpm => &[Build, Pause, Rpm],
             Boot => &[Build, Pause, Rpm, Boot],
+            CgroupV1 => &[Build, Pause, Rpm, Boot, CgroupV1],
             Test => &[Build, Pause, Push, Rpm, Boot, Test],
             Bench => &[Build, Pause, Bench],
         }
@@ -77,6 +80,11 @@ pub fn requirements(purpose: Option<Purpose>) -> impl Iterator<Item = &'static R
     REQUIREMENTS.iter().copied().filter(move |requirement| {
         purpose.is_none_or(|purpose| requirement.purposes.iter().any(|own| purpose.parts().contains(own)))
     })
+}
+
+/// Returns the requirements that a command has beside those of its parts.
+pub fn own_requirements(purpose: Purpose) -> impl Iterator<Item = &'static Requirement> {
+    REQUIREMENTS.iter().copied().filter(move |requirement| requirement.purposes.contains(&purpose))
 }
 
 /// Searches for every requirement of a command; `offline` is a context without the network.

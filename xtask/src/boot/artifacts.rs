@@ -175,7 +175,7 @@ impl Artifacts {
         let applies = |scenario: &Scenario| match scenario {
             Scenario::Sample => packages && !is_real,
             Scenario::Packages | Scenario::PauseImageFix => packages && is_real,
-            Scenario::Alone => self.binary.is_some() && is_real,
+            Scenario::Alone | Scenario::CgroupV1 => self.binary.is_some() && is_real,
             Scenario::InstallScript => self.binary.is_some() && self.installer.is_some() && is_real,
             Scenario::Bundled => self.has_k3s_root == Some(true) && is_real,
             Scenario::DefaultNode => {
@@ -230,10 +230,10 @@ mod tests {
     #[test]
     fn bundled_needs_k3s_root() {
         let bundled = binary(Some(true));
-        assert_eq!(bundled.scenarios(), [Scenario::Alone, Scenario::Bundled]);
+        assert_eq!(bundled.scenarios(), [Scenario::Alone, Scenario::Bundled, Scenario::CgroupV1]);
         assert_eq!(bundled.without_bundled(), None);
         for other in [binary(Some(false)), binary(None)] {
-            assert_eq!(other.scenarios(), [Scenario::Alone]);
+            assert_eq!(other.scenarios(), [Scenario::Alone, Scenario::CgroupV1]);
             assert!(other.without_bundled().is_some_and(|reason| reason.contains("k3s-root")));
         }
     }
@@ -242,7 +242,10 @@ mod tests {
     fn install_script_needs_the_script() {
         let installer = Some(PathBuf::from("install.sh"));
         let with_installer = Artifacts { installer, ..binary(None) };
-        assert_eq!(with_installer.scenarios(), [Scenario::Alone, Scenario::InstallScript]);
+        assert_eq!(
+            with_installer.scenarios(),
+            [Scenario::Alone, Scenario::InstallScript, Scenario::CgroupV1]
+        );
         let without_binary = Artifacts { binary: None, ..with_installer };
         assert_eq!(without_binary.scenarios(), []);
     }
@@ -259,11 +262,11 @@ mod tests {
     #[test]
     fn default_node_needs_images_and_charts() {
         let artifacts = Artifacts { images: images(Path::new("b.tar.zst")), ..binary(None) };
-        assert_eq!(artifacts.scenarios(), [Scenario::Alone, Scenario::DefaultNode]);
+        assert_eq!(artifacts.scenarios(), [Scenario::Alone, Scenario::DefaultNode, Scenario::CgroupV1]);
         assert_eq!(artifacts.without_default_node(), None);
         let incomplete = Artifacts { incomplete: vec![Optional::Charts], ..artifacts };
         for (other, reason) in [(binary(None), "--images"), (incomplete, "no charts")] {
-            assert_eq!(other.scenarios(), [Scenario::Alone]);
+            assert_eq!(other.scenarios(), [Scenario::Alone, Scenario::CgroupV1]);
             assert!(other.without_default_node().is_some_and(|text| text.contains(reason)));
         }
     }
@@ -277,7 +280,10 @@ mod tests {
         };
         let missing = inside(&["docker.io/a/pause:1"]);
         assert_eq!(missing.without_registry_node(), None);
-        assert_eq!(missing.scenarios(), [Scenario::Alone, Scenario::DefaultNode, Scenario::RegistryNode]);
+        assert_eq!(
+            missing.scenarios(),
+            [Scenario::Alone, Scenario::DefaultNode, Scenario::RegistryNode, Scenario::CgroupV1]
+        );
         let without_images = Artifacts { images: None, ..missing.clone() };
         for (other, reason) in [
             (inside(&[]), "not exactly those"),

@@ -23,6 +23,8 @@ use std::path::{Path, PathBuf};
 pub struct Guest {
     pub directory: PathBuf,
     pub about: About,
+    /// Arguments of the kernel beside those of every VM.
+    pub arguments: &'static [&'static str],
 }
 
 /// Origin and versions of a guest, for the results.
@@ -36,9 +38,10 @@ pub struct About {
     pub packages: Vec<String>,
 }
 
-const KERNEL: &str = "kernel";
-const INITRD: &str = "initrd";
-const DISK: &str = "disk.ext4";
+pub(super) const KERNEL: &str = "kernel";
+pub(super) const INITRD: &str = "initrd";
+pub(super) const DISK: &str = "disk.ext4";
+pub(super) const BUSYBOX: &str = "busybox";
 const ABOUT: &str = "about.json";
 const PATHS: &str = "paths";
 
@@ -86,7 +89,7 @@ impl Guest {
     fn open(directory: PathBuf) -> Result<Guest> {
         let about = serde_json::from_slice(&fs::read(directory.join(ABOUT))?)
             .with_context(|| format!("reading {}", directory.join(ABOUT).display()))?;
-        Ok(Guest { directory, about })
+        Ok(Guest { directory, about, arguments: &[] })
     }
 
     pub fn kernel(&self) -> PathBuf {
@@ -103,7 +106,7 @@ impl Guest {
 
     /// Returns the path of the static busybox of the guest's distribution.
     pub fn busybox(&self) -> PathBuf {
-        self.directory.join("busybox")
+        self.directory.join(BUSYBOX)
     }
 
     /// Returns every path of the guest, without the leading slash, unless its own rpm has a database of them.
@@ -125,8 +128,8 @@ fn build(context: &Context, packages: &[PathBuf], directory: &Path) -> Result<()
     let release =
         modules.file_name().context("modules are in a directory of their kernel")?.to_string_lossy();
     fs::copy(kernel(&root, &modules, &release)?, directory.join(KERNEL))?;
-    fs::write(directory.join(INITRD), initrd::build(context, &root, &release)?)?;
-    fs::copy(root.join("usr/bin/busybox"), directory.join("busybox"))?;
+    fs::copy(root.join("usr/bin/busybox"), directory.join(BUSYBOX))?;
+    fs::write(directory.join(INITRD), initrd::build(context, &directory.join(BUSYBOX), &root, &release)?)?;
     fs::write(directory.join(PATHS), paths(&root)?)?;
     disk::write(context, &root, "guest", SIZE, &directory.join(DISK))?;
     let mut names: Vec<String> =

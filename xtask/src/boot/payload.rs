@@ -47,7 +47,9 @@ pub fn gather(
         fs::copy(installer, content.join("install.sh"))?;
     }
     match scenario {
-        Scenario::Alone | Scenario::Bundled | Scenario::InstallScript => copy_binary(artifacts, content)?,
+        Scenario::Alone | Scenario::Bundled | Scenario::InstallScript | Scenario::CgroupV1 => {
+            copy_binary(artifacts, content)?;
+        }
         Scenario::DefaultNode => {
             copy_binary(artifacts, content)?;
             let images = artifacts.images()?;

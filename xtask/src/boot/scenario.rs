@@ -21,6 +21,8 @@ pub enum Scenario {
     DefaultNode,
     /// A node with nothing disabled, whose images are those inside the binary and those that upstream's registry has
     RegistryNode,
+    /// The binary on a host with cgroup v1, with a kernel that is compiled for it
+    CgroupV1,
 }
 
 impl Scenario {
@@ -35,6 +37,7 @@ impl Scenario {
             Scenario::Bundled => "bundled",
             Scenario::DefaultNode => "default-node",
             Scenario::RegistryNode => "registry-node",
+            Scenario::CgroupV1 => "cgroup-v1",
         }
     }
 
@@ -53,7 +56,14 @@ impl Scenario {
             Scenario::RegistryNode => {
                 concat!(include_str!("scenario/registry-node.sh"), include_str!("scenario/add-ons.sh"))
             }
+            Scenario::CgroupV1 => include_str!("scenario/cgroup-v1.sh"),
         }
+    }
+
+    /// Returns whether the scenario needs a kernel that is compiled for it. It is run only by its name then, since that
+    /// takes long, and a compiler.
+    pub fn needs_kernel(self) -> bool {
+        self == Scenario::CgroupV1
     }
 
     /// Returns whether the scenario needs the default images.

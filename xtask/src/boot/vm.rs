@@ -38,7 +38,7 @@ impl FromStr for Memory {
 const CONSOLE: &str = "console.log";
 pub const SOCKET: &str = "console.sock";
 
-/// Command line of the kernel, which systemd reads, too.
+/// Command line of every kernel, which systemd reads, too.
 const COMMAND_LINE: &[&str] = &[
     "console=ttyS0",
     // No colours: the console's log would contain escape sequences (systemd(1), `TERM`).
@@ -82,7 +82,7 @@ impl Vm {
         size: &Size,
         directory: &Path,
     ) -> Result<Vm> {
-        let (kernel, initrd, append) = (guest.kernel(), guest.initrd(), COMMAND_LINE.join(" "));
+        let (kernel, initrd, append) = (guest.kernel(), guest.initrd(), command_line(guest.arguments));
         let cpus = size.cpus.to_string();
         let memory = format!("{}M", size.memory.0);
         let disk = |id: &str, path: &Path, options: &str| {
@@ -115,6 +115,11 @@ impl Vm {
     }
 }
 
+/// Returns the command line of the kernel, with arguments of the guest's own.
+fn command_line(arguments: &[&str]) -> String {
+    [COMMAND_LINE, arguments].concat().join(" ")
+}
+
 /// Escapes a path for qemu, whose options are separated by commas.
 fn escaped(path: &Path) -> String {
     path.display().to_string().replace(',', ",,")
@@ -132,6 +137,11 @@ mod tests {
             let error = bad.parse::<Memory>().unwrap_err().to_string();
             assert!(error.contains("no amount of memory"), "{bad}: {error}");
         }
+    }
+
+    #[test]
+    fn command_line_ends_with_the_guests_arguments() {
+        assert_eq!(command_line(&["a=1", "b"]), format!("{} a=1 b", COMMAND_LINE.join(" ")));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::boot::results::{Results, console_log};
 use crate::boot::scenario::Scenario;
 use crate::boot::vm::{Memory, SOCKET, Size, Vm};
 use crate::boot::watch::watch;
-use crate::boot::{self, page, shell};
+use crate::boot::{self, kernel, page, shell};
 use crate::context::Context;
 use crate::dir;
 use crate::doctor::requirements::{
@@ -68,7 +68,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = ["rpm", "sample"])]
     pub images: Option<PathBuf>,
 
-    /// Run only this scenario [default: all that apply]
+    /// Run only this scenario [default: all that apply, except cgroup-v1]
     #[arg(long, value_name = "NAME", value_enum, help_heading = HEADING)]
     pub scenario: Option<Scenario>,
 
@@ -111,7 +111,8 @@ impl Args {
         if self.shell {
             shell::require_terminal()?;
         }
-        doctor::require(&context, Purpose::Boot, &self.requirements())?;
+        let purpose = if self.needs_kernel() { Purpose::CgroupV1 } else { Purpose::Boot };
+        doctor::require(&context, purpose, &self.requirements())?;
         self.rootfs.as_deref().map(rootfs::require).transpose()?;
         let (context, artifacts) = self.artifacts(context)?;
         let scenarios = self.scenarios(&context, &artifacts)?;
@@ -182,11 +183,18 @@ impl Args {
         Ok(())
     }
 
+    fn needs_kernel(&self) -> bool {
+        self.scenario.is_some_and(Scenario::needs_kernel)
+    }
+
     fn requirements(&self) -> Vec<&'static Requirement> {
         let mut all = vec![&QEMU_SYSTEM, &MKE2FS, &DEPMOD, &DEBIAN_GUEST];
         // A user other than root writes the disks in a user namespace.
         all.extend((!userns::is_root()).then_some(&USER_NAMESPACES));
         all.extend(self.rootfs.is_some().then_some(&DEBUGFS));
+        if self.needs_kernel() {
+            all.extend(doctor::own_requirements(Purpose::CgroupV1));
+        }
         // For the stub of the guest's distribution, even if the packages are built already.
         all.extend(self.binary.is_none().then_some(&RPMBUILD));
         all.extend((self.binary.is_none() && self.rpm.is_none()).then_some(&CREATEREPO_C));
@@ -236,7 +244,9 @@ impl Args {
 
     /// Returns the scenarios to run, in order, and reports one that cannot run.
     fn scenarios(&self, context: &Context, artifacts: &Artifacts) -> Result<Vec<Scenario>> {
-        let is_selected = |scenario: Scenario| self.scenario.is_none_or(|only| only == scenario);
+        let is_selected = |scenario: Scenario| {
+            self.scenario.map_or_else(|| !scenario.needs_kernel(), |only| only == scenario)
+        };
         let impossible = [
             (Scenario::Bundled, artifacts.without_bundled()),
             (Scenario::DefaultNode, artifacts.without_default_node()),
@@ -253,13 +263,20 @@ impl Args {
         Ok(scenarios)
     }
 
-    /// Returns Debian's guest, or one with the user's root file system.
+    /// Returns Debian's guest, or one with the user's root file system. A scenario may need another kernel in it.
     fn guest(&self, context: &Context, run_directory: &Path) -> Result<Guest> {
-        let guest = Guest::get(context)?;
-        let Some(root) = &self.rootfs else { return Ok(guest) };
-        let directory = run_directory.join("guest");
-        fs::create_dir(&directory)?;
-        rootfs::build(context, &guest, root, &directory)
+        let mut guest = Guest::get(context)?;
+        if let Some(root) = &self.rootfs {
+            let directory = run_directory.join("guest");
+            fs::create_dir(&directory)?;
+            guest = rootfs::build(context, &guest, root, &directory)?;
+        }
+        if self.needs_kernel() {
+            let directory = run_directory.join("guest-cgroup-v1");
+            fs::create_dir(&directory)?;
+            guest = kernel::guest(context, &guest, &directory)?;
+        }
+        Ok(guest)
     }
 
     /// Keeps a VM running until it is switched off or the terminal is detached.

@@ -20,12 +20,13 @@ pub struct Args {
 }
 
 /// Directories of the cache; nothing else in it is removed.
-const CACHED: [(&str, &str); 9] = [
+const CACHED: [(&str, &str); 10] = [
     ("downloads", "downloads, by checksum"),
     ("git", "git objects"),
     ("toolchain", "zig, crane and other fetched tools"),
     ("apt", "Debian's packages"),
     ("guests", "guests for boot tests (sparse files)"),
+    ("kernels", "kernels for boot tests"),
     ("zig", "C libraries that zig has compiled"),
     ("go-build", "Go's build cache"),
     ("sample-modules", "the sample's modules"),

@@ -1,6 +1,6 @@
 //! The table of everything that a command needs of the machine it runs on.
 
-use super::Purpose::{self, Bench, Boot, Build, Pause, Push, Rpm, Test};
+use super::Purpose::{self, Bench, Boot, Build, CgroupV1, Pause, Push, Rpm, Test};
 use super::packages::Distribution;
 use super::search::{ExecutableSearch, Search};
 use super::tool::Tool;
@@ -180,6 +180,14 @@ pub static REQUIREMENTS: &[&Requirement] = &[
     &DEPMOD,
     &DEBIAN_GUEST,
 
+    // The kernel of one scenario.
+    &executable(&["make"], &[CgroupV1], "runs the kernel's build", everywhere("make")),
+    &executable(&["flex"], &[CgroupV1], "is used by the kernel's build", everywhere("flex")),
+    &executable(&["bison"], &[CgroupV1], "is used by the kernel's build", everywhere("bison")),
+    &executable(&["bc"], &[CgroupV1], "is used by the kernel's build", everywhere("bc")),
+    &executable(&["xz"], &[CgroupV1], "unpacks the kernel's sources",
+        Packages(["xz-utils", "xz", "xz", "xz", "xz", "xz"])),
+
     // The tests.
     &requirement("rustfmt", &[Test], "checks the formatting of the sources",
         Search::Tool(Tool::Component("fmt")), Packages(["rustfmt", "rustfmt", "", "", "", ""])),
@@ -188,7 +196,7 @@ pub static REQUIREMENTS: &[&Requirement] = &[
     // That of busybox has no such option.
     &requirement("timeout", &[Test], "interrupts runs at random moments",
         asked(&["timeout"], &["--foreground", "9", "true"]), everywhere("coreutils")),
-    &executable(&["gcc"], &[Test, Bench], "compiles Kubernetes' pause, which ours is compared with",
+    &executable(&["gcc"], &[CgroupV1, Test, Bench], "compiles Kubernetes' pause, which ours is compared with, and programs of the kernel's build",
         everywhere("gcc")),
     &requirement("static C library", &[Test, Bench], "is linked into Kubernetes' pause",
         Search::Library("libc.a"),
@@ -232,7 +240,7 @@ pub static REQUIREMENTS: &[&Requirement] = &[
         Search::Tool(Tool::Zizmor), PIP),
 
     // The benchmarks.
-    &requirement("gcc for riscv64", &[Bench], "compiles the C program that ours is measured against",
+    &requirement("gcc for riscv64", &[CgroupV1, Bench], "compiles the C program that ours is measured against, and the kernel of cgroup-v1",
         search(&["riscv64-linux-gnu-gcc"]),
         Packages(["gcc-riscv64-linux-gnu libc6-dev-riscv64-cross", "gcc-riscv64-linux-gnu", "", "riscv64-linux-gnu-gcc", "", ""])),
     &requirement("gcc for arm64", &[Bench], "compiles the C program that ours is measured against",
@@ -284,6 +292,8 @@ mod tests {
         assert!(of(Rpm).is_superset(&of(Build)) && of(Boot).is_superset(&of(Rpm)));
         assert!(of(Test).is_superset(&of(Push)) && !of(Build).contains("containerd"));
         assert!(of(Pause).contains("Rust for riscv64") && !of(Pause).contains("Go"));
+        assert!(of(CgroupV1).is_superset(&of(Boot)) && of(CgroupV1).contains("flex"));
+        assert!(!of(Boot).contains("flex") && !of(Test).contains("flex"));
     }
 
     /// Executables that are started and are no requirement, each with the reason.

@@ -26,6 +26,16 @@ fn names_the_command_that_installs_qemu() {
 }
 
 #[test]
+fn cgroup_v1_alone_needs_a_compiler() {
+    let mut env = TestEnv::new();
+    env.set("PATH", env.path("nothing"));
+    let stderr = env.fails(["boot", "--binary", "k3s", "--scenario", "cgroup-v1"]);
+    assert!(stderr.contains("make, flex, bison, bc, xz, gcc, gcc for riscv64"), "{stderr}");
+    let stderr = env.fails(["boot", "--binary", "k3s", "--scenario", "alone"]);
+    assert!(!stderr.contains("bison"), "{stderr}");
+}
+
+#[test]
 fn refuses_other_architectures() {
     let env = test_env();
     let stderr = env.fails(["boot", "--sample", "--arch", "arm64"]);
@@ -91,6 +101,7 @@ fn refuses_scenarios_that_would_fail_before_a_build() {
         (&["--pause-image", "localhost:5000/pause:1"], "names a host"),
         (&["--scenario", "sample"], "--scenario sample does not apply to a real k3s"),
         (&["--sample", "--scenario", "alone"], "--scenario alone does not apply to --sample"),
+        (&["--sample", "--scenario", "cgroup-v1"], "--scenario cgroup-v1 does not apply to --sample"),
         (&["--scenario", "bundled", "--k3s-root", "none"], "which --k3s-root none omits"),
         (&["--scenario", "default-node", "--charts", "none"], "which --charts none omits"),
         (&["--scenario", "registry-node", "--charts", "none"], "which --charts none omits"),

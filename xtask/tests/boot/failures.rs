@@ -15,7 +15,7 @@ fn guest(directory: &Path, kernel: &[u8]) -> Guest {
     fs::write(directory.join("initrd"), "no archive").unwrap();
     fs::write(directory.join("disk.ext4"), [0; 4096]).unwrap();
     let about = About { distribution: "none".into(), kernel: "none".into(), packages: vec![] };
-    Guest { directory: directory.to_owned(), about }
+    Guest { directory: directory.to_owned(), about, arguments: &[] }
 }
 
 /// Returns an image whose kernel is an endless loop (The RISC-V Instruction Set Manual, `jal x0, 0`).

@@ -28,7 +28,7 @@ while read -r module; do
     esac
     insmod /module.ko
 done </modules/list
-rm /module.ko
+rm -f /module.ko
 
 doing='waiting for the disk labelled guest'
 until disk=$(findfs LABEL=guest); do sleep 0.1; done

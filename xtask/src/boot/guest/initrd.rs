@@ -14,21 +14,29 @@ const MODULES: &[&str] = &["virtio_mmio", "virtio_blk", "virtio_console", "ext4"
 const INIT: &str = include_str!("init.sh");
 
 /// Returns an initrd with busybox, the modules and the script, for a root that depmod has processed.
-pub fn build(context: &Context, root: &Path, release: &str) -> Result<Vec<u8>> {
+pub fn build(context: &Context, busybox: &Path, root: &Path, release: &str) -> Result<Vec<u8>> {
+    write(busybox, &files(&load_commands(context, root, release)?))
+}
+
+/// Returns an initrd for a kernel that has everything built in.
+pub fn without_modules(busybox: &Path) -> Result<Vec<u8>> {
+    write(busybox, &[])
+}
+
+fn write(busybox: &Path, modules: &[&str]) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
     for directory in ["dev", "proc", "sys", "root"] {
         archive.directory(directory);
     }
     let mut list = String::new();
-    for (number, file) in files(&load_commands(context, root, release)?).into_iter().enumerate() {
+    for (number, file) in modules.iter().enumerate() {
         let base = file.rsplit('/').next().unwrap_or(file);
         let name = format!("modules/{number:02}-{base}");
         archive.file(&name, 0o644, &fs::read(file)?);
         list.push_str(&format!("/{name}\n"));
     }
     archive.file("modules/list", 0o644, list.as_bytes());
-    let busybox = fs::read(root.join("usr/bin/busybox")).context("the guest has no static busybox")?;
-    archive.file("bin/busybox", 0o755, &busybox);
+    archive.file("bin/busybox", 0o755, &fs::read(busybox)?);
     archive.file("init", 0o755, INIT.as_bytes());
     Ok(archive.finish())
 }

@@ -1,6 +1,6 @@
 //! A guest with a root file system of the user's, for instance openEuler's, and Debian's kernel.
 
-use super::{About, DISK, Guest, INITRD, KERNEL, postinst};
+use super::{About, BUSYBOX, DISK, Guest, INITRD, KERNEL, postinst};
 use crate::boot::{disk, guest};
 use crate::context::Context;
 use crate::dir;
@@ -43,7 +43,7 @@ pub fn build(context: &Context, base: &Guest, root: &Path, directory: &Path) -> 
     running.doing("writing its disk");
     disk::write(context, &copy, "guest", guest::SIZE, &directory.join(DISK))?;
     fs::remove_dir_all(&copy)?;
-    for (from, name) in [(base.kernel(), KERNEL), (base.initrd(), INITRD), (base.busybox(), "busybox")] {
+    for (from, name) in [(base.kernel(), KERNEL), (base.initrd(), INITRD), (base.busybox(), BUSYBOX)] {
         fs::os::unix::fs::symlink(from, directory.join(name))?;
     }
     let about = About {
@@ -52,7 +52,7 @@ pub fn build(context: &Context, base: &Guest, root: &Path, directory: &Path) -> 
         packages: Vec::new(),
     };
     running.done(&about.distribution);
-    Ok(Guest { directory: directory.to_owned(), about })
+    Ok(Guest { directory: directory.to_owned(), about, arguments: base.arguments })
 }
 
 /// Removes the modules of a root's own kernel, and returns their directory.
