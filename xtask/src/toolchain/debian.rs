@@ -158,13 +158,14 @@ pub fn locked_packages(
             lock.add_debian_package(context, &release, name, &package)?;
         }
     }
-    names
-        .iter()
-        .map(|name| {
-            lock.debian_package(&release, name)
-                .with_context(|| format!("{name} was removed from the lockfile"))
-        })
-        .collect()
+    let fetched = |name: &String| {
+        let package = lock
+            .debian_package(&release, name)
+            .with_context(|| format!("{name} was removed from the lockfile"))?;
+        fetch(context, &package)?;
+        Ok(package)
+    };
+    names.iter().map(fetched).collect()
 }
 
 /// Returns the verified file of a package.

@@ -2,7 +2,9 @@
 
 use crate::http::{self, Server};
 use crate::test_env::TestEnv;
+use serde_json::json;
 use std::fs;
+use std::path::Path;
 use xtask::context::{Context, Network};
 use xtask::digest::Digest;
 use xtask::lockfile::{Adding, DebianPackage, Lockfile, ModuleSums};
@@ -43,11 +45,19 @@ fn locked_build_refuses_a_new_package() {
     assert!(error.contains("cargo xtask bump --debian busybox-static"), "{error}");
 }
 
+/// Writes a lockfile with that package.
+fn lock_absent_package(path: &Path) {
+    let packages = json!({"trixie riscv64": {PACKAGE: absent_package()}});
+    fs::write(path, json!({"debian": packages}).to_string()).unwrap();
+}
+
 #[test]
 fn vanished_package_names_bump() {
     let server = Server::start(|_, _| http::status("404 Not Found"));
-    let context = Context { debian_mirror: Some(server.url.clone()), ..TestEnv::new().context() };
-    let error = format!("{:#}", debian::fetch(&context, &absent_package()).unwrap_err());
+    let env = TestEnv::new();
+    let context = Context { debian_mirror: Some(server.url.clone()), ..env.context() };
+    lock_absent_package(&context.lock_file);
+    let error = format!("{:#}", packages(&context, &lock(&context, Adding::Forbidden)).unwrap_err());
     assert!(error.contains("does not have pool/main/b/busybox/busybox-static_0_riscv64.deb"), "{error}");
     assert!(error.contains("cargo xtask bump --debian busybox-static"), "{error}");
 }
@@ -62,19 +72,13 @@ fn changed_package_is_not_used() {
 
 #[test]
 fn bump_replaces_a_package() {
-    let mut env = TestEnv::new();
+    let env = TestEnv::new();
     let path = env.path("k3s.lock.json");
-    let old = absent_package();
-    let json = format!(
-        r#"{{"debian": {{"trixie riscv64": {{"{PACKAGE}": {{"file": "{}", "sha256": "{}"}}}}}}}}"#,
-        old.file, old.sha256
-    );
-    fs::write(&path, json).unwrap();
-    env.set("K3S_XTASK_LOCK", &path);
+    lock_absent_package(&path);
     let printed = env.succeeds(["bump", "--debian", PACKAGE]);
     assert!(printed.contains("changed busybox-static of Debian trixie riscv64"), "{printed}");
     let text = fs::read_to_string(&path).unwrap();
-    assert!(!text.contains(&old.file) && text.contains("busybox-static_1."), "{text}");
+    assert!(!text.contains(&absent_package().file) && text.contains("busybox-static_1."), "{text}");
 }
 
 #[test]
