@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long, value_name = "PATH@VERSION", value_parser = module)]
     module: Option<Module>,
 
-    /// The Debian package that an image has files of, for each architecture that it is locked for
+    /// The Debian package that an image has files of, for every architecture
     #[arg(long, value_name = "PACKAGE")]
     debian: Option<String>,
 }
@@ -107,14 +107,11 @@ fn modules(context: &Context, lock: &Lockfile, module: &Module) -> Result<()> {
     Ok(())
 }
 
-/// Locks a package to the version that the archive has, for riscv64 and each architecture that it is locked for.
+/// Locks a package to the version that the archive has, for every architecture: a release has images for each.
 fn debian_packages(context: &Context, lock: &Lockfile, name: &str) -> Result<()> {
     for target in &TARGETS {
         let release = debian::release(context, target);
         let locked = lock.debian_package(&release, name);
-        if locked.is_none() && target.go != TARGETS[0].go {
-            continue;
-        }
         let found = debian::current_packages(context, target, &[name])?.remove(0);
         lock.replace_debian_package(context, &release, name, &found)?;
         let shown = |package: &DebianPackage| format!("{} sha256 {}", package.file, package.sha256);

@@ -260,6 +260,7 @@ mod tests {
     use super::*;
     use crate::lockfile::{Adding, Lockfile};
     use crate::pins::Pins;
+    use crate::target::TARGETS;
 
     const TEXT: &str = "repository = \"rancher/x\"\ntitle = \"x\"\ndescription = \"x\"\nsource = \"x\"\nlicenses = \"MIT\"\ncheck = []\n";
 
@@ -278,11 +279,12 @@ mod tests {
     fn committed_lockfile_locks_debians_packages() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let lock = Lockfile::open(&root.join("k3s.lock.json"), Adding::Forbidden).unwrap();
-        let release = format!("{} riscv64", Pins::load().unwrap().debian.suite);
-        for definition in Definition::load(&root.join("images")).unwrap() {
-            for package in definition.debian.iter().flat_map(|files| &files.packages) {
-                assert!(lock.debian_package(&release, package).is_some(), "{}: {package}", definition.name);
-            }
+        let suite = Pins::load().unwrap().debian.suite;
+        let definitions = Definition::load(&root.join("images")).unwrap();
+        let packages = definitions.iter().flat_map(|it| &it.debian).flat_map(|files| &files.packages);
+        for (package, target) in packages.flat_map(|package| TARGETS.iter().map(move |it| (package, it))) {
+            let release = format!("{suite} {}", target.debian);
+            assert!(lock.debian_package(&release, package).is_some(), "{package} for {}", target.debian);
         }
     }
 

@@ -79,6 +79,7 @@ fn bump_replaces_a_package() {
     assert!(printed.contains("changed busybox-static of Debian trixie riscv64"), "{printed}");
     let text = fs::read_to_string(&path).unwrap();
     assert!(!text.contains(&absent_package().file) && text.contains("busybox-static_1."), "{text}");
+    assert!(text.contains("_arm64.deb") && text.contains("_amd64.deb"), "{text}");
 }
 
 #[test]
