@@ -83,7 +83,8 @@ pub fn append_tree(
     Ok(())
 }
 
-fn append(tar: &mut tar::Builder<impl Write>, path: &Path, name: &Path) -> Result<()> {
+/// Appends one file or directory under a name: owned by root, without times.
+pub fn append(tar: &mut tar::Builder<impl Write>, path: &Path, name: &Path) -> Result<()> {
     let metadata = fs::symlink_metadata(path)?;
     let mut header = tar::Header::new_gnu();
     header.set_mtime(0);

@@ -23,6 +23,7 @@ pub mod publish;
 pub mod registry;
 pub mod sbom;
 pub mod selection;
+pub mod sources;
 pub mod upstream;
 
 /// A layer in the result of a step.

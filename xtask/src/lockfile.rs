@@ -74,18 +74,24 @@ pub struct DebianPackage {
 impl DebianPackage {
     /// Returns the name of the file, in which underscores separate name, version and architecture
     /// (deb-version(7), dpkg-name(1)).
-    fn file_name(&self) -> &str {
-        self.file.rsplit('/').next().unwrap_or(&self.file)
+    pub fn file_name(&self) -> String {
+        let name = self.file.rsplit('/').next().unwrap_or(&self.file);
+        name.replace("%2b", "+").replace("%7e", "~")
     }
 
     pub fn name(&self) -> &str {
-        self.file_name().split('_').next().unwrap_or_default()
+        let name = self.file.rsplit('/').next().unwrap_or(&self.file);
+        name.split('_').next().unwrap_or_default()
     }
 
     /// Returns the version without its epoch, which file names do not have.
     pub fn version(&self) -> String {
-        let version = self.file_name().split('_').nth(1).unwrap_or_default();
-        version.replace("%2b", "+").replace("%7e", "~")
+        self.file_name().split('_').nth(1).unwrap_or_default().to_owned()
+    }
+
+    /// Returns the name of its source package, which is that of its directory in the archive.
+    pub fn source(&self) -> &str {
+        self.file.rsplit('/').nth(1).unwrap_or_default()
     }
 }
 

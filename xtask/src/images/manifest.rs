@@ -203,6 +203,12 @@ impl ImagesManifest {
         self.pause.iter().chain(self.images.iter().map(|image| &image.reference)).map(String::as_str)
     }
 
+    /// Returns the Debian packages of all images, by the names of their files.
+    pub fn debian_packages(&self) -> BTreeMap<String, &DebianPackage> {
+        let packages = self.images.iter().flat_map(|image| &image.debian);
+        packages.map(|package| (package.file_name(), package)).collect()
+    }
+
     /// Reads a manifest.
     pub fn read(path: &Path) -> Result<ImagesManifest> {
         serde_json::from_slice(&fs::read(path)?).with_context(|| format!("reading {}", path.display()))

@@ -5,7 +5,7 @@ use super::manifest::ImageEntry;
 use crate::context::Context;
 use crate::product::go_buildinfo::CompiledFrom;
 use crate::target::Target;
-use crate::toolchain::debian;
+use crate::toolchain::debian::{self, source::SourcePackage};
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -37,12 +37,10 @@ pub fn document(context: &Context, images: &[ImageEntry]) -> Result<Value> {
         }
         for package in &image.debian {
             // Vulnerabilities are recorded of source packages.
-            let (source, version) = debian::source(context, &debian::fetch(context, package)?)?;
-            add(
-                &source,
-                &version,
-                format!("pkg:deb/debian/{source}@{}?arch=source", percent_encoded(&version)),
-            );
+            let SourcePackage { name, version } =
+                SourcePackage::of(context, &debian::fetch(context, package)?)?;
+            let purl = format!("pkg:deb/debian/{name}@{}?arch=source", percent_encoded(&version));
+            add(&name, &version, purl);
         }
         let (name, version) = image.reference.rsplit_once(':').unwrap_or((&image.reference, ""));
         let container =

@@ -1,6 +1,8 @@
 //! Debian packages and sources for tools that are missing on the host: fetched through apt, signed by the archive's
 //! keyring, unpacked into the cache and never installed.
 
+pub mod source;
+
 use super::tool_directory::ToolDirectory;
 use crate::alias::Alias;
 use crate::context::{Context, Network};
@@ -170,37 +172,36 @@ pub fn locked_packages(
 
 /// Returns the verified file of a package.
 pub fn fetch(context: &Context, package: &DebianPackage) -> Result<PathBuf> {
-    let name = FileName::of_url(&package.file)?;
-    let from = |url: String| Download { name: name.clone(), url, sha256: package.sha256.clone() };
+    fetch_file(context, package).with_context(|| superseded(package))
+}
+
+/// Returns an error's context for a package that cannot be fetched, or whose sources cannot be.
+pub fn superseded(package: &DebianPackage) -> String {
+    let name = package.name();
+    format!(
+        "{name} {} cannot be fetched from Debian's archive, which keeps only current versions\n  \
+         To lock the current one: cargo xtask bump --debian {name}",
+        package.version()
+    )
+}
+
+/// Returns a file of the archive, verified by its checksum.
+fn fetch_file(context: &Context, file: &DebianPackage) -> Result<PathBuf> {
+    let name = FileName::of_url(&file.file)?;
+    let from = |url: String| Download { name: name.clone(), url, sha256: file.sha256.clone() };
     // A mirror is only looked for where the cache does not have the file.
-    let cached = from(package.file.clone());
+    let cached = from(file.file.clone());
     if cached.is_cached(context)? {
         return Ok(cached.path(context));
     }
     let mut failures = Vec::new();
     for mirror in mirrors(context)? {
-        match from(format!("{mirror}/{}", package.file)).get(context) {
+        match from(format!("{mirror}/{}", file.file)).get(context) {
             Ok(file) => return Ok(file),
             Err(error) => failures.push(format!("{error:#}")),
         }
     }
-    bail!(
-        "Debian's archive does not have {} any more: {}\n  \
-         It keeps only current versions. The current one: cargo xtask bump --debian {}",
-        package.file,
-        failures.join("; "),
-        package.name()
-    )
-}
-
-/// Returns name and version of the source package that a package is built from (deb-substvars(5), `source:Package`).
-pub fn source(context: &Context, package: &Path) -> Result<(String, String)> {
-    let format = "${source:Package} ${source:Version}";
-    let fields = cmd!(context, "dpkg-deb --show --showformat {format} {package}").read()?;
-    let (name, version) = fields
-        .split_once(' ')
-        .with_context(|| format!("{} names no source package: {fields}", package.display()))?;
-    Ok((name.to_owned(), version.to_owned()))
+    bail!("Debian's archive does not have {}: {}", file.file, failures.join("; "))
 }
 
 /// Returns true if apt is here with Debian's keyring and a mirror to fetch from.

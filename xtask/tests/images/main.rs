@@ -27,3 +27,4 @@ mod locked;
 mod node_registry;
 mod push;
 mod refusals;
+mod sources;
