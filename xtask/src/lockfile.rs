@@ -248,6 +248,12 @@ impl Lockfile {
         self.entries().modules.iter().map(lines).collect()
     }
 
+    /// Returns whether a module is locked to the checksum of its files: `path version checksum`.
+    pub fn locks_module(&self, module: &str) -> bool {
+        let Some((name, files)) = module.rsplit_once(' ') else { return false };
+        self.entries().modules.get(name).is_some_and(|sums| sums.files == files)
+    }
+
     /// Checks the checksums of a module, `path version`, against the lockfile, or adds them.
     pub fn agree_on_module(&self, context: &Context, name: &str, sums: &ModuleSums) -> Result<()> {
         let locked = self.entries().modules.get(name).cloned();
@@ -275,6 +281,11 @@ impl Lockfile {
     /// Returns the package that is locked for a Debian release and architecture.
     pub fn debian_package(&self, release: &str, name: &str) -> Option<DebianPackage> {
         self.entries().debian.get(release)?.get(name).cloned()
+    }
+
+    /// Returns whether a package is locked, for whatever Debian release.
+    pub fn locks_debian_package(&self, package: &DebianPackage) -> bool {
+        self.entries().debian.values().any(|packages| packages.get(package.name()) == Some(package))
     }
 
     /// Adds a package of a Debian release and architecture, which apt has verified.

@@ -1,7 +1,7 @@
 //! From finished products to the release of one version.
 //!
 //! ```text
-//! products ─► problems ─► packages ─► assets ─► notes, checksums ─► check ─► publish
+//! products, images ─► problems ─► packages ─► assets ─► notes, checksums ─► check ─► publish
 //! ```
 //!
 //! A GitHub release is a flat list of files, and so is the directory that is written here. A repository of packages,
@@ -12,6 +12,7 @@ pub mod assets;
 pub mod check;
 pub mod consistency;
 pub mod github;
+pub mod images;
 pub mod notes;
 pub mod packages;
 pub mod problems;
@@ -19,6 +20,7 @@ pub mod problems;
 use crate::atomic_dir::AtomicDir;
 use crate::context::Context;
 use crate::dir;
+use crate::images::publish::PublishedImages;
 use crate::product::{Product, SUMS};
 use crate::rpm::{Published, Settings};
 use crate::target::Target;
@@ -53,11 +55,12 @@ impl Mode {
     }
 }
 
-/// A product of the release, with its packages.
+/// A product of the release, with its packages and the default images of its k3s, which a preview may be without.
 pub struct PackagedProduct {
     pub target: &'static Target,
     pub product: Product,
     pub packages: Published,
+    pub images: Option<PublishedImages>,
 }
 
 /// Input of the release of one version.
@@ -81,7 +84,7 @@ impl Release<'_> {
         let unfinished = AtomicDir::create(self.context, &place)?;
         let directory = unfinished.path();
         for product in self.products {
-            assemble::add(directory, product, self.settings.dist)
+            assemble::add(self.context, directory, product, self.settings.dist)
                 .with_context(|| format!("gathering the assets for {}", product.target.go))?;
         }
         if self.mode == Mode::Preview {

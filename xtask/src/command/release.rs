@@ -2,22 +2,27 @@
 
 use super::arch_args::ArchList;
 use super::build;
+use super::images::build::{self as images_build, ImageOptions};
 use super::rpm::{self, HEADING, PackageOptions};
 use super::source_args::SourceArgs;
 use crate::context::Context;
 use crate::dir::shown;
 use crate::error::{self, chain};
+use crate::images::manifest;
+use crate::images::publish::PublishedImages;
+use crate::images::selection::default_references;
+use crate::k3s::Build;
 use crate::k3s::options::{BuildOptions, Presence};
 use crate::lockfile::{Adding, Lockfile};
 use crate::product::Product;
 use crate::release::assets::{self, File};
 use crate::release::problems::{self, Problem};
-use crate::release::{Mode, PackagedProduct, Release, check, consistency, github};
+use crate::release::{Mode, PackagedProduct, Release, check, consistency, github, images};
 use crate::rpm::nevra::rpm_version;
 use crate::rpm::{Packaging, Settings};
 use crate::target::{TARGETS, Target};
 use crate::upstream::selection::Selection;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use indicatif::HumanBytes;
 use std::path::{Path, PathBuf};
 
@@ -67,6 +72,11 @@ struct MakeArgs {
     /// A finished product of just this k3s, instead of building it; repeated for each architecture
     #[arg(long = "product", value_name = "DIR", help_heading = HEADING, conflicts_with = "arch")]
     products: Vec<PathBuf>,
+
+    /// A directory that `cargo xtask images build` has written for this k3s, instead of building its default images;
+    /// repeated where architectures have one each
+    #[arg(long, value_name = "DIR", help_heading = HEADING)]
+    images: Vec<PathBuf>,
 
     #[command(flatten)]
     packages: PackageOptions,
@@ -172,6 +182,30 @@ impl MakeArgs {
         products.collect()
     }
 
+    /// Returns the images of every product: those of the options, or else those of the selection, built now. A preview
+    /// of finished products may be without.
+    fn images(
+        &self,
+        selection: Option<&Selection>,
+        products: &[Finished],
+    ) -> Result<Vec<Option<PublishedImages>>> {
+        let directories = match selection {
+            Some(selection) if self.images.is_empty() => {
+                let targets: Vec<_> = products.iter().map(|(target, _)| *target).collect();
+                vec![images_build::run(selection, &targets, &self.options, &ImageOptions::default())?.0]
+            }
+            _ => self.images.clone(),
+        };
+        error::all(products.iter().map(|(target, product)| {
+            let name = manifest::name(target);
+            match directories.iter().find(|directory| directory.join(&name).is_file()) {
+                Some(directory) => PublishedImages::open(directory, target, &product.manifest.k3s).map(Some),
+                None if directories.is_empty() => Ok(None),
+                None => bail!("no directory of --images has {name}"),
+            }
+        }))
+    }
+
     /// Packages the products and writes the directory. The source package is built once, with the first product: the
     /// others have the same build inputs. Without a selection there is none.
     fn release(
@@ -191,14 +225,21 @@ impl MakeArgs {
             Some(build) => consistency::with_build(&product.manifest, build)?,
             None => vec![problems::no_source()],
         });
+        if selection.is_some() && self.images.is_empty() {
+            // The images are built next, which takes long.
+            problems = problems::check(problems, self.mode())?;
+        }
+        let images = self.images(selection, &products)?;
+        problems.extend(image_problems(&products, &images, build.as_ref(), &lock)?);
         let problems = problems::check(problems, self.mode())?;
         let rebuild = build.map(|build| rpm::rebuild(&self.source, &self.options, &build));
         let mut rebuild = rebuild.transpose()?;
-        let packaged = products.into_iter().map(|(target, product)| {
-            let packages = Packaging::new(context, &product, target, settings, rebuild.take())?
+        let packaged = products.into_iter().zip(images).map(|((target, product), images)| {
+            let packaging = Packaging::new(context, &product, target, settings, rebuild.take())?;
+            let packages = Packaging { images: images.clone(), ..packaging }
                 .publish()
                 .with_context(|| format!("packaging k3s for {}", target.go))?;
-            Ok(PackagedProduct { target, product, packages })
+            Ok(PackagedProduct { target, product, packages, images })
         });
         let release = Release {
             context,
@@ -209,6 +250,26 @@ impl MakeArgs {
         };
         print(&release.publish()?)
     }
+}
+
+/// Returns the problems of the products' images.
+fn image_problems(
+    products: &[Finished],
+    images: &[Option<PublishedImages>],
+    build: Option<&Build>,
+    lock: &Lockfile,
+) -> Result<Vec<Problem>> {
+    let mut problems = Vec::new();
+    let expected = build.map(default_references).transpose()?;
+    let expected = expected.map(|references| references.iter().map(ToString::to_string).collect());
+    for ((_, product), images) in products.iter().zip(images) {
+        let manifest = images.as_ref().map(|images| &images.manifest);
+        problems.extend(images::problems(manifest, &product.manifest, lock));
+        if let (Some(manifest), Some(expected)) = (manifest, &expected) {
+            problems.extend(images::with_references(manifest, expected));
+        }
+    }
+    Ok(problems)
 }
 
 /// Prints the written files.

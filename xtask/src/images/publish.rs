@@ -26,8 +26,7 @@ pub fn publish(
     let place = context.dist.join(version).join("images");
     let making = AtomicDir::create(context, &place)?;
     let mut files = vec![LIST.to_owned()];
-    let mut manifests = Vec::new();
-    let mut references = BTreeSet::new();
+    let mut manifests: Vec<ImagesManifest> = Vec::new();
     for (target, results) in built {
         let described = results.directory(manifest::STEP)?;
         let name = archive_name(target);
@@ -37,22 +36,22 @@ pub fn publish(
             fs::copy(described.join(&name), making.path().join(&name))?;
             files.push(name);
         }
-        let manifest = ImagesManifest::read(&described.join(manifest::name(target)))?;
-        references.extend(manifest.pause.iter().cloned());
-        references.extend(manifest.images.iter().map(|image| image.reference.clone()));
-        manifests.push(manifest);
+        manifests.push(ImagesManifest::read(&described.join(manifest::name(target)))?);
     }
-    let list: String = references.iter().map(|reference| line(reference)).collect();
-    fs::write(making.path().join(LIST), list)?;
+    let references = manifests.iter().flat_map(ImagesManifest::references).collect();
+    fs::write(making.path().join(LIST), list(&references))?;
     fs::write(making.path().join(product::SUMS), product::sums(making.path(), &files)?)?;
     making.commit()?;
     Ok((place, manifests))
 }
 
-/// Returns a line of the list, in which upstream names the registry.
-fn line(reference: &str) -> String {
-    let registry = if reference.starts_with("docker.io/") { "" } else { "docker.io/" };
-    format!("{registry}{reference}\n")
+/// Returns the list of images, in which upstream names the registry.
+pub fn list(references: &BTreeSet<&str>) -> String {
+    let line = |reference: &&str| {
+        let registry = if reference.starts_with("docker.io/") { "" } else { "docker.io/" };
+        format!("{registry}{reference}\n")
+    };
+    references.iter().map(line).collect()
 }
 
 /// The images of one architecture in a published directory, whose files are unchanged.

@@ -3,7 +3,9 @@
 use super::PackagedProduct;
 use super::assets::{self, ASSETS, AssetSource};
 use crate::archive;
+use crate::context::Context;
 use crate::digest::Digest;
+use crate::images::sources;
 use crate::product;
 use crate::rpm::dist::Dist;
 use crate::rpm::nevra::SOURCE_PACKAGE;
@@ -13,17 +15,25 @@ use anyhow::{Result, ensure};
 use fs_err as fs;
 use std::path::Path;
 
-/// Puts every asset of a product and its packages into the directory.
-pub fn add(directory: &Path, packaged: &PackagedProduct, dist: Dist) -> Result<()> {
+/// Puts every asset of a product, its packages and its images into the directory.
+pub fn add(context: &Context, directory: &Path, packaged: &PackagedProduct, dist: Dist) -> Result<()> {
     let dist = dist.to_string();
-    let PackagedProduct { target, product, packages } = packaged;
+    let PackagedProduct { target, product, packages, images } = packaged;
     for asset in &ASSETS {
         let name = assets::expand(asset.name, target, &dist);
         match asset.source {
             AssetSource::Product(file) => {
-                let from = product.directory.join(assets::expand(file, target, &dist));
-                ensure!(from.is_file(), "{} is missing", from.display());
-                put(&from, directory, &name)?;
+                put(&product.directory.join(assets::expand(file, target, &dist)), directory, &name)?;
+            }
+            AssetSource::Images => {
+                if let Some(images) = images {
+                    put(&images.directory.join(&name), directory, &name)?;
+                }
+            }
+            AssetSource::ImageSources => {
+                if let Some(images) = images {
+                    sources::write(context, target, &images.manifest, &directory.join(name))?;
+                }
             }
             AssetSource::Generated(write) => write(packaged, &directory.join(name))?,
             AssetSource::Packages | AssetSource::Release => {}
@@ -42,6 +52,7 @@ pub fn add(directory: &Path, packaged: &PackagedProduct, dist: Dist) -> Result<(
 /// Of `noarch` packages the first one stays: their headers name the architecture that they were built on, and their
 /// payload is the same. Source packages name it in their spec as well.
 fn put(from: &Path, directory: &Path, name: &str) -> Result<()> {
+    ensure!(from.is_file(), "{} is missing", from.display());
     let to = directory.join(name);
     if !to.exists() {
         fs::copy(from, to)?;

@@ -1,6 +1,7 @@
 //! The assets of a release: the one table from which they are assembled, checked and described.
 
 use super::{NOTES, PREVIEW, PackagedProduct, SIGNATURE, assemble};
+use crate::images::publish::LIST;
 use crate::product::load::{CHECK_CONFIG, INSTALL, LICENSE, NOTICES};
 use crate::product::{MANIFEST, SUMS, node_check};
 use crate::rpm::repository::REPO_FILE;
@@ -26,6 +27,10 @@ pub struct Asset {
 pub enum AssetSource {
     /// The product's file of this name; `<suffix>` stands for the one of upstream's binaries.
     Product(&'static str),
+    /// The file of this name in the directory of images.
+    Images,
+    /// The packages of others in the images, with their sources.
+    ImageSources,
     /// The files of this name beside the packages of a product.
     Packages,
     /// Written from a product and its packages.
@@ -54,7 +59,7 @@ pub enum Check {
     Manifest,
 }
 
-use AssetSource::{Generated, Packages, Product, Release};
+use AssetSource::{Generated, ImageSources, Images, Packages, Product, Release};
 use Check::{Executable, Manifest, Optional, Package, Present, Repository, Sums};
 
 pub const BINARY: &str = "k3s<suffix>";
@@ -62,15 +67,33 @@ const PAUSE_IMAGE: &str = "pause-image-<arch>.tar";
 /// Upstream's name of the checksums of one architecture.
 pub const INSTALL_SUMS: &str = "sha256sum-<arch>.txt";
 pub const FIX: &str = "pause-image-for-installed-k3s-<arch>.tar";
+/// Upstream's name of the bundle.
+pub const BUNDLE: &str = "k3s-airgap-images-<arch>.tar.zst";
 pub const REPOSITORY: &str = "repository-<dist>-<basearch>.tar";
 
 /// Every asset. Where the names of two match a file, the first one counts.
-pub static ASSETS: [Asset; 19] = [
+pub static ASSETS: [Asset; 25] = [
     asset(BINARY, Product(BINARY), Executable, "the k3s binary"),
     asset(INSTALL, Product(INSTALL), Present, "installs k3s: upstream's script, which downloads from here"),
     asset(INSTALL_SUMS, Generated(assemble::install_sums), Sums, "the checksum that install.sh verifies"),
     asset(PAUSE_IMAGE, Product(PAUSE_IMAGE), Present, "the pause image of this k3s"),
     asset(FIX, Generated(assemble::fix), Present, "the pause image of unmodified releases of k3s"),
+    asset(BUNDLE, Images, Present, "the default images, for machines without a registry"),
+    asset(LIST, Images, Present, "the names of the default images"),
+    asset("images-<arch>.json", Images, Present, "contents of the default images, checksums"),
+    asset(
+        "images-<arch>.cdx.json",
+        Images,
+        Present,
+        "their modules and packages, for vulnerability scanners",
+    ),
+    asset("images-<arch>-licenses.txt", Images, Present, "the licences of what is in them"),
+    asset(
+        "images-<arch>-sources.tar",
+        ImageSources,
+        Present,
+        "Debian's packages in them, with their sources",
+    ),
     asset("k3s-*.src.rpm", Packages, Package, "source package: builds the same without a network"),
     asset("k3s-*.rpm", Packages, Package, "package"),
     asset(REPOSITORY, Generated(assemble::repository), Repository, "the packages as a repository for dnf"),
@@ -190,6 +213,7 @@ mod tests {
             ("k3s-arm64", "k3s<suffix>", "arm64"),
             ("k3s", "k3s<suffix>", "amd64"),
             ("sha256sum-amd64.txt", "sha256sum-<arch>.txt", "amd64"),
+            ("k3s-airgap-images-riscv64.tar.zst", "k3s-airgap-images-<arch>.tar.zst", "riscv64"),
             ("k3s-1.35.0+k3s1-1.oe2403.src.rpm", "k3s-*.src.rpm", "riscv64"),
             ("k3s-cli-1.35.0+k3s1-1.oe2403.noarch.rpm", "k3s-*.rpm", "riscv64"),
             ("k3s-riscv64.repo", "k3s-riscv64.repo", "riscv64"),

@@ -3,9 +3,11 @@
 
 use super::assets::{self, ASSETS, AssetSource, Check};
 use super::problems::{self, Problem};
-use super::{PREVIEW, packages};
+use super::{PREVIEW, images, packages};
 use crate::digest::Digest;
 use crate::elf;
+use crate::images::airgap;
+use crate::images::manifest::ImagesManifest;
 use crate::lockfile::Lockfile;
 use crate::product::SUMS;
 use crate::product::load;
@@ -22,6 +24,8 @@ use std::path::Path;
 pub struct Checked {
     /// One for each architecture, by its name.
     pub manifests: Vec<Manifest>,
+    /// The default images of each of them, as far as they are there.
+    pub images: Vec<Option<ImagesManifest>>,
     /// Every file that is published, by name.
     pub files: Vec<String>,
 }
@@ -45,12 +49,15 @@ pub fn directory(directory: &Path) -> Result<Checked> {
     let manifests = files.iter().filter(is_manifest).map(|name| Manifest::read(&directory.join(name)));
     let manifests = manifests.collect::<Result<Vec<_>>>()?;
     ensure!(!manifests.is_empty(), "there is no manifest of any product in {}", directory.display());
+    let mut images = Vec::new();
     for manifest in &manifests {
-        product(directory, &files, manifest, &sums)
+        let of_product = product(directory, &files, manifest, &sums)
+            .and_then(|()| images::check(directory, manifest, &sums))
             .with_context(|| format!("checking the assets for {}", manifest.arch))?;
+        images.push(of_product);
     }
-    packages::check(directory, &manifests)?;
-    Ok(Checked { manifests, files })
+    packages::check(directory, &manifests, &images)?;
+    Ok(Checked { manifests, images, files })
 }
 
 impl Checked {
@@ -58,6 +65,9 @@ impl Checked {
     pub fn problems(&self, lock: &Lockfile) -> Vec<Problem> {
         let manifests: Vec<&Manifest> = self.manifests.iter().collect();
         let mut problems = problems::of_products(&manifests, lock);
+        for (manifest, images) in self.manifests.iter().zip(&self.images) {
+            problems.extend(images::problems(images.as_ref(), manifest, lock));
+        }
         if !self.files.iter().any(|name| name.ends_with(SOURCE_PACKAGE)) {
             problems.push(problems::no_source());
         }
@@ -77,9 +87,13 @@ fn product(
     sums: &BTreeMap<String, Digest>,
 ) -> Result<()> {
     let target = Target::named(&manifest.arch)?;
+    let has_images = files.contains(&airgap::archive_name(target));
     for asset in &ASSETS {
         let Some(name) = files.iter().find(|name| asset.is(name, target)) else {
-            let may_be_missing = matches!(asset.check, Check::Optional | Check::Package);
+            let may_be_missing = match asset.source {
+                AssetSource::Images | AssetSource::ImageSources => !has_images,
+                _ => matches!(asset.check, Check::Optional | Check::Package),
+            };
             ensure!(may_be_missing, "{} is missing", assets::expand(asset.name, target, "*"));
             continue;
         };

@@ -2,6 +2,7 @@
 
 use super::assets::{self, File};
 use super::{Mode, Release};
+use crate::images::manifest::{ImageEntry, ImagesManifest};
 use crate::process::quoted;
 use crate::product::manifest::Manifest;
 use crate::rpm::repository::REPO_FILE;
@@ -30,6 +31,7 @@ pub fn text(release: &Release, files: &[File]) -> Result<String> {
     let row =
         |file: &File| format!("| `{}` | {} | {} |\n", file.name, HumanBytes(file.size), file.description);
     let incomplete = manifest.incomplete.iter();
+    let images = first.images.as_ref();
     let values = [
         ("{k3s}", manifest.k3s.clone()),
         ("{architectures}", architectures.join(", ")),
@@ -41,6 +43,8 @@ pub fn text(release: &Release, files: &[File]) -> Result<String> {
         ("{distribution}", settings.dist.title()),
         ("{repository}", repository(&settings.url, first.target.rpm, &name(assets::REPOSITORY))),
         ("{fix}", name(assets::FIX)),
+        ("{install images}", images.map_or_else(String::new, |_| install_images(&name(assets::BUNDLE)))),
+        ("{missing images}\n", missing_images(images.map(|images| &images.manifest))),
         ("{versions}", versions(release, manifest)),
         ("{files}", files.iter().map(row).collect()),
         ("{missing}\n", incomplete.map(|part| format!("- {part}, which a complete k3s has.\n")).collect()),
@@ -76,6 +80,31 @@ fn patches(manifest: &Manifest) -> String {
         .map(|patch| format!("- **{}** ({}): {}\n", patch.name, patch.files.join(", "), patch.why))
         .collect();
     if patches.is_empty() { "None.\n".to_owned() } else { patches }
+}
+
+/// Returns the command for a machine without a registry.
+fn install_images(bundle: &str) -> String {
+    format!(
+        "On a machine without a registry, also install the default images, or the package `k3s-airgap-images`:\n\n\
+         ```sh\ninstall -D -m 0644 -t /var/lib/rancher/k3s/agent/images {bundle}\n```\n\n"
+    )
+}
+
+/// Returns what upstream's images have, and those of the release do not.
+fn missing_images(images: Option<&ImagesManifest>) -> String {
+    let Some(images) = images else {
+        return "- The default images, for machines without a registry.\n".to_owned();
+    };
+    let mut lines = String::new();
+    for ImageEntry { reference, version, substitute, left_out, .. } in &images.images {
+        if *substitute {
+            lines += &format!("- The version that `{reference}` names: the image is built from {version}.\n");
+        }
+        if let Some(left_out) = left_out {
+            lines += &format!("- In `{reference}`: {left_out}.\n");
+        }
+    }
+    lines
 }
 
 /// Returns the commands that make a repository known to dnf: one at a URL, or one of this machine, which the archive

@@ -1,7 +1,9 @@
 //! The packages of a release: those that the spec makes of each product, and no others.
 
 use super::assets;
-use crate::product::manifest::Manifest;
+use crate::images::airgap;
+use crate::images::manifest::ImagesManifest;
+use crate::product::manifest::{FileEntry, Manifest};
 use crate::rpm::contents::Contents;
 use crate::rpm::nevra::{Nevra, SOURCE_PACKAGE, rpm_version};
 use crate::rpm::read;
@@ -10,9 +12,13 @@ use anyhow::{Context as _, Result, bail, ensure};
 use std::collections::BTreeSet;
 use std::path::Path;
 
+/// The package of the default images, and the path at which it installs them.
+const IMAGES: &str = "k3s-airgap-images";
+const BUNDLE: &str = "/usr/share/k3s/images/k3s-airgap-images.tar.zst";
+
 /// Checks the packages in a directory: each is complete, none is missing, none is unexpected, and they install the
-/// binaries that the manifests name.
-pub fn check(directory: &Path, manifests: &[Manifest]) -> Result<()> {
+/// binaries that the manifests name, and the images that are beside them.
+pub fn check(directory: &Path, manifests: &[Manifest], images: &[Option<ImagesManifest>]) -> Result<()> {
     let mut packages = Vec::new();
     let mut found = Vec::new();
     for file in assets::names(directory)?.into_iter().filter(|name| name.ends_with(".rpm")) {
@@ -29,7 +35,17 @@ pub fn check(directory: &Path, manifests: &[Manifest]) -> Result<()> {
         found.push(name);
     }
     check_names(&found, manifests)?;
-    manifests.iter().try_for_each(|manifest| check_binary(&packages, manifest))
+    for manifest in manifests {
+        let target = Target::named(&manifest.arch)?;
+        let binary = manifest.files.get(&target.k3s_binary());
+        check_installed(&packages, target, "k3s", "/usr/bin/k3s", binary)?;
+    }
+    for images in images.iter().flatten() {
+        let target = Target::named(&images.arch)?;
+        let bundle = images.files.get(&airgap::archive_name(target));
+        check_installed(&packages, target, IMAGES, BUNDLE, bundle)?;
+    }
+    Ok(())
 }
 
 /// Checks that these are the packages of all products, all of one Release. [`super::check`] reports a missing source
@@ -45,7 +61,7 @@ fn check_names(names: &[Nevra], manifests: &[Manifest]) -> Result<()> {
     for manifest in manifests {
         let all = of_product(manifest, release)?;
         // Sources and images are in packages of their own, which a directory need not have.
-        let is_optional = |name: &Nevra| name.arch == "src" || name.name == "k3s-airgap-images";
+        let is_optional = |name: &Nevra| name.arch == "src" || name.name == IMAGES;
         if let Some(missing) = all.iter().find(|name| !is_optional(name) && !names.contains(name)) {
             bail!("the package {missing} is missing");
         }
@@ -67,29 +83,28 @@ fn of_product(manifest: &Manifest, release: &str) -> Result<Vec<Nevra>> {
         release: release.to_owned(),
         arch: arch.to_owned(),
     };
-    let all = [
-        ("k3s", arch),
-        ("k3s-airgap-images", arch),
-        ("k3s-cli", "noarch"),
-        ("k3s-pause-image", arch),
-        ("k3s", "src"),
-    ];
+    let all =
+        [("k3s", arch), (IMAGES, arch), ("k3s-cli", "noarch"), ("k3s-pause-image", arch), ("k3s", "src")];
     Ok(all.into_iter().map(nevra).collect())
 }
 
-/// Checks that the package k3s of a product installs the binary that its manifest names.
-fn check_binary(packages: &[Contents], manifest: &Manifest) -> Result<()> {
-    let target = Target::named(&manifest.arch)?;
-    let is_k3s = |package: &&Contents| package.nevra.name == "k3s" && package.nevra.arch == target.rpm;
+/// Checks that a package installs the file that a manifest describes.
+fn check_installed(
+    packages: &[Contents],
+    target: &Target,
+    name: &str,
+    path: &str,
+    expected: Option<&FileEntry>,
+) -> Result<()> {
+    let is_it = |package: &&Contents| package.nevra.name == name && package.nevra.arch == target.rpm;
     let package =
-        packages.iter().find(is_k3s).with_context(|| format!("k3s for {} is missing", target.rpm))?;
-    let expected = manifest.files.get(&target.k3s_binary()).map(|entry| entry.sha256.as_str());
-    let installed = package.properties.get("sha256 /usr/bin/k3s").map(String::as_str);
+        packages.iter().find(is_it).with_context(|| format!("{name} for {} is missing", target.rpm))?;
+    let installed = package.properties.get(&format!("sha256 {path}")).map(String::as_str);
     ensure!(
-        installed.is_some() && installed == expected,
-        "/usr/bin/k3s of the package {} is not the binary that the manifest for {} names",
+        installed.is_some() && installed == expected.map(|entry| entry.sha256.as_str()),
+        "{path} of the package {} is not the file that the manifest for {} names",
         package.nevra,
-        manifest.arch
+        target.go
     );
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use crate::packages::context;
 use fs_err as fs;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -102,6 +103,37 @@ pub fn product_of(directory: &Path, mut manifest: Manifest) {
         manifest.files.insert(name.to_owned(), entry);
     }
     write_manifest(directory, &manifest);
+}
+
+/// The bundle of the default images.
+pub const BUNDLE: &str = "k3s-airgap-images-riscv64.tar.zst";
+
+/// Writes the directory of the images of a product, as `cargo xtask images build` does.
+pub fn images(directory: &Path, version: &str) {
+    fs::create_dir_all(directory).unwrap();
+    let pause = manifest(version).pause_image;
+    let image = "rancher/mirrored-metrics-server:v0.8.1";
+    let files = [
+        (BUNDLE, format!("the images of {version}")),
+        ("images-riscv64-licenses.txt", "texts\n".to_owned()),
+        ("images-riscv64.cdx.json", "{}\n".to_owned()),
+        ("k3s-images.txt", format!("docker.io/{pause}\ndocker.io/{image}\n")),
+    ];
+    for (name, text) in &files {
+        fs::write(directory.join(name), text).unwrap();
+    }
+    let image = json!({
+        "reference": image, "id": "", "version": "v0.9.0", "substitute": true,
+        "left_out": null, "module": null, "modules": [], "debian": [],
+    });
+    let manifest = json!({
+        "k3s": version, "arch": "riscv64", "pause": [pause], "images": [image],
+        "licenses": ["Apache-2.0"], "files": {BUNDLE: FileEntry::of(&directory.join(BUNDLE)).unwrap()},
+    });
+    fs::write(directory.join("images-riscv64.json"), manifest.to_string()).unwrap();
+    let sum = |name: &str| format!("{}  {name}\n", Digest::of_file(&directory.join(name)).unwrap());
+    let names = files.iter().map(|(name, _)| *name).chain(["images-riscv64.json"]);
+    fs::write(directory.join("SHA256SUMS"), names.map(sum).collect::<String>()).unwrap();
 }
 
 /// Writes a manifest, and the checksums of the files that it names.

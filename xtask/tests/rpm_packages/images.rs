@@ -3,44 +3,19 @@
 use crate::fake;
 use crate::packages::{can_build, file_name, former, packaging, scratch};
 use crate::root::{Root, can_install};
-use fs_err as fs;
-use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
-use xtask::digest::Digest;
 use xtask::product::Product;
-use xtask::product::manifest::FileEntry;
 use xtask::rpm::Packaging;
-
-const BUNDLE: &str = "k3s-airgap-images-riscv64.tar.zst";
 
 /// The bundle as k3s finds it.
 const INSTALLED: &str = "/var/lib/rancher/k3s/agent/images/k3s-airgap-images.tar.zst";
-
-/// Writes a directory as `cargo xtask images build` does.
-fn write_images(directory: &Path, k3s: &str) {
-    fs::create_dir_all(directory).unwrap();
-    fs::write(directory.join(BUNDLE), format!("the images of {k3s}")).unwrap();
-    fs::write(directory.join("images-riscv64-licenses.txt"), "texts\n").unwrap();
-    let image = json!({
-        "reference": "rancher/mirrored-metrics-server:v0.8.1", "id": "", "version": "v0.9.0", "substitute": true,
-        "left_out": null, "module": null, "modules": [], "debian": [],
-    });
-    let manifest = json!({
-        "k3s": k3s, "arch": "riscv64", "pause": ["example/pause:1"], "images": [image],
-        "licenses": ["Apache-2.0"], "files": {BUNDLE: FileEntry::of(&directory.join(BUNDLE)).unwrap()},
-    });
-    fs::write(directory.join("images-riscv64.json"), manifest.to_string()).unwrap();
-    let sum = |name: &str| format!("{}  {name}\n", Digest::of_file(&directory.join(name)).unwrap());
-    let names = [BUNDLE, "images-riscv64-licenses.txt", "images-riscv64.json"];
-    fs::write(directory.join("SHA256SUMS"), names.map(sum).concat()).unwrap();
-}
 
 /// Returns a product of this version, and the directory of its images.
 fn product(version: &str) -> (Product, PathBuf) {
     let directory = scratch().join("images").join(version);
     fake::product(&directory.join("product"), version);
-    write_images(&directory.join("images"), version);
+    fake::images(&directory.join("images"), version);
     (Product::open(&directory.join("product"), fake::riscv64()).unwrap(), directory.join("images"))
 }
 
@@ -116,7 +91,7 @@ fn upgrade_replaces_the_bundle() {
 fn images_of_another_version_are_refused() {
     let (product, _) = product("v1.32.7+k3s1");
     let other = scratch().join("images/other");
-    write_images(&other, "v1.31.1+k3s1");
+    fake::images(&other, "v1.31.1+k3s1");
     let error = |packaging: anyhow::Result<Packaging>| format!("{:#}", packaging.err().unwrap());
     let error = error(packaging(&product).with_images(&other));
     assert!(error.contains("they are those of k3s v1.31.1+k3s1, not of v1.32.7+k3s1"), "{error}");

@@ -11,6 +11,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use xtask::context::Context;
 use xtask::digest::Digest;
+use xtask::images::publish::PublishedImages;
 use xtask::k3s::Optional;
 use xtask::product::Product;
 use xtask::product::manifest::Manifest;
@@ -47,10 +48,12 @@ pub fn released(env: &TestEnv, mode: Mode) -> PathBuf {
     let context =
         Context { work: below("work"), dist: env.dist(), logs: below("logs"), ..test_env::context() };
     let product = Product::open(&env.path("product"), fake::riscv64()).unwrap();
-    let packaging = Packaging { context: &context, ..packaging(&product) };
+    fake::images(&env.path("images"), VERSION);
+    let images = PublishedImages::open(&env.path("images"), fake::riscv64(), VERSION).unwrap();
+    let packaging = Packaging { context: &context, images: Some(images.clone()), ..packaging(&product) };
     let packages = packaging.publish().unwrap();
     source_package(&packages.directory);
-    let products = [PackagedProduct { target: fake::riscv64(), product, packages }];
+    let products = [PackagedProduct { target: fake::riscv64(), product, packages, images: Some(images) }];
     Release { context: &context, mode, products: &products, settings: settings(), problems: vec![] }
         .publish()
         .unwrap()
@@ -104,11 +107,18 @@ fn release_has_all_assets_and_no_local_path() {
             "SHA256SUMS",
             "THIRD-PARTY-NOTICES-riscv64",
             "check-config.sh",
+            "images-riscv64-licenses.txt",
+            "images-riscv64-sources.tar",
+            "images-riscv64.cdx.json",
+            "images-riscv64.json",
             "install.sh",
             "k3s-1.33.0+k3s1-1.oe2403.riscv64.rpm",
             "k3s-1.33.0+k3s1-1.oe2403.src.rpm",
+            "k3s-airgap-images-1.33.0+k3s1-1.oe2403.riscv64.rpm",
+            "k3s-airgap-images-riscv64.tar.zst",
             "k3s-check",
             "k3s-cli-1.33.0+k3s1-1.oe2403.noarch.rpm",
+            "k3s-images.txt",
             "k3s-pause-image-1.33.0+k3s1-1.oe2403.riscv64.rpm",
             "k3s-riscv64",
             "k3s-riscv64.repo",
@@ -125,7 +135,7 @@ fn release_has_all_assets_and_no_local_path() {
     );
     assert_eq!(said.lines().count(), names.len() - 1, "{said}");
     assert!(
-        env.succeeds([&"release".into(), &"check".into(), &directory]).contains("all 18 files are correct")
+        env.succeeds([&"release".into(), &"check".into(), &directory]).contains("all 25 files are correct")
     );
     let binary = Digest::of_file(&directory.join("k3s-riscv64")).unwrap();
     let sums = fs::read_to_string(directory.join("sha256sum-riscv64.txt")).unwrap();
@@ -153,6 +163,8 @@ fn notes_describe_contents_and_installation() {
         "mkdir -p /srv/k3s-riscv64 && tar -x -C /srv/k3s-riscv64 -f repository-oe2403-riscv64.tar\n\
          cp /srv/k3s-riscv64/riscv64/k3s-riscv64.repo /etc/yum.repos.d/\ndnf install k3s k3s-cli\n",
         "Nothing here is signed.",
+        "install -D -m 0644 -t /var/lib/rancher/k3s/agent/images k3s-airgap-images-riscv64.tar.zst\n",
+        "- The version that `rancher/mirrored-metrics-server:v0.8.1` names: the image is built from v0.9.0.\n",
         "| level of riscv64 | rva20u64 |",
         "| runc | github.com/opencontainers/runc v1.2.5 |",
         "- **pause-image** (pkg/cli/cmds/agent.go): Every pod's sandbox is held by the pause image",
@@ -245,6 +257,30 @@ fn finds_every_change_of_a_directory() {
         again(directory);
     });
     assert!(said.contains(&format!("{package} is not the one beside it")), "{said}");
+    let said = found("fewer images", &|directory| {
+        fs::remove_file(directory.join("images-riscv64-licenses.txt")).unwrap();
+        again(directory);
+    });
+    assert!(said.contains("images-riscv64-licenses.txt is missing"), "{said}");
+    let said = found("another list", &|directory| {
+        fs::write(directory.join("k3s-images.txt"), "docker.io/rancher/other:1\n").unwrap();
+        again(directory);
+    });
+    assert!(
+        said.contains("k3s-images.txt does not list the images that images-riscv64.json names"),
+        "{said}"
+    );
+    let said = found("another bundle", &|directory| {
+        fs::write(directory.join(fake::BUNDLE), "others").unwrap();
+        again(directory);
+    });
+    assert!(said.contains("is not the bundle that images-riscv64.json names"), "{said}");
+    let said = found("images of another version", &|directory| {
+        fake::images(directory, "v1.33.1+k3s1");
+        again(directory);
+    });
+    let installed = "/usr/share/k3s/images/k3s-airgap-images.tar.zst of the package k3s-airgap-images-1.33.0";
+    assert!(said.contains(installed) && said.contains("is not the file that the manifest"), "{said}");
     // The same for the files in the repository's archive.
     let archive = "repository-oe2403-riscv64.tar";
     let repacked = |directory: &Path, change: &str| {
@@ -288,7 +324,7 @@ fn rejects_packages_of_another_binary() {
     let said = failed(&env.xtask([&"release".into(), &"check".into(), &directory]).output().unwrap());
     let package = "/usr/bin/k3s of the package k3s-1.33.0+k3s1-1.oe2403.riscv64";
     assert!(
-        said.contains(&format!("{package} is not the binary that the manifest for riscv64 names")),
+        said.contains(&format!("{package} is not the file that the manifest for riscv64 names")),
         "{said}"
     );
 }
@@ -312,8 +348,10 @@ fn reports_all_problems_and_writes_nothing() {
         manifest.releases = None;
     });
     let said = env.fails(["release", "--product", env.path("product").to_str().unwrap()]);
-    for caveat in ["install.sh", "not an upstream release", "without charts", "for rva22u64 only"] {
-        assert!(said.contains(&format!("\n- riscv64: {caveat}: ")), "{said}");
+    for caveat in
+        ["install.sh", "not an upstream release", "without charts", "for rva22u64 only", "the default images"]
+    {
+        assert!(said.contains(&format!("\n- riscv64: {caveat}")), "{said}");
     }
     assert!(said.contains("--preview"), "{said}");
 

@@ -26,7 +26,7 @@ enum Way {
 }
 
 /// All lines of the workflows. The test fails for a line that is not listed.
-const LINES: [(&str, Way); 10] = [
+const LINES: [(&str, Way); 11] = [
     (
         "apt-get update && apt-get install --yes ca-certificates gcc git rustup && rustup default stable",
         Way::Not("it installs what this test was compiled with"),
@@ -46,9 +46,13 @@ const LINES: [(&str, Way); 10] = [
         Way::Instead(r#"cargo xtask build --locked --sample --arch "$ARCH" --releases "$RELEASES""#),
     ),
     (
-        r#"cargo xtask release --k3s "$K3S" --releases "$RELEASES" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64"#,
+        r#"cargo xtask images build --locked --k3s "$K3S" --arch "$ARCH""#,
+        Way::Instead(r#"cargo xtask images build --locked --sample --arch "$ARCH""#),
+    ),
+    (
+        r#"cargo xtask release --k3s "$K3S" --releases "$RELEASES" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64 --images images/images-riscv64 --images images/images-arm64 --images images/images-amd64"#,
         Way::Instead(
-            r#"cargo xtask release --preview --sample --releases "$RELEASES" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64"#,
+            r#"cargo xtask release --preview --sample --releases "$RELEASES" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64 --images images/images-riscv64 --images images/images-arm64 --images images/images-amd64"#,
         ),
     ),
     ("cargo xtask release check release", Way::Itself),
