@@ -39,6 +39,9 @@ impl ThirdPartyPackage {
                 texts.push((file.into_owned(), text));
             }
         }
+        if texts.is_empty() {
+            texts.extend(heading(directory)?);
+        }
         Ok(ThirdPartyPackage::of(name, texts))
     }
 
@@ -58,6 +61,27 @@ impl ThirdPartyPackage {
     }
 }
 
+/// Returns the heading of the first Go file whose heading names a licence, for a module without a licence file.
+fn heading(directory: &Path) -> Result<Option<(String, String)>> {
+    for entry in walkdir::WalkDir::new(directory).sort_by_file_name() {
+        let entry = entry?;
+        if !entry.file_type().is_file() || entry.path().extension().is_none_or(|extension| extension != "go")
+        {
+            continue;
+        }
+        let source = fs::read(entry.path())?;
+        let source = String::from_utf8_lossy(&source);
+        let comment = source.lines().map_while(|line| line.strip_prefix("//"));
+        let comment: Vec<&str> = comment.map(str::trim).collect();
+        let text = comment.join("\n");
+        if !identify(&text).is_empty() {
+            let file = entry.path().strip_prefix(directory)?;
+            return Ok(Some((file.display().to_string(), text)));
+        }
+    }
+    Ok(None)
+}
+
 /// Returns whether a file of this name contains a licence, a copyright notice or a grant of patents.
 pub fn contains_a_license(file: &str) -> bool {
     let upper = file.to_uppercase();
@@ -68,10 +92,11 @@ pub fn contains_a_license(file: &str) -> bool {
 }
 
 /// Phrases that are unique to one licence, and its SPDX identifier.
-const PHRASES: [(&str, &str); 14] = [
+const PHRASES: [(&str, &str); 15] = [
     ("Apache License Version 2.0", "Apache-2.0"),
     ("Licensed under the Apache License, Version 2.0", "Apache-2.0"),
     // One of two that the receiver may choose from.
+    ("Apache License 2.0 as shown at http://www.apache.org/licenses/LICENSE-2.0", "Apache-2.0"),
     ("Apache-2.0 Software License: https://www.apache.org/licenses/LICENSE-2.0", "Apache-2.0"),
     ("Permission to use, copy, modify, and/or distribute this software for any purpose", "ISC"),
     ("Permission to use, copy, modify, and distribute this software for any purpose", "ISC"),
@@ -193,6 +218,27 @@ mod tests {
         assert_eq!(document.matches("Boost Software").count(), 1);
         assert!(document.contains("a v1: BSL-1.0 [1]\nb v2: BSL-1.0 [1]\nc: MIT\n    see c\n"), "{document}");
         assert!(document.contains("[1]\n    a v1, LICENSE\n    b v2, COPYING\n"), "{document}");
+    }
+
+    #[test]
+    fn sources_name_the_licence_that_no_file_contains() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("doc.go", "// Package doc\npackage doc");
+        let package = || ThirdPartyPackage::in_directory("a", directory.path()).unwrap();
+        write(
+            "v1/a.go",
+            "// Copyright A\n//\n// Licensed under the Apache License, Version 2.0\n\npackage v1\n",
+        );
+        let text = "Copyright A\n\nLicensed under the Apache License, Version 2.0";
+        assert_eq!(package().texts, [("v1/a.go".to_owned(), text.to_owned())]);
+        assert!(package().licenses.contains("Apache-2.0"));
+        write("COPYING", "Boost Software License - Version 1.0");
+        assert_eq!(package().licenses, BTreeSet::from(["BSL-1.0".to_owned()]));
     }
 
     #[test]
