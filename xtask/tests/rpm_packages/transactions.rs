@@ -115,12 +115,28 @@ fn upgrade_restarts_only_if_configured() {
     for unit in ["k3s.service", "k3s-agent.service"] {
         root.write(&format!("/run/active-{unit}"), "");
     }
-    let settings = root.read("/etc/sysconfig/k3s") + "K3S_RPM_RESTART=yes\n";
-    fs::write(root.path("/etc/sysconfig/k3s"), settings).unwrap();
+    let settings = root.read("/etc/sysconfig/k3s");
+    for (line, restarts) in [
+        ("K3S_RPM_RESTART=yes\n", true),
+        ("K3S_RPM_RESTART='yes'", true),
+        (" K3S_RPM_RESTART = \"true\" \r\n", true),
+        ("K3S_RPM_RESTART=no\nK3S_RPM_RESTART= yes\n", true),
+        ("K3S_RPM_RESTART=yes\nK3S_RPM_RESTART=no\n", false),
+        ("#K3S_RPM_RESTART=yes\n", false),
+    ] {
+        root.write("/etc/sysconfig/k3s", &(settings.clone() + line));
+        let done = root.reinstall(&[&former().k3s]);
+        assert_eq!(done.systemctl.contains("--no-block try-restart k3s.service\n"), restarts, "{line}");
+        assert_eq!(done.output.contains("systemctl restart k3s\n"), !restarts, "{line}: {}", done.output);
+        assert!(!done.systemctl.contains("restart k3s-agent.service"), "{}", done.systemctl);
+        assert!(done.output.contains("systemctl restart k3s-agent"), "the other is named: {}", done.output);
+        assert!(!done.output.contains("neither yes nor no"), "{}", done.output);
+    }
+    root.write("/etc/sysconfig/k3s", &(settings + "K3S_RPM_RESTART=always\n"));
     let done = root.upgrade(&[&latter().k3s]);
-    assert!(done.systemctl.contains("--no-block try-restart k3s.service\n"), "{}", done.systemctl);
-    assert!(!done.systemctl.contains("restart k3s-agent.service"), "{}", done.systemctl);
-    assert!(done.output.contains("systemctl restart k3s-agent"), "the other is named: {}", done.output);
+    assert!(!done.systemctl.contains("try-restart"), "{}", done.systemctl);
+    let message = "K3S_RPM_RESTART=always in /etc/sysconfig/k3s is neither yes nor no";
+    assert!(done.output.contains(message), "{}", done.output);
 }
 
 #[test]
