@@ -76,7 +76,7 @@ remove_data() {
     [ ! -e "$directory" ]
 }
 
-# balance RANGES: makes the web server a service at port 8080 of the node, for clients of these ranges.
+# balance RANGES: makes the web server a service at port 8080 of the node, for clients of these ranges, which are sorted.
 balance() {
     kubectl apply --filename - <<YAML
 apiVersion: v1
@@ -91,13 +91,16 @@ YAML
     wait_for is_balanced "$1"
 }
 
-# is_balanced RANGES: checks that klipper-lb runs in one pod, the one with these ranges, and sets its address.
+# is_balanced RANGES: checks that klipper-lb runs in one pod, the one with these ranges, and sets its address. k3s gives it
+# the ranges in any order.
 is_balanced() {
     found=$(kubectl get pods --namespace kube-system --selector svccontroller.k3s.cattle.io/svcname=balanced \
         --output 'jsonpath={range .items[*]}{.spec.containers[0].env[?(@.name=="SRC_RANGES")].value} {.status.phase} {.status.podIP};{end}')
-    balancer=${found#"$1 Running "}
+    ranges=${found%% *}
+    balancer=${found#"$ranges Running "}
     balancer=${balancer%;}
-    if [ "$found" = "$1 Running $balancer;" ]; then return; fi
+    if [ "$found" = "$ranges Running $balancer;" ] &&
+        [ "$(echo "$ranges" | tr , '\n' | sort | tr '\n' ,)" = "$1," ]; then return; fi
     sleep 5
     false
 }
