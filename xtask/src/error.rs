@@ -2,6 +2,7 @@
 
 use crate::url::without_credentials;
 use anyhow::{Result, anyhow};
+use std::collections::BTreeSet;
 
 /// Formats an error and its causes, outermost first, one below the other, without the credentials of any URL.
 pub fn chain(error: &anyhow::Error) -> String {
@@ -15,7 +16,7 @@ pub fn chain(error: &anyhow::Error) -> String {
     without_credentials(&messages.join("\n  because: "))
 }
 
-/// Returns all values, or all errors as one, so that they can be fixed in one go.
+/// Returns all values, or all errors as one, so that they can be fixed in one go. Each is reported once.
 pub fn all<T>(results: impl IntoIterator<Item = Result<T>>) -> Result<Vec<T>> {
     let (mut values, mut errors) = (Vec::new(), Vec::new());
     for result in results {
@@ -24,6 +25,8 @@ pub fn all<T>(results: impl IntoIterator<Item = Result<T>>) -> Result<Vec<T>> {
             Err(error) => errors.push(error),
         }
     }
+    let mut seen = BTreeSet::new();
+    errors.retain(|error| seen.insert(chain(error)));
     match errors.len() {
         0 => Ok(values),
         1 => Err(errors.remove(0)),
@@ -65,7 +68,7 @@ mod tests {
 
     #[test]
     fn reports_all_errors() {
-        let results = [Ok(1), Err(anyhow!("no zig")), Err(anyhow!("no Go"))];
+        let results = [Ok(1), Err(anyhow!("no zig")), Err(anyhow!("no Go")), Err(anyhow!("no zig"))];
         assert_eq!(all(results).unwrap_err().to_string(), "2 things are missing\n- no zig\n- no Go");
         assert_eq!(all([Ok(1), Ok(2)]).unwrap(), [1, 2]);
     }
