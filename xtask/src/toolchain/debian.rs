@@ -201,7 +201,7 @@ fn fetch_file(context: &Context, file: &DebianPackage) -> Result<PathBuf> {
             Err(error) => failures.push(format!("{error:#}")),
         }
     }
-    bail!("Debian's archive does not have {}: {}", file.file, failures.join("; "))
+    bail!("{}: {}", file.file, failures.join("; "))
 }
 
 /// Returns true if apt is here with Debian's keyring and a mirror to fetch from.

@@ -58,7 +58,7 @@ fn vanished_package_names_bump() {
     let context = Context { debian_mirror: Some(server.url.clone()), ..env.context() };
     lock_absent_package(&context.lock_file);
     let error = format!("{:#}", packages(&context, &lock(&context, Adding::Forbidden)).unwrap_err());
-    assert!(error.contains("does not have pool/main/b/busybox/busybox-static_0_riscv64.deb"), "{error}");
+    assert!(error.contains("busybox-static 0 cannot be fetched from Debian's archive"), "{error}");
     assert!(error.contains("cargo xtask bump --debian busybox-static"), "{error}");
 }
 
