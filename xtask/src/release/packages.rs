@@ -83,8 +83,14 @@ fn of_product(manifest: &Manifest, release: &str) -> Result<Vec<Nevra>> {
         release: release.to_owned(),
         arch: arch.to_owned(),
     };
-    let all =
-        [("k3s", arch), (IMAGES, arch), ("k3s-cli", "noarch"), ("k3s-pause-image", arch), ("k3s", "src")];
+    let all = [
+        ("k3s", arch),
+        (IMAGES, arch),
+        ("k3s-cli", "noarch"),
+        ("k3s-cri-tools", "noarch"),
+        ("k3s-pause-image", arch),
+        ("k3s", "src"),
+    ];
     Ok(all.into_iter().map(nevra).collect())
 }
 
@@ -138,10 +144,11 @@ mod tests {
         check_names(&names, &manifests).err().map_or_else(String::new, |error| error.to_string())
     }
 
-    const WHOLE: [&str; 6] = [
+    const WHOLE: [&str; 7] = [
         "k3s-1.33.0~rc1+k3s1-1.oe2403.riscv64",
         "k3s-1.33.0~rc1+k3s1-1.oe2403.aarch64",
         "k3s-cli-1.33.0~rc1+k3s1-1.oe2403.noarch",
+        "k3s-cri-tools-1.33.0~rc1+k3s1-1.oe2403.noarch",
         "k3s-pause-image-1.33.0~rc1+k3s1-1.oe2403.riscv64",
         "k3s-pause-image-1.33.0~rc1+k3s1-1.oe2403.aarch64",
         "k3s-1.33.0~rc1+k3s1-1.oe2403.src",
@@ -150,8 +157,8 @@ mod tests {
     #[test]
     fn requires_exactly_the_packages_of_each_product() {
         assert_eq!(said(&WHOLE), "");
-        assert_eq!(said(&WHOLE[..5]), "", "of the source package it is asked elsewhere");
-        for missing in &WHOLE[..5] {
+        assert_eq!(said(&WHOLE[..6]), "", "of the source package it is asked elsewhere");
+        for missing in &WHOLE[..6] {
             let rest: Vec<&str> = WHOLE.into_iter().filter(|name| name != missing).collect();
             assert_eq!(said(&rest), format!("the package {missing} is missing"));
         }

@@ -55,12 +55,13 @@ pub fn ours(path: &str) -> PathBuf {
 pub struct PackageSet {
     pub k3s: PathBuf,
     pub cli: PathBuf,
+    pub cri_tools: PathBuf,
     pub pause_image: PathBuf,
 }
 
 impl PackageSet {
-    pub fn all(&self) -> [&Path; 3] {
-        [&self.k3s, &self.cli, &self.pause_image]
+    pub fn all(&self) -> [&Path; 4] {
+        [&self.k3s, &self.cli, &self.cri_tools, &self.pause_image]
     }
 }
 
@@ -97,7 +98,12 @@ fn make(version: &str, change: impl FnOnce(&Topdir)) -> PackageSet {
         let found = made.iter().find(|path| file_name(path).starts_with(&format!("{name}-1.")));
         found.unwrap_or_else(|| panic!("{name} was not made: {made:?}")).clone()
     };
-    PackageSet { k3s: named("k3s"), cli: named("k3s-cli"), pause_image: named("k3s-pause-image") }
+    PackageSet {
+        k3s: named("k3s"),
+        cli: named("k3s-cli"),
+        cri_tools: named("k3s-cri-tools"),
+        pause_image: named("k3s-pause-image"),
+    }
 }
 
 /// Returns the default settings of packages.

@@ -53,11 +53,12 @@ fn accepts_correct_packages() {
         names,
         [
             "k3s-cli-1.33.0+k3s1-1.oe2403.noarch",
+            "k3s-cri-tools-1.33.0+k3s1-1.oe2403.noarch",
             "k3s-1.33.0+k3s1-1.oe2403.riscv64",
             "k3s-pause-image-1.33.0+k3s1-1.oe2403.riscv64"
         ]
     );
-    let properties = &packages[1].properties;
+    let properties = &packages[2].properties;
     for name in [
         "bundled(golang(github.com/containerd/containerd/v2)) = 2.1.5~k3s1",
         "bundled(sqlite) = 3.50.4",
@@ -74,19 +75,23 @@ fn names_candidate_tree_and_incomplete_sample() {
     if !can_build("packages of what is no release") {
         return;
     }
-    let candidate = read_back("candidate", fake::manifest("v1.33.0-rc1+k3s1"), |_| {}).unwrap();
-    assert_eq!(candidate[1].nevra.version, "1.33.0~rc1+k3s1");
+    let k3s = |name: &str, manifest| {
+        let packages = read_back(name, manifest, |_| {}).unwrap();
+        packages.into_iter().find(|package| package.nevra.name == "k3s").unwrap()
+    };
+    let candidate = k3s("candidate", fake::manifest("v1.33.0-rc1+k3s1"));
+    assert_eq!(candidate.nevra.version, "1.33.0~rc1+k3s1");
 
     let tree = Manifest { origin: Origin::Tree, ..fake::manifest("v1.33.0+k3s-dc03cb4b") };
-    let tree = read_back("tree", tree, |_| {}).unwrap();
-    assert_eq!(tree[1].nevra.version, "1.33.0+k3s0^git20250418.dc03cb4");
-    assert_eq!(tree[1].properties["tag Vendor"], "k3s-riscv64, a modified build of a k3s tree");
+    let tree = k3s("tree", tree);
+    assert_eq!(tree.nevra.version, "1.33.0+k3s0^git20250418.dc03cb4");
+    assert_eq!(tree.properties["tag Vendor"], "k3s-riscv64, a modified build of a k3s tree");
 
     let incomplete = vec![Optional::K3sRoot, Optional::Charts];
     let sample = Manifest { origin: Origin::Sample, incomplete, ..fake::manifest("v0.35.0+k3s1.sample") };
-    let sample = read_back("sample", sample, |_| {}).unwrap();
-    assert_eq!(sample[1].properties["tag Vendor"], "k3s-riscv64, a sample instead of k3s");
-    assert!(sample[1].properties.contains_key("Requires: conntrack-tools"));
+    let sample = k3s("sample", sample);
+    assert_eq!(sample.properties["tag Vendor"], "k3s-riscv64, a sample instead of k3s");
+    assert!(sample.properties.contains_key("Requires: conntrack-tools"));
     let description = description("sample");
     assert!(description.contains("sample, not k3s:\n"), "{description}");
     assert!(

@@ -118,6 +118,7 @@ fn release_has_all_assets_and_no_local_path() {
             "k3s-airgap-images-riscv64.tar.zst",
             "k3s-check",
             "k3s-cli-1.33.0+k3s1-1.oe2403.noarch.rpm",
+            "k3s-cri-tools-1.33.0+k3s1-1.oe2403.noarch.rpm",
             "k3s-images.txt",
             "k3s-pause-image-1.33.0+k3s1-1.oe2403.riscv64.rpm",
             "k3s-riscv64",
@@ -135,7 +136,7 @@ fn release_has_all_assets_and_no_local_path() {
     );
     assert_eq!(said.lines().count(), names.len() - 1, "{said}");
     assert!(
-        env.succeeds([&"release".into(), &"check".into(), &directory]).contains("all 25 files are correct")
+        env.succeeds([&"release".into(), &"check".into(), &directory]).contains("all 26 files are correct")
     );
     let binary = Digest::of_file(&directory.join("k3s-riscv64")).unwrap();
     let sums = fs::read_to_string(directory.join("sha256sum-riscv64.txt")).unwrap();

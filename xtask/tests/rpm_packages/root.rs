@@ -96,10 +96,20 @@ impl Root {
         self
     }
 
+    /// Returns a root as [`Root::new`] does, in which another package of the distribution is installed.
+    pub fn beside(other: &'static str) -> Root {
+        let root = Root::bare();
+        let names: Vec<&str> = root.provided().chain([other]).collect();
+        root.providing(&names)
+    }
+
     /// Builds the stub of a distribution that provides what this root really has.
     pub fn stub(&self) -> PathBuf {
-        let there = DISTRIBUTION.iter().filter(|(_, program)| self.path(program).exists());
-        stub(&there.map(|(name, _)| *name).collect::<Vec<_>>())
+        stub(&self.provided().collect::<Vec<_>>())
+    }
+
+    fn provided(&self) -> impl Iterator<Item = &'static str> {
+        DISTRIBUTION.iter().filter(|(_, program)| self.path(program).exists()).map(|(name, _)| *name)
     }
 
     /// Returns a root in which nothing is installed.
@@ -119,6 +129,7 @@ impl Root {
             "usr/bin",
             "usr/lib/systemd/system",
             "usr/lib/systemd/system-preset",
+            "usr/libexec",
             "usr/local/bin",
             "usr/sbin",
             "usr/share/doc",

@@ -77,7 +77,7 @@ fn signing_keeps_header_and_payload() {
     let (mut one, mut other) = (TestEnv::new(), TestEnv::new());
     let (plain, signed) = (repository(&mut one, None), repository(&mut other, Some(&ring)));
     let (plain, packages_signed) = (packages(&plain), packages(&signed));
-    assert_eq!(packages_signed.len(), 3);
+    assert_eq!(packages_signed.len(), 4);
     for (one, other) in plain.iter().zip(&packages_signed) {
         assert_eq!(file_name(one), file_name(other));
         assert_ne!(fs::read(one).unwrap(), fs::read(other).unwrap());

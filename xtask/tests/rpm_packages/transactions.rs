@@ -14,7 +14,7 @@ const DATA: [(&str, &str); 5] = [
     ("/etc/rancher/k3s/registries.yaml", "mirrors: {}\n"),
 ];
 
-const ALL: [&str; 3] = ["k3s", "k3s-cli", "k3s-pause-image"];
+const ALL: [&str; 4] = ["k3s", "k3s-cli", "k3s-cri-tools", "k3s-pause-image"];
 
 pub fn write_data(root: &Root) {
     for (path, text) in DATA {
@@ -267,11 +267,35 @@ fn rejects_an_unmet_dependency() {
 }
 
 #[test]
-fn cli_requires_same_k3s_build() {
+fn commands_require_the_same_k3s_build() {
     if !can_install("the version that k3s-cli requires") {
         return;
     }
     let root = Root::new();
-    let said = root.refuses(&[&former().k3s, &latter().cli]);
-    assert!(said.contains("k3s = 1.34.2+k3s1-1.oe2403 is needed by k3s-cli"), "{said}");
+    let said = root.refuses(&[&former().k3s, &latter().cli, &latter().cri_tools]);
+    for name in ["k3s-cli", "k3s-cri-tools"] {
+        assert!(said.contains(&format!("k3s = 1.34.2+k3s1-1.oe2403 is needed by {name}")), "{said}");
+    }
+}
+
+#[test]
+fn kubectl_installs_beside_another_containerd() {
+    if !can_install("k3s-cli beside Docker") {
+        return;
+    }
+    for (other, refused) in
+        [("containerd", "k3s-cri-tools"), ("containerd.io", "k3s-cri-tools"), ("kubectl", "k3s-cli")]
+    {
+        let root = Root::beside(other);
+        root.install(&[&former().k3s]);
+        let packages = [("k3s-cli", &former().cli), ("k3s-cri-tools", &former().cri_tools)];
+        for (name, package) in packages {
+            if name == refused {
+                let said = root.refuses(&[package]);
+                assert!(said.contains(&format!("{other} conflicts with {name}-1.33.0")), "{said}");
+            } else {
+                root.install(&[package]);
+            }
+        }
+    }
 }

@@ -6,7 +6,7 @@
 install_packages() {
     install_stub
     rpm_install /scenario/packages/*.rpm
-    rpm --verify k3s k3s-cli k3s-pause-image
+    rpm --verify k3s k3s-cli k3s-cri-tools k3s-pause-image
     is_not_started
 }
 
@@ -79,7 +79,7 @@ kill_all() {
 }
 
 remove_packages() {
-    rpm --erase k3s-cli k3s
+    rpm --erase k3s-cli k3s-cri-tools k3s
     [ ! -e /usr/bin/k3s ]
     [ -s /var/lib/rancher/k3s/server/db/state.db ]
 }

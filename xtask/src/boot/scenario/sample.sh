@@ -2,14 +2,14 @@
 # The sample's packages, whose k3s is a stub, and its pause image in the guest's own containerd and runc.
 . /scenario/common.sh
 
-# Runs Debian's own ctr. rpm does not know it, so the ctr of k3s-cli replaces it.
+# Runs Debian's own ctr. rpm does not know it, so the ctr of k3s-cri-tools replaces it.
 ctr() { /run/ctr --namespace k8s.io "$@"; }
 
 install_packages() {
     cp /usr/bin/ctr /run/ctr
     install_stub
     rpm_install /scenario/packages/*.rpm
-    rpm --verify k3s k3s-cli k3s-pause-image
+    rpm --verify k3s k3s-cli k3s-cri-tools k3s-pause-image
     is_not_started
     cp /usr/bin/k3s /run/k3s
     [ "$(k3s --version | awk 'NR == 1 { print $3 }')" = "v$(rpm --query --queryformat '%{VERSION}' k3s)" ]
@@ -114,7 +114,7 @@ end_pause() {
 remove_packages() {
     start_unit k3s
     echo kept >/var/lib/rancher/k3s/server/boot-test
-    rpm --erase k3s-pause-image k3s-cli k3s
+    rpm --erase k3s-pause-image k3s-cli k3s-cri-tools k3s
     [ ! -e /usr/bin/k3s ]
     [ ! -e /usr/lib/systemd/system/k3s.service ]
     not systemctl --quiet is-active k3s
