@@ -26,4 +26,5 @@ mod scripts;
 mod signing;
 mod spec;
 mod transactions;
+mod units;
 mod upload;
