@@ -47,11 +47,15 @@ fn systemd_analyze_accepts_installed_units() {
     root.install(&[&former().k3s]);
     fs::create_dir_all(root.path("/sbin")).unwrap();
     std::os::unix::fs::symlink("../bin/busybox", root.path("/sbin/modprobe")).unwrap();
+    let check = "/usr/libexec/k3s/k3s-start-check.sh";
     for unit in ["k3s.service", "k3s-agent.service"] {
         let path = format!("/usr/lib/systemd/system/{unit}");
         // systemd's own units are present beside ours, as on a real machine.
-        let text = root.read(&path).replace("/usr/bin/k3s ", "/bin/true ");
+        let text = root.read(&path).replace("/usr/bin/k3s ", "/bin/true ").replace(check, "/bin/true");
         let directory = tempfile::tempdir().unwrap();
+        let template =
+            root.read("/usr/lib/systemd/system/k3s-start-check@.service").replace(check, "/bin/true");
+        fs::write(directory.path().join("k3s-start-check@.service"), template).unwrap();
         let file = directory.path().join(unit);
         fs::write(&file, &text).unwrap();
         let verify = |file: &std::path::Path| {
@@ -95,9 +99,9 @@ fn shellcheck_finds_nothing_in_scripts_and_scriptlets() {
     {
         return;
     }
-    let scripts = ["k3s-install.sh", "k3s-killall.sh", "k3s-uninstall.sh", "k3s.bash"];
+    let scripts = ["k3s-install.sh", "k3s-killall.sh", "k3s-start-check.sh", "k3s-uninstall.sh"];
     let mut command = Command::new("shellcheck");
-    command.args(["--shell=sh"]).args(scripts[..3].iter().map(|name| ours("rpm").join(name)));
+    command.args(["--shell=sh"]).args(scripts.map(|name| ours("rpm").join(name)));
     assert_eq!(expect_success(command.output().unwrap()), "");
     let mut command = Command::new("shellcheck");
     assert_eq!(expect_success(command.arg("--shell=bash").arg(ours("rpm/k3s.bash")).output().unwrap()), "");

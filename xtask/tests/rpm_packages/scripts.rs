@@ -3,6 +3,7 @@
 mod completion;
 mod install;
 mod killall;
+mod start_check;
 mod uninstall;
 
 use crate::packages::former;

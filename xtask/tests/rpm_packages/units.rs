@@ -37,10 +37,27 @@ fn directives(text: &str) -> Vec<&str> {
 
 #[test]
 fn units_have_every_directive_that_a_node_needs() {
-    // Only one of the two can run. The agent starts after a server that it ends has ended.
+    // Only one of the two can run, and the agent starts after a server that it ends has ended. Of a start that cannot
+    // succeed there is one attempt.
     let own: [(&str, &[&str]); 2] = [
-        ("server", &["Conflicts=k3s-agent.service"]),
-        ("agent", &["Conflicts=k3s.service", "After=k3s.service"]),
+        (
+            "server",
+            &[
+                "Conflicts=k3s-agent.service",
+                "Requires=k3s-start-check@k3s.service",
+                "After=k3s-start-check@k3s.service",
+                "ExecStartPost=-/usr/libexec/k3s/k3s-start-check.sh --started",
+            ],
+        ),
+        (
+            "agent",
+            &[
+                "Conflicts=k3s.service",
+                "After=k3s.service",
+                "Requires=k3s-start-check@k3s-agent.service",
+                "After=k3s-start-check@k3s-agent.service",
+            ],
+        ),
     ];
     for (role, own) in own {
         let name = if role == "server" { "k3s.service" } else { "k3s-agent.service" };

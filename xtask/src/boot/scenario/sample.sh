@@ -59,8 +59,24 @@ start_unit() {
     systemctl --quiet is-active "$1"
 }
 
+# is_refused NAME: checks that a packaged unit does not start, and is not tried again.
+is_refused() {
+    not systemctl start "$1"
+    [ "$(systemctl show --property ActiveState --value "$1")" = inactive ]
+    [ "$(systemctl show --property NRestarts --value "$1")" = 0 ]
+    journalctl --unit="k3s-start-check@$1" --output=cat | grep -q 'not started'
+}
+
 start_units() {
     start_unit k3s
+    record=/var/lib/rancher/k3s/rpm-version
+    [ "v$(rpm --query --queryformat '%{VERSION}' k3s)" = "$(cat "$record")" ]
+    systemctl stop k3s
+    echo v0.30.0+k3s1 >"$record"
+    is_refused k3s
+    rm "$record"
+    start_unit k3s
+    is_refused k3s-agent
     echo 'OPTIONS="--server https://127.0.0.1:6443 --token test"' >>/etc/sysconfig/k3s-agent
     start_unit k3s-agent
     # The two units conflict.
@@ -131,7 +147,7 @@ step check 300 'k3s-check finds nothing that keeps k3s from working' check_guest
 step module 300 'it finds a kernel module that is missing' remove_module
 step clock 300 'it finds a clock in 1970' change_clock
 step disk 300 'it finds a disk that is slow' throttle_disk
-step units 120 'systemd has started the packaged units' start_units
+step units 120 'systemd has started the packaged units, and none that cannot succeed' start_units
 step containerd 120 'containerd of the guest has imported the pause image' import_pause
 step pause 60 'pause is process 1 of a container, as user 65535' run_pause
 step orphans 60 'its orphans are reaped' reap_orphans
