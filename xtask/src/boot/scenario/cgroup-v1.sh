@@ -7,18 +7,19 @@ controllers='cpu cpuacct cpuset memory pids'
 
 # In the legacy hierarchy /sys/fs/cgroup is no cgroup file system, and the controllers are mounted below it.
 check_hierarchy() {
+    not findmnt --types cgroup2
     [ "$(findmnt --noheadings --output FSTYPE /sys/fs/cgroup)" = tmpfs ]
     for controller in $controllers; do
         findmnt --noheadings --types cgroup --options "$controller"
     done
-    fact v1-controllers "$(awk '$2 > 0 { print $1 }' /proc/cgroups | wc -l)"
+    fact v1-controllers "$(awk '$4 == 1' /proc/cgroups | wc -l)"
 }
 
 # An argument of the user's wins over our patch. So this shows what happens without it, and on which hosts.
 has_refused() {
-    not systemctl --quiet is-active refused
-    journalctl --unit=refused --output=cat --no-pager >/run/refused
-    grep -q 'kubelet is configured to not run on a host using cgroup v1' /run/refused
+    not systemctl --quiet is-active refused &&
+        journalctl --unit=refused --output=cat --no-pager >/run/refused &&
+        grep -q 'kubelet is configured to not run on a host using cgroup v1' /run/refused
 }
 
 refuse() {
