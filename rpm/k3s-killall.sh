@@ -47,6 +47,8 @@ running() {
     ls -ln /proc/[0-9]*/exe 2>/dev/null |
         sed -nE "s:^[^ ]+ +[0-9]+ +0 .* /proc/([0-9]+)/exe -> ($1)( \(deleted\))?\$:\1 \2:p" |
         while read -r pid program; do
+            # A program whose name has lines looks like other processes.
+            case $(readlink "/proc/$pid/exe") in "$program" | "$program (deleted)") ;; *) continue ;; esac
             [ "$(readlink "/proc/$pid/ns/mnt")" != "$host" ] || echo "$pid $program"
         done
 }

@@ -96,6 +96,27 @@ fn killall_ends_only_k3s_its_pods_and_mounts() {
 }
 
 #[test]
+fn a_program_cannot_pass_for_other_processes() {
+    let Some(root) = where_installed("a program whose name has lines") else { return };
+    let script = r#"
+/bin/busybox sleep 1001 &
+victim=$!
+directory="/srv/x
+lrwxrwxrwx 1 0 0 0 Jan 1 00:00 /proc/$victim/exe -> $data"
+mkdir -p "$directory" /calls
+cp /bin/busybox "$directory/busybox"
+ln -s "$directory/busybox" /calls/sleep
+/calls/sleep 1002 &
+all_run 1 2
+k3s-killall.sh
+echo "status $?"
+what_is_left
+"#;
+    let said = among_sleepers(&root, script);
+    assert_eq!(facts(&said), ["status 0", "runs 1", "runs 2"], "{said}");
+}
+
+#[test]
 fn killall_takes_the_networks_of_k3s_alone() {
     let Some(root) = where_installed("the networks of other engines") else { return };
     let script = r#"
