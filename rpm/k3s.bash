@@ -1,7 +1,7 @@
 # bash completion for k3s. Given the words so far, k3s prints what may follow, with --generate-bash-completion
 # behind them; kubectl does, with __complete before them.
 _k3s() {
-    local typed asked option='' line part directive=0
+    local typed asked option='' line part breaks directive=0 IFS=$' \t\n'
     local -a words lines=()
     # COMP_WORDS is split at = and : as well.
     read -r -d '' -a words <<<"${COMP_LINE:0:COMP_POINT}"
@@ -21,8 +21,7 @@ _k3s() {
         mapfile -t lines < <(COBRA_ACTIVE_HELP=0 k3s kubectl __complete "${words[@]:1}" "$asked" 2>/dev/null)
         # Each line is NAME<TAB>DESCRIPTION; the last one is :N, cobra's ShellCompDirective, where 1 is an error,
         # 2 no space behind the name, 4 no file names, and 8 and 16 file names only.
-        directive=${lines[-1]-}
-        directive=$((${directive//[!0-9]/}))
+        ((!${#lines[@]})) || directive=${lines[-1]//[!0-9]/}
         ((!(directive & 2))) || compopt -o nospace
         ((!(directive & 4))) || compopt +o bashdefault +o default
         ((!(directive & 25))) || lines=()
@@ -37,9 +36,10 @@ _k3s() {
         ;;
     esac
 
-    # What readline replaces begins at the last = or :. No compgen -W, which expands $(...) in what was printed.
-    part=${COMP_WORDS[COMP_CWORD]}
-    part=${part##*[=:]}
+    # What readline replaces ends at the cursor and begins at the last = or :, where those separate words. No
+    # compgen -W, which expands $(...) in what was printed.
+    breaks=${COMP_WORDBREAKS//[!=:]/}
+    part=${typed##*["${breaks:- }"]}
     for line in "${lines[@]%%$'\t'*}"; do
         [[ $line != :* && $option$line == "$typed"* ]] || continue
         line=$option$line

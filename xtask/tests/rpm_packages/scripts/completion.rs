@@ -15,15 +15,17 @@ echo >>"$RECORD"
 printf '%s' "$PRINTED"
 "#;
 
-/// Calls the function as readline does: `COMP_WORDS` is split at `=` and `:` as well, unlike `COMP_LINE`.
+/// Calls the function as readline does, with the cursor at `^`, else at the end: `COMP_WORDS` is split at `=` and `:`
+/// as well, unlike `COMP_LINE`.
 const BASH: &str = r#"
 compopt() { echo "compopt $*"; }
 complete() { :; }
 . rpm/k3s.bash
-COMP_LINE=$1 COMP_POINT=${#1}
-mapfile -t COMP_WORDS < <(printf '%s' "$1" | sed 's/[=:]/ & /g' | tr -s ' ' '\n')
+before=${1%%^*} COMP_LINE=${1/^/} COMP_POINT=${#before}
+mapfile -t COMP_WORDS < <(printf '%s' "$COMP_LINE" | sed 's/[=:]/ & /g' | tr -s ' ' '\n')
 [[ $1 != *[\ :=] ]] || COMP_WORDS+=('')
 COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+eval "$SETTINGS"
 _k3s
 ((${#COMPREPLY[@]} == 0)) || printf '%s\n' "${COMPREPLY[@]}"
 "#;
@@ -46,6 +48,11 @@ use Shell::{Bash, Zsh};
 
 /// The calls of k3s, a line each, and the output of the completion, for a line with the cursor at its end.
 fn complete(shell: Shell, line: &str, printed: &str) -> (String, String) {
+    complete_where("", shell, line, printed)
+}
+
+/// The same in a shell with these settings, if it is bash.
+fn complete_where(settings: &str, shell: Shell, line: &str, printed: &str) -> (String, String) {
     let directory = TempDir::new().unwrap();
     let k3s = directory.path().join("k3s");
     fs::write(&k3s, RECORDER).unwrap();
@@ -64,6 +71,7 @@ fn complete(shell: Shell, line: &str, printed: &str) -> (String, String) {
     command.args([script, "completion", line]);
     let path = format!("{}:{}", directory.path().display(), std::env::var("PATH").unwrap());
     command.env("PATH", path).env("RECORD", &record).env("PRINTED", printed);
+    command.env("SETTINGS", settings);
     let output = command.output().unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(errors, "", "{program} at {line:?}");
@@ -170,6 +178,31 @@ fn values_of_options_are_completed() {
 }
 
 #[test]
+fn only_what_is_before_the_cursor_is_completed() {
+    let (_, offered) = complete(Bash, "k3s ser^ver", "server\n");
+    assert_eq!(offered, "server\n", "readline replaces what is before the cursor");
+}
+
+#[test]
+fn settings_of_the_shell_change_no_completion() {
+    for settings in ["set -u", "IFS=,", r"IFS=$'\n'"] {
+        let (calls, offered) = complete_where(settings, Bash, "k3s kubectl get po", "pods\n:0\n");
+        assert_eq!(
+            (calls.as_str(), offered.as_str()),
+            ("kubectl|__complete|get|po|\n", "pods\n"),
+            "{settings}"
+        );
+        let (_, offered) = complete_where(settings, Bash, "k3s kubectl get po", "");
+        assert_eq!(offered, "", "{settings}");
+        let (calls, _) = complete_where(settings, Bash, "k3s kubectl exec web -- sh a,b ", "");
+        assert_eq!(calls, "", "{settings}");
+    }
+    let whole = "COMP_WORDBREAKS=${COMP_WORDBREAKS//:}";
+    let (_, offered) = complete_where(whole, Bash, "k3s kubectl --context a:b", "a:bc\n:0\n");
+    assert_eq!(offered, "a:bc\n", "readline replaces the whole word where : separates none");
+}
+
+#[test]
 fn crictl_and_ctr_are_not_asked() {
     for shell in shells() {
         for line in ["k3s crictl ", "k3s crictl rm ", "k3s ctr -", "k3s ctr image rm x"] {
@@ -188,5 +221,9 @@ fn names_in_a_cluster_are_not_expanded() {
         let (_, offered) = complete(shell, "k3s kubectl get pods ", &name);
         assert!(offered.contains("$(touch${IFS}"), "{offered}");
         assert!(!trap.exists(), "the completion executed the name of a pod");
+        // A kubectl that ends early prints no directive.
+        complete(shell, "k3s kubectl get pods ", &format!("web\npsvar[$(touch {})]", trap.display()));
+        assert!(!trap.exists(), "the completion executed what it took for a directive");
+        complete(shell, "k3s kubectl get pods ", "");
     }
 }
