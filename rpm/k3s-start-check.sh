@@ -37,11 +37,14 @@ check_version() {
     fi
 }
 
-# The address of a server may be in a variable, an option, or a config file.
+# The address of a server may be in a variable, an option, or a config file; what systemctl edit adds to the unit is not
+# known here.
 check_server() {
     [ -z "${K3S_URL-}" ] || return 0
     case " ${OPTIONS-} " in *' --server'[=\ ]* | *' -s'[=\ ]* | *' --config'[=\ ]* | *' -c'[=\ ]*) return 0 ;; esac
     ! grep -Eqs "^[^#]*server[\"']?[[:space:]]*:" "$CONFIG" "$CONFIG".d/* || return 0
+    unit=/etc/systemd/system/k3s-agent.service
+    ! grep -Eqs '^[[:space:]]*(Environment|ExecStart)' "$unit" "$unit".d/*.conf || return 0
     refuse "an agent needs the address of a server and its token: set K3S_URL and K3S_TOKEN in /etc/sysconfig/k3s-agent," \
         "or server and token in $CONFIG"
 }

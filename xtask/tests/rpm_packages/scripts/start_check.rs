@@ -72,11 +72,19 @@ fn an_agent_without_a_server_is_not_started() {
     let nothing = root.run(&["env", "OPTIONS=--node-label=x--server=y", CHECK, "k3s-agent"]);
     assert_eq!(nothing.status.code(), Some(1));
     let config = "/etc/rancher/k3s/config.yaml";
+    let unit = "/etc/systemd/system/k3s-agent.service";
     for (file, text, status) in [
         (config, "debug: true\n# server: https://s:6443\n", 1),
         (config, "server: https://s:6443\n", 0),
         (config, "{\"server\": \"https://s:6443\"}\n", 0),
         ("/etc/rancher/k3s/config.yaml.d/server.yaml", "server: https://s:6443\n", 0),
+        (&format!("{unit}.d/override.conf"), "[Service]\nEnvironment=K3S_URL=https://s:6443\n", 0),
+        (
+            &format!("{unit}.d/limits.conf"),
+            "[Service]\n# Environment=K3S_URL=https://s:6443\nCPUQuota=1\n",
+            1,
+        ),
+        (unit, "[Service]\nExecStart=/usr/bin/k3s agent --server https://s:6443\n", 0),
     ] {
         root.write(file, text);
         assert_eq!(root.run(&[CHECK, "k3s-agent"]).status.code(), Some(status), "{text}");
