@@ -17,6 +17,8 @@
 # Unlike upstream's, this script downloads nothing and writes no unit: options go to the last part of
 # /etc/sysconfig/k3s or k3s-agent, which the next run rewrites, and the unit is the package's own.
 set -eu
+# Values are bytes: in another locale a pattern ends at what is no character of it.
+export LC_ALL=C
 
 BEGIN='# Written by k3s-install.sh, whose next run writes it anew: begin'
 END='# Written by k3s-install.sh: end'
@@ -33,8 +35,9 @@ reject_unsupported_variables() {
         # A line of some other variable's value may look like a variable.
         value=
         eval "value=\${INSTALL_K3S_$name-}"
+        [ -n "$value" ] || continue
         case $name=$value in
-        *= | EXEC=* | NAME=k3s | TYPE=notify | BIN_DIR=/usr/bin | SYSTEMD_DIR=/usr/lib/systemd/system) ;;
+        EXEC=* | NAME=k3s | TYPE=notify | BIN_DIR=/usr/bin | SYSTEMD_DIR=/usr/lib/systemd/system) ;;
         SKIP_ENABLE=true | SKIP_ENABLE=false | SKIP_START=true | SKIP_START=false) ;;
         FORCE_RESTART=true | FORCE_RESTART=false) ;;
         # These ask for what is done anyway.

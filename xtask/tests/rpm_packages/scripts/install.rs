@@ -4,8 +4,10 @@ use super::{SETTINGS, UPSTREAMS_UNINSTALL, WANTED, said, where_installed};
 use crate::packages::{expect_success, ours};
 use crate::root::Root;
 use fs_err as fs;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::process::Output;
+use std::process::{Command, Output};
 
 /// Runs `k3s-install.sh` with these variables and arguments.
 fn install(root: &Root, words: &[&str]) -> Output {
@@ -68,6 +70,20 @@ fn systemd_and_sh_read_the_same_settings() {
 
     expect_success(install(&root, &["k3s-install.sh"]));
     assert_eq!(root.read(SETTINGS), before, "the next run rewrites its own part");
+}
+
+/// The functions alone, with the host's sed, which knows locales.
+#[test]
+fn values_that_are_no_text_are_kept() {
+    let script = "export LC_ALL=C.UTF-8\neval \"$(sed '/^newline=/,$d' rpm/k3s-install.sh)\"\nnewline='\n'\n\
+        options=$(printf '%s\\n' \"$1\" | as_words)\nsettings\n";
+    let value = OsStr::from_bytes(b"a \xff\"b");
+    let mut sh = Command::new("sh");
+    sh.current_dir(ours("")).env_clear().env("PATH", std::env::var("PATH").unwrap()).env("K3S_TOKEN", value);
+    let output = sh.args(["-c", script, "k3s-install.sh"]).arg(value).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let settings = b"OPTIONS=\"\\\"a \xff\\\\\\\"b\\\"\"\nK3S_TOKEN=\"a \xff\\\"b\"\n";
+    assert_eq!(output.stdout, settings, "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[test]
@@ -207,6 +223,7 @@ fn rejects_unsupported_install_variables() {
     let before = root.read(SETTINGS);
     for (words, reason) in [
         (&["INSTALL_K3S_VERSION=v1", "k3s-install.sh"][..], "the package is the version"),
+        (&["INSTALL_K3S_CHANNEL_URL=https://h/?c=", "k3s-install.sh"], "the package is the version"),
         (&["INSTALL_K3S_SKIP_DOWNLOAD=false", "k3s-install.sh"], "nothing is ever downloaded"),
         (&["INSTALL_K3S_BIN_DIR=/opt/bin", "k3s-install.sh"], "one place and name"),
         (&["K3S_URL=https://s", "k3s-install.sh"], "needs K3S_TOKEN"),
