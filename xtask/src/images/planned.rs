@@ -131,7 +131,8 @@ impl PlannedProgram {
             .any_go
             .locked(build.context, build.lock, &module)
             .with_context(|| remedy(definition, "VERSION"))?;
-        let gomod = GoMod::read(&source.dir)?;
+        // A module inside its repository is no part of the module in the proxy.
+        let gomod = GoMod::read(&source.dir).with_context(|| remedy(definition, "VERSION"))?;
         let go = go::newer(&build.go.version, gomod.go_version());
         let flags = Flags {
             tags: &[],

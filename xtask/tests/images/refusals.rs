@@ -27,6 +27,16 @@ fn version_that_cannot_be_had_names_the_substitute() {
 }
 
 #[test]
+fn module_with_a_missing_part_names_the_substitute() {
+    let env = TestEnv::new();
+    let list = env.path("list");
+    fs::write(&list, "rancher/mirrored-coredns-coredns:1.15.0\n").unwrap();
+    let error = env.fails(["images", "build", "--sample", "--dry-run", "--list", list.to_str().unwrap()]);
+    assert!(error.contains("--substitute coredns=VERSION"), "{error}");
+    assert!(error.contains("replaces github.com/coredns/inside by the directory ./inside"), "{error}");
+}
+
+#[test]
 fn substitute_is_built_and_labelled() {
     let env = TestEnv::new();
     let list = env.path("list");

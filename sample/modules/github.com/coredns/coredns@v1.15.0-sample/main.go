@@ -1,0 +1,4 @@
+// Never built: a part of it is missing.
+package main
+
+func main() {}
