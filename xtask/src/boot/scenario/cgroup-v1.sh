@@ -7,7 +7,7 @@ controllers='cpu cpuacct cpuset memory pids'
 
 # In the legacy hierarchy /sys/fs/cgroup is no cgroup file system, and the controllers are mounted below it.
 check_hierarchy() {
-    not findmnt --types cgroup2
+    fact cgroup-mounts "$(findmnt --noheadings --list --output FSTYPE,TARGET --types cgroup,cgroup2 | tr -s " \n" " ")"
     [ "$(findmnt --noheadings --output FSTYPE /sys/fs/cgroup)" = tmpfs ]
     for controller in $controllers; do
         findmnt --noheadings --types cgroup --options "$controller"
