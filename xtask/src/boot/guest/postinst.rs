@@ -31,8 +31,15 @@ fn directories(root: &Path) -> Result<()> {
     }
     // It was created for the current user only, and is the guest's `/`.
     fs::set_permissions(root, std::fs::Permissions::from_mode(0o755))?;
-    link(root, "var/run", "/run")?;
-    link(root, "var/lock", "/run/lock")
+    for (name, target) in [("var/run", "/run"), ("var/lock", "/run/lock")] {
+        // The package has an empty directory there, and its postinst replaces it.
+        let path = root.join(name);
+        if path.is_dir() && !path.is_symlink() {
+            fs::remove_dir(path)?;
+        }
+        link(root, name, target)?;
+    }
+    Ok(())
 }
 
 /// Creates users and groups, as the postinst of base-passwd does. systemd reads them for `User=`, rpm for the owners of
@@ -104,4 +111,22 @@ fn link(root: &Path, name: &str, target: &str) -> Result<()> {
         symlink(target, &link).with_context(|| format!("linking {}", link.display()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_replace_the_directories_of_base_files() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["tmp", "var/lock", "var/run", "var/tmp"] {
+            fs::create_dir_all(root.path().join(name)).unwrap();
+        }
+        for _ in 0..2 {
+            directories(root.path()).unwrap();
+            assert_eq!(fs::read_link(root.path().join("var/run")).unwrap(), Path::new("/run"));
+            assert_eq!(fs::read_link(root.path().join("var/lock")).unwrap(), Path::new("/run/lock"));
+        }
+    }
 }
