@@ -244,8 +244,11 @@ for path in "$@"; do
         rm -f -- "$path" || status=1
     fi
 done
-# The results of podman's networks are beside ours.
-[ -z "$shared" ] || rm -f /var/lib/cni/results/cbr0-* || status=1
+# Results of podman's networks are beside ours. Each pod has one of cbr0, and one of its loopback interface.
+[ -z "$shared" ] || for result in /var/lib/cni/results/cbr0-*; do
+    pod=${result##*/cbr0-}
+    rm -f "$result" /var/lib/cni/results/cni-loopback-"${pod%-*}"-* || status=1
+done
 rmdir /etc/rancher/node 2>/dev/null
 for entry in $OWN; do
     delete "$data/$entry" || status=1

@@ -176,7 +176,7 @@ fn uninstall_rejects_ambiguous_data_directories() {
 fn uninstall_leaves_nothing_of_the_kubelet() {
     let Some(root) = where_installed("what k3s's kubelet leaves behind") else { return };
     let fresh = root.listing();
-    let podman = "/var/lib/cni/results/podman-1-eth0";
+    let others = ["/var/lib/cni/results/cni-loopback-2-lo", "/var/lib/cni/results/podman-1-eth0"];
     let ours = [
         "/etc/rancher/node/password",
         "/run/flannel/subnet.env",
@@ -184,18 +184,19 @@ fn uninstall_leaves_nothing_of_the_kubelet() {
         "/var/lib/cni/flannel/1",
         "/var/lib/cni/networks/cbr0/10.42.0.2",
         "/var/lib/cni/results/cbr0-1-eth0",
+        "/var/lib/cni/results/cni-loopback-1-lo",
         "/var/lib/kubelet/cpu_manager_state",
         "/var/log/containers/web.log",
         "/var/log/pods/default_web/0.log",
     ];
-    for path in ours.iter().chain([&podman]) {
+    for path in ours.iter().chain(&others) {
         root.write(path, "x\n");
     }
     expect_success(root.run(&["k3s-agent-uninstall.sh", "--yes"]));
     let left = root.listing();
     let left: Vec<&str> = left.difference(&fresh).map(String::as_str).collect();
     let directories = ["var/lib/cni", "var/lib/cni/networks", "var/lib/cni/results"];
-    assert_eq!(left, [&directories[..], &[&podman[1..]]].concat());
+    assert_eq!(left, [&directories[..], &others.map(|path| &path[1..])].concat());
     assert!(!root.has("/var/log/containers") && !root.has("/var/log/pods"));
 }
 
