@@ -41,7 +41,8 @@ check_version() {
 # known here.
 check_server() {
     [ -z "${K3S_URL-}" ] || return 0
-    case " ${OPTIONS-} " in *' --server'[=\ ]* | *' -s'[=\ ]* | *' --config'[=\ ]* | *' -c'[=\ ]*) return 0 ;; esac
+    # With one dash or two, in quotes or not: what is not sure passes.
+    case ${OPTIONS-} in *-server[=[:space:]]* | *-s[=[:space:]]* | *-config[=[:space:]]* | *-c[=[:space:]]*) return 0 ;; esac
     ! grep -Eqs "^[^#]*server[\"']?[[:space:]]*:" "$CONFIG" "$CONFIG".d/* || return 0
     unit=/etc/systemd/system/k3s-agent.service
     ! grep -Eqs '^[[:space:]]*(Environment|ExecStart)' "$unit" "$unit".d/*.conf || return 0
@@ -49,8 +50,9 @@ check_server() {
         "or server and token in $CONFIG"
 }
 
-case $1 in
+case ${1-} in
 --started) installed_version >"$RECORD" ;;
 k3s) check_version "${2:-$(installed_version)}" ;;
 k3s-agent) check_server ;;
+*) refuse "usage: $0 k3s|k3s-agent [VERSION], or $0 --started" ;;
 esac

@@ -65,11 +65,13 @@ fn an_agent_without_a_server_is_not_started() {
         "OPTIONS=--debug --server https://s:6443",
         "OPTIONS=--server=https://s:6443",
         "OPTIONS=-s https://s:6443",
+        "OPTIONS=--debug\n-server https://s:6443",
+        "OPTIONS=\"--server=https://s:6443\"",
         "OPTIONS=--config /etc/k3s.yaml",
     ] {
         expect_success(root.run(&["env", variable, CHECK, "k3s-agent"]));
     }
-    let nothing = root.run(&["env", "OPTIONS=--node-label=x--server=y", CHECK, "k3s-agent"]);
+    let nothing = root.run(&["env", "OPTIONS=--node-label=server=y", CHECK, "k3s-agent"]);
     assert_eq!(nothing.status.code(), Some(1));
     let config = "/etc/rancher/k3s/config.yaml";
     let unit = "/etc/systemd/system/k3s-agent.service";
