@@ -51,7 +51,8 @@ reject_unsupported_variables() {
                 "(to change it: dnf install k3s-VERSION)" ;;
         NAME=* | TYPE=* | BIN_DIR=* | BIN_DIR_READ_ONLY=* | SYSTEMD_DIR=*)
             fail "INSTALL_K3S_$name=$value: the packaged units have one place and name; unset it" ;;
-        SYMLINK=*) fail "INSTALL_K3S_SYMLINK=$value: kubectl, crictl and ctr are in the package k3s-cli" ;;
+        SYMLINK=*) fail "INSTALL_K3S_SYMLINK=$value: kubectl is in the package k3s-cli, crictl and ctr in" \
+            "the package k3s-cri-tools" ;;
         SKIP_SELINUX_RPM=* | SELINUX_WARN=*)
             fail "INSTALL_K3S_$name=$value: no package is installed here; for SELinux: dnf install k3s-selinux" ;;
         *) fail "INSTALL_K3S_$name is unknown here; unset it" ;;
@@ -130,8 +131,8 @@ settings() {
 count_lines() { grep -cF -e "$2" "$1" || :; }
 
 # without_own_part FILE: prints FILE without the part between our two lines, all other bytes as they are. Editors may
-# have ended our lines with a carriage return. Fails if both are not there exactly once
-# or not at all, in this order and unchanged.
+# have ended our lines with a carriage return. Fails unless both are there exactly once, in this order and unchanged, or
+# not at all.
 without_own_part() {
     case $(count_lines "$1" "$BEGIN"),$(count_lines "$1" "$END") in
     0,0) cat "$1" ;;

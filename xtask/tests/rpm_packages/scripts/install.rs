@@ -235,7 +235,10 @@ fn rejects_unsupported_install_variables() {
             "INSTALL_K3S_SKIP_START=yes: must be true or false",
         ),
         (&["INSTALL_K3S_ARTIFACT_URL=http://a", "k3s-install.sh"], "nothing is ever downloaded"),
-        (&["INSTALL_K3S_SYMLINK=force", "k3s-install.sh"], "the package k3s-cli"),
+        (
+            &["INSTALL_K3S_SYMLINK=force", "k3s-install.sh"],
+            "the package k3s-cli, crictl and ctr in the package k3s-cri-tools",
+        ),
         (&["INSTALL_K3S_SKIP_SELINUX_RPM=false", "k3s-install.sh"], "dnf install k3s-selinux"),
         (&["INSTALL_K3S_NONSENSE=1", "k3s-install.sh"], "INSTALL_K3S_NONSENSE is unknown here"),
         (&["K3S_TOKEN=a\nb", "k3s-install.sh", "server"], "contains a newline"),
