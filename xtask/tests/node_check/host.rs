@@ -68,6 +68,9 @@ const STUBS: [(&str, &str); 14] = [
         for file in cgroup.controllers cpu.weight cpu.max; do grep -qx \"$file\" \"$HOST/broken\" || : >\"$1/$file\"; done ;; esac"),
 ];
 
+/// Commands of the shell of busybox itself that say something of this machine, as functions that call the stubs.
+const BUSYBOX_STUBS: &str = "df() { \"$STUBS/df\" \"$@\"; }\ndate() { \"$STUBS/date\" \"$@\"; }\n";
+
 /// The directory of all stubs.
 static BIN: LazyLock<TempDir> = LazyLock::new(|| {
     let directory = tempfile::tempdir().unwrap();
@@ -98,7 +101,7 @@ pub enum Shell {
     Root,
     /// A user without privileges, in dash.
     Dash,
-    /// The same in the shell of busybox, which prefers its own commands to stubs.
+    /// The same in the shell of busybox, which prefers its own commands to other stubs than `BUSYBOX_STUBS`.
     Busybox,
 }
 
@@ -231,7 +234,9 @@ impl Host {
     /// Returns the command that runs the script.
     pub fn command_in(&self, shell: Shell) -> Command {
         let script = self.path("k3s-check");
-        fs::write(&script, node_check::script(TIME)).unwrap();
+        let text = node_check::script(TIME);
+        let text = if shell == Shell::Busybox { format!("{BUSYBOX_STUBS}{text}") } else { text };
+        fs::write(&script, text).unwrap();
         // Not the stub of this name.
         let unshare = xtask::process::find("unshare").expect("unshare, which can_check requires");
         let user = [unshare.to_str().unwrap(), "--user", "--map-user=1000"];
@@ -245,7 +250,8 @@ impl Host {
         let path = std::env::var("PATH").unwrap();
         command
             .env("PATH", format!("{}:{}:{path}", self.path("bin").display(), BIN.path().display()))
-            .env("HOST", self.path(""));
+            .env("HOST", self.path(""))
+            .env("STUBS", BIN.path());
         command.env("K3S_CHECK_ROOT", self.path("root")).env("USER_ID", shell.user_id());
         for name in ["LC_ALL", "LC_MESSAGES", "LANG"] {
             command.env_remove(name);
