@@ -1,6 +1,8 @@
 //! The command line. The options of each command are in its own file.
 
-use crate::command::{bench, boot, build, bump, cache, doctor, images, patch, pause, release, rpm, test};
+use crate::command::{
+    bench, boot, build, bump, cache, doctor, images, patch, pause, release, rpm, test, watch,
+};
 use crate::context::{Context, Network};
 use crate::file_lock::FileLock;
 use crate::run_directory::RunDirectory;
@@ -44,6 +46,7 @@ pub enum Command {
     Test(test::Args),
     Cache(cache::Args),
     Bump(bump::Args),
+    Watch(watch::Args),
     Bench(bench::Args),
 }
 
@@ -83,6 +86,7 @@ impl Cli {
             Command::Test(args) => args.run(&context),
             Command::Cache(args) => args.run(&context),
             Command::Bump(args) => args.run(&context),
+            Command::Watch(args) => args.run(&context),
             Command::Bench(args) => args.run(&context),
         }
     }

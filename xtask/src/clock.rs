@@ -1,5 +1,9 @@
-//! The clock that retries use.
+//! The clock that retries use, and times as others write them.
 
+use anyhow::{Error, Result, bail};
+use serde::Deserialize;
+use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 /// A clock, which a test replaces by one that does not wait.
@@ -44,6 +48,43 @@ pub fn rfc3339(seconds: i64) -> String {
     format!("{}-{month:02}-{}T{}Z", &date[12..16], &date[5..7], &date[17..25])
 }
 
+/// A day in UTC: `2026-11-26`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Day(String);
+
+impl Day {
+    pub fn of(time: SystemTime) -> Day {
+        Day(rfc3339(seconds(time))[.."1970-01-01".len()].to_owned())
+    }
+}
+
+impl TryFrom<String> for Day {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Day> {
+        let form = |(at, c): (usize, char)| if at == 4 || at == 7 { c == '-' } else { c.is_ascii_digit() };
+        if text.len() != "1970-01-01".len() || !text.char_indices().all(form) {
+            bail!("{text:?} is not a day of the form 2026-11-26");
+        }
+        Ok(Day(text))
+    }
+}
+
+impl FromStr for Day {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Day> {
+        text.to_owned().try_into()
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Returns the day of a time in the form of a changelog entry: `Thu Jan 01 1970`.
 pub fn changelog_day(seconds: i64) -> String {
     let date = http_date(seconds);
@@ -59,6 +100,15 @@ mod tests {
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
         assert_eq!(rfc3339(951_827_696), "2000-02-29T12:34:56Z");
         assert_eq!(rfc3339(1_767_225_599), "2025-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn days_are_of_one_form() {
+        assert_eq!(Day::of(SystemTime::UNIX_EPOCH).to_string(), "1970-01-01");
+        assert!("2027-02-28".parse::<Day>().unwrap() < "2027-10-01".parse().unwrap());
+        for text in ["2027-2-28", "28.02.2027", "2027-02-28T00", "2027/02/28", ""] {
+            assert!(text.parse::<Day>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod release;
 pub mod rpm;
 pub mod source_args;
 pub mod test;
+pub mod watch;
 
 use crate::context::Context;
 use crate::process::{Command, cmd};

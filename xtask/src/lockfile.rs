@@ -157,6 +157,11 @@ impl Lockfile {
         self.entries().tags.get(&key(url)).into_iter().flat_map(BTreeMap::keys).cloned().collect()
     }
 
+    /// Returns the repositories of which tags are locked, each with its tags and their commits.
+    pub fn commits(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+        self.entries().tags.clone()
+    }
+
     /// Returns the repositories of which a tag is locked.
     pub fn repositories(&self, tag: &str) -> Vec<String> {
         let entries = self.entries();

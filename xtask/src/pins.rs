@@ -1,11 +1,15 @@
 //! `xtask/pins.json`: the versions and checksums that this project, not upstream, decides on.
 
+use crate::atomic_file;
 use crate::digest::Digest;
 use crate::prose::Prose;
 use crate::reference::Reference;
 use anyhow::{Context as _, Result};
+use fs_err as fs;
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// The pins of the file, each with its reason.
 #[derive(Clone, Debug, Deserialize)]
@@ -88,6 +92,20 @@ pub struct GoToolPin {
 
 const TEXT: &str = include_str!("../pins.json");
 
+/// The file's path in this repository.
+pub const FILE: &str = "xtask/pins.json";
+
+/// Changes the default k3s in the file, for programs that are compiled after it.
+pub fn set_k3s(root: &Path, version: &str) -> Result<()> {
+    let path = root.join(FILE);
+    let mut pins: Value =
+        serde_json::from_slice(&fs::read(&path)?).with_context(|| format!("reading {}", path.display()))?;
+    pins["k3s"]["version"] = version.into();
+    let text = format!("{}\n", serde_json::to_string_pretty(&pins)?);
+    Pins::parse(&text)?;
+    atomic_file::write(&path, text.as_bytes(), 0o644)
+}
+
 impl Pins {
     /// Returns the pins that were compiled in.
     pub fn load() -> Result<Pins> {
@@ -95,7 +113,7 @@ impl Pins {
     }
 
     fn parse(text: &str) -> Result<Pins> {
-        serde_json::from_str(text).context("reading xtask/pins.json")
+        serde_json::from_str(text).with_context(|| format!("reading {FILE}"))
     }
 }
 
@@ -106,6 +124,16 @@ mod tests {
     #[test]
     fn committed_pins_are_well_formed() {
         Pins::load().unwrap();
+    }
+
+    #[test]
+    fn only_the_default_k3s_changes() {
+        let root = tempfile::tempdir().unwrap();
+        atomic_file::write(&root.path().join(FILE), TEXT.as_bytes(), 0o644).unwrap();
+        set_k3s(root.path(), "v9.9.9+k3s1").unwrap();
+        let before = Pins::load().unwrap().k3s.version;
+        let text = fs::read_to_string(root.path().join(FILE)).unwrap();
+        assert_eq!(text, TEXT.replacen(&before, "v9.9.9+k3s1", 1));
     }
 
     #[test]

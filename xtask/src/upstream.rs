@@ -6,6 +6,7 @@ pub mod commands;
 pub mod git_cache;
 pub mod images;
 pub mod layout;
+pub mod lines;
 pub mod local;
 pub mod probe;
 pub mod release;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use xtask::images::upstream::{Answers, FILE};
+use xtask::upstream::lines::{self, Lines};
 
 /// Directories of documents, without their subdirectories.
 const DIRECTORIES: [&str; 7] = ["", "docs", "images", "rpm", "patches", ".github", "sample"];
@@ -112,6 +113,15 @@ fn readmes_list_the_images_without_riscv64() {
                 "{name} is not as {FILE} says\n  {UPDATE}=1 cargo test --test documents, and look at the diff"
             );
         }
+    }
+}
+
+#[test]
+fn readmes_have_the_last_day_of_each_line() {
+    let days = Lines::committed(&root()).unwrap().text();
+    for name in ["README.md", "README.zh-CN.md"] {
+        let text = std::fs::read_to_string(root().join(name)).unwrap();
+        assert!(text.contains(&days), "{name} does not have what {} says: {days}", lines::FILE);
     }
 }
 

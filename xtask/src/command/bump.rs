@@ -70,9 +70,15 @@ fn tags(context: &Context, lock: &Lockfile, tag: &str) -> Result<()> {
     for url in repositories {
         let (git, nothing) = (GitSettings::of_user(context), Lockfile::empty());
         let commit = git_cache::tag(context, &nothing, &git, &url, tag)?;
-        let before = lock.replace_commit(context, &url, tag, &commit.id)?;
-        report(&format!("{tag} of {url}"), before.as_deref(), &commit.id, &compare::page_of_tag(&url, tag));
+        lock_tag(context, lock, &url, tag, &commit.id)?;
     }
+    Ok(())
+}
+
+/// Locks a tag to a commit, and prints what changed.
+pub fn lock_tag(context: &Context, lock: &Lockfile, url: &str, tag: &str, commit: &str) -> Result<()> {
+    let before = lock.replace_commit(context, url, tag, commit)?;
+    report(&format!("{tag} of {url}"), before.as_deref(), commit, &compare::page_of_tag(url, tag));
     Ok(())
 }
 

@@ -60,7 +60,7 @@ fn list(source: &SourceArgs, context: Context) -> Result<()> {
     let selection = source.find(context)?;
     let definitions = Definition::of_origin(&selection.context, selection.source.origin)?;
     let known = Answers::committed(&selection.context.root)?;
-    for image in images::of_tree(&selection.checkout()?)? {
+    for image in images::of_tree(&selection.source.checkout(&selection.context)?)? {
         println!("{image}");
         let reference = Reference::parse(&image.reference)?;
         let (repository, tag) = (reference.repository(), reference.tag());

@@ -2,9 +2,10 @@
 
 use super::source_args::SourceArgs;
 use crate::context::Context;
-use crate::patch::{PatchSet, Values};
+use crate::patch::{Outcome, PatchSet, Values};
 use crate::reference::Reference;
 use crate::releases_url::ReleasesUrl;
+use crate::upstream::release::Source;
 use anyhow::{Context as _, Result};
 use std::path::PathBuf;
 
@@ -38,16 +39,23 @@ pub struct Args {
     patches: Option<PathBuf>,
 }
 
+/// Checks a set of patches against the files of a source.
+///
+/// # Errors
+/// If a patch does not apply: the error names it with the file and the nearest line.
+pub fn check(context: &Context, source: &Source, set: &PatchSet, values: &Values) -> Result<Outcome> {
+    set.check(&source.checkout(context)?, values)
+        .with_context(|| format!("the patches do not apply to k3s {}", source.version))
+}
+
 impl Args {
     pub fn run(self, context: Context) -> Result<()> {
         let selection = self.source.find(context)?;
         let context = &selection.context;
         let set = PatchSet::load(&context.root, self.patches.as_deref())?;
-        let checkout = selection.checkout()?;
         let pause_image = context.pins.pause_image.or_selected(self.pause_image.as_ref());
-        let outcome = set
-            .check(&checkout, &Values { pause_image, releases: self.releases })
-            .with_context(|| format!("the patches do not apply to k3s {}", selection.source.version))?;
+        let outcome =
+            check(context, &selection.source, &set, &Values { pause_image, releases: self.releases })?;
         for patch in &outcome.applied {
             match self.show {
                 true => print!("{}", patch.diff),

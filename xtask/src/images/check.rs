@@ -4,7 +4,7 @@
 use super::manifest::{self, ImagesManifest};
 use super::registry::Registry;
 use super::upstream::{Answer, Answers, Pushed, Riscv64, Source, Tag};
-use crate::clock;
+use crate::clock::Day;
 use crate::context::Context;
 use crate::image::remote::{Entry, Remote, Transport};
 use crate::reference::Reference;
@@ -25,7 +25,7 @@ pub fn upstream(
 ) -> Result<Answers> {
     let remote = Remote::new(context, transport, "asking registries")?;
     let running = context.progress.step("ask");
-    let asked = clock::rfc3339(clock::seconds(context.clock.now()))[.."1970-01-01".len()].to_owned();
+    let asked = Day::of(context.clock.now()).to_string();
     let mut answers = Answers::default();
     for reference in references {
         let name = mirror.map_or(Ok(reference.clone()), |mirror| mirror.reference(reference))?;

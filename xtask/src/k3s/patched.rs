@@ -7,7 +7,8 @@ use crate::digest::Digest;
 use crate::dir;
 use crate::patch::{Outcome, PatchSet, Values};
 use crate::step::{Plan, Step};
-use crate::upstream::selection::{SOURCE, Selection};
+use crate::upstream::release::SOURCE;
+use crate::upstream::selection::Selection;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::PathBuf;
@@ -45,7 +46,7 @@ impl Patched {
             fs::write(directory.join(OUTCOME), serde_json::to_vec_pretty(&outcome)?)?;
             Ok(())
         });
-        let (results, _) = Plan::new(vec![selection.step(), step])?
+        let (results, _) = Plan::new(vec![selection.source.step(), step])?
             .run(&selection.context, &selection.context.work)
             .with_context(|| format!("patching k3s {}", selection.source.version))?;
         let directory = results.directory(STEP)?;

@@ -34,7 +34,7 @@ pub fn tag(context: &Context, lock: &Lockfile, git: &GitSettings, url: &str, tag
         return Err(cached.not_cached(&name));
     }
     let Some(commit) = cached.named(&name)? else {
-        let near = nearest(transfer::tags(context, git, url)?, tag);
+        let near = nearest(transfer::tags(context, git, url)?.into_keys().collect(), tag);
         bail!("{} has no tag {tag}\n  nearest: {}", without_credentials(url), near.join(", "));
     };
     lock.agree_on_commit(context, url, tag, &commit.id)?;

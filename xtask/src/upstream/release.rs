@@ -6,12 +6,19 @@ use super::version::{Version, kubernetes_numbers};
 use super::{git_cache, local};
 use crate::context::{Context, Network};
 use crate::lockfile::Lockfile;
+use crate::step::{Plan, Step};
 use crate::toolchain::gomod::GoMod;
 use anyhow::{Context as _, Result, bail, ensure};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// URL of upstream's repository; `git config url.<base>.insteadOf` redirects it to a mirror.
 pub const UPSTREAM: &str = "https://github.com/k3s-io/k3s";
+
+/// The name of [`Source::step`].
+pub const SOURCE: &str = "source";
+
+/// The name of the newest release of all lines.
+pub const STABLE: &str = "stable";
 
 /// Source that the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +53,20 @@ pub struct Source {
     pub location: String,
 }
 
+impl Source {
+    /// Returns the unpatched files of the commit.
+    pub fn checkout(&self, context: &Context) -> Result<PathBuf> {
+        let (results, _) = Plan::new(vec![self.step()])?.run(context, &context.work)?;
+        Ok(results.directory(SOURCE)?.to_owned())
+    }
+
+    /// Returns the step that writes the files of the commit.
+    pub fn step(&self) -> Step<'_> {
+        Step::in_process(SOURCE, vec![self.commit.id.clone()])
+            .work(|directory, _| checkout::export(&self.commit, directory))
+    }
+}
+
 /// Resolves a request.
 pub fn find(
     context: &Context,
@@ -78,22 +99,22 @@ fn release_named(context: &Context, lock: &Lockfile, git: &GitSettings, name: &s
         return Ok(version);
     }
     if context.network == Network::Forbidden {
-        return newest(&lock.tags(UPSTREAM), name).with_context(|| {
+        return newest(lock.tags(UPSTREAM).iter(), name).with_context(|| {
             format!("--offline forbids listing the tags of {UPSTREAM}, and no locked one is of {name}")
         });
     }
     let known = transfer::tags(context, git, UPSTREAM)?;
-    newest(&known, name)
+    newest(known.keys(), name)
         .with_context(|| format!("--k3s {name}: give a tag (v1.33.0+k3s1), a line (v1.33) or stable; upstream has no release of that name"))
 }
 
 /// Returns the newest release among tags that belongs to a line, or the newest of all for `stable`.
-fn newest(tags: &[String], line: &str) -> Option<Version> {
+pub fn newest<'a>(tags: impl Iterator<Item = &'a String>, line: &str) -> Option<Version> {
     let belongs = |version: &Version| {
         let (major, minor, patch) = version.kubernetes;
-        line == "stable" || line == format!("v{major}.{minor}") || line == format!("v{major}.{minor}.{patch}")
+        line == STABLE || line == version.line().to_string() || line == format!("v{major}.{minor}.{patch}")
     };
-    tags.iter().filter_map(|tag| tag.parse().ok()).filter(|v: &Version| v.is_release() && belongs(v)).max()
+    tags.filter_map(|tag| tag.parse().ok()).filter(|v: &Version| v.is_release() && belongs(v)).max()
 }
 
 /// Returns the commit of a tree at a path or a URL.
@@ -163,8 +184,8 @@ mod tests {
         let tags =
             ["v1.33.0+k3s1", "v1.33.2+k3s1", "v1.33.10-rc1+k3s1", "v1.33.9+k3s2", "v1.34.1+k3s1", "nightly"];
         let tags = tags.map(str::to_owned);
-        assert_eq!(newest(&tags, "v1.33").unwrap().to_string(), "v1.33.9+k3s2");
-        assert_eq!(newest(&tags, "stable").unwrap().to_string(), "v1.34.1+k3s1");
-        assert_eq!(newest(&tags, "v1.3"), None);
+        assert_eq!(newest(tags.iter(), "v1.33").unwrap().to_string(), "v1.33.9+k3s2");
+        assert_eq!(newest(tags.iter(), "stable").unwrap().to_string(), "v1.34.1+k3s1");
+        assert_eq!(newest(tags.iter(), "v1.3"), None);
     }
 }

@@ -1,20 +1,14 @@
 //! The selected k3s, with all that surrounds its build: every way to select one ends here, and the pipeline
 //! begins here.
 
-use super::checkout;
 use super::release::Source;
 use super::script_probe::ScriptTrust;
 use super::transfer::GitSettings;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::lockfile::Lockfile;
-use crate::step::{Plan, Step};
 use crate::toolchain::go::StandIns;
-use anyhow::Result;
 use std::path::PathBuf;
-
-/// The name of [`Selection::step`].
-pub const SOURCE: &str = "source";
 
 /// A source request, resolved to its commit.
 pub struct Selection {
@@ -39,18 +33,6 @@ pub struct VendoredImages {
 }
 
 impl Selection {
-    /// Returns the unpatched files of the commit.
-    pub fn checkout(&self) -> Result<PathBuf> {
-        let (results, _) = Plan::new(vec![self.step()])?.run(&self.context, &self.context.work)?;
-        Ok(results.directory(SOURCE)?.to_owned())
-    }
-
-    /// Returns the step that writes the files of the commit.
-    pub fn step(&self) -> Step<'_> {
-        Step::in_process(SOURCE, vec![self.source.commit.id.clone()])
-            .work(|directory, _| checkout::export(&self.source.commit, directory))
-    }
-
     /// Returns the lock file that keeps this commit and architecture to one process at a time.
     pub fn lock_path(&self, target: &str) -> PathBuf {
         let key = Digest::of(format!("{} {target}", self.source.commit.id));

@@ -4,6 +4,7 @@ use crate::context::{Context, Network};
 use crate::process::{Command, cmd};
 use crate::url::without_credentials;
 use anyhow::{Context as _, Result, bail};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The settings by which repositories are reached, and the directory of those that were fetched.
@@ -96,15 +97,23 @@ fn reference_named(list: &str, name: &str) -> Option<GitReference> {
     })
 }
 
-/// Lists all tags of a server.
-pub fn tags(context: &Context, git: &GitSettings, url: &str) -> Result<Vec<String>> {
+/// Lists all tags of a server, each with the commit that it means.
+pub fn tags(context: &Context, git: &GitSettings, url: &str) -> Result<BTreeMap<String, String>> {
     if !git.may_transfer(context) {
         bail!("--offline forbids listing the tags of {}", without_credentials(url));
     }
-    let list = configured(git, cmd!(context, "git ls-remote --tags --refs -- {url}"))?
+    let list = configured(git, cmd!(context, "git ls-remote --tags -- {url}"))?
         .read()
         .with_context(|| format!("cannot list the tags of {}", without_credentials(url)))?;
-    Ok(list.lines().filter_map(|line| line.split("refs/tags/").nth(1)).map(str::to_owned).collect())
+    Ok(tags_of(&list))
+}
+
+/// Parses a list of tags. One that is an object of its own is listed again as the commit that it means.
+fn tags_of(list: &str) -> BTreeMap<String, String> {
+    let tags = list.lines().filter_map(|line| line.split_once("\trefs/tags/"));
+    let (peeled, plain): (Vec<_>, Vec<_>) = tags.partition(|(_, name)| name.ends_with("^{}"));
+    let entry = |(id, name): (&str, &str)| (name.trim_end_matches("^{}").to_owned(), id.to_owned());
+    plain.into_iter().chain(peeled).map(entry).collect()
 }
 
 /// Fetches one commit, by a full name or its id, into a bare repository, as [`FETCHED`].
@@ -167,5 +176,12 @@ mod tests {
         assert_eq!(found("heads/v1"), expected("refs/heads/v1", "1"));
         assert_eq!(found("HEAD"), expected("HEAD", "5"));
         assert_eq!(found("feature"), None);
+    }
+
+    #[test]
+    fn tags_mean_commits() {
+        let list = "1\trefs/tags/v1\n2\trefs/tags/v1^{}\n3\trefs/tags/v2\n";
+        let expected = [("v1", "2"), ("v2", "3")].map(|(tag, id)| (tag.to_owned(), id.to_owned()));
+        assert_eq!(tags_of(list), BTreeMap::from(expected));
     }
 }

@@ -1,6 +1,7 @@
 //! Versions of k3s releases: `v1.33.0+k3s1`, `v1.33.0-rc1+k3s1`.
 
 use anyhow::{Result, bail};
+use serde::Deserialize;
 use std::{cmp::Ordering, fmt, str::FromStr};
 
 /// A k3s version, ordered as upstream releases follow each other.
@@ -30,6 +31,11 @@ impl Version {
         }
     }
 
+    pub fn line(&self) -> Line {
+        let (major, minor, _) = self.kubernetes;
+        Line { major, minor }
+    }
+
     /// `k3s1` as 1; a build of another form has none.
     pub fn k3s_number(&self) -> Option<u32> {
         self.build.strip_prefix("k3s")?.parse().ok()
@@ -38,6 +44,39 @@ impl Version {
     /// Checks whether this is a release, not a candidate and not a commit between releases.
     pub fn is_release(&self) -> bool {
         self.candidate.is_none() && self.k3s_number().is_some()
+    }
+}
+
+/// A release line, all patch releases of one minor version: `v1.35`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Line {
+    major: u32,
+    minor: u32,
+}
+
+impl TryFrom<String> for Line {
+    type Error = anyhow::Error;
+
+    fn try_from(text: String) -> Result<Line> {
+        text.parse()
+    }
+}
+
+impl FromStr for Line {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Line> {
+        let numbers = text.strip_prefix('v').and_then(|rest| rest.split_once('.'));
+        let numbers = numbers.and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+        let Some((major, minor)) = numbers else { bail!("{text:?} is not a line of the form v1.35") };
+        Ok(Line { major, minor })
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "v{}.{}", self.major, self.minor)
     }
 }
 
@@ -118,6 +157,16 @@ mod tests {
     fn versions_print_as_read() {
         for text in ["v1.33.0+k3s1", "v1.33.0-rc1+k3s1", "v1.31.1+k3s-7d66fa7f"] {
             assert_eq!(version(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn lines_are_in_the_order_of_their_numbers() {
+        let line = |text: &str| text.parse::<Line>();
+        assert!(line("v1.9").unwrap() < version("v1.35.2+k3s1").line());
+        assert_eq!(line("v1.35").unwrap().to_string(), "v1.35");
+        for text in ["1.35", "v1", "v1.35.2", "v1.x", "stable"] {
+            assert!(line(text).is_err(), "{text}");
         }
     }
 

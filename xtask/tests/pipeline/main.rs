@@ -11,6 +11,7 @@ mod needs;
 #[path = "../support/test_env.rs"]
 mod test_env;
 mod fixtures;
+#[path = "../support/upstream.rs"]
 mod upstream;
 #[path = "../support/wait.rs"]
 mod wait;
@@ -35,4 +36,5 @@ mod server;
 mod parallel;
 mod sources;
 mod steps;
+mod watch;
 mod wrapper;

@@ -59,7 +59,7 @@ impl Args {
         let references = match &self.list {
             Some(list) => listed_references(&fs::read_to_string(list)?)
                 .with_context(|| format!("reading {}", list.display()))?,
-            None => set_references(&images::of_tree(&selection.checkout()?)?)?,
+            None => set_references(&images::of_tree(&selection.source.checkout(&selection.context)?)?)?,
         };
         // A file that cannot be read is reported before anything is asked.
         let known = Answers::committed(&context.root)?;

@@ -41,7 +41,17 @@ impl Upstream {
         repository.tag_lightweight(tag, &object, true).unwrap();
     }
 
-    /// Makes a commit of the same tree, and points a tag at it.
+    /// Makes a commit with a text in a file replaced, and points a tag at it.
+    #[allow(dead_code, reason = "not every test program changes a tree")]
+    pub fn change(&self, tag: &str, file: &str, from: &str, to: &str) {
+        let path = self.directory.path().join("k3s").join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file}: {from}");
+        std::fs::write(path, text.replace(from, to)).unwrap();
+        self.move_tag(tag);
+    }
+
+    /// Makes a commit of the tree as it is, and points a tag at it.
     pub fn move_tag(&self, tag: &str) {
         commit(&self.repository(), "Another");
         self.tag(tag, "HEAD");
