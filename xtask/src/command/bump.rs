@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result, bail};
 #[derive(Clone, Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 #[command(after_help = "Examples:
-  cargo xtask bump --k3s v1.35.0+k3s1
+  cargo xtask bump --k3s v1.35.1+k3s1
   cargo xtask bump --file k3s-root-riscv64.tar
   cargo xtask bump --module github.com/coredns/coredns@v1.14.1
   cargo xtask bump --debian busybox-static")]
