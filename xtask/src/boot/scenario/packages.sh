@@ -17,8 +17,13 @@ check_guest() {
 
 start_k3s() {
     configure
-    # This scenario tests the pause inside k3s. The pause-image package has a scenario of its own.
+    # This scenario tests the pause inside k3s. The pause-image package has a scenario of its own, and so have the
+    # images of the package that a release has as well.
     rpm --erase k3s-pause-image
+    if rpm --query --quiet k3s-airgap-images; then
+        rpm --verify k3s-airgap-images
+        rpm --erase k3s-airgap-images
+    fi
     is_packaged k3s
     systemctl enable k3s
     systemctl start k3s
@@ -70,12 +75,30 @@ delete_pod() {
     kubectl_wait --for=delete pod/web
 }
 
+# kube-router keeps the addresses that a network policy selects in sets, beside its rules.
+sets() { ipset list -name | grep -E '^(inet6:)?KUBE-' || :; }
+has_sets() { [ -n "$(sets)" ]; }
+
+add_policy() {
+    kubectl apply --filename - <<'YAML'
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: boot-test}
+spec:
+  podSelector: {}
+  ingress: [{from: [{podSelector: {matchLabels: {app: client}}}]}]
+YAML
+    wait_for has_sets
+}
+
 kill_all() {
     run_pod other 'sleep 1000'
     is_in_phase other Running
+    add_policy
     are_found
     k3s-killall.sh
     are_gone
+    [ -z "$(sets)" ]
 }
 
 remove_packages() {
@@ -95,6 +118,6 @@ step service 700 'a service responds to a second pod' query_service
 step sandbox 200 'its sandbox is our pause, under the patched name, as user 65535' inspect
 step restart 1200 'k3s has been restarted, and the pod still runs' restart_k3s
 step deletion 600 'the pod is deleted within its grace period' delete_pod
-step killall 600 'k3s-killall.sh has left no process, mount, interface or rule' kill_all
+step killall 600 'k3s-killall.sh has left no process, mount, interface, rule or set' kill_all
 step removed 120 'the packages are removed and the data is kept' remove_packages
 finish
