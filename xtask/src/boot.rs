@@ -19,6 +19,7 @@ pub mod page;
 pub mod payload;
 pub mod protocol;
 pub mod results;
+pub mod run;
 pub mod scenario;
 pub mod shell;
 pub mod vm;

@@ -1,14 +1,16 @@
 //! From finished products to the release of one version.
 //!
 //! ```text
-//! products, images ─► problems ─► packages ─► assets ─► notes, checksums ─► check ─► publish
+//! products, images ─► problems ─► packages ─► assets ─► notes, checksums ─► boot ─► check ─► publish
 //! ```
 //!
 //! A GitHub release is a flat list of files, and so is the directory that is written here. A repository of packages,
 //! which has directories, becomes one archive.
 
+pub mod add_boot;
 pub mod assemble;
 pub mod assets;
+pub mod booted;
 pub mod check;
 pub mod consistency;
 pub mod github;
@@ -16,6 +18,7 @@ pub mod images;
 pub mod notes;
 pub mod packages;
 pub mod problems;
+pub mod tag;
 
 use crate::atomic_dir::AtomicDir;
 use crate::context::Context;

@@ -37,6 +37,8 @@ pub struct Artifacts {
     has_k3s_root: Option<bool>,
     /// Patched name of the pause image, according to the same manifest.
     pub pause_image: Option<String>,
+    /// Assets of the same release that were made from these files, by their names.
+    pub derived: BTreeMap<String, Digest>,
 }
 
 /// End of the sample's version (see [`crate::upstream::release::Origin`]).
@@ -81,20 +83,30 @@ impl Artifacts {
 
     /// Returns a k3s binary for the guest's architecture. Its version is read from the manifest beside it.
     pub fn from_binary(file: &Path) -> Result<Artifacts> {
+        let manifest = file.parent().map(manifest_in).transpose()?.flatten();
+        Artifacts::of_manifest(file, manifest.as_ref())
+    }
+
+    /// Returns a k3s binary for the guest's architecture, with the properties that a manifest names.
+    pub fn of_manifest(file: &Path, manifest: Option<&Manifest>) -> Result<Artifacts> {
         let headers = object::ReadCache::new(fs::File::open(file)?.into_file());
         elf::check(&headers, super::target()?.elf_machine)
             .with_context(|| format!("{} is not a k3s for riscv64", file.display()))?;
-        let manifest = file.parent().map(manifest_in).transpose()?.flatten();
         Ok(Artifacts {
-            version: manifest.as_ref().map_or("unknown".to_owned(), |manifest| manifest.k3s.clone()),
+            version: manifest.map_or("unknown".to_owned(), |manifest| manifest.k3s.clone()),
             binary: Some(file.to_owned()),
             installer: file.parent().and_then(installer_in),
-            has_k3s_root: manifest.as_ref().map(|manifest| manifest.contains(Optional::K3sRoot)),
-            incomplete: manifest.as_ref().map(|manifest| manifest.incomplete.clone()).unwrap_or_default(),
-            builtin_images: manifest.as_ref().map(builtin_images).transpose()?,
-            pause_image: manifest.map(|manifest| manifest.pause_image),
+            has_k3s_root: manifest.map(|manifest| manifest.contains(Optional::K3sRoot)),
+            incomplete: manifest.map(|manifest| manifest.incomplete.clone()).unwrap_or_default(),
+            builtin_images: manifest.map(builtin_images).transpose()?,
+            pause_image: manifest.map(|manifest| manifest.pause_image.clone()),
             ..Artifacts::default()
         })
+    }
+
+    /// Returns whether the k3s is a real one: the sample's is a stub, on which nothing runs.
+    pub fn is_real(&self) -> bool {
+        !self.version.ends_with(SAMPLE)
     }
 
     /// Copies the files to a new directory, since a later build may replace the originals.
@@ -123,12 +135,25 @@ impl Artifacts {
         self.images.as_ref().context("the scenario needs the default images")
     }
 
-    /// Returns the digest of each file, by its name.
-    pub fn digests(&self) -> Result<BTreeMap<String, Digest>> {
+    /// Returns the files that a scenario tests.
+    fn files(&self, scenario: Scenario) -> Vec<&PathBuf> {
+        let images = self.images.as_ref().map(|images| &images.archive);
+        let (binary, installer) = (self.binary.as_ref(), self.installer.as_ref());
+        let [one, other] = match scenario {
+            Scenario::Packages | Scenario::PauseImageFix => return self.packages.iter().collect(),
+            Scenario::Sample => return self.packages.iter().chain(installer).collect(),
+            Scenario::InstallScript => [binary, installer],
+            Scenario::DefaultNode | Scenario::RegistryNode => [binary, images],
+            Scenario::Alone | Scenario::Bundled | Scenario::CgroupV1 => [binary, None],
+        };
+        one.into_iter().chain(other).collect()
+    }
+
+    /// Returns the digest of each file that a scenario tests, by its name.
+    pub fn digests(&self, scenario: Scenario) -> Result<BTreeMap<String, Digest>> {
         let digest =
             |file: &PathBuf| Ok((file_name(file)?.to_string_lossy().into_owned(), Digest::of_file(file)?));
-        let images = self.images.iter().map(|images| &images.archive);
-        self.packages.iter().chain(&self.binary).chain(&self.installer).chain(images).map(digest).collect()
+        self.files(scenario).into_iter().map(digest).collect()
     }
 
     /// Returns the reason why the user space inside the binary is not tested, if there is a binary.
@@ -170,8 +195,7 @@ impl Artifacts {
     /// Returns the scenarios that apply to the artifacts.
     pub fn scenarios(&self) -> Vec<Scenario> {
         let packages = !self.packages.is_empty();
-        // The sample's binary is a stub, on which nothing runs.
-        let is_real = !self.version.ends_with(SAMPLE);
+        let is_real = self.is_real();
         let applies = |scenario: &Scenario| match scenario {
             Scenario::Sample => packages && !is_real,
             Scenario::Packages | Scenario::PauseImageFix => packages && is_real,
@@ -320,8 +344,13 @@ mod tests {
         let copy = artifacts.copy_to(&directory.path().join("copies")).unwrap();
         fs::write(&file, "second").unwrap();
         fs::write(&bundle, "other images").unwrap();
-        let digests = copy.digests().unwrap();
+        let digests = copy.digests(Scenario::DefaultNode).unwrap();
         assert_eq!(digests["k3s-riscv64"], Digest::of("first"));
         assert_eq!(digests["images.tar.zst"], Digest::of("images"));
+        assert_eq!(
+            copy.digests(Scenario::Alone).unwrap().len(),
+            1,
+            "what a scenario does not test is not listed"
+        );
     }
 }

@@ -9,11 +9,9 @@ use std::path::Path;
 /// Returns the page, which is written beside the console logs.
 pub fn page(results: &Results, consoles: &Path) -> Page {
     let failed = results.failure();
-    let files = results.files.iter().map(|(name, digest)| (name, code(digest.as_str())));
     let mut sections: Vec<Section> =
         results.scenarios.iter().map(|result| section(result, consoles)).collect();
     sections.push(Section::new("The guest", guest(results)));
-    sections.push(Section::new("Tested files", html! { p.note { "SHA-256 of each file." } (facts(files)) }));
     Page {
         kind: "boot report",
         title: format!("k3s {}", results.k3s),
@@ -44,8 +42,9 @@ fn figures(result: &ScenarioResult) -> Vec<(String, String)> {
 }
 
 fn section(result: &ScenarioResult, consoles: &Path) -> Section {
-    let ScenarioResult { name, outcome } = result;
+    let ScenarioResult { name, files, outcome } = result;
     let log = console_log(name);
+    let files = files.iter().map(|(name, digest)| (name, code(digest.as_str())));
     let seen = outcome.facts.iter().map(|(name, value)| (name, code(value)));
     let body = html! {
         p.note {
@@ -56,6 +55,8 @@ fn section(result: &ScenarioResult, consoles: &Path) -> Section {
         @if let Some(failure) = &outcome.failure { pre.log { (failure_text(failure)) } }
         (memory(name, &outcome.memory))
         (facts(seen))
+        p.note { "SHA-256 of each tested file." }
+        (facts(files))
     };
     Section::new(*name, body)
 }
@@ -141,13 +142,13 @@ mod tests {
             guest: about,
             memory: 2048,
             cpus: 2,
-            files: BTreeMap::new(),
+            derived: BTreeMap::new(),
             scenarios: vec![],
             not_run: vec!["sample"],
         };
         let nowhere = Path::new("/nonexistent");
         assert!(page(&results, nowhere).lead.ends_with("Not run: sample."));
-        results.add(Scenario::Sample, Outcome::default());
+        results.add(Scenario::Sample, BTreeMap::new(), Outcome::default());
         assert_eq!(page(&results, nowhere).lead, "All scenarios passed on a riscv64 VM.");
     }
 

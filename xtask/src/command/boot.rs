@@ -5,35 +5,29 @@ use super::build;
 use super::images::{self, build::ImageOptions};
 use super::rpm;
 use super::source_args::SourceArgs;
-use crate::atomic_dir::AtomicDir;
 use crate::boot::artifacts::Artifacts;
-use crate::boot::guest::{Guest, rootfs};
+use crate::boot::guest::rootfs;
 use crate::boot::images::DefaultImages;
-use crate::boot::payload::{self, KEEP_RUNNING};
 use crate::boot::results::{Results, console_log};
+use crate::boot::run::{self, Afterwards, Machine};
 use crate::boot::scenario::Scenario;
-use crate::boot::vm::{Memory, SOCKET, Size, Vm};
-use crate::boot::watch::watch;
-use crate::boot::{self, kernel, page, shell};
+use crate::boot::vm::{Memory, Size};
+use crate::boot::{self, page, shell};
 use crate::context::Context;
-use crate::dir;
 use crate::doctor::requirements::{
     CREATEREPO_C, DEBIAN_GUEST, DEBUGFS, DEPMOD, MKE2FS, QEMU_SYSTEM, RPMBUILD, Requirement, USER_NAMESPACES,
 };
 use crate::doctor::{self, Purpose};
 use crate::k3s::options::{BUILD_ONLY, BuildOptions, BuiltinImages, Presence};
-use crate::process::Event;
 use crate::product::Product;
-use crate::progress::Progress;
+use crate::release::booted;
 use crate::rpm::{DIST, Packaging, Settings, URL};
-use crate::run_directory::RunDirectory;
 use crate::upstream::selection::Selection;
 use crate::userns;
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Heading in the help of the options that only this command has.
 const HEADING: &str = "The boot";
@@ -44,6 +38,7 @@ const HEADING: &str = "The boot";
   cargo xtask boot --sample                     the sample's packages, and pause under a real containerd
   cargo xtask boot --k3s v1.35                  a release: built, packaged, booted
   cargo xtask boot --rpm target/dist/v1.33.0+k3s1/rpm/oe2403/riscv64
+  cargo xtask boot --release target/dist/v1.33.0+k3s1/release --scenario packages
   cargo xtask boot --binary ./k3s-riscv64 --shell")]
 pub struct Args {
     #[command(flatten)]
@@ -62,6 +57,10 @@ pub struct Args {
     /// k3s binary to test without packages, instead of building it
     #[arg(long, value_name = "PATH", help_heading = HEADING, conflicts_with = "k3s", conflicts_with_all = BUILD_ONLY)]
     pub binary: Option<PathBuf>,
+
+    /// Directory that cargo xtask release has written: its packages, binary and images are tested
+    #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = ["k3s", "binary", "rpm", "images"], conflicts_with_all = BUILD_ONLY)]
+    pub release: Option<PathBuf>,
 
     /// Directory of images for the scenarios default-node and registry-node, as cargo xtask images build writes it,
     /// instead of building them
@@ -116,37 +115,7 @@ impl Args {
         self.rootfs.as_deref().map(rootfs::require).transpose()?;
         let (context, artifacts) = self.artifacts(context)?;
         let scenarios = self.scenarios(&context, &artifacts)?;
-        let run_directory = RunDirectory::create(&context, &context.work.join("boot"))?;
-        let artifacts = artifacts.copy_to(&run_directory.path().join("artifacts"))?;
-        let guest = self.guest(&context, run_directory.path())?;
-        let size = Size { memory: self.memory, cpus: self.cpus };
-        let keep = self.keep || self.shell;
-        let mut results = Results::new(&artifacts, &guest.about, &size)?;
-        let consoles = tempfile::tempdir_in(run_directory.path())?;
-        let directory = context.dist.join(&artifacts.version).join("boot");
-        for scenario in scenarios {
-            let scratch = tempfile::tempdir_in(run_directory.path())?;
-            let payload = scratch.path().join("payload");
-            payload::gather(&context, &guest, &artifacts, scenario, &payload)?;
-            if keep {
-                fs::write(payload.join(KEEP_RUNNING), "")?;
-            }
-            let payload = payload::pack(&context, &payload)?;
-            let vm = Vm::start(&context, &guest, &payload, &size, scratch.path())?;
-            results.add(scenario, watch(&vm.process, &scenario.milestones(), &context.progress));
-            // A VM that could not be started has no console.
-            if vm.console_log().is_file() {
-                fs::copy(vm.console_log(), consoles.path().join(console_log(scenario.name())))?;
-            }
-            // Published now, so that results can be read while the VM is kept, and even if the run fails later.
-            publish(&context, &results, consoles.path(), &directory)?;
-            if keep {
-                self.keep_running(&vm, &results, &context.progress);
-            }
-            if results.failure().is_some() {
-                break;
-            }
-        }
+        let (results, directory) = run::run(&context, artifacts, &scenarios, &self.machine())?;
         print(&results, &directory)
     }
 
@@ -159,7 +128,7 @@ impl Args {
                 "{warning}, so the scenario alone fails\n  Select another --scenario, or an image without a host."
             );
         }
-        let is_built = self.rpm.is_none() && self.binary.is_none();
+        let is_built = self.is_built();
         let Some(scenario) = self.scenario.filter(|_| is_built) else { return Ok(()) };
         ensure!(
             (scenario == Scenario::Sample) == self.source.sample,
@@ -183,21 +152,34 @@ impl Args {
         Ok(())
     }
 
+    /// Returns whether the artifacts are built first.
+    fn is_built(&self) -> bool {
+        self.rpm.is_none() && self.binary.is_none() && self.release.is_none()
+    }
+
+    fn machine(&self) -> Machine {
+        let afterwards = match (self.shell, self.keep) {
+            (true, _) => Afterwards::Attach,
+            (false, true) => Afterwards::Keep,
+            (false, false) => Afterwards::Off,
+        };
+        let size = Size { memory: self.memory, cpus: self.cpus };
+        Machine { size, rootfs: self.rootfs.clone(), afterwards }
+    }
+
     fn needs_kernel(&self) -> bool {
         self.scenario.is_some_and(Scenario::needs_kernel)
     }
 
     fn requirements(&self) -> Vec<&'static Requirement> {
-        let mut all = vec![&QEMU_SYSTEM, &MKE2FS, &DEPMOD, &DEBIAN_GUEST];
-        // A user other than root writes the disks in a user namespace.
-        all.extend((!userns::is_root()).then_some(&USER_NAMESPACES));
+        let mut all = vm_requirements();
         all.extend(self.rootfs.is_some().then_some(&DEBUGFS));
         if self.needs_kernel() {
             all.extend(doctor::own_requirements(Purpose::CgroupV1));
         }
         // For the stub of the guest's distribution, even if the packages are built already.
         all.extend(self.binary.is_none().then_some(&RPMBUILD));
-        all.extend((self.binary.is_none() && self.rpm.is_none()).then_some(&CREATEREPO_C));
+        all.extend(self.is_built().then_some(&CREATEREPO_C));
         all
     }
 
@@ -205,6 +187,10 @@ impl Args {
     fn artifacts(&self, context: Context) -> Result<(Context, Artifacts)> {
         if let Some(directory) = &self.rpm {
             let artifacts = Artifacts::from_packages(&context.dist, directory)?;
+            return Ok((context, artifacts));
+        }
+        if let Some(directory) = &self.release {
+            let artifacts = booted::artifacts(&context.root, directory)?;
             return Ok((context, artifacts));
         }
         if let Some(file) = &self.binary {
@@ -262,40 +248,23 @@ impl Args {
         ensure!(!scenarios.is_empty(), "no selected scenario applies to k3s {}", artifacts.version);
         Ok(scenarios)
     }
+}
 
-    /// Returns Debian's guest, or one with the user's root file system. A scenario may need another kernel in it.
-    fn guest(&self, context: &Context, run_directory: &Path) -> Result<Guest> {
-        let mut guest = Guest::get(context)?;
-        if let Some(root) = &self.rootfs {
-            let directory = run_directory.join("guest");
-            fs::create_dir(&directory)?;
-            guest = rootfs::build(context, &guest, root, &directory)?;
-        }
-        if self.needs_kernel() {
-            let directory = run_directory.join("guest-cgroup-v1");
-            fs::create_dir(&directory)?;
-            guest = kernel::guest(context, &guest, &directory)?;
-        }
-        Ok(guest)
-    }
+/// Returns what every boot needs.
+pub fn vm_requirements() -> Vec<&'static Requirement> {
+    let mut all = vec![&QEMU_SYSTEM, &MKE2FS, &DEPMOD, &DEBIAN_GUEST];
+    // A user other than root writes the disks in a user namespace.
+    all.extend((!userns::is_root()).then_some(&USER_NAMESPACES));
+    all
+}
 
-    /// Keeps a VM running until it is switched off or the terminal is detached.
-    fn keep_running(&self, vm: &Vm, results: &Results, progress: &Progress) {
-        if let Some((_, failure)) = results.failure() {
-            progress.print(page::failure_text(failure));
-        }
-        if self.shell {
-            if let Err(error) = shell::attach(vm) {
-                progress.print(format!("cannot attach to the shell: {error:#}"));
-            }
-        } else {
-            progress.print(format!(
-                "the VM keeps running; its console is {}",
-                vm.directory.join(SOCKET).display()
-            ));
-            while vm.process.next(Duration::from_secs(3600)) != Event::End {}
-        }
-    }
+/// Boots the files of a release in all scenarios that it needs, and returns the directory of the results.
+pub fn release(context: &Context, directory: &Path) -> Result<PathBuf> {
+    let artifacts = booted::artifacts(&context.root, directory)?;
+    let scenarios = booted::required(&artifacts);
+    let (results, directory) = run::run(context, artifacts, &scenarios, &Machine::default())?;
+    print(&results, &directory)?;
+    Ok(directory)
 }
 
 /// Builds the images that a product asks for.
@@ -309,17 +278,8 @@ fn build_images(selection: &Selection, options: &BuildOptions, product: &Product
     DefaultImages::open(&selection.context.root, &directory, &product.manifest.k3s)
 }
 
-/// Replaces older results by these, with the console logs.
-fn publish(context: &Context, results: &Results, consoles: &Path, directory: &Path) -> Result<()> {
-    let published = AtomicDir::create(context, directory)?;
-    dir::copy(consoles, published.path())?;
-    fs::write(published.path().join("boot.json"), serde_json::to_vec_pretty(results)?)?;
-    fs::write(published.path().join("report.html"), page::page(results, consoles).html())?;
-    published.commit()
-}
-
 /// Prints the scenarios that passed, or returns an error that describes the failure.
-fn print(results: &Results, directory: &Path) -> Result<()> {
+pub fn print(results: &Results, directory: &Path) -> Result<()> {
     if let Some((scenario, failure)) = results.failure() {
         // A VM may be ended within a multi-byte character.
         let console = fs::read(directory.join(console_log(scenario))).unwrap_or_default();

@@ -1,12 +1,14 @@
 //! `cargo xtask release`: all assets of one version, in one directory.
 
 use super::arch_args::ArchList;
+use super::boot;
 use super::build;
 use super::images::build::{self as images_build, ImageOptions};
 use super::rpm::{self, HEADING, PackageOptions};
 use super::source_args::SourceArgs;
 use crate::context::Context;
 use crate::dir::shown;
+use crate::doctor::{self, Purpose};
 use crate::error::{self, chain};
 use crate::images::manifest;
 use crate::images::publish::PublishedImages;
@@ -17,8 +19,10 @@ use crate::lockfile::{Adding, Lockfile};
 use crate::product::Product;
 use crate::release::assets::{self, File};
 use crate::release::problems::{self, Problem};
-use crate::release::{Mode, PackagedProduct, Release, check, consistency, github, images};
+use crate::release::tag::Tag;
+use crate::release::{Mode, PackagedProduct, Release, add_boot, check, consistency, github, images};
 use crate::rpm::nevra::rpm_version;
+use crate::rpm::sign::Key;
 use crate::rpm::{Packaging, Settings};
 use crate::target::{TARGETS, Target};
 use crate::upstream::selection::Selection;
@@ -33,6 +37,7 @@ use std::path::{Path, PathBuf};
   cargo xtask release --k3s v1.33.0+k3s1 --arch riscv64,arm64
   cargo xtask release --k3s v1.33.0+k3s1 --product riscv64/ --product arm64/ --sign me@example.org
   cargo xtask release --sample --preview                  see how a release is made
+  cargo xtask release check target/dist/v1.33.0+k3s1/release
   cargo xtask release upload target/dist/v1.33.0+k3s1/release")]
 pub struct Args {
     #[command(subcommand)]
@@ -44,7 +49,25 @@ pub struct Args {
 
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Action {
-    /// Check a directory against its own checksums, manifests and packages
+    /// Find out whether GitHub would take a release of this tag, and print its k3s version and number of the build
+    Preflight {
+        /// The k3s version, or that and the number of a later build: v1.35.1+k3s1-2
+        #[arg(value_name = "TAG")]
+        tag: Tag,
+    },
+    /// Add the results of boot tests of a directory, which cargo xtask boot --release has run
+    AddBoot {
+        /// A directory that cargo xtask release has written
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        /// The directory of results that cargo xtask boot has written, repeated for each run
+        #[arg(value_name = "RESULTS", required = true)]
+        results: Vec<PathBuf>,
+        /// Sign the new checksums with this key of gpg's
+        #[arg(long, value_name = "KEYID")]
+        sign: Option<String>,
+    },
+    /// Check a directory against its own checksums, manifests, packages and boot tests, and that it may be published
     Check {
         /// A directory that cargo xtask release has written
         #[arg(value_name = "DIR")]
@@ -81,7 +104,11 @@ struct MakeArgs {
     #[command(flatten)]
     packages: PackageOptions,
 
-    /// Make the directory of any product, marked as no release; it cannot be published
+    /// Leave the boot tests to cargo xtask boot --release, whose results cargo xtask release add-boot adds
+    #[arg(long, help_heading = HEADING)]
+    skip_boot: bool,
+
+    /// Make the directory of any product, marked as no release; it is not booted, and cannot be published
     #[arg(long, help_heading = HEADING)]
     preview: bool,
 
@@ -94,12 +121,24 @@ impl Args {
     pub fn run(self, context: Context) -> Result<()> {
         match self.action {
             None => self.make.run(context),
+            Some(Action::Preflight { tag }) => {
+                github::preflight(&context, &tag)?;
+                // The form of GITHUB_OUTPUT.
+                println!("k3s={}\nrelease={}", tag.k3s, tag.release);
+                Ok(())
+            }
+            Some(Action::AddBoot { directory, results, sign }) => {
+                let key = sign.map(|id| Key::usable(&context, &id)).transpose()?;
+                add_boot::add(&context, &directory, &results, key.as_ref())
+            }
             Some(Action::Check { directory }) => {
                 let checked = check::directory(&directory)?;
                 println!("{}: all {} files are correct", directory.display(), checked.files.len());
-                for problem in checked.problems(&Lockfile::open(&context.lock_file, Adding::Forbidden)?) {
-                    println!("  not to be published: {problem}");
+                for arch in checked.not_booted()? {
+                    println!("  not booted: the files for {arch}");
                 }
+                problems::check(checked.problems(&context)?, Mode::Release)
+                    .with_context(|| format!("{} must not be published", directory.display()))?;
                 Ok(())
             }
             Some(Action::Upload { directory }) => {
@@ -118,6 +157,9 @@ impl MakeArgs {
         ensure!(!self.rehearsal, "--rehearsal is now called --preview");
         self.options.validate(&context)?;
         let settings = self.packages.prepare(&context)?;
+        if self.boots() {
+            doctor::require(&context, Purpose::Boot, &boot::vm_requirements())?;
+        }
         let finished = self.finished()?;
         let SourceArgs { k3s, source, vendored, sample, .. } = &self.source;
         let is_selected = k3s.is_some() || source.is_some() || vendored.is_some() || *sample;
@@ -127,6 +169,11 @@ impl MakeArgs {
         let selection = self.select(context)?;
         let products = if finished.is_empty() { self.build(&selection)? } else { finished };
         self.release(&selection.context, Some(&selection), &settings, products)
+    }
+
+    /// Returns whether the finished directory is booted, if it has a product for that.
+    fn boots(&self) -> bool {
+        self.mode() == Mode::Release && !self.skip_boot
     }
 
     fn mode(&self) -> Mode {
@@ -248,7 +295,13 @@ impl MakeArgs {
             settings,
             problems,
         };
-        print(&release.publish()?)
+        let directory = release.publish()?;
+        let booted = crate::boot::target()?.go;
+        if self.boots() && release.products.iter().any(|product| product.target.go == booted) {
+            let results = boot::release(context, &directory)?;
+            add_boot::add(context, &directory, &[results], settings.key.as_ref())?;
+        }
+        print(&directory)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The assets of a release: the one table from which they are assembled, checked and described.
 
 use super::{NOTES, PREVIEW, PackagedProduct, SIGNATURE, assemble};
+use crate::boot::results::RESULTS;
 use crate::images::publish::LIST;
 use crate::product::load::{CHECK_CONFIG, INSTALL, LICENSE, NOTICES};
 use crate::product::{MANIFEST, SUMS, node_check};
@@ -19,6 +20,7 @@ pub struct Asset {
     pub name: &'static str,
     pub source: AssetSource,
     pub check: Check,
+    pub proof: Proof,
     pub description: &'static str,
 }
 
@@ -59,8 +61,20 @@ pub enum Check {
     Manifest,
 }
 
+/// The relation of an asset to the boot tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// A scenario tests the very file.
+    Booted,
+    /// It was made from a file that is tested, and [`Check`] compares the two.
+    Derived,
+    /// It is read, not run: text, records, sources.
+    Text,
+}
+
 use AssetSource::{Generated, ImageSources, Images, Packages, Product, Release};
 use Check::{Executable, Manifest, Optional, Package, Present, Repository, Sums};
+use Proof::{Booted, Derived, Text};
 
 pub const BINARY: &str = "k3s<suffix>";
 const PAUSE_IMAGE: &str = "pause-image-<arch>.tar";
@@ -72,46 +86,85 @@ pub const BUNDLE: &str = "k3s-airgap-images-<arch>.tar.zst";
 pub const REPOSITORY: &str = "repository-<dist>-<basearch>.tar";
 
 /// Every asset. Where the names of two match a file, the first one counts.
-pub static ASSETS: [Asset; 25] = [
-    asset(BINARY, Product(BINARY), Executable, "the k3s binary"),
-    asset(INSTALL, Product(INSTALL), Present, "installs k3s: upstream's script, which downloads from here"),
-    asset(INSTALL_SUMS, Generated(assemble::install_sums), Sums, "the checksum that install.sh verifies"),
-    asset(PAUSE_IMAGE, Product(PAUSE_IMAGE), Present, "the pause image of this k3s"),
-    asset(FIX, Generated(assemble::fix), Present, "the pause image of unmodified releases of k3s"),
-    asset(BUNDLE, Images, Present, "the default images, for machines without a registry"),
-    asset(LIST, Images, Present, "the names of the default images"),
-    asset("images-<arch>.json", Images, Present, "contents of the default images, checksums"),
+pub static ASSETS: [Asset; 26] = [
+    asset(BINARY, Product(BINARY), Executable, Booted, "the k3s binary"),
+    asset(
+        INSTALL,
+        Product(INSTALL),
+        Present,
+        Booted,
+        "installs k3s: upstream's script, which downloads from here",
+    ),
+    asset(
+        INSTALL_SUMS,
+        Generated(assemble::install_sums),
+        Sums,
+        Derived,
+        "the checksum that install.sh verifies",
+    ),
+    asset(PAUSE_IMAGE, Product(PAUSE_IMAGE), Present, Derived, "the pause image of this k3s"),
+    asset(FIX, Generated(assemble::fix), Present, Derived, "the pause image of unmodified releases of k3s"),
+    asset(BUNDLE, Images, Present, Booted, "the default images, for machines without a registry"),
+    asset(LIST, Images, Present, Text, "the names of the default images"),
+    asset("images-<arch>.json", Images, Present, Text, "contents of the default images, checksums"),
     asset(
         "images-<arch>.cdx.json",
         Images,
         Present,
+        Text,
         "their modules and packages, for vulnerability scanners",
     ),
-    asset("images-<arch>-licenses.txt", Images, Present, "the licences of what is in them"),
+    asset("images-<arch>-licenses.txt", Images, Present, Text, "the licences of what is in them"),
     asset(
         "images-<arch>-sources.tar",
         ImageSources,
         Present,
+        Text,
         "Debian's packages in them, with their sources",
     ),
-    asset("k3s-*.src.rpm", Packages, Package, "source package: builds the same without a network"),
-    asset("k3s-*.rpm", Packages, Package, "package"),
-    asset(REPOSITORY, Generated(assemble::repository), Repository, "the packages as a repository for dnf"),
-    asset(REPO_FILE, Packages, Present, "names the repository to dnf"),
-    asset(PUBLIC_KEY, Packages, Optional, "the key that signatures are verified with"),
-    asset("manifest-<arch>.json", Product(MANIFEST), Manifest, "versions, checksums, patches, checks"),
-    asset("THIRD-PARTY-NOTICES-<arch>", Product(NOTICES), Present, "the licences of what is compiled in"),
-    asset(LICENSE, Product(LICENSE), Present, "the licence of k3s"),
-    asset(node_check::NAME, Product(node_check::NAME), Present, "checks whether a machine can be a node"),
-    asset(CHECK_CONFIG, Product(CHECK_CONFIG), Present, "upstream's check of a kernel"),
-    asset(NOTES, Release, Present, "the text of the release"),
-    asset(SUMS, Release, Present, "the checksums of all other assets"),
-    asset(SIGNATURE, Release, Optional, "the signature of the checksums"),
-    asset(PREVIEW, Release, Optional, "why this is no release"),
+    asset("k3s-*.src.rpm", Packages, Package, Text, "source package: builds the same without a network"),
+    asset("k3s-*.rpm", Packages, Package, Booted, "package"),
+    asset(
+        REPOSITORY,
+        Generated(assemble::repository),
+        Repository,
+        Derived,
+        "the packages as a repository for dnf",
+    ),
+    asset(REPO_FILE, Packages, Present, Text, "names the repository to dnf"),
+    asset(PUBLIC_KEY, Packages, Optional, Text, "the key that signatures are verified with"),
+    asset("manifest-<arch>.json", Product(MANIFEST), Manifest, Text, "versions, checksums, patches, checks"),
+    asset(
+        "THIRD-PARTY-NOTICES-<arch>",
+        Product(NOTICES),
+        Present,
+        Text,
+        "the licences of what is compiled in",
+    ),
+    asset(LICENSE, Product(LICENSE), Present, Text, "the licence of k3s"),
+    asset(
+        node_check::NAME,
+        Product(node_check::NAME),
+        Present,
+        Derived,
+        "checks whether a machine can be a node",
+    ),
+    asset(CHECK_CONFIG, Product(CHECK_CONFIG), Present, Derived, "upstream's check of a kernel"),
+    asset(RESULTS, Release, Optional, Text, "results of the boot tests: what was tested, and its checksums"),
+    asset(NOTES, Release, Present, Text, "the text of the release"),
+    asset(SUMS, Release, Present, Text, "the checksums of all other assets"),
+    asset(SIGNATURE, Release, Optional, Text, "the signature of the checksums"),
+    asset(PREVIEW, Release, Optional, Text, "why this is no release"),
 ];
 
-const fn asset(name: &'static str, source: AssetSource, check: Check, description: &'static str) -> Asset {
-    Asset { name, source, check, description }
+const fn asset(
+    name: &'static str,
+    source: AssetSource,
+    check: Check,
+    proof: Proof,
+    description: &'static str,
+) -> Asset {
+    Asset { name, source, check, proof, description }
 }
 
 impl Asset {

@@ -3,12 +3,15 @@
 
 use super::assets::{self, ASSETS, AssetSource, Check};
 use super::problems::{self, Problem};
-use super::{PREVIEW, images, packages};
+use super::tag::Tag;
+use super::{PREVIEW, booted, images, packages};
+use crate::boot;
+use crate::context::Context;
 use crate::digest::Digest;
 use crate::elf;
 use crate::images::airgap;
 use crate::images::manifest::ImagesManifest;
-use crate::lockfile::Lockfile;
+use crate::lockfile::{Adding, Lockfile};
 use crate::product::SUMS;
 use crate::product::load;
 use crate::product::manifest::Manifest;
@@ -18,16 +21,21 @@ use crate::target::Target;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A complete directory.
 pub struct Checked {
+    pub directory: PathBuf,
     /// One for each architecture, by its name.
     pub manifests: Vec<Manifest>,
     /// The default images of each of them, as far as they are there.
     pub images: Vec<Option<ImagesManifest>>,
     /// Every file that is published, by name.
     pub files: Vec<String>,
+    /// The digest of each of them that `SHA256SUMS` names.
+    pub sums: BTreeMap<String, Digest>,
+    /// The number of the build, RPM's Release without the distribution.
+    pub release: u32,
 }
 
 /// Checks a directory.
@@ -56,18 +64,20 @@ pub fn directory(directory: &Path) -> Result<Checked> {
             .with_context(|| format!("checking the assets for {}", manifest.arch))?;
         images.push(of_product);
     }
-    packages::check(directory, &manifests, &images)?;
-    Ok(Checked { manifests, images, files })
+    let release = packages::check(directory, &manifests, &sums)?;
+    Ok(Checked { directory: directory.to_owned(), manifests, images, files, sums, release })
 }
 
 impl Checked {
     /// Returns the problems that keep the directory from being published.
-    pub fn problems(&self, lock: &Lockfile) -> Vec<Problem> {
+    pub fn problems(&self, context: &Context) -> Result<Vec<Problem>> {
+        let lock = Lockfile::open(&context.lock_file, Adding::Forbidden)?;
         let manifests: Vec<&Manifest> = self.manifests.iter().collect();
-        let mut problems = problems::of_products(&manifests, lock);
+        let mut problems = problems::of_products(&manifests, &lock);
         for (manifest, images) in self.manifests.iter().zip(&self.images) {
-            problems.extend(images::problems(images.as_ref(), manifest, lock));
+            problems.extend(images::problems(images.as_ref(), manifest, &lock));
         }
+        problems.extend(booted::problems(&context.root, self)?);
         if !self.files.iter().any(|name| name.ends_with(SOURCE_PACKAGE)) {
             problems.push(problems::no_source());
         }
@@ -75,7 +85,24 @@ impl Checked {
             let text = "the directory is a preview and must not be published".to_owned();
             problems.push(Problem::Blocking(text));
         }
-        problems
+        Ok(problems)
+    }
+
+    /// Returns the tag under which the directory is published.
+    pub fn tag(&self) -> Result<Tag> {
+        let first = self.manifests.first().context("a release has a product")?;
+        Ok(Tag { k3s: first.k3s.parse()?, release: self.release })
+    }
+
+    /// Returns the architectures whose files are published without a boot test.
+    pub fn not_booted(&self) -> Result<Vec<&str>> {
+        let booted = boot::target()?.go;
+        Ok(self
+            .manifests
+            .iter()
+            .map(|manifest| manifest.arch.as_str())
+            .filter(|arch| *arch != booted)
+            .collect())
     }
 }
 

@@ -1,34 +1,42 @@
 //! Publishes a release by GitHub's own command line, with the account that it is logged in as.
 
 use super::check::{self, Checked};
+use super::tag::Tag;
 use super::{Mode, NOTES, problems};
 use crate::context::Context;
-use crate::lockfile::{Adding, Lockfile};
 use crate::process::{self, cmd};
-use crate::upstream::version::Version;
 use crate::workspace;
 use anyhow::{Context as _, Result, bail, ensure};
+use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
-/// Publishes a directory as the release of the tag with the name of its k3s version. `gh` uploads to a draft and
-/// publishes that when it is complete; if the tag has a release already, nothing is changed.
+/// Refuses a tag for which GitHub would refuse the release at its end: before hours of builds.
+pub fn preflight(context: &Context, tag: &Tag) -> Result<()> {
+    let commit = commit(context)?;
+    Gh::find(context, &context.root)?.state(tag)?.require(tag, &commit)
+}
+
+/// Publishes a directory as the release of its tag. `gh` uploads to a draft and publishes that when it is complete; if
+/// the tag has a release already, nothing is changed.
 pub fn upload(context: &Context, directory: &Path) -> Result<String> {
     let checked = check::directory(directory)?;
-    let lock = Lockfile::open(&context.lock_file, Adding::Forbidden)?;
-    problems::check(checked.problems(&lock), Mode::Release)
+    problems::check(checked.problems(context)?, Mode::Release)
         .with_context(|| format!("{} cannot be published", directory.display()))?;
-    let Some(gh) = process::find("gh") else {
-        bail!("gh is missing, which publishes on GitHub (package gh)");
-    };
-    let commit =
-        workspace::commit(context).context("finding the commit that the tag of the release names")?;
-    let (tag, arguments) = arguments(&checked, &commit)?;
-    let gh = Gh { context, program: gh, directory };
+    let gh = Gh::find(context, directory)?;
+    let commit = commit(context)?;
+    let tag = checked.tag()?;
     let running = context.progress.step("publish");
-    gh.agrees_on(&tag, &commit)?;
-    let url = gh.run(&arguments).with_context(|| format!("publishing {tag}"))?;
-    running.done(&tag);
+    let state = gh.state(&tag)?;
+    state.require(&tag, &commit)?;
+    let url = gh
+        .run(&arguments(&checked, &tag, state.target(&commit)))
+        .with_context(|| format!("publishing {tag}"))?;
+    running.done(tag);
     Ok(url)
+}
+
+fn commit(context: &Context) -> Result<String> {
+    workspace::commit(context).context("finding the commit that the tag of the release names")
 }
 
 /// GitHub's command line, in the directory to publish: it is given bare names, since it takes what follows a `#` in a
@@ -39,12 +47,90 @@ struct Gh<'a> {
     directory: &'a Path,
 }
 
-/// The commit of a tag, or the tag object before it; no such tag is no error (docs.github.com, GraphQL, Repository).
-const COMMIT_OF_TAG: &str = "query=query($owner: String!, $name: String!, $tag: String!) {
-  repository(owner: $owner, name: $name) { ref(qualifiedName: $tag) { target { oid ... on Tag { target { oid } } } } }
-}";
+/// A query for a tag on GitHub: its commit, or the tag object before it, and its release; none is no error
+/// (docs.github.com, GraphQL, Repository).
+const QUERY: &str = "query=query($owner: String!, $name: String!, $ref: String!, $tag: String!) {
+  repository(owner: $owner, name: $name) {
+    isArchived viewerPermission release(tagName: $tag) { url }
+    ref(qualifiedName: $ref) { target { oid ... on Tag { target { oid } } } } } }";
 
-impl Gh<'_> {
+/// The answer to the query.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TagState {
+    is_archived: bool,
+    /// Rights of the account; a workflow's token has none here, and those that its job declares.
+    viewer_permission: Option<String>,
+    release: Option<ReleaseState>,
+    #[serde(rename = "ref")]
+    reference: Option<RefState>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ReleaseState {
+    url: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct RefState {
+    target: Object,
+}
+
+#[derive(Debug, Deserialize)]
+struct Object {
+    oid: String,
+    target: Option<Box<Object>>,
+}
+
+impl TagState {
+    fn commit(&self) -> Option<&str> {
+        let target = &self.reference.as_ref()?.target;
+        Some(target.target.as_ref().map_or(&target.oid, |object| &object.oid))
+    }
+
+    /// Refuses what GitHub would refuse, and a tag that names another commit: GitHub keeps an existing tag, and the
+    /// release would then point to other sources.
+    fn require(&self, tag: &Tag, commit: &str) -> Result<()> {
+        ensure!(!self.is_archived, "the repository on GitHub is archived, and takes no release");
+        if let Some(release) = &self.release {
+            let next = Tag { k3s: tag.k3s.clone(), release: tag.release + 1 };
+            bail!(
+                "{tag} is published already, and a release never changes: {}\n  \
+                 A new build of the same k3s has a tag of its own: {next}, with --release {}",
+                release.url,
+                next.release
+            );
+        }
+        let found = self.commit().unwrap_or(commit);
+        ensure!(
+            found == commit,
+            "the tag {tag} names the commit {found}, and this is {commit}\n  \
+             If the tag is wrong, and has no release: git push --delete origin refs/tags/{tag}"
+        );
+        // A workflow's own token has the rights of its job, and this may be another one.
+        let is_in_workflow = std::env::var_os("GITHUB_ACTIONS").is_some();
+        let permission = self.viewer_permission.as_deref().filter(|_| !is_in_workflow);
+        ensure!(
+            permission.is_none_or(|name| ["ADMIN", "MAINTAIN", "WRITE"].contains(&name)),
+            "the account that gh is logged in as may not write to the repository ({})",
+            permission.unwrap_or_default()
+        );
+        Ok(())
+    }
+
+    /// Returns the commit for a new tag. One that exists is left out: GitHub ignores it, and refuses a token without
+    /// the right to change workflows where the commit changes one.
+    fn target<'c>(&self, commit: &'c str) -> Option<&'c str> {
+        self.reference.is_none().then_some(commit)
+    }
+}
+
+impl<'a> Gh<'a> {
+    fn find(context: &'a Context, directory: &'a Path) -> Result<Gh<'a>> {
+        let program = process::find("gh").context("gh is missing, which publishes on GitHub (package gh)")?;
+        Ok(Gh { context, program, directory })
+    }
+
     fn run(&self, arguments: &[String]) -> Result<String> {
         let gh = &self.program;
         cmd!(self.context, "{gh} {arguments...}")
@@ -55,37 +141,38 @@ impl Gh<'_> {
             .read()
     }
 
-    /// Refuses a tag that names another commit: GitHub keeps an existing tag and ignores `--target`, and the release
-    /// would then point to other sources.
-    fn agrees_on(&self, tag: &str, commit: &str) -> Result<()> {
-        let qualified = format!("tag=refs/tags/{tag}");
-        let query = ["api", "graphql", "-F", "owner={owner}", "-F", "name={repo}", "-f", &qualified, "-f"];
-        let rest = [COMMIT_OF_TAG, "--jq", ".data.repository.ref.target | .target.oid // .oid // empty"];
+    fn state(&self, tag: &Tag) -> Result<TagState> {
+        let (reference, tag_field) = (format!("ref=refs/tags/{tag}"), format!("tag={tag}"));
+        let query = [
+            "api",
+            "graphql",
+            "-F",
+            "owner={owner}",
+            "-F",
+            "name={repo}",
+            "-f",
+            &reference,
+            "-f",
+            &tag_field,
+        ];
+        let rest = ["-f", QUERY, "--jq", ".data.repository"];
         let words: Vec<String> = query.into_iter().chain(rest).map(str::to_owned).collect();
-        let found = self.run(&words).with_context(|| format!("querying GitHub for the tag {tag}"))?;
-        ensure!(
-            found.is_empty() || found == commit,
-            "the tag {tag} names the commit {found}, and this is {commit}\n  \
-             If it belongs to an abandoned release: gh release delete {tag} --cleanup-tag\n  \
-             If it has no release: git push --delete origin refs/tags/{tag}"
-        );
-        Ok(())
+        let querying = || format!("querying GitHub for the tag {tag}");
+        let answer = self.run(&words).with_context(querying)?;
+        serde_json::from_str(&answer).with_context(querying)
     }
 }
 
-/// Returns the tag, and the arguments with which gh publishes it.
-fn arguments(checked: &Checked, commit: &str) -> Result<(String, Vec<String>)> {
-    let first = checked.manifests.first().context("a release has a product")?;
-    let version: Version = first.k3s.parse()?;
+/// Returns the arguments with which gh publishes a release.
+fn arguments(checked: &Checked, tag: &Tag, target: Option<&str>) -> Vec<String> {
     let architectures: Vec<&str> = checked.manifests.iter().map(|manifest| manifest.arch.as_str()).collect();
-    let title = format!("k3s {version}, modified, for {}", architectures.join(", "));
-    let tag = version.to_string();
+    let title = format!("k3s {tag}, modified, for {}", architectures.join(", "));
+    let name = tag.to_string();
+    let mut words = vec!["release", "create", &name, "--title", &title, "--notes-file", NOTES];
     // GitHub puts a new tag on the head of its default branch unless it is given a commit.
-    let words = ["release", "create", &tag, "--target", commit, "--title", &title, "--notes-file", NOTES];
-    let mut arguments = words.map(str::to_owned).to_vec();
-    if !version.is_release() {
-        arguments.push("--prerelease".to_owned());
+    words.extend(target.iter().flat_map(|commit| ["--target", commit]));
+    if !tag.k3s.is_release() {
+        words.push("--prerelease");
     }
-    arguments.extend(checked.files.iter().cloned());
-    Ok((tag, arguments))
+    words.into_iter().map(str::to_owned).chain(checked.files.iter().cloned()).collect()
 }

@@ -1,7 +1,10 @@
 //! Notes of a release, for a user who wants a k3s that runs pods.
 
+use super::NOTES;
 use super::assets::{self, File};
+use super::booted::Run;
 use super::{Mode, Release};
+use crate::digest::Digest;
 use crate::images::manifest::{ImageEntry, ImagesManifest};
 use crate::process::quoted;
 use crate::product::manifest::Manifest;
@@ -9,10 +12,17 @@ use crate::rpm::repository::REPO_FILE;
 use crate::url::file_path;
 use anyhow::{Context as _, Result};
 use indicatif::HumanBytes;
+use std::collections::BTreeMap;
 
 /// The notes in Markdown, with places in braces for the values of a release. Commands are for the first architecture;
 /// the others differ in the names of their files.
 const TEMPLATE: &str = include_str!("notes.md");
+
+/// The heading of the section that is replaced by the results of boot tests.
+const BOOT_TESTS: &str = "## Boot tests\n\n";
+const NOT_BOOTED: &str = "Nothing here was booted.";
+const TESTED_ON: &str = "These files were tested in VMs for riscv64 (QEMU) with the kernel {kernel}; `boot.json` has the \
+    details.";
 
 /// Returns the notes of a release with these files.
 pub fn text(release: &Release, files: &[File]) -> Result<String> {
@@ -46,12 +56,47 @@ pub fn text(release: &Release, files: &[File]) -> Result<String> {
         ("{install images}", images.map_or_else(String::new, |_| install_images(&name(assets::BUNDLE)))),
         ("{missing images}\n", missing_images(images.map(|images| &images.manifest))),
         ("{versions}", versions(release, manifest)),
+        ("{boots}", NOT_BOOTED.to_owned()),
         ("{files}", files.iter().map(row).collect()),
         ("{missing}\n", incomplete.map(|part| format!("- {part}, which a complete k3s has.\n")).collect()),
         // Last, since users write their texts.
         ("{patches}", patches(manifest)),
     ];
     Ok(values.iter().fold(TEMPLATE.to_owned(), |text, (place, value)| text.replace(place, value)))
+}
+
+/// Replaces the section on boot tests in the notes of a release.
+pub fn with_boots(text: &str, section: &str) -> Result<String> {
+    let (head, rest) =
+        text.split_once(BOOT_TESTS).with_context(|| format!("{NOTES} has no section on boot tests"))?;
+    let (_, rest) =
+        rest.split_once("\n## ").with_context(|| format!("{NOTES} ends with the section on boot tests"))?;
+    Ok(format!("{head}{BOOT_TESTS}{section}\n## {rest}"))
+}
+
+/// Returns the section on boot tests: the scenarios that passed with files of these checksums, and the architectures
+/// whose files were not booted.
+pub fn boots(runs: &[Run], sums: &BTreeMap<String, Digest>, not_booted: &[&str]) -> String {
+    let mut text = String::new();
+    for run in runs {
+        for scenario in run.scenarios.iter().filter(|scenario| scenario.passed(sums).is_some()) {
+            if text.is_empty() {
+                let target = TESTED_ON.replace("{kernel}", &run.guest.kernel);
+                text += &format!(
+                    "{target}\n\n| scenario | milestones | seconds after power-on |\n|---|---:|---:|\n"
+                );
+            }
+            let seconds = scenario.reached.last().map_or(0.0, |reached| reached.at);
+            text += &format!("| {} | {} | {seconds:.0} |\n", scenario.name, scenario.reached.len());
+        }
+    }
+    if text.is_empty() {
+        text = format!("{NOT_BOOTED}\n");
+    }
+    if !not_booted.is_empty() {
+        text += &format!("\nThe files for {} were **not booted**.\n", not_booted.join(", "));
+    }
+    text
 }
 
 fn preview(release: &Release) -> String {
@@ -129,6 +174,17 @@ fn repository(url: &str, arch: &str, archive: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn section_on_boots_is_replaced() {
+        let text = TEMPLATE.replace("{boots}", NOT_BOOTED);
+        let section = boots(&[], &BTreeMap::new(), &["arm64"]);
+        assert_eq!(section, "Nothing here was booted.\n\nThe files for arm64 were **not booted**.\n");
+        let new = with_boots(&text, &section).unwrap();
+        assert_eq!(new, text.replace(&format!("{NOT_BOOTED}\n"), &section));
+        assert_eq!(with_boots(&new, &section).unwrap(), new, "results can be added twice");
+        assert!(with_boots("no notes", "").is_err());
+    }
 
     #[test]
     fn commands_quote_directory_and_url() {

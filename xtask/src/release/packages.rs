@@ -1,24 +1,33 @@
 //! The packages of a release: those that the spec makes of each product, and no others.
 
 use super::assets;
-use crate::images::airgap;
-use crate::images::manifest::ImagesManifest;
-use crate::product::manifest::{FileEntry, Manifest};
+use crate::digest::Digest;
+use crate::product::load::CHECK_CONFIG;
+use crate::product::manifest::Manifest;
+use crate::product::node_check;
 use crate::rpm::contents::Contents;
 use crate::rpm::nevra::{Nevra, SOURCE_PACKAGE, rpm_version};
 use crate::rpm::read;
 use crate::target::Target;
 use anyhow::{Context as _, Result, bail, ensure};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// The package of the default images, and the path at which it installs them.
+/// The package of the default images.
 const IMAGES: &str = "k3s-airgap-images";
-const BUNDLE: &str = "/usr/share/k3s/images/k3s-airgap-images.tar.zst";
+
+/// Assets that packages install: the package, the path, and the asset.
+const INSTALLED: [(&str, &str, &str); 5] = [
+    ("k3s", "/usr/bin/k3s", assets::BINARY),
+    ("k3s", "/usr/bin/k3s-check", node_check::NAME),
+    ("k3s", "/usr/share/k3s/check-config.sh", CHECK_CONFIG),
+    ("k3s-pause-image", "/usr/share/k3s/images/k3s-pause-image.tar", assets::FIX),
+    (IMAGES, "/usr/share/k3s/images/k3s-airgap-images.tar.zst", assets::BUNDLE),
+];
 
 /// Checks the packages in a directory: each is complete, none is missing, none is unexpected, and they install the
-/// binaries that the manifests name, and the images that are beside them.
-pub fn check(directory: &Path, manifests: &[Manifest], images: &[Option<ImagesManifest>]) -> Result<()> {
+/// files that are beside them. Returns the number of the build.
+pub fn check(directory: &Path, manifests: &[Manifest], sums: &BTreeMap<String, Digest>) -> Result<u32> {
     let mut packages = Vec::new();
     let mut found = Vec::new();
     for file in assets::names(directory)?.into_iter().filter(|name| name.ends_with(".rpm")) {
@@ -34,23 +43,23 @@ pub fn check(directory: &Path, manifests: &[Manifest], images: &[Option<ImagesMa
         ensure!(kept == file, "{file} is the package {name}, which should be called {kept}");
         found.push(name);
     }
-    check_names(&found, manifests)?;
+    let release = check_names(&found, manifests)?;
     for manifest in manifests {
         let target = Target::named(&manifest.arch)?;
-        let binary = manifest.files.get(&target.k3s_binary());
-        check_installed(&packages, target, "k3s", "/usr/bin/k3s", binary)?;
+        for (package, path, asset) in INSTALLED {
+            let asset = assets::expand(asset, target, "");
+            // There may be no images.
+            if let Some(digest) = sums.get(&asset) {
+                check_installed(&packages, target, package, path, (&asset, digest))?;
+            }
+        }
     }
-    for images in images.iter().flatten() {
-        let target = Target::named(&images.arch)?;
-        let bundle = images.files.get(&airgap::archive_name(target));
-        check_installed(&packages, target, IMAGES, BUNDLE, bundle)?;
-    }
-    Ok(())
+    Ok(release)
 }
 
 /// Checks that these are the packages of all products, all of one Release. [`super::check`] reports a missing source
-/// package.
-fn check_names(names: &[Nevra], manifests: &[Manifest]) -> Result<()> {
+/// package. Returns the number that the Release begins with.
+fn check_names(names: &[Nevra], manifests: &[Manifest]) -> Result<u32> {
     let releases: BTreeSet<&str> = names.iter().map(|name| name.release.as_str()).collect();
     let mut releases = releases.into_iter();
     let release = releases.next().context("there are no packages")?;
@@ -69,7 +78,11 @@ fn check_names(names: &[Nevra], manifests: &[Manifest]) -> Result<()> {
     }
     match names.iter().find(|name| !allowed.contains(&name.to_string())) {
         Some(other) => bail!("{other} is no package of these products"),
-        None => Ok(()),
+        None => release
+            .split('.')
+            .next()
+            .and_then(|number| number.parse().ok())
+            .with_context(|| format!("the Release {release} begins with no number")),
     }
 }
 
@@ -94,23 +107,22 @@ fn of_product(manifest: &Manifest, release: &str) -> Result<Vec<Nevra>> {
     Ok(all.into_iter().map(nevra).collect())
 }
 
-/// Checks that a package installs the file that a manifest describes.
+/// Checks that a package installs an asset.
 fn check_installed(
     packages: &[Contents],
     target: &Target,
     name: &str,
     path: &str,
-    expected: Option<&FileEntry>,
+    (asset, digest): (&str, &Digest),
 ) -> Result<()> {
     let is_it = |package: &&Contents| package.nevra.name == name && package.nevra.arch == target.rpm;
     let package =
         packages.iter().find(is_it).with_context(|| format!("{name} for {} is missing", target.rpm))?;
     let installed = package.properties.get(&format!("sha256 {path}")).map(String::as_str);
     ensure!(
-        installed.is_some() && installed == expected.map(|entry| entry.sha256.as_str()),
-        "{path} of the package {} is not the file that the manifest for {} names",
-        package.nevra,
-        target.go
+        installed == Some(digest.as_str()),
+        "{path} of the package {} is not the {asset} beside it",
+        package.nevra
     );
     Ok(())
 }

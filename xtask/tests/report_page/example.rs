@@ -240,11 +240,12 @@ pub fn failed_boot() -> Results {
         },
         memory: 2048,
         cpus: 2,
-        files: BTreeMap::from([("k3s-riscv64".to_owned(), Digest::of("k3s"))]),
+        derived: BTreeMap::new(),
         scenarios: Vec::new(),
         not_run: vec!["bundled"],
     };
-    results.add(Scenario::Alone, outcome);
+    let files = BTreeMap::from([("k3s-riscv64".to_owned(), Digest::of("k3s"))]);
+    results.add(Scenario::Alone, files, outcome);
     results
 }
 

@@ -112,22 +112,26 @@ pub const BUNDLE: &str = "k3s-airgap-images-riscv64.tar.zst";
 pub fn images(directory: &Path, version: &str) {
     fs::create_dir_all(directory).unwrap();
     let pause = manifest(version).pause_image;
-    let image = "rancher/mirrored-metrics-server:v0.8.1";
+    let names = ["rancher/mirrored-library-busybox:1.36.1", "rancher/mirrored-metrics-server:v0.8.1"];
+    let list: String = [&pause[..]].iter().chain(&names).map(|name| format!("docker.io/{name}\n")).collect();
     let files = [
         (BUNDLE, format!("the images of {version}")),
         ("images-riscv64-licenses.txt", "texts\n".to_owned()),
         ("images-riscv64.cdx.json", "{}\n".to_owned()),
-        ("k3s-images.txt", format!("docker.io/{pause}\ndocker.io/{image}\n")),
+        ("k3s-images.txt", list),
     ];
     for (name, text) in &files {
         fs::write(directory.join(name), text).unwrap();
     }
-    let image = json!({
-        "reference": image, "id": "", "version": "v0.9.0", "substitute": true,
-        "left_out": null, "module": null, "modules": [], "debian": [],
-    });
+    let image = |(reference, version, substitute): (&str, &str, bool)| {
+        json!({
+            "reference": reference, "id": "", "version": version, "substitute": substitute,
+            "left_out": null, "module": null, "modules": [], "debian": [],
+        })
+    };
+    let images = [(names[0], "1.36.1", false), (names[1], "v0.9.0", true)].map(image);
     let manifest = json!({
-        "k3s": version, "arch": "riscv64", "pause": [pause], "images": [image],
+        "k3s": version, "arch": "riscv64", "pause": [pause], "images": images,
         "licenses": ["Apache-2.0"], "files": {BUNDLE: FileEntry::of(&directory.join(BUNDLE)).unwrap()},
     });
     fs::write(directory.join("images-riscv64.json"), manifest.to_string()).unwrap();

@@ -10,6 +10,7 @@ mod test_env;
 mod site_macros;
 
 mod bad_input;
+mod booted;
 mod fake;
 mod images;
 mod packages;

@@ -2,13 +2,12 @@
 
 use crate::fake;
 use crate::needs;
-use crate::packages::{CREATEREPO, can_build, expect_success, packaging, settings};
+use crate::packages::{CREATEREPO, can_build, expect_success, settings_for};
 use crate::repository::{can_solve, root_with};
 use crate::test_env::{self, TestEnv, failed};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 use xtask::context::Context;
 use xtask::digest::Digest;
 use xtask::images::publish::PublishedImages;
@@ -16,7 +15,7 @@ use xtask::k3s::Optional;
 use xtask::product::Product;
 use xtask::product::manifest::Manifest;
 use xtask::release::{Mode, PackagedProduct, Release};
-use xtask::rpm::Packaging;
+use xtask::rpm::{Packaging, Settings};
 use xtask::upstream::release::Origin;
 
 pub const VERSION: &str = "v1.33.0+k3s1";
@@ -44,46 +43,51 @@ pub fn place_with_product(change: impl FnOnce(&mut Manifest)) -> TestEnv {
 
 /// Releases a product through the library, with a source package that cannot be built.
 pub fn released(env: &TestEnv, mode: Mode) -> PathBuf {
+    released_as(env, mode, 1)
+}
+
+/// Does the same with a number of the build.
+pub fn released_as(env: &TestEnv, mode: Mode, release: u32) -> PathBuf {
     let below = |name: &str| env.path("target").join(name);
     let context =
         Context { work: below("work"), dist: env.dist(), logs: below("logs"), ..test_env::context() };
     let product = Product::open(&env.path("product"), fake::riscv64()).unwrap();
     fake::images(&env.path("images"), VERSION);
     let images = PublishedImages::open(&env.path("images"), fake::riscv64(), VERSION).unwrap();
-    let packaging = Packaging { context: &context, images: Some(images.clone()), ..packaging(&product) };
-    let packages = packaging.publish().unwrap();
-    source_package(&packages.directory);
+    let settings = Settings { release, ..settings_for("file:///srv/k3s-riscv64") };
+    let packaging = Packaging::new(&context, &product, fake::riscv64(), &settings, None).unwrap();
+    let packages = Packaging { images: Some(images.clone()), ..packaging }.publish().unwrap();
+    source_package(&packages.directory, release);
     let products = [PackagedProduct { target: fake::riscv64(), product, packages, images: Some(images) }];
-    Release { context: &context, mode, products: &products, settings: settings(), problems: vec![] }
+    Release { context: &context, mode, products: &products, settings: &settings, problems: vec![] }
         .publish()
         .unwrap()
 }
 
-/// Puts a source package beside packages that have none.
-fn source_package(directory: &Path) {
-    static PACKAGE: OnceLock<tempfile::TempDir> = OnceLock::new();
-    let env = PACKAGE.get_or_init(make_source_package);
-    fs::copy(env.path().join(SOURCE_PACKAGE), directory.join(SOURCE_PACKAGE)).unwrap();
-}
-
 const SOURCE_PACKAGE: &str = "k3s-1.33.0+k3s1-1.oe2403.src.rpm";
 
-fn make_source_package() -> tempfile::TempDir {
+/// Puts a source package beside packages that have none.
+fn source_package(directory: &Path, release: u32) {
     let env = tempfile::tempdir().unwrap();
-    let spec =
-        "Name: k3s\nVersion: 1.33.0+k3s1\nRelease: 1.oe2403\nSummary: s\nLicense: MIT\n%description\nd\n";
+    let spec = format!(
+        "Name: k3s\nVersion: 1.33.0+k3s1\nRelease: {release}.oe2403\nSummary: s\nLicense: MIT\n%description\nd\n"
+    );
     let file = env.path().join("k3s.spec");
     fs::write(&file, spec).unwrap();
-    let definitions = ["_topdir", "_srcrpmdir"].map(|name| format!("{name} {}", env.path().display()));
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(fake::TIME.unsigned_abs());
+    fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
+    let definitions = [("_topdir", env.path()), ("_srcrpmdir", directory)]
+        .map(|(name, path)| format!("{name} {}", path.display()));
     let mut command = Command::new("rpmbuild");
+    command.env("SOURCE_DATE_EPOCH", fake::TIME.to_string());
     expect_success(
         command
             .args(["-bs", "--define", &definitions[0], "--define", &definitions[1]])
+            .args(["--define", "use_source_date_epoch_as_buildtime 1"])
             .arg(&file)
             .output()
             .unwrap(),
     );
-    env
 }
 
 #[test]
@@ -135,9 +139,8 @@ fn release_has_all_assets_and_no_local_path() {
         sums.args(["--check", "--strict", "SHA256SUMS"]).current_dir(&directory).output().unwrap(),
     );
     assert_eq!(said.lines().count(), names.len() - 1, "{said}");
-    assert!(
-        env.succeeds([&"release".into(), &"check".into(), &directory]).contains("all 26 files are correct")
-    );
+    let check = env.xtask([&"release".into(), &"check".into(), &directory]).output().unwrap();
+    assert!(String::from_utf8_lossy(&check.stdout).contains("all 26 files are correct"));
     let binary = Digest::of_file(&directory.join("k3s-riscv64")).unwrap();
     let sums = fs::read_to_string(directory.join("sha256sum-riscv64.txt")).unwrap();
     assert_eq!(sums, format!("{binary}  k3s-riscv64\n"), "as install.sh and upstream's tools read it");
@@ -281,7 +284,10 @@ fn finds_every_change_of_a_directory() {
         again(directory);
     });
     let installed = "/usr/share/k3s/images/k3s-airgap-images.tar.zst of the package k3s-airgap-images-1.33.0";
-    assert!(said.contains(installed) && said.contains("is not the file that the manifest"), "{said}");
+    assert!(
+        said.contains(installed) && said.contains("is not the k3s-airgap-images-riscv64.tar.zst beside it"),
+        "{said}"
+    );
     // The same for the files in the repository's archive.
     let archive = "repository-oe2403-riscv64.tar";
     let repacked = |directory: &Path, change: &str| {
@@ -324,10 +330,7 @@ fn rejects_packages_of_another_binary() {
     again(&directory);
     let said = failed(&env.xtask([&"release".into(), &"check".into(), &directory]).output().unwrap());
     let package = "/usr/bin/k3s of the package k3s-1.33.0+k3s1-1.oe2403.riscv64";
-    assert!(
-        said.contains(&format!("{package} is not the file that the manifest for riscv64 names")),
-        "{said}"
-    );
+    assert!(said.contains(&format!("{package} is not the k3s-riscv64 beside it")), "{said}");
 }
 
 /// Writes the checksums of a directory again.

@@ -4,7 +4,7 @@ use crate::fake;
 use crate::needs;
 use crate::packages::{CREATEREPO, DNF, RPM, can_build, expect_success, file_name};
 use crate::root::{Root, can_install};
-use crate::test_env::TestEnv;
+use crate::test_env::{TestEnv, failed};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -188,5 +188,16 @@ fn signed_release_has_its_key_and_signed_checksums() {
     expect_success(gpg(&["--batch", "--verify", "SHA256SUMS.asc", "SHA256SUMS"]));
     let notes = fs::read_to_string(directory.join("NOTES.md")).unwrap();
     assert!(notes.contains("`SHA256SUMS.asc`, the packages and their repository are signed."), "{notes}");
-    assert!(env.succeeds([&"release".into(), &"check".into(), &directory]).contains("are correct"));
+    let check = env.xtask([&"release".into(), &"check".into(), &directory]).output().unwrap();
+    assert!(String::from_utf8_lossy(&check.stdout).contains("are correct"));
+
+    // Results of boots change the checksums, which have to be signed again.
+    let (results, directory) = (env.path("results"), directory.display().to_string());
+    fs::create_dir(&results).unwrap();
+    fs::write(results.join("boot.json"), "[]").unwrap();
+    let add = ["release", "add-boot", &directory, results.to_str().unwrap()];
+    let said = failed(&env.xtask(add).output().unwrap());
+    assert!(said.contains("is signed, and its checksums are about to change"), "{said}");
+    env.succeeds(add.into_iter().chain(["--sign", KEY]));
+    expect_success(gpg(&["--batch", "--verify", "SHA256SUMS.asc", "SHA256SUMS"]));
 }

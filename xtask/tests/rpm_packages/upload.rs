@@ -1,8 +1,10 @@
 //! Tests of the upload of a directory to GitHub: how it is uploaded, and what is refused.
 
+use crate::booted::{booted_release, booted_release_of};
 use crate::release::{VERSION, can_release, place_with_product, released};
 use crate::test_env::{self, TestEnv, failed, succeeded};
 use fs_err as fs;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use xtask::k3s::Optional;
 use xtask::release::Mode;
@@ -13,7 +15,7 @@ fn preview_is_marked_and_not_uploaded() {
         return;
     }
     let mut env = place_with_product(|manifest| manifest.incomplete = vec![Optional::K3sRoot]);
-    let record = gh(&mut env, "");
+    let record = gh(&mut env, &no_tag());
     let product = env.path("product").display().to_string();
     env.succeeds(["release", "--preview", "--product", &product]);
     assert!(!env.dist().join(VERSION).join("release").exists());
@@ -22,7 +24,8 @@ fn preview_is_marked_and_not_uploaded() {
         let text = fs::read_to_string(directory.join(name)).unwrap();
         assert!(text.contains("- riscv64: without k3s-root: "), "{name}: {text}");
     }
-    assert!(env.succeeds([&"release".into(), &"check".into(), &directory]).contains("not to be published: "));
+    let said = failed(&env.xtask([&"release".into(), &"check".into(), &directory]).output().unwrap());
+    assert!(said.contains("must not be published") && said.contains("without k3s-root"), "{said}");
     let said = failed(&env.xtask([&"release".into(), &"upload".into(), &directory]).output().unwrap());
     assert!(
         said.contains("without k3s-root")
@@ -33,7 +36,7 @@ fn preview_is_marked_and_not_uploaded() {
 
     // A preview stays a preview, even of a complete product.
     let mut env = place_with_product(|_| {});
-    let record = gh(&mut env, "");
+    let record = gh(&mut env, &no_tag());
     let directory = released(&env, Mode::Preview);
     let said = failed(&env.xtask([&"release".into(), &"upload".into(), &directory]).output().unwrap());
     assert!(said.contains("the directory is a preview and must not be published"), "{said}");
@@ -46,11 +49,23 @@ fn rejects_the_former_name_of_preview() {
     assert!(said.contains("--rehearsal is now called --preview"), "{said}");
 }
 
-/// Puts a gh into the place that returns this commit for every tag, and only records its other calls.
-fn gh(env: &mut TestEnv, commit_of_tag: &str) -> PathBuf {
+/// Returns what GitHub knows of a tag that is not there.
+fn no_tag() -> Value {
+    json!({"isArchived": false, "viewerPermission": "WRITE", "release": null, "ref": null})
+}
+
+/// Returns what GitHub knows of a tag without a release.
+fn tag_of(commit: &str) -> Value {
+    let mut state = no_tag();
+    state["ref"] = json!({"target": {"oid": "an annotated tag", "target": {"oid": commit}}});
+    state
+}
+
+/// Puts a gh into the place that knows this of every tag, and only records its other calls.
+fn gh(env: &mut TestEnv, state: &Value) -> PathBuf {
     let record = env.path("record");
     let script = format!(
-        "if [ \"$1\" = api ]; then printf '%s\\n' \"$@\" >{0}.api; printf '%s' '{commit_of_tag}'; exit; fi\n\
+        "if [ \"$1\" = api ]; then printf '%s\\n' \"$@\" >{0}.api; printf '%s' '{state}'; exit; fi\n\
          printf '%s\\n' \"$PWD\" \"$GH_TOKEN\" \"$@\" >{0}\necho an address",
         record.display()
     );
@@ -69,8 +84,8 @@ fn upload_gives_gh_every_file_and_the_tag() {
         return;
     }
     let mut env = place_with_product(|_| {});
-    let record = gh(&mut env, "");
-    let directory = released(&env, Mode::Release);
+    let record = gh(&mut env, &no_tag());
+    let directory = booted_release(&env);
     let upload = |env: &TestEnv| {
         let mut command = env.xtask([&"release".into(), &"upload".into(), &directory]);
         command.env("GH_TOKEN", "a token").env("GITHUB_SHA", "what else was run").output().unwrap()
@@ -87,12 +102,12 @@ fn upload_gives_gh_every_file_and_the_tag() {
             "release",
             "create",
             VERSION,
-            "--target",
-            &commit(),
             "--title",
             "k3s v1.33.0+k3s1, modified, for riscv64",
             "--notes-file",
             "NOTES.md",
+            "--target",
+            &commit(),
         ]
     );
     assert_eq!(files.len(), fs::read_dir(&directory).unwrap().count());
@@ -111,26 +126,26 @@ fn rejects_a_tag_of_another_commit() {
         return;
     }
     let mut env = place_with_product(|_| {});
-    let directory = released(&env, Mode::Release);
+    let directory = booted_release(&env);
     let upload =
         |env: &TestEnv| env.xtask([&"release".into(), &"upload".into(), &directory]).output().unwrap();
     let other = "a".repeat(40);
-    let record = gh(&mut env, &other);
+    let record = gh(&mut env, &tag_of(&other));
     let said = failed(&upload(&env));
     assert!(
         said.contains(&format!("the tag {VERSION} names the commit {other}, and this is {}", commit())),
         "{said}"
     );
-    assert!(said.contains(&format!("gh release delete {VERSION} --cleanup-tag")), "{said}");
     assert!(!record.exists(), "gh was called to publish");
     let asked = fs::read_to_string(record.with_extension("api")).unwrap();
     assert!(
-        asked.starts_with("api\ngraphql\n") && asked.contains(&format!("tag=refs/tags/{VERSION}\n")),
+        asked.starts_with("api\ngraphql\n") && asked.contains(&format!("ref=refs/tags/{VERSION}\n")),
         "{asked}"
     );
 
-    gh(&mut env, &commit());
+    let record = gh(&mut env, &tag_of(&commit()));
     assert_eq!(succeeded(upload(&env)).0, "an address\n");
+    assert!(!fs::read_to_string(record).unwrap().contains("--target"), "the tag is there");
 }
 
 #[test]
@@ -141,12 +156,56 @@ fn reports_the_error_of_gh() {
     let mut env = place_with_product(|_| {});
     env.put_program(
         "gh",
-        "[ \"$1\" = api ] || { echo 'a release with the same tag name already exists' >&2; exit 1; }",
+        &format!("[ \"$1\" != api ] || {{ echo '{}'; exit; }}; echo 'no space left' >&2; exit 1", no_tag()),
     );
-    let directory = released(&env, Mode::Release);
+    let directory = booted_release(&env);
     let said = failed(&env.xtask([&"release".into(), &"upload".into(), &directory]).output().unwrap());
+    assert!(said.contains("publishing v1.33.0+k3s1") && said.contains("no space left"), "{said}");
+}
+
+#[test]
+fn preflight_asks_what_github_would_refuse() {
+    let mut env = TestEnv::new();
+    let tag = "v1.33.0+k3s1-2";
+    gh(&mut env, &tag_of(&commit()));
+    assert_eq!(env.succeeds(["release", "preflight", tag]), "k3s=v1.33.0+k3s1\nrelease=2\n");
+    let changed = |key: &str, value: Value| {
+        let mut state = no_tag();
+        state[key] = value;
+        state
+    };
+    let published = json!({"url": "https://host.example/releases/2"});
+    for (state, error) in [
+        (tag_of(&"b".repeat(40)), "the tag v1.33.0+k3s1-2 names the commit bbb"),
+        (changed("isArchived", json!(true)), "the repository on GitHub is archived"),
+        (changed("viewerPermission", json!("READ")), "may not write to the repository (READ)"),
+        (changed("release", published.clone()), "a tag of its own: v1.33.0+k3s1-3, with --release 3"),
+    ] {
+        gh(&mut env, &state);
+        let said = env.fails(["release", "preflight", tag]);
+        assert!(said.contains(error), "{said}");
+    }
+    gh(&mut env, &changed("viewerPermission", json!("READ")));
+    env.set("GITHUB_ACTIONS", "true");
+    env.succeeds(["release", "preflight", tag]);
+    let output = env.xtask(["release", "preflight", "v1.33.0+k3s1-1"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("the second build of v1.33.0+k3s1 is v1.33.0+k3s1-2"), "{said}");
+}
+
+#[test]
+fn later_build_has_a_tag_of_its_own() {
+    if !can_release("a later build") {
+        return;
+    }
+    let mut env = place_with_product(|_| {});
+    let record = gh(&mut env, &no_tag());
+    let directory = booted_release_of(&env, 2);
+    succeeded(env.xtask([&"release".into(), &"upload".into(), &directory]).output().unwrap());
+    let called = fs::read_to_string(&record).unwrap();
     assert!(
-        said.contains("publishing v1.33.0+k3s1") && said.contains("same tag name already exists"),
-        "{said}"
+        called.contains("create\nv1.33.0+k3s1-2\n")
+            && called.contains("k3s-1.33.0+k3s1-2.oe2403.riscv64.rpm"),
+        "{called}"
     );
 }

@@ -13,6 +13,9 @@ use xtask::product::manifest::Manifest;
 /// Version of the sample.
 const K3S: &str = "v0.35.0+k3s1.sample";
 
+/// The file of a job's outputs.
+const OUTPUT: &str = "github-output";
+
 /// Ways to run a line here.
 enum Way {
     /// Unchanged.
@@ -26,7 +29,7 @@ enum Way {
 }
 
 /// All lines of the workflows. The test fails for a line that is not listed.
-const LINES: [(&str, Way); 11] = [
+const LINES: [(&str, Way); 15] = [
     (
         "apt-get update && apt-get install --yes ca-certificates gcc git rustup && rustup default stable",
         Way::Not("it installs what this test was compiled with"),
@@ -41,6 +44,8 @@ const LINES: [(&str, Way); 11] = [
     // A test installs nothing on the machine it runs on.
     ("cargo xtask doctor --fix --for build", Way::Instead("cargo xtask doctor --for build")),
     ("cargo xtask doctor --fix --for rpm", Way::Instead("cargo xtask doctor --for rpm")),
+    ("cargo xtask doctor --fix --for boot", Way::Instead("cargo xtask doctor --for boot")),
+    (r#"target/debug/xtask release preflight "$TAG" >> "$GITHUB_OUTPUT""#, Way::Itself),
     (
         r#"cargo xtask build --locked --k3s "$K3S" --arch "$ARCH" --releases "$RELEASES""#,
         Way::Instead(r#"cargo xtask build --locked --sample --arch "$ARCH" --releases "$RELEASES""#),
@@ -50,12 +55,17 @@ const LINES: [(&str, Way); 11] = [
         Way::Instead(r#"cargo xtask images build --locked --sample --arch "$ARCH""#),
     ),
     (
-        r#"cargo xtask release --k3s "$K3S" --releases "$RELEASES" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64 --images images/images-riscv64 --images images/images-arm64 --images images/images-amd64"#,
+        r#"cargo xtask release --skip-boot --k3s "$K3S" --release "$RELEASE" --releases "$RELEASES" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64 --images images/images-riscv64 --images images/images-arm64 --images images/images-amd64"#,
         Way::Instead(
-            r#"cargo xtask release --preview --sample --releases "$RELEASES" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64 --images images/images-riscv64 --images images/images-arm64 --images images/images-amd64"#,
+            r#"cargo xtask release --preview --sample --release "$RELEASE" --releases "$RELEASES" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64 --images images/images-riscv64 --images images/images-arm64 --images images/images-amd64"#,
         ),
     ),
-    ("cargo xtask release check release", Way::Itself),
+    (
+        r#"cargo xtask boot --release release --scenario "$SCENARIO""#,
+        Way::Instead("cargo xtask boot --release release --scenario sample"),
+    ),
+    ("cargo xtask release add-boot release boots/*", Way::Itself),
+    ("cargo xtask release check release", Way::Refused("riscv64: sample, not k3s: ")),
     ("cargo build --locked --package xtask", Way::Itself),
     ("target/debug/xtask release upload release", Way::Refused("riscv64: sample, not k3s: ")),
 ];
@@ -74,6 +84,7 @@ fn every_line_of_the_workflows_runs_on_the_sample() {
         ("rpmbuild", "rpm"),
         ("createrepo_c", "createrepo-c"),
         ("qemu-riscv64-static", "qemu-user-static"),
+        ("qemu-system-riscv64", "qemu-system-misc"),
     ];
     if !needs::programs("the lines of the workflows", &needed) {
         return;
@@ -81,7 +92,7 @@ fn every_line_of_the_workflows_runs_on_the_sample() {
     let mut ran = Vec::new();
     for file in model::all() {
         let values = [
-            ("inputs.k3s || github.ref_name", K3S),
+            ("inputs.tag || github.ref_name", K3S),
             ("env.K3S", K3S),
             ("github.token", "a token"),
             ("github.repository", "owner/name"),
@@ -90,11 +101,15 @@ fn every_line_of_the_workflows_runs_on_the_sample() {
         let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let artifacts = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let mut run = Run { artifacts, values: values.into(), ran: Vec::new() };
-        for (_, job) in file.workflow.in_order() {
-            for matrix in job.runs() {
-                run.job(job, &file.workflow.env, matrix);
+        for (name, job) in file.workflow.in_order() {
+            // The sample has one scenario.
+            let runs = if name == "boot" { 1 } else { usize::MAX };
+            for matrix in job.runs().into_iter().take(runs) {
+                run.job(name, job, &file.workflow.env, matrix);
             }
         }
+        let boots = run.artifacts.path().join("release/boot.json");
+        assert_eq!(boots.is_file(), file.path.ends_with("release.yml"));
         let product = run.artifacts.path().join("product-riscv64");
         if product.is_dir() {
             refuses_what_was_made_otherwise(&product);
@@ -141,11 +156,12 @@ fn refuses_what_was_made_otherwise(product: &Path) {
 
 impl Run {
     /// Runs a job in a place of its own.
-    fn job(&mut self, job: &Job, env: &Words, matrix: BTreeMap<String, String>) {
+    fn job(&mut self, name: &str, job: &Job, env: &Words, matrix: BTreeMap<String, String>) {
         let mut test_env = TestEnv::new();
         test_env.put_program("cargo", &cargo());
-        // Refusals come before any query to GitHub.
-        test_env.put_program("gh", "echo this test has been published >&2; exit 1");
+        let state = r#"{"isArchived": false, "viewerPermission": null, "release": null, "ref": null}"#;
+        let api = format!("if [ \"$1\" = api ]; then echo '{state}'; exit; fi");
+        test_env.put_program("gh", &format!("{api}\necho this test has been published >&2; exit 1"));
         let mut values = self.values.clone();
         values.extend(matrix);
         for step in &job.steps {
@@ -155,7 +171,13 @@ impl Run {
                 .map(|(name, value)| (name.clone(), expanded(&text(value), &values)))
                 .collect();
             self.step(&test_env, step, &values, &env);
+            values.extend(outputs(&test_env, step));
         }
+        let outputs = job
+            .outputs
+            .iter()
+            .map(|(key, value)| (format!("needs.{name}.outputs.{key}"), expanded(value, &values)));
+        self.values.extend(outputs);
     }
 
     fn step(
@@ -239,6 +261,17 @@ impl Run {
     }
 }
 
+/// Returns the outputs of a step, under the names by which the job's expressions know them.
+fn outputs(test_env: &TestEnv, step: &Step) -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(test_env.path(OUTPUT)).unwrap_or_default();
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    let named = |id: &str, key| format!("steps.{id}.outputs.{key}");
+    step.id
+        .iter()
+        .flat_map(|id| pairs.clone().map(|(key, value)| (named(id, key), value.to_owned())))
+        .collect()
+}
+
 /// Returns a cargo that has already compiled this repository's executable, the one to be tested.
 fn cargo() -> String {
     let (cargo, xtask) = (xtask::process::find("cargo").unwrap(), env!("CARGO_BIN_EXE_xtask"));
@@ -262,5 +295,6 @@ fn carry(from: &Path, to: &Path) {
 fn shell(test_env: &TestEnv, line: &str, env: &BTreeMap<String, String>) -> Command {
     let mut command = test_env.under(["sh", "-e", "-c", line], [""; 0]);
     command.current_dir(test_env.path("")).env("GITHUB_WORKSPACE", test_env.path("")).envs(env);
+    command.env("GITHUB_OUTPUT", test_env.path(OUTPUT));
     command
 }

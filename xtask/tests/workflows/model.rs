@@ -26,16 +26,39 @@ pub struct Workflow {
 #[allow(dead_code, reason = "what is not used is read all the same, so that nothing is unknown")]
 pub struct Job {
     pub name: String,
-    pub needs: Option<String>,
+    #[serde(default)]
+    pub needs: Needs,
     pub runs_on: String,
     pub timeout_minutes: u32,
     pub container: Option<Words>,
     pub environment: Option<String>,
     pub permissions: BTreeMap<String, String>,
+    #[serde(default)]
+    pub outputs: BTreeMap<String, String>,
     pub strategy: Option<Strategy>,
     #[serde(default)]
     pub env: Words,
     pub steps: Vec<Step>,
+}
+
+/// The jobs that a job needs.
+#[derive(Debug, Default, Deserialize)]
+#[serde(untagged)]
+pub enum Needs {
+    #[default]
+    None,
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Needs {
+    fn names(&self) -> &[String] {
+        match self {
+            Needs::None => &[],
+            Needs::One(name) => std::slice::from_ref(name),
+            Needs::Several(names) => names,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -49,6 +72,7 @@ pub struct Strategy {
 #[allow(dead_code, reason = "what is not used is read all the same, so that nothing is unknown")]
 pub struct Step {
     pub name: String,
+    pub id: Option<String>,
     uses: Option<String>,
     run: Option<String>,
     #[serde(default)]
@@ -99,13 +123,13 @@ fn read(path: PathBuf) -> File {
 }
 
 impl Workflow {
-    /// Returns the jobs, each after the one it needs.
+    /// Returns the jobs, each after those that it needs.
     pub fn in_order(&self) -> Vec<(&str, &Job)> {
         let mut done: Vec<(&str, &Job)> = Vec::new();
         while done.len() < self.jobs.len() {
             let ready = self.jobs.iter().find(|(name, job)| {
-                let is_done = |wanted: &str| done.iter().any(|(name, _)| *name == wanted);
-                !is_done(name) && job.needs.as_deref().is_none_or(is_done)
+                let is_done = |wanted: &String| done.iter().any(|(name, _)| name == wanted);
+                !is_done(name) && job.needs.names().iter().all(is_done)
             });
             let (name, job) = ready.expect("the jobs need each other in a circle");
             done.push((name, job));

@@ -1,7 +1,10 @@
 //! Tests of the security policy of the workflows.
 
 use crate::model::{self, File, Words, Work, Workflow};
+use clap::ValueEnum;
 use std::collections::BTreeMap;
+use xtask::boot::scenario::Scenario;
+use xtask::release::tag::Tag;
 
 /// All actions in use, with the commit that was looked up in their own repository, and its version there.
 const ACTIONS: [(&str, &str, &str); 4] = [
@@ -67,11 +70,15 @@ fn given(workflow: &Workflow) -> Vec<String> {
     places
 }
 
+/// The steps that get a token: one in a job that may only read, and the last one.
+const QUERY: &str = "preflight, Query, env: GH_TOKEN";
+const USUAL: &str = "publish, Publish, env: GH_TOKEN";
+
 #[test]
-fn only_the_last_step_gets_a_token() {
+fn only_the_last_step_gets_a_token_that_writes() {
     for File { path, workflow, .. } in model::all() {
         let is_release = path.ends_with("release.yml");
-        let expected: &[&str] = if is_release { &["publish, Publish, env: GH_TOKEN"] } else { &[] };
+        let expected: &[&str] = if is_release { &[QUERY, USUAL] } else { &[] };
         assert_eq!(given(&workflow), expected, "{}", path.display());
         if !is_release {
             continue;
@@ -95,19 +102,18 @@ fn a_token_is_seen_wherever_it_is_given() {
         given(&serde_yaml_ng::from_str(&text).unwrap())
     };
     let token = "${{ github.token }}";
-    let usual = "publish, Publish, env: GH_TOKEN";
-    let env = given_by("env:\n  K3S:", &format!("env:\n  GH: {token}\n  K3S:"));
-    assert_eq!(env, ["env: GH", usual]);
+    let env = given_by("env:\n  TAG:", &format!("env:\n  GH: {token}\n  TAG:"));
+    assert_eq!(env, ["env: GH", QUERY, USUAL]);
     let job = given_by("      ARCH: ", &format!("      GH: {token}\n      ARCH: "));
-    assert_eq!(job, ["build, env: GH", usual]);
+    assert_eq!(job, ["build, env: GH", QUERY, USUAL]);
     let with = given_by(
         "persist-credentials: false",
         &format!("persist-credentials: false\n          ssh: {token}"),
     );
-    assert_eq!(with, ["build, Check out, with: ssh", usual]);
-    let build = "        run: cargo build --locked --package xtask\n";
+    assert_eq!(with, ["preflight, Check out, with: ssh", QUERY, USUAL]);
+    let build = "      - name: Build what publishes\n";
     let step = given_by(build, &format!("{build}        env:\n          ALL: ${{{{ toJSON(github) }}}}\n"));
-    assert_eq!(step, ["publish, Build what publishes, env: ALL", usual]);
+    assert_eq!(step, [QUERY, "publish, Build what publishes, env: ALL", USUAL]);
 }
 
 #[test]
@@ -118,10 +124,22 @@ fn named_versions_are_locked() {
     for name in [".github/RELEASING.md", ".github/workflows/release.yml"] {
         let text = read(name);
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || ".+-".contains(c)));
+        let words = words.map(|word| word.trim_end_matches('.'));
         for version in words.filter(|word| word.starts_with('v') && word.contains("+k3s")) {
-            assert!(lock.contains(&format!("\"{version}\"")), "{name}: {version}");
+            let tag: Tag = version.parse().unwrap();
+            assert!(lock.contains(&format!("\"{}\"", tag.k3s)), "{name}: {version}");
         }
     }
+}
+
+#[test]
+fn every_scenario_of_a_release_is_booted() {
+    let release = model::all().into_iter().find(|file| file.path.ends_with("release.yml")).unwrap();
+    let runs = release.workflow.jobs["boot"].runs();
+    let booted: Vec<&str> = runs.iter().map(|matrix| matrix["matrix.scenario"].as_str()).collect();
+    let scenarios =
+        Scenario::value_variants().iter().filter(|it| **it != Scenario::Sample && !it.needs_kernel());
+    assert_eq!(booted, scenarios.map(|scenario| scenario.name()).collect::<Vec<_>>());
 }
 
 #[test]

@@ -1,0 +1,139 @@
+//! Runs scenarios, each on a VM of its own, and writes the results.
+
+use super::artifacts::Artifacts;
+use super::guest::{Guest, rootfs};
+use super::payload::{self, KEEP_RUNNING};
+use super::results::{RESULTS, Results, console_log};
+use super::scenario::Scenario;
+use super::vm::{Memory, SOCKET, Size, Vm};
+use super::watch::watch;
+use super::{kernel, page, shell};
+use crate::atomic_dir::AtomicDir;
+use crate::context::Context;
+use crate::dir;
+use crate::process::Event;
+use crate::progress::Progress;
+use crate::run_directory::RunDirectory;
+use anyhow::Result;
+use fs_err as fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The state of a VM after its scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Afterwards {
+    /// It is switched off.
+    Off,
+    /// It keeps running, with a shell on its console, until it is switched off.
+    Keep,
+    /// The same, and the terminal is attached to the shell.
+    Attach,
+}
+
+/// The VMs.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    pub size: Size,
+    /// A directory with a root file system in place of Debian's packages.
+    pub rootfs: Option<PathBuf>,
+    pub afterwards: Afterwards,
+}
+
+impl Default for Machine {
+    /// Two processors and 4 GiB, of a small board.
+    fn default() -> Machine {
+        let size = Size { memory: Memory(4096), cpus: 2 };
+        Machine { size, rootfs: None, afterwards: Afterwards::Off }
+    }
+}
+
+/// Runs scenarios until one fails. The results, which name a failure, are in the returned directory.
+pub fn run(
+    context: &Context,
+    artifacts: Artifacts,
+    scenarios: &[Scenario],
+    machine: &Machine,
+) -> Result<(Results, PathBuf)> {
+    let run_directory = RunDirectory::create(context, &context.work.join("boot"))?;
+    let artifacts = artifacts.copy_to(&run_directory.path().join("artifacts"))?;
+    let guest = guest(context, scenarios, machine, run_directory.path())?;
+    let mut results = Results::new(&artifacts, &guest.about, &machine.size);
+    let consoles = tempfile::tempdir_in(run_directory.path())?;
+    let directory = context.dist.join(&artifacts.version).join("boot");
+    for scenario in scenarios {
+        let scratch = tempfile::tempdir_in(run_directory.path())?;
+        let payload = scratch.path().join("payload");
+        payload::gather(context, &guest, &artifacts, *scenario, &payload)?;
+        if machine.afterwards != Afterwards::Off {
+            fs::write(payload.join(KEEP_RUNNING), "")?;
+        }
+        let payload = payload::pack(context, &payload)?;
+        let vm = Vm::start(context, &guest, &payload, &machine.size, scratch.path())?;
+        let outcome = watch(&vm.process, &scenario.milestones(), &context.progress);
+        results.add(*scenario, artifacts.digests(*scenario)?, outcome);
+        // A VM that could not be started has no console.
+        if vm.console_log().is_file() {
+            fs::copy(vm.console_log(), consoles.path().join(console_log(scenario.name())))?;
+        }
+        // Published now, so that results can be read while the VM is kept, and even if the run fails later.
+        publish(context, &results, consoles.path(), &directory)?;
+        machine.afterwards.apply(&vm, &results, &context.progress);
+        if results.failure().is_some() {
+            break;
+        }
+    }
+    Ok((results, directory))
+}
+
+/// Returns Debian's guest, or one with the user's root file system. A scenario may need another kernel in it.
+fn guest(
+    context: &Context,
+    scenarios: &[Scenario],
+    machine: &Machine,
+    run_directory: &Path,
+) -> Result<Guest> {
+    let mut guest = Guest::get(context)?;
+    if let Some(root) = &machine.rootfs {
+        let directory = run_directory.join("guest");
+        fs::create_dir(&directory)?;
+        guest = rootfs::build(context, &guest, root, &directory)?;
+    }
+    if scenarios.iter().any(|scenario| scenario.needs_kernel()) {
+        let directory = run_directory.join("guest-cgroup-v1");
+        fs::create_dir(&directory)?;
+        guest = kernel::guest(context, &guest, &directory)?;
+    }
+    Ok(guest)
+}
+
+/// Replaces older results by these, with the console logs.
+fn publish(context: &Context, results: &Results, consoles: &Path, directory: &Path) -> Result<()> {
+    let published = AtomicDir::create(context, directory)?;
+    dir::copy(consoles, published.path())?;
+    fs::write(published.path().join(RESULTS), serde_json::to_vec_pretty(results)?)?;
+    fs::write(published.path().join("report.html"), page::page(results, consoles).html())?;
+    published.commit()
+}
+
+impl Afterwards {
+    /// Keeps a VM running until it is switched off or the terminal is detached, if it is to be kept.
+    fn apply(self, vm: &Vm, results: &Results, progress: &Progress) {
+        if self == Afterwards::Off {
+            return;
+        }
+        if let Some((_, failure)) = results.failure() {
+            progress.print(page::failure_text(failure));
+        }
+        if self == Afterwards::Attach {
+            if let Err(error) = shell::attach(vm) {
+                progress.print(format!("cannot attach to the shell: {error:#}"));
+            }
+        } else {
+            progress.print(format!(
+                "the VM keeps running; its console is {}",
+                vm.directory.join(SOCKET).display()
+            ));
+            while vm.process.next(Duration::from_secs(3600)) != Event::End {}
+        }
+    }
+}
