@@ -13,6 +13,7 @@ pub mod assets;
 pub mod booted;
 pub mod check;
 pub mod consistency;
+pub mod earlier;
 pub mod github;
 pub mod images;
 pub mod notes;
@@ -31,6 +32,7 @@ use anyhow::{Context as _, Result};
 use fs_err as fs;
 use problems::Problem;
 use std::path::PathBuf;
+use tag::Tag;
 
 /// The release notes.
 pub const NOTES: &str = "NOTES.md";
@@ -63,6 +65,8 @@ pub struct PackagedProduct {
     pub target: &'static Target,
     pub product: Product,
     pub packages: Published,
+    /// The repository of the packages, and perhaps of earlier ones.
+    pub repository: PathBuf,
     pub images: Option<PublishedImages>,
 }
 
@@ -73,6 +77,8 @@ pub struct Release<'a> {
     /// One for each architecture, all of the same k3s.
     pub products: &'a [PackagedProduct],
     pub settings: &'a Settings,
+    /// Earlier releases whose packages the repositories keep.
+    pub earlier: Vec<Tag>,
     /// Problems that keep a preview from being a release.
     pub problems: Vec<Problem>,
 }

@@ -128,7 +128,7 @@ impl<'a> Packaging<'a> {
             packages.push((name.to_string_lossy().into_owned(), files));
             built.push(package);
         }
-        let directory = repository::make(self, &topdir, &built)?;
+        let directory = repository::make(self, &built)?;
         fs::remove_dir_all(&topdir.path)?;
         Ok(Published { directory, packages })
     }

@@ -7,7 +7,7 @@ use super::images::build::{self as images_build, ImageOptions};
 use super::rpm::{self, HEADING, PackageOptions};
 use super::source_args::SourceArgs;
 use crate::context::Context;
-use crate::dir::shown;
+use crate::dir::{self, shown};
 use crate::doctor::{self, Purpose};
 use crate::error::{self, chain};
 use crate::images::manifest;
@@ -18,6 +18,7 @@ use crate::k3s::options::{BuildOptions, Presence};
 use crate::lockfile::{Adding, Lockfile};
 use crate::product::Product;
 use crate::release::assets::{self, File};
+use crate::release::earlier::Earlier;
 use crate::release::problems::{self, Problem};
 use crate::release::tag::Tag;
 use crate::release::{Mode, PackagedProduct, Release, add_boot, check, consistency, github, images};
@@ -54,6 +55,9 @@ enum Action {
         /// The k3s version, or that and the number of a later build: v1.35.1+k3s1-2
         #[arg(value_name = "TAG")]
         tag: Tag,
+        /// Directory to write, with the repositories of the last release, for cargo xtask release --earlier
+        #[arg(long, value_name = "DIR")]
+        earlier: Option<PathBuf>,
     },
     /// Add the results of boot tests of a directory, which cargo xtask boot --release has run
     AddBoot {
@@ -104,6 +108,11 @@ struct MakeArgs {
     #[command(flatten)]
     packages: PackageOptions,
 
+    /// A directory with repositories of earlier releases (repository-*.tar), whose newest packages of each minor the
+    /// new ones keep
+    #[arg(long, value_name = "DIR", help_heading = HEADING)]
+    earlier: Option<PathBuf>,
+
     /// Leave the boot tests to cargo xtask boot --release, whose results cargo xtask release add-boot adds
     #[arg(long, help_heading = HEADING)]
     skip_boot: bool,
@@ -121,8 +130,8 @@ impl Args {
     pub fn run(self, context: Context) -> Result<()> {
         match self.action {
             None => self.make.run(context),
-            Some(Action::Preflight { tag }) => {
-                github::preflight(&context, &tag)?;
+            Some(Action::Preflight { tag, earlier }) => {
+                github::preflight(&context, &tag, earlier.as_deref())?;
                 // The form of GITHUB_OUTPUT.
                 println!("k3s={}\nrelease={}", tag.k3s, tag.release);
                 Ok(())
@@ -253,6 +262,14 @@ impl MakeArgs {
         }))
     }
 
+    /// Returns the repositories of earlier releases.
+    fn earlier_archives(&self) -> Result<Vec<PathBuf>> {
+        let Some(directory) = &self.earlier else { return Ok(Vec::new()) };
+        let mut archives = dir::entries(directory)?;
+        archives.retain(|path| path.extension().is_some_and(|extension| extension == "tar"));
+        Ok(archives)
+    }
+
     /// Packages the products and writes the directory. The source package is built once, with the first product: the
     /// others have the same build inputs. Without a selection there is none.
     fn release(
@@ -281,18 +298,23 @@ impl MakeArgs {
         let problems = problems::check(problems, self.mode())?;
         let rebuild = build.map(|build| rpm::rebuild(&self.source, &self.options, &build));
         let mut rebuild = rebuild.transpose()?;
+        let tag = Tag { k3s: product.manifest.k3s.parse()?, release: settings.release };
+        let earlier = Earlier::unpack(context, &self.earlier_archives()?, &tag)?;
         let packaged = products.into_iter().zip(images).map(|((target, product), images)| {
             let packaging = Packaging::new(context, &product, target, settings, rebuild.take())?;
             let packages = Packaging { images: images.clone(), ..packaging }
                 .publish()
                 .with_context(|| format!("packaging k3s for {}", target.go))?;
-            Ok(PackagedProduct { target, product, packages, images })
+            let time = product.manifest.source_date_epoch;
+            let repository = earlier.repository(context, target, &packages, settings, time)?;
+            Ok(PackagedProduct { target, product, packages, repository, images })
         });
         let release = Release {
             context,
             mode: self.mode(),
             products: &packaged.collect::<Result<Vec<_>>>()?,
             settings,
+            earlier: earlier.tags().into_iter().cloned().collect(),
             problems,
         };
         let directory = release.publish()?;

@@ -18,7 +18,7 @@ use std::path::Path;
 /// Puts every asset of a product, its packages and its images into the directory.
 pub fn add(context: &Context, directory: &Path, packaged: &PackagedProduct, dist: Dist) -> Result<()> {
     let dist = dist.to_string();
-    let PackagedProduct { target, product, packages, images } = packaged;
+    let PackagedProduct { target, product, packages, images, .. } = packaged;
     for asset in &ASSETS {
         let name = assets::expand(asset.name, target, &dist);
         match asset.source {
@@ -83,7 +83,7 @@ pub fn install_sums(packaged: &PackagedProduct, file: &Path) -> Result<()> {
 /// Packs a repository below the architecture's name, so that those of several architectures can be unpacked into one
 /// directory, where `$basearch` in a .repo file selects one. The source package, of no use to a node, is left out.
 pub fn repository(packaged: &PackagedProduct, file: &Path) -> Result<()> {
-    let repository = &packaged.packages.directory;
+    let repository = &packaged.repository;
     let mut tar = tar::Builder::new(fs::File::create(file)?);
     let is_for_nodes = |path: &Path| !path.to_string_lossy().ends_with(SOURCE_PACKAGE);
     archive::append_tree(&mut tar, repository, Path::new(packaged.target.rpm), is_for_nodes)?;

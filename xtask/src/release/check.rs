@@ -1,7 +1,7 @@
 //! Checks a directory that is to be published against its own records. Nothing here depends on the machine or the run
 //! that wrote it: it may come from elsewhere.
 
-use super::assets::{self, ASSETS, AssetSource, Check};
+use super::assets::{self, ASSETS, Asset, AssetSource, Check};
 use super::problems::{self, Problem};
 use super::tag::Tag;
 use super::{PREVIEW, booted, images, packages};
@@ -65,7 +65,15 @@ pub fn directory(directory: &Path) -> Result<Checked> {
         images.push(of_product);
     }
     let release = packages::check(directory, &manifests, &sums)?;
-    Ok(Checked { directory: directory.to_owned(), manifests, images, files, sums, release })
+    let checked = Checked { directory: directory.to_owned(), manifests, images, files, sums, release };
+    let tag = checked.tag()?;
+    for name in &checked.files {
+        if let Some((Asset { check: Check::Repository, .. }, target)) = assets::of(name) {
+            repository(directory, name, target, &checked.sums, &tag)
+                .with_context(|| format!("reading {name}"))?;
+        }
+    }
+    Ok(checked)
 }
 
 impl Checked {
@@ -135,26 +143,25 @@ fn product(
         match asset.check {
             Check::Executable => elf::check(fs::read(directory.join(name))?.as_slice(), target.elf_machine)
                 .with_context(|| format!("{name} is not for {}", target.go))?,
-            Check::Repository => {
-                repository(directory, name, target, sums).with_context(|| format!("reading {name}"))?;
-            }
             Check::Sums => {
                 for (file, sum) in load::sums(&directory.join(name))? {
                     ensure!(sums.get(&file) == Some(&sum), "{name} and {SUMS} differ on {file}");
                 }
             }
-            Check::Present | Check::Optional | Check::Package | Check::Manifest => {}
+            Check::Present | Check::Optional | Check::Package | Check::Repository | Check::Manifest => {}
         }
     }
     Ok(())
 }
 
-/// Checks that a repository contains the packages for its architecture that are beside it, and dnf's metadata.
+/// Checks that a repository contains the packages for its architecture that are beside it, besides them only packages
+/// of earlier releases, and dnf's metadata.
 fn repository(
     directory: &Path,
     archive: &str,
     target: &Target,
     sums: &BTreeMap<String, Digest>,
+    tag: &Tag,
 ) -> Result<()> {
     let own = format!(".{}.rpm", target.rpm);
     let mut missing: BTreeSet<&str> = sums.keys().map(String::as_str).collect();
@@ -170,7 +177,15 @@ fn repository(
         let name = inside.to_string_lossy().into_owned();
         if name.ends_with(".rpm") {
             let kept = assets::kept_name(&name);
-            let beside = sums.get(&kept).with_context(|| format!("{name} is not beside it"))?;
+            let Some(beside) = sums.get(&kept) else {
+                let earlier = read::name(entry).with_context(|| format!("reading {name}"))?;
+                let is_earlier = packages::is_ours(&earlier.name)
+                    && earlier.file_name() == name
+                    && [target.rpm, "noarch"].contains(&earlier.arch.as_str())
+                    && Tag::of(&earlier)? != *tag;
+                ensure!(is_earlier, "{name} is not beside it, and of no earlier release");
+                continue;
+            };
             let same = match name.ends_with(&own) {
                 true => Digest::of_reader(entry)? == *beside,
                 false => {

@@ -3,17 +3,58 @@
 use super::check::{self, Checked};
 use super::tag::Tag;
 use super::{Mode, NOTES, problems};
+use crate::atomic_dir::AtomicDir;
 use crate::context::Context;
+use crate::digest::Digest;
+use crate::dir;
 use crate::process::{self, cmd};
+use crate::product::{SUMS, load};
 use crate::workspace;
 use anyhow::{Context as _, Result, bail, ensure};
+use fs_err as fs;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
-/// Refuses a tag for which GitHub would refuse the release at its end: before hours of builds.
-pub fn preflight(context: &Context, tag: &Tag) -> Result<()> {
+/// The file beside the repositories of the last release: its tag, or nothing if there is none.
+const LAST: &str = "release.txt";
+
+/// Refuses a tag for which GitHub would refuse the release at its end: before hours of builds. Repositories of the
+/// release that was made last are downloaded into a directory, if one is given.
+pub fn preflight(context: &Context, tag: &Tag, earlier: Option<&Path>) -> Result<()> {
     let commit = commit(context)?;
-    Gh::find(context, &context.root)?.state(tag)?.require(tag, &commit)
+    let state = Gh::find(context, &context.root)?.state(tag)?;
+    state.require(tag, &commit)?;
+    let Some(directory) = earlier else { return Ok(()) };
+    // It is replaced, and may be a directory of the user's.
+    ensure!(
+        !directory.exists() || directory.join(LAST).is_file(),
+        "{} is there, and no earlier run has written it\n  name a new directory",
+        directory.display()
+    );
+    let unfinished = AtomicDir::create(context, directory)?;
+    let last = state.releases.nodes.first().map_or("", |release| &release.tag_name);
+    fs::write(unfinished.path().join(LAST), last)?;
+    if !last.is_empty() {
+        download(context, last, unfinished.path())
+            .with_context(|| format!("fetching the repositories of {last}"))?;
+    }
+    unfinished.commit()
+}
+
+/// Downloads the repositories of a release, and verifies them.
+fn download(context: &Context, tag: &str, directory: &Path) -> Result<()> {
+    let running = context.progress.step("earlier packages");
+    let words = ["release", "download", tag, "--pattern", "repository-*.tar", "--pattern", SUMS];
+    Gh::find(context, directory)?.run(&words.map(str::to_owned))?;
+    let sums = load::sums(&directory.join(SUMS))?;
+    for file in dir::entries(directory)? {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is_right =
+            [SUMS, LAST].contains(&name.as_str()) || sums.get(&name) == Some(&Digest::of_file(&file)?);
+        ensure!(is_right, "checksum mismatch for {name}");
+    }
+    running.done(tag);
+    Ok(())
 }
 
 /// Publishes a directory as the release of its tag. `gh` uploads to a draft and publishes that when it is complete; if
@@ -52,6 +93,7 @@ struct Gh<'a> {
 const QUERY: &str = "query=query($owner: String!, $name: String!, $ref: String!, $tag: String!) {
   repository(owner: $owner, name: $name) {
     isArchived viewerPermission release(tagName: $tag) { url }
+    releases(first: 1, orderBy: {field: CREATED_AT, direction: DESC}) { nodes { tagName } }
     ref(qualifiedName: $ref) { target { oid ... on Tag { target { oid } } } } } }";
 
 /// The answer to the query.
@@ -62,8 +104,21 @@ struct TagState {
     /// Rights of the account; a workflow's token has none here, and those that its job declares.
     viewer_permission: Option<String>,
     release: Option<ReleaseState>,
+    releases: Releases,
     #[serde(rename = "ref")]
     reference: Option<RefState>,
+}
+
+/// The release that was made last.
+#[derive(Debug, Deserialize)]
+struct Releases {
+    nodes: Vec<ReleaseTag>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ReleaseTag {
+    tag_name: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,6 +3,7 @@
 use super::NOTES;
 use super::assets::{self, File};
 use super::booted::Run;
+use super::tag::Tag;
 use super::{Mode, Release};
 use crate::digest::Digest;
 use crate::images::manifest::{ImageEntry, ImagesManifest};
@@ -52,6 +53,7 @@ pub fn text(release: &Release, files: &[File]) -> Result<String> {
         ("{binary}", name(assets::BINARY)),
         ("{distribution}", settings.dist.title()),
         ("{repository}", repository(&settings.url, first.target.rpm, &name(assets::REPOSITORY))),
+        ("{earlier}", earlier(&release.earlier)),
         ("{fix}", name(assets::FIX)),
         ("{install images}", images.map_or_else(String::new, |_| install_images(&name(assets::BUNDLE)))),
         ("{missing images}\n", missing_images(images.map(|images| &images.manifest))),
@@ -125,6 +127,18 @@ fn patches(manifest: &Manifest) -> String {
         .map(|patch| format!("- **{}** ({}): {}\n", patch.name, patch.files.join(", "), patch.why))
         .collect();
     if patches.is_empty() { "None.\n".to_owned() } else { patches }
+}
+
+/// Returns the versions that the repository has beside the new one.
+fn earlier(tags: &[Tag]) -> String {
+    if tags.is_empty() {
+        return String::new();
+    }
+    let tags: Vec<String> = tags.iter().map(Tag::to_string).collect();
+    format!(
+        "The repository keeps {}: go up one minor at a time (`dnf upgrade 'k3s*-1.34.*'`), and back with `dnf downgrade`.\n\n",
+        tags.join(", ")
+    )
 }
 
 /// Returns the command for a machine without a registry.

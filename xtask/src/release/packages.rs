@@ -16,6 +16,10 @@ use std::path::Path;
 /// The package of the default images.
 const IMAGES: &str = "k3s-airgap-images";
 
+/// All packages, and whether one is the same for every architecture.
+const PACKAGES: [(&str, bool); 5] =
+    [("k3s", false), (IMAGES, false), ("k3s-cli", true), ("k3s-cri-tools", true), ("k3s-pause-image", false)];
+
 /// Assets that packages install: the package, the path, and the asset.
 const INSTALLED: [(&str, &str, &str); 5] = [
     ("k3s", "/usr/bin/k3s", assets::BINARY),
@@ -96,15 +100,13 @@ fn of_product(manifest: &Manifest, release: &str) -> Result<Vec<Nevra>> {
         release: release.to_owned(),
         arch: arch.to_owned(),
     };
-    let all = [
-        ("k3s", arch),
-        (IMAGES, arch),
-        ("k3s-cli", "noarch"),
-        ("k3s-cri-tools", "noarch"),
-        ("k3s-pause-image", arch),
-        ("k3s", "src"),
-    ];
-    Ok(all.into_iter().map(nevra).collect())
+    let all = PACKAGES.into_iter().map(|(name, is_noarch)| (name, if is_noarch { "noarch" } else { arch }));
+    Ok(all.chain([("k3s", "src")]).map(nevra).collect())
+}
+
+/// Checks whether a release has a package of this name.
+pub fn is_ours(name: &str) -> bool {
+    PACKAGES.iter().any(|(ours, _)| *ours == name)
 }
 
 /// Checks that a package installs an asset.

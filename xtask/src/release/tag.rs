@@ -1,15 +1,30 @@
 //! Tags of releases: the k3s version, and the number of the build where it is not the first.
 
+use crate::rpm::nevra::Nevra;
 use crate::upstream::version::Version;
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use std::{fmt, str::FromStr};
 
 /// The tag of a release: `v1.35.1+k3s1`, and `v1.35.1+k3s1-2` for the second build of the same k3s.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tag {
     pub k3s: Version,
     /// The number of the build, RPM's Release, from 1.
     pub release: u32,
+}
+
+impl Tag {
+    /// Returns the tag of the release that a package is of.
+    pub fn of(nevra: &Nevra) -> Result<Tag> {
+        let Nevra { version, release, .. } = nevra;
+        let number = release.split('.').next().and_then(|number| number.parse().ok());
+        // See [`crate::rpm::nevra::rpm_version`].
+        let k3s = format!("v{}", version.replace('~', "-"));
+        Ok(Tag {
+            k3s: k3s.parse()?,
+            release: number.with_context(|| format!("the Release of {nevra} begins with no number"))?,
+        })
+    }
 }
 
 impl FromStr for Tag {

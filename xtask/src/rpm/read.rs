@@ -66,6 +66,12 @@ pub fn read_source(path: &Path) -> Result<(Nevra, BTreeMap<String, Digest>)> {
     Ok((nevra(&header, "src")?, digests.collect::<Result<_>>()?))
 }
 
+/// Returns the name of a package, of which only the headers are read.
+pub fn name(mut package: impl Read) -> Result<Nevra> {
+    let header = PackageMetadata::parse(&mut BufReader::new(&mut package))?;
+    nevra(&header, header.get_arch()?)
+}
+
 /// Reads a package.
 pub fn read(path: &Path) -> Result<Contents> {
     let header = open(path)?.metadata;

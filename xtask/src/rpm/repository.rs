@@ -2,10 +2,10 @@
 
 use super::nevra::SOURCE_PACKAGE;
 use super::sign::PUBLIC_KEY;
-use super::sources::Topdir;
 use super::template;
 use super::{Packaging, Settings};
 use crate::atomic_dir::AtomicDir;
+use crate::context::Context;
 use crate::dir;
 use crate::process::cmd;
 use anyhow::{Context as _, Result, ensure};
@@ -17,7 +17,7 @@ pub const REPO_FILE: &str = "k3s-riscv64.repo";
 
 /// Writes the repository of one distribution and architecture, `rpm/<dist>/<arch>` beside the product, in place of an
 /// older one.
-pub fn make(packaging: &Packaging, topdir: &Topdir, packages: &[PathBuf]) -> Result<PathBuf> {
+pub fn make(packaging: &Packaging, packages: &[PathBuf]) -> Result<PathBuf> {
     let context = packaging.context;
     let key = packaging.settings.key.as_ref();
     let running = context.progress.step("repository");
@@ -39,7 +39,7 @@ pub fn make(packaging: &Packaging, topdir: &Topdir, packages: &[PathBuf]) -> Res
     }
     // The metadata names the time of each package's file.
     dir::normalize(directory, packaging.time())?;
-    index(packaging, directory, topdir)?;
+    index(context, directory, packaging.time())?;
     if let Some(key) = key {
         key.sign_file(context, &directory.join("repodata/repomd.xml"))?;
     }
@@ -50,15 +50,15 @@ pub fn make(packaging: &Packaging, topdir: &Topdir, packages: &[PathBuf]) -> Res
     Ok(place)
 }
 
-/// Writes `repodata/`, which names no time but the product's. gzip is what every dnf reads. The source package
+/// Writes `repodata/`, which names no time but the given one. gzip is what every dnf reads. The source package
 /// is in the same directory, but no node installs it, so the metadata does not name it.
-fn index(packaging: &Packaging, directory: &Path, topdir: &Topdir) -> Result<()> {
-    let time = packaging.time().to_string();
+pub fn index(context: &Context, directory: &Path, time: i64) -> Result<()> {
+    let time = time.to_string();
     let options = ["--quiet", "--no-database", "--general-compress-type=gz", "--set-timestamp-to-revision"];
     let sources = format!("*{SOURCE_PACKAGE}");
-    let context = packaging.context;
     cmd!(context, "createrepo_c {options...} --excludes {sources} --revision {time} {directory}")
-        .env("HOME", &topdir.path)
+        // No settings of the user.
+        .env("HOME", directory)
         .env("SOURCE_DATE_EPOCH", &time)
         .log("createrepo")
         .run()

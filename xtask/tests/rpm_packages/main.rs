@@ -11,6 +11,7 @@ mod site_macros;
 
 mod bad_input;
 mod booted;
+mod earlier;
 mod fake;
 mod images;
 mod packages;

@@ -58,8 +58,11 @@ pub fn released_as(env: &TestEnv, mode: Mode, release: u32) -> PathBuf {
     let packaging = Packaging::new(&context, &product, fake::riscv64(), &settings, None).unwrap();
     let packages = Packaging { images: Some(images.clone()), ..packaging }.publish().unwrap();
     source_package(&packages.directory, release);
-    let products = [PackagedProduct { target: fake::riscv64(), product, packages, images: Some(images) }];
-    Release { context: &context, mode, products: &products, settings: &settings, problems: vec![] }
+    let repository = packages.directory.clone();
+    let products =
+        [PackagedProduct { target: fake::riscv64(), product, packages, repository, images: Some(images) }];
+    let (problems, earlier) = (vec![], vec![]);
+    Release { context: &context, mode, products: &products, settings: &settings, earlier, problems }
         .publish()
         .unwrap()
 }
@@ -260,7 +263,7 @@ fn finds_every_change_of_a_directory() {
             .unwrap();
         again(directory);
     });
-    assert!(said.contains(&format!("{package} is not the one beside it")), "{said}");
+    assert!(said.contains("which should be called k3s-pause-image-1.33.0"), "{said}");
     let said = found("fewer images", &|directory| {
         fs::remove_file(directory.join("images-riscv64-licenses.txt")).unwrap();
         again(directory);
@@ -297,6 +300,18 @@ fn finds_every_change_of_a_directory() {
         );
         again(directory);
     };
+    let other = "k3s-pause-image-1.33.0+k3s1-1.oe2403.riscv64.rpm";
+    let said = found("another in the repository", &|directory| {
+        repacked(directory, &format!("cp riscv64/{other} riscv64/{package}"));
+    });
+    assert!(said.contains(&format!("{package} is not the one beside it")), "{said}");
+    let said = found("a stranger in the repository", &|directory| {
+        repacked(directory, &format!("cp riscv64/{other} riscv64/k3s-1.32.0+k3s1-1.oe2403.riscv64.rpm"));
+    });
+    assert!(
+        said.contains("k3s-1.32.0+k3s1-1.oe2403.riscv64.rpm is not beside it, and of no earlier"),
+        "{said}"
+    );
     let said = found("no metadata", &|directory| repacked(directory, "rm -r riscv64/repodata"));
     assert!(said.contains("it has no repodata/repomd.xml"), "{said}");
     let cli = "k3s-cli-1.33.0+k3s1-1.oe2403.noarch.rpm";

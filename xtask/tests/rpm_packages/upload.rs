@@ -6,6 +6,7 @@ use crate::test_env::{self, TestEnv, failed, succeeded};
 use fs_err as fs;
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use xtask::digest::Digest;
 use xtask::k3s::Optional;
 use xtask::release::Mode;
 
@@ -51,7 +52,7 @@ fn rejects_the_former_name_of_preview() {
 
 /// Returns what GitHub knows of a tag that is not there.
 fn no_tag() -> Value {
-    json!({"isArchived": false, "viewerPermission": "WRITE", "release": null, "ref": null})
+    json!({"isArchived": false, "viewerPermission": "WRITE", "release": null, "releases": {"nodes": []}, "ref": null})
 }
 
 /// Returns what GitHub knows of a tag without a release.
@@ -191,6 +192,42 @@ fn preflight_asks_what_github_would_refuse() {
     let output = env.xtask(["release", "preflight", "v1.33.0+k3s1-1"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("the second build of v1.33.0+k3s1 is v1.33.0+k3s1-2"), "{said}");
+}
+
+#[test]
+fn preflight_fetches_repositories_of_the_last_release() {
+    let mut env = TestEnv::new();
+    let mut state = no_tag();
+    state["releases"] = json!({"nodes": [{"tagName": "v1.32.4+k3s1"}]});
+    let download = |sum: &str| {
+        format!(
+            "[ \"$1\" != api ] || {{ echo '{state}'; exit; }}\n\
+             printf 'archive' >repository-oe2403-riscv64.tar; echo '{sum}' >SHA256SUMS"
+        )
+    };
+    let name = "repository-oe2403-riscv64.tar";
+    let right = format!("{}  {name}", Digest::of("archive"));
+    env.put_program("gh", &download(&right));
+    let directory = env.path("earlier");
+    let preflight = ["release", "preflight", VERSION, "--earlier", directory.to_str().unwrap()];
+    env.succeeds(preflight);
+    assert_eq!(fs::read_to_string(directory.join("release.txt")).unwrap(), "v1.32.4+k3s1");
+    assert_eq!(fs::read_to_string(directory.join(name)).unwrap(), "archive");
+
+    env.put_program("gh", &download(&format!("{}  {name}", Digest::of("other"))));
+    let said = env.fails(preflight);
+    assert!(
+        said.contains("fetching the repositories of v1.32.4+k3s1")
+            && said.contains(&format!("checksum mismatch for {name}")),
+        "{said}"
+    );
+
+    gh(&mut env, &no_tag());
+    env.succeeds(preflight);
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "there is no release");
+    fs::rename(directory.join("release.txt"), directory.join("thesis.txt")).unwrap();
+    let said = env.fails(preflight);
+    assert!(said.contains("is there, and no earlier run has written it"), "{said}");
 }
 
 #[test]

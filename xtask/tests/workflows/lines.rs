@@ -45,7 +45,7 @@ const LINES: [(&str, Way); 15] = [
     ("cargo xtask doctor --fix --for build", Way::Instead("cargo xtask doctor --for build")),
     ("cargo xtask doctor --fix --for rpm", Way::Instead("cargo xtask doctor --for rpm")),
     ("cargo xtask doctor --fix --for boot", Way::Instead("cargo xtask doctor --for boot")),
-    (r#"target/debug/xtask release preflight "$TAG" >> "$GITHUB_OUTPUT""#, Way::Itself),
+    (r#"target/debug/xtask release preflight "$TAG" --earlier earlier >> "$GITHUB_OUTPUT""#, Way::Itself),
     (
         r#"cargo xtask build --locked --k3s "$K3S" --arch "$ARCH" --releases "$RELEASES""#,
         Way::Instead(r#"cargo xtask build --locked --sample --arch "$ARCH" --releases "$RELEASES""#),
@@ -55,9 +55,9 @@ const LINES: [(&str, Way); 15] = [
         Way::Instead(r#"cargo xtask images build --locked --sample --arch "$ARCH""#),
     ),
     (
-        r#"cargo xtask release --skip-boot --k3s "$K3S" --release "$RELEASE" --releases "$RELEASES" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64 --images images/images-riscv64 --images images/images-arm64 --images images/images-amd64"#,
+        r#"cargo xtask release --skip-boot --k3s "$K3S" --release "$RELEASE" --earlier earlier --releases "$RELEASES" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64 --images images/images-riscv64 --images images/images-arm64 --images images/images-amd64"#,
         Way::Instead(
-            r#"cargo xtask release --preview --sample --release "$RELEASE" --releases "$RELEASES" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64 --images images/images-riscv64 --images images/images-arm64 --images images/images-amd64"#,
+            r#"cargo xtask release --preview --sample --release "$RELEASE" --earlier earlier --releases "$RELEASES" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64 --images images/images-riscv64 --images images/images-arm64 --images images/images-amd64"#,
         ),
     ),
     (
@@ -159,7 +159,7 @@ impl Run {
     fn job(&mut self, name: &str, job: &Job, env: &Words, matrix: BTreeMap<String, String>) {
         let mut test_env = TestEnv::new();
         test_env.put_program("cargo", &cargo());
-        let state = r#"{"isArchived": false, "viewerPermission": null, "release": null, "ref": null}"#;
+        let state = r#"{"isArchived": false, "viewerPermission": null, "release": null, "releases": {"nodes": []}, "ref": null}"#;
         let api = format!("if [ \"$1\" = api ]; then echo '{state}'; exit; fi");
         test_env.put_program("gh", &format!("{api}\necho this test has been published >&2; exit 1"));
         let mut values = self.values.clone();
