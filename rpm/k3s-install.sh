@@ -60,11 +60,11 @@ reject_unsupported_variables() {
     done
 }
 
-# Prints one argument a line. INSTALL_K3S_EXEC is split as upstream's installer splits it: at blanks outside of quotes,
-# and nothing else has a meaning.
+# Prints one argument a line, behind a colon, since it may be empty. INSTALL_K3S_EXEC is split as upstream's installer
+# splits it: at blanks outside of quotes, and nothing else has a meaning.
 given_arguments() {
     printf '%s\n' "${INSTALL_K3S_EXEC-}" | awk -v single="'" '
-        function end_word() { if (begun) print word; word = ""; begun = 0 }
+        function end_word() { if (begun) print ":" word; word = ""; begun = 0 }
         {
             for (i = 1; i <= length($0); i++) {
                 character = substr($0, i, 1)
@@ -80,7 +80,7 @@ given_arguments() {
         case $argument in
         *"$newline"*) fail "an argument contains a newline: use /etc/rancher/k3s/config.yaml" ;;
         esac
-        printf '%s\n' "$argument"
+        printf ':%s\n' "$argument"
     done
 }
 
@@ -101,9 +101,9 @@ role() {
     esac
 }
 
-# Filter: quotes each line so that systemd, splitting $OPTIONS, makes one argument of it; joins them.
+# Filter: quotes each argument so that systemd, splitting $OPTIONS, makes one of it again; joins them.
 as_words() {
-    sed -e '/^[][A-Za-z0-9_@%+=:,./{}<>!()*?^~#;&|-]\{1,\}$/b' -e 's/[\\"]/\\&/g' -e 's/.*/"&"/' |
+    sed -e 's/^://' -e '/^[][A-Za-z0-9_@%+=:,./{}<>!()*?^~#;&|-]\{1,\}$/b' -e 's/[\\"]/\\&/g' -e 's/.*/"&"/' |
         tr '\n' ' ' | sed 's/ $//'
 }
 
@@ -172,15 +172,22 @@ write_settings() {
     fi
 }
 
+# set_aside FILE: renames it, over nothing that was set aside before.
+set_aside() {
+    saved=$1.saved
+    if [ -e "$saved" ] || [ -L "$saved" ]; then fail "cannot rename $1: $saved is there already; move one of them"; fi
+    mv "$1" "$saved"
+}
+
 # A unit of upstream's installer in /etc would hide the packaged one.
 set_old_unit_aside() {
     old=/etc/systemd/system/$unit
     [ -e "$old" ] && [ ! -L "$old" ] || return 0
     grep -q '/k3s' "$old" || fail "$old hides the packaged unit and is not of k3s's installer: move it first"
     systemctl --quiet disable "$unit"
-    mv -f "$old" "$old.saved"
+    set_aside "$old"
     changes=yes
-    say "moved $old, which hid the packaged unit, to $old.saved; options in it are not taken over"
+    say "moved $old, which hid the packaged unit, to $saved; options in it are not taken over"
 }
 
 # Scripts of upstream's installer come before ours in PATH, and its k3s-uninstall.sh deletes without asking.
@@ -188,8 +195,8 @@ set_old_scripts_aside() {
     for script in k3s-killall.sh k3s-uninstall.sh k3s-agent-uninstall.sh; do
         old=/usr/local/bin/$script
         if [ ! -L "$old" ] && grep -qs -e K3S -e /var/lib/rancher/k3s "$old"; then
-            mv -f "$old" "$old.saved"
-            say "moved $old, of upstream's installer, to $old.saved: the package's scripts are in /usr/bin"
+            set_aside "$old"
+            say "moved $old, of upstream's installer, to $saved: the package's scripts are in /usr/bin"
         fi
     done
 }
@@ -208,6 +215,9 @@ start_unit() {
 
 newline='
 '
+case ${1-} in
+-h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "$0" && exit 0 ;;
+esac
 [ "$(id -u)" -eq 0 ] || fail "must be run by root, with the variables kept: sudo -E $0"
 command -v systemctl >/dev/null || fail "systemctl not found: without systemd, run k3s server or k3s agent yourself"
 reject_unsupported_variables
@@ -217,9 +227,9 @@ case ${K3S_URL-} in
 esac
 
 arguments=$(given_arguments "$@")
-arguments=$(printf '%s\n' "$arguments" | sed '/^$/d')
-role=$(role "${arguments%%"$newline"*}")
-options=$(printf '%s\n' "$arguments" | sed -e "1{/^$role\$/d;}" -e '/^$/d' | as_words)
+first=${arguments%%"$newline"*}
+role=$(role "${first#:}")
+options=$(printf '%s\n' "$arguments" | sed -e "1{/^:$role\$/d;}" -e '/^:/!d' | as_words)
 case $role in
 server) unit=k3s.service other=k3s-agent.service file=/etc/sysconfig/k3s ;;
 agent) unit=k3s-agent.service other=k3s.service file=/etc/sysconfig/k3s-agent ;;

@@ -18,7 +18,7 @@ fn install(root: &Root, words: &[&str]) -> Output {
 }
 
 #[test]
-fn install_script_enables_the_unit_offline() {
+pub fn install_script_enables_the_unit_offline() {
     let Some(root) = where_installed("k3s-install.sh") else { return };
     let before = root.read(SETTINGS);
     expect_success(install(&root, &["k3s-install.sh"]));
@@ -34,7 +34,7 @@ fn install_script_enables_the_unit_offline() {
 }
 
 #[test]
-fn systemd_and_sh_read_the_same_settings() {
+pub fn systemd_and_sh_read_the_same_settings() {
     let Some(root) = where_installed("the settings that k3s-install.sh writes") else { return };
     let before = root.read(SETTINGS);
     let words = [
@@ -74,7 +74,7 @@ fn systemd_and_sh_read_the_same_settings() {
 
 /// The functions alone, with the host's sed, which knows locales.
 #[test]
-fn values_that_are_no_text_are_kept() {
+pub fn values_that_are_no_text_are_kept() {
     let script = "export LC_ALL=C.UTF-8\neval \"$(sed '/^newline=/,$d' rpm/k3s-install.sh)\"\nnewline='\n'\n\
         options=$(printf '%s\\n' \"$1\" | as_words)\nsettings\n";
     let value = OsStr::from_bytes(b"a \xff\"b");
@@ -87,12 +87,38 @@ fn values_that_are_no_text_are_kept() {
 }
 
 #[test]
-fn install_exec_keeps_its_backslashes() {
+pub fn install_exec_keeps_its_backslashes() {
     let Some(root) = where_installed("the words of INSTALL_K3S_EXEC") else { return };
     let exec = r#"INSTALL_K3S_EXEC=server --a=C:\dir\n '--b=it"s \x'  --c=d" e'f"--g"#;
     expect_success(install(&root, &[exec, "k3s-install.sh"]));
     let options = expect_success(root.run(&["sh", "-c", ". /etc/sysconfig/k3s; printf '%s' \"$OPTIONS\""]));
     assert_eq!(options, r#""--a=C:\\dir\\n" "--b=it\"s \\x" "--c=d e'f--g""#);
+}
+
+#[test]
+pub fn empty_arguments_are_kept() {
+    let Some(root) = where_installed("empty arguments") else { return };
+    expect_success(install(&root, &["INSTALL_K3S_EXEC=--a ''", "k3s-install.sh", "server", "--b", ""]));
+    assert!(
+        root.read(SETTINGS).contains("\nOPTIONS=\"--a \\\"\\\" server --b \\\"\\\"\"\n"),
+        "{}",
+        root.read(SETTINGS)
+    );
+}
+
+#[test]
+pub fn help_is_printed_and_changes_nothing() {
+    let Some(root) = where_installed("the help of k3s-install.sh") else { return };
+    let before = root.read(SETTINGS);
+    for option in ["-h", "--help"] {
+        let printed = expect_success(install(&root, &["k3s-install.sh", option]));
+        assert!(
+            printed.contains("usage: [NAME=VALUE...] k3s-install.sh [server|agent] [OPTION...]\n"),
+            "{printed}"
+        );
+        assert_eq!(root.read(SETTINGS), before);
+        assert_eq!(root.read("/var/log/systemctl"), "");
+    }
 }
 
 /// Returns the first and the last line of the part that `k3s-install.sh` writes.
@@ -111,7 +137,7 @@ fn part() -> String {
 }
 
 #[test]
-fn lines_of_the_user_survive_byte_for_byte() {
+pub fn lines_of_the_user_survive_byte_for_byte() {
     let Some(root) = where_installed("the user's settings") else { return };
     let part = part();
     let crlf = part.replace('\n', "\r\n");
@@ -154,7 +180,7 @@ fn lines_of_the_user_survive_byte_for_byte() {
 }
 
 #[test]
-fn settings_that_cannot_be_edited_are_refused() {
+pub fn settings_that_cannot_be_edited_are_refused() {
     let Some(root) = where_installed("settings that cannot be edited") else { return };
     let ([begin, end], part) = (marks(), part());
     for text in [
@@ -186,7 +212,7 @@ fn settings_that_cannot_be_edited_are_refused() {
 }
 
 #[test]
-fn a_link_to_the_settings_stays_a_link() {
+pub fn a_link_to_the_settings_stays_a_link() {
     let Some(root) = where_installed("a link to the settings") else { return };
     root.write("/srv/settings", "A=1");
     fs::remove_file(root.path(SETTINGS)).unwrap();
@@ -198,7 +224,7 @@ fn a_link_to_the_settings_stays_a_link() {
 }
 
 #[test]
-fn a_node_is_either_server_or_agent() {
+pub fn a_node_is_either_server_or_agent() {
     let Some(root) = where_installed("k3s-install.sh for an agent") else { return };
     let agent = ["K3S_URL=https://s:6443", "K3S_TOKEN=t", "k3s-install.sh", "--node-label=a=b"];
     expect_success(install(&root, &["k3s-install.sh"]));
@@ -218,7 +244,7 @@ fn a_node_is_either_server_or_agent() {
 }
 
 #[test]
-fn rejects_unsupported_install_variables() {
+pub fn rejects_unsupported_install_variables() {
     let Some(root) = where_installed("what k3s-install.sh refuses") else { return };
     let before = root.read(SETTINGS);
     for (words, reason) in [
@@ -255,7 +281,7 @@ fn rejects_unsupported_install_variables() {
 }
 
 #[test]
-fn install_script_replaces_the_unit_of_1_24_2() {
+pub fn install_script_replaces_the_unit_of_1_24_2() {
     let Some(root) = where_installed("the takeover of an old unit") else { return };
     root.write(
         "/etc/systemd/system/k3s.service",
@@ -268,10 +294,17 @@ fn install_script_replaces_the_unit_of_1_24_2() {
         root.has("/etc/systemd/system/k3s.service.saved") && !root.has("/etc/systemd/system/k3s.service")
     );
     assert_eq!(root.link(WANTED), "/usr/lib/systemd/system/k3s.service");
+
+    let (unit, another) = ("/etc/systemd/system/k3s.service", "[Service]\nExecStart=/opt/k3s server\n");
+    root.write(unit, another);
+    let refused = install(&root, &["k3s-install.sh"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains("k3s.service.saved is there already"), "{}", said(&refused));
+    assert!(root.read(unit) == another && root.read(&format!("{unit}.saved")).contains("/usr/local/bin/k3s"));
 }
 
 #[test]
-fn install_script_replaces_only_upstreams_scripts() {
+pub fn install_script_replaces_only_upstreams_scripts() {
     let Some(root) = where_installed("the takeover of old scripts") else { return };
     let (killall, uninstall) = ("/usr/local/bin/k3s-killall.sh", "/usr/local/bin/k3s-uninstall.sh");
     root.program(uninstall, UPSTREAMS_UNINSTALL);
