@@ -40,16 +40,22 @@ stop_units() {
     systemctl stop k3s.service 'k3s-*.service' || say "systemctl could not stop every unit"
 }
 
+# is_roots PID: succeeds if root has started a process on this host. The owners of files in /proc are root's also for a
+# process that forbids to be examined, and a program that runs as root may be another user's sudo.
+is_roots() {
+    grep -qsxE 'Uid:([[:space:]]0){4}' "/proc/$1/status" && [ "$(readlink "/proc/$1/ns/mnt")" = "$host" ]
+}
+
 # running PATTERN: "ID PROGRAM" of each process of root's whose program matches. The file may be gone since,
 # after an upgrade of it; /proc says so behind its name.
 running() {
     # shellcheck disable=SC2012 # one process for all of /proc; the only free text is the last field
     ls -ln /proc/[0-9]*/exe 2>/dev/null |
-        sed -nE "s:^[^ ]+ +[0-9]+ +0 .* /proc/([0-9]+)/exe -> ($1)( \(deleted\))?\$:\1 \2:p" |
+        sed -nE "s:^.* /proc/([0-9]+)/exe -> ($1)( \(deleted\))?\$:\1 \2:p" |
         while read -r pid program; do
             # A program whose name has lines looks like other processes.
             case $(readlink "/proc/$pid/exe") in "$program" | "$program (deleted)") ;; *) continue ;; esac
-            [ "$(readlink "/proc/$pid/ns/mnt")" != "$host" ] || echo "$pid $program"
+            ! is_roots "$pid" || echo "$pid $program"
         done
 }
 
@@ -63,13 +69,12 @@ is_ours() {
         grep -Eq "$UNPACKED"
 }
 
-# Process ids of what has the arguments of a shim at the socket that k3s uses, and RKE2 as well.
+# Process ids of what root has started with the arguments of a shim at the socket that k3s uses, and RKE2 as well.
 at_our_socket() {
     grep -lzxF -e "$SOCKET" /proc/[0-9]*/cmdline 2>/dev/null | while read -r file; do
         process=${file%/cmdline}
         case " $(tr '\0' ' ' 2>/dev/null <"$file")" in
-        *" -address $SOCKET "*)
-            [ "$(readlink "$process/ns/mnt")" != "$host" ] || echo "${process#/proc/}" ;;
+        *" -address $SOCKET "*) ! is_roots "${process#/proc/}" || echo "${process#/proc/}" ;;
         esac
     done
 }
@@ -77,10 +82,10 @@ at_our_socket() {
 # Process ids of k3s's shims, one a pod. They outlive k3s.
 shims() { at_our_socket | while read -r pid; do ! is_ours "$pid" || echo "$pid"; done; }
 
-# "ID PROGRAM" of what runs of another Kubernetes: a kubelet of its own, which k3s's is not, MicroK8s' or KubeEdge's;
-# RKE2's programs; a shim at our socket that is not ours, such as that of an RKE2 with its data elsewhere.
+# "ID PROGRAM" of what runs of another Kubernetes: a kubelet of its own, which k3s's is not, or one inside MicroK8s,
+# MicroShift or KubeEdge; RKE2's programs; a shim at our socket that is not ours, such as that of an RKE2 with its data elsewhere.
 others() {
-    running '/.*/kubelet|/.*/kubelite|/.*/edgecore|/.*/rke2/data/.*/bin/.*'
+    running '/.*/kubelet|/.*/kubelite|/.*/microshift|/.*/edgecore|/.*/rke2/data/.*/bin/.*'
     at_our_socket | while read -r pid; do
         is_ours "$pid" || ! program=$(readlink "/proc/$pid/exe") || echo "$pid $program"
     done
@@ -136,7 +141,8 @@ namespaces() {
             *"$newline$(stat -Lc 'net:[%i]' "$file" 2>/dev/null)$newline"*) echo "$file" ;;
             esac
         done
-        grep -ohsE '/run/netns/cni-[0-9A-Za-z-]+' /var/lib/cni/results/cbr0-*
+        # Before the first bracket, since a pod's annotations come later.
+        sed -nE 's:^\{[^][{}]*"netns"\:"(/run/netns/cni-[0-9A-Za-z-]+)".*:\1:p' /var/lib/cni/results/cbr0-* 2>/dev/null
     } | sort -u
 }
 
@@ -174,12 +180,23 @@ unmount() {
     done
 }
 
+# The interfaces that the bandwidth plugin makes for pods, by its own rule: a hash of the network and the pod sandbox. Those
+# of another network have such names as well.
+bandwidth_interfaces() {
+    for result in /var/lib/cni/results/cbr0-*; do
+        sandbox=${result##*/cbr0-}
+        hash=$(printf 'cbr0%s' "${sandbox%-*}" | sha512sum)
+        [ ! -e "/sys/class/net/bwp$(printf %.12s "$hash")" ] || printf 'bwp%.12s\n' "$hash"
+    done
+}
+
 interfaces() {
     for path in /sys/class/net/cni0/brif/* /sys/class/net/cni0 /sys/class/net/flannel.1 \
         /sys/class/net/flannel-v6.1 /sys/class/net/flannel-wg /sys/class/net/flannel-wg-v6 \
         /sys/class/net/kube-ipvs0; do
         [ ! -e "$path" ] || echo "${path##*/}"
     done
+    bandwidth_interfaces
 }
 
 delete_interfaces() {

@@ -16,10 +16,48 @@ pub struct Root {
 
 /// Commands that busybox provides.
 const APPLETS: &[&str] = &[
-    "awk", "basename", "cat", "chmod", "cksum", "cmp", "cp", "cut", "dirname", "echo", "egrep", "env",
-    "find", "grep", "head", "id", "ip", "kill", "ln", "ls", "mkdir", "mktemp", "modprobe", "mount", "mv",
-    "printf", "readlink", "rm", "rmdir", "sed", "sh", "sleep", "sort", "stat", "tail", "test", "touch", "tr",
-    "true", "umount", "xargs",
+    "awk",
+    "basename",
+    "cat",
+    "chmod",
+    "cksum",
+    "cmp",
+    "cp",
+    "cut",
+    "dirname",
+    "echo",
+    "egrep",
+    "env",
+    "find",
+    "grep",
+    "head",
+    "id",
+    "ip",
+    "kill",
+    "ln",
+    "ls",
+    "mkdir",
+    "mktemp",
+    "modprobe",
+    "mount",
+    "mv",
+    "printf",
+    "readlink",
+    "rm",
+    "rmdir",
+    "sed",
+    "sh",
+    "sha512sum",
+    "sleep",
+    "sort",
+    "stat",
+    "tail",
+    "test",
+    "touch",
+    "tr",
+    "true",
+    "umount",
+    "xargs",
 ];
 
 /// Executables that no scriptlet may start: package managers, downloads, policy tools.
@@ -80,6 +118,14 @@ pub struct Transaction {
 pub fn can_install(what: &str) -> bool {
     needs::programs(what, &[RPM, RPMBUILD, BUSYBOX, ("unshare", "util-linux")])
         && (nix::unistd::geteuid().is_root() || needs::namespaces(what))
+}
+
+/// Returns a command that runs as process 1 of a machine that consists of the root alone.
+pub fn alone(root: &Root, words: &[&str]) -> Command {
+    let mut command = Root::apart();
+    command.arg("--root").arg(root.path("/"));
+    command.args(words).env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
+    command
 }
 
 impl Root {

@@ -1,11 +1,11 @@
 //! Tests of `k3s-killall.sh`, in a root with processes, mounts and rules of its own.
 
 use super::{installed, where_installed};
+use crate::needs;
 use crate::packages::{expect_success, former};
-use crate::root::{Root, can_install};
+use crate::root::{Root, alone, can_install};
 use fs_err as fs;
 use std::os::unix::fs::symlink;
-use std::process::Command;
 use xtask::rpm::read;
 
 /// Shell functions of the scripts below, for a root that is the complete machine to its processes, with programs
@@ -88,7 +88,7 @@ fn facts(said: &str) -> Vec<&str> {
 }
 
 #[test]
-fn killall_ends_only_k3s_its_pods_and_mounts() {
+pub fn killall_ends_only_k3s_its_pods_and_mounts() {
     let Some(root) = where_installed("k3s-killall.sh") else { return };
     let said = among_sleepers(&root, END_ALL);
     assert_eq!(facts(&said), ["status 0", "runs 4", "runs 5", "mounted /mnt"], "{said}");
@@ -96,7 +96,7 @@ fn killall_ends_only_k3s_its_pods_and_mounts() {
 }
 
 #[test]
-fn a_program_cannot_pass_for_other_processes() {
+pub fn a_program_cannot_pass_for_other_processes() {
     let Some(root) = where_installed("a program whose name has lines") else { return };
     let script = r#"
 /bin/busybox sleep 1001 &
@@ -117,7 +117,37 @@ what_is_left
 }
 
 #[test]
-fn killall_takes_the_networks_of_k3s_alone() {
+pub fn killall_considers_only_processes_of_root() {
+    let what = "processes of a user beside k3s-killall.sh";
+    if !nix::unistd::geteuid().is_root() {
+        return needs::skip(what, "root, to start them");
+    }
+    let Some(root) = where_installed(what) else { return };
+    root.write("/etc/passwd", "root:x:0:0::/:/bin/sh\nuser:x:1000:1000::/:/bin/sh\n");
+    symlink("busybox", root.path("/bin/su")).unwrap();
+    let script = r#"
+shim $data/containerd-shim-runc-v2 1 $ours
+mkdir -p /home /calls/2 /calls/3
+for name in kubelet shim; do cp /bin/busybox /home/$name; done
+ln -s /home/kubelet /calls/2/sleep
+ln -s /home/shim /calls/3/sh
+chmod 755 / /bin /bin/busybox /home /home/shim /calls /calls/*
+# What may not be read may not be examined, and its files in /proc are root's.
+chmod 711 /home/kubelet
+chmod 666 /never
+su user -c "exec /calls/2/sleep 1002" &
+su user -c "PATH=$data exec /calls/3/sh -c '/bin/busybox sleep 1003 & read x' shim -address $ours <>/never" &
+all_run 1 2 3
+k3s-killall.sh
+echo "status $?"
+what_is_left
+"#;
+    let said = among_sleepers(&root, script);
+    assert_eq!(facts(&said), ["status 0", "runs 2", "runs 3"], "{said}");
+}
+
+#[test]
+pub fn killall_takes_the_networks_of_k3s_alone() {
     let Some(root) = where_installed("the networks of other engines") else { return };
     let script = r#"
 shim $data/containerd-shim-runc-v2 1 $ours
@@ -126,7 +156,9 @@ mkdir -p /run/netns /var/lib/cni/results
 for name in running ended podman; do : >/run/netns/cni-$name; done
 mount -o bind /proc/self/ns/net /run/netns/cni-running
 for name in ended podman; do mount -o bind /bin/busybox /run/netns/cni-$name; done
-echo '{"networkName":"cbr0","netns":"/run/netns/cni-ended"}' >/var/lib/cni/results/cbr0-1-eth0
+# A pod chooses its annotations.
+echo '{"networkName":"cbr0","netns":"/run/netns/cni-ended","capabilityArgs":{"io.kubernetes.cri.pod-annotations":'\
+'{"netns":"/run/netns/cni-podman"}}}' >/var/lib/cni/results/cbr0-1-eth0
 echo '{"networkName":"podman","netns":"/run/netns/cni-podman"}' >/var/lib/cni/results/podman-1-eth0
 k3s-killall.sh
 echo "status $?"
@@ -137,7 +169,20 @@ for name in running ended podman; do [ ! -e /run/netns/cni-$name ] || echo "did 
 }
 
 #[test]
-fn killall_finds_volumes_of_a_moved_kubelet() {
+pub fn killall_takes_bandwidth_interfaces_of_k3s_alone() {
+    let Some(root) = where_installed("interfaces of the bandwidth plugin") else { return };
+    // bwp, and the beginning of the SHA-512 of cbr01, the network and the pod sandbox. What is no interface stays.
+    let script = "mount -t proc proc /proc
+mkdir -p /sys/class/net/bwp1d7ef4f32705 /sys/class/net/bwp0123456789ab /var/lib/cni/results
+echo '{\"name\":\"bwp0123456789ab\"}' >/var/lib/cni/results/cbr0-1-eth0
+k3s-killall.sh 2>&1
+echo \"status $?\"";
+    let said = expect_success(alone(&root, &["sh", "-c", script]).output().unwrap());
+    assert!(said.ends_with("(process ids, mounts, interfaces):\nbwp1d7ef4f32705\nstatus 1\n"), "{said}");
+}
+
+#[test]
+pub fn killall_finds_volumes_of_a_moved_kubelet() {
     let Some(root) = where_installed("a kubelet with another directory") else { return };
     let script = r#"
 shim $data/containerd-shim-runc-v2 1 $ours
@@ -156,7 +201,7 @@ what_is_left
 }
 
 #[test]
-fn killall_changes_nothing_beside_another_kubernetes() {
+pub fn killall_changes_nothing_beside_another_kubernetes() {
     if !can_install("k3s-killall.sh beside another Kubernetes") {
         return;
     }
@@ -169,6 +214,10 @@ fn killall_changes_nothing_beside_another_kubernetes() {
             "mkdir -p /calls /snap/m/bin; cp /bin/busybox /snap/m/bin/kubelite; ln -s /snap/m/bin/kubelite /calls/sleep; \
              /calls/sleep 1002 &",
             "/snap/m/bin/kubelite",
+        ),
+        (
+            "mkdir /calls; cp /bin/busybox /usr/bin/microshift; ln -s /usr/bin/microshift /calls/sleep; /calls/sleep 1002 &",
+            "/usr/bin/microshift",
         ),
         (
             "mkdir /calls; cp /bin/busybox /usr/bin/edgecore; ln -s /usr/bin/edgecore /calls/sleep; /calls/sleep 1002 &",
@@ -202,7 +251,7 @@ fn killall_changes_nothing_beside_another_kubernetes() {
 }
 
 #[test]
-fn erase_ends_a_running_k3s_only() {
+pub fn erase_ends_a_running_k3s_only() {
     if !can_install("what the removal ends") {
         return;
     }
@@ -256,16 +305,8 @@ fn erase_ends_a_running_k3s_only() {
     assert!(systemctl.contains("disable k3s.service"), "the erase goes on: {systemctl}");
 }
 
-/// Returns a command that runs as process 1 of a machine that consists of the root alone.
-fn alone(root: &Root, words: &[&str]) -> Command {
-    let mut command = Root::apart();
-    command.arg("--root").arg(root.path("/"));
-    command.args(words).env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
-    command
-}
-
 #[test]
-fn packet_filter_rules_are_never_lost() {
+pub fn packet_filter_rules_are_never_lost() {
     let Some(root) = where_installed("the packet filter's part of k3s-killall.sh") else { return };
     root.program("/usr/sbin/iptables-save", "#!/bin/sh\ncat /rules\n");
     root.program(
