@@ -26,6 +26,8 @@ use crate::context::Context;
 use crate::dir;
 use crate::images::publish::PublishedImages;
 use crate::product::{Product, SUMS};
+use crate::rpm::dist::Dist;
+use crate::rpm::sign::Key;
 use crate::rpm::{Published, Settings};
 use crate::target::Target;
 use anyhow::{Context as _, Result};
@@ -64,10 +66,17 @@ impl Mode {
 pub struct PackagedProduct {
     pub target: &'static Target,
     pub product: Product,
-    pub packages: Published,
+    /// One for each release of openEuler.
+    pub packages: Vec<DistPackages>,
+    pub images: Option<PublishedImages>,
+}
+
+/// The packages for one release of openEuler.
+pub struct DistPackages {
+    pub dist: Dist,
+    pub published: Published,
     /// The repository of the packages, and perhaps of earlier ones.
     pub repository: PathBuf,
-    pub images: Option<PublishedImages>,
 }
 
 /// Input of the release of one version.
@@ -76,7 +85,8 @@ pub struct Release<'a> {
     pub mode: Mode,
     /// One for each architecture, all of the same k3s.
     pub products: &'a [PackagedProduct],
-    pub settings: &'a Settings,
+    /// One for each release of openEuler, all with one key.
+    pub settings: &'a [Settings],
     /// Earlier releases whose packages the repositories keep.
     pub earlier: Vec<Tag>,
     /// Problems that keep a preview from being a release.
@@ -84,6 +94,10 @@ pub struct Release<'a> {
 }
 
 impl Release<'_> {
+    fn key(&self) -> Option<&Key> {
+        self.settings.first()?.key.as_ref()
+    }
+
     /// Writes the directory, which appears when it is complete.
     pub fn publish(&self) -> Result<PathBuf> {
         let first = self.products.first().context("a release has a product")?;
@@ -93,7 +107,7 @@ impl Release<'_> {
         let unfinished = AtomicDir::create(self.context, &place)?;
         let directory = unfinished.path();
         for product in self.products {
-            assemble::add(self.context, directory, product, self.settings.dist)
+            assemble::add(self.context, directory, product)
                 .with_context(|| format!("gathering the assets for {}", product.target.go))?;
         }
         if self.mode == Mode::Preview {
@@ -101,7 +115,7 @@ impl Release<'_> {
         }
         fs::write(directory.join(NOTES), notes::text(self, &assets::list(directory)?)?)?;
         fs::write(directory.join(SUMS), assemble::sums(directory)?)?;
-        if let Some(key) = &self.settings.key {
+        if let Some(key) = self.key() {
             key.sign_file(self.context, &directory.join(SUMS))?;
         }
         dir::normalize(directory, manifest.source_date_epoch)?;

@@ -46,6 +46,7 @@ pub const DIST: &str = "oe2403";
 pub const URL: &str = "file:///srv/k3s-riscv64";
 
 /// Settings of packages, whatever product they are built from.
+#[derive(Clone)]
 pub struct Settings {
     pub dist: Dist,
     /// Counts the packages built from one version.

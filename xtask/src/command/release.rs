@@ -21,7 +21,9 @@ use crate::release::assets::{self, File};
 use crate::release::earlier::Earlier;
 use crate::release::problems::{self, Problem};
 use crate::release::tag::Tag;
-use crate::release::{Mode, PackagedProduct, Release, add_boot, check, consistency, github, images};
+use crate::release::{
+    DistPackages, Mode, PackagedProduct, Release, add_boot, check, consistency, github, images,
+};
 use crate::rpm::nevra::rpm_version;
 use crate::rpm::sign::Key;
 use crate::rpm::{Packaging, Settings};
@@ -271,12 +273,13 @@ impl MakeArgs {
     }
 
     /// Packages the products and writes the directory. The source package is built once, with the first product: the
-    /// others have the same build inputs. Without a selection there is none.
+    /// others have the same build inputs, and other releases of openEuler the same sources. Without a selection there is
+    /// none.
     fn release(
         &self,
         context: &Context,
         selection: Option<&Selection>,
-        settings: &Settings,
+        settings: &[Settings],
         products: Vec<Finished>,
     ) -> Result<()> {
         let manifests: Vec<_> = products.iter().map(|(_, product)| &product.manifest).collect();
@@ -298,16 +301,21 @@ impl MakeArgs {
         let problems = problems::check(problems, self.mode())?;
         let rebuild = build.map(|build| rpm::rebuild(&self.source, &self.options, &build));
         let mut rebuild = rebuild.transpose()?;
-        let tag = Tag { k3s: product.manifest.k3s.parse()?, release: settings.release };
+        let [first, ..] = settings else { bail!("--dist names no release of openEuler") };
+        let tag = Tag { k3s: product.manifest.k3s.parse()?, release: first.release };
         let earlier = Earlier::unpack(context, &self.earlier_archives()?, &tag)?;
         let packaged = products.into_iter().zip(images).map(|((target, product), images)| {
-            let packaging = Packaging::new(context, &product, target, settings, rebuild.take())?;
-            let packages = Packaging { images: images.clone(), ..packaging }
-                .publish()
-                .with_context(|| format!("packaging k3s for {}", target.go))?;
-            let time = product.manifest.source_date_epoch;
-            let repository = earlier.repository(context, target, &packages, settings, time)?;
-            Ok(PackagedProduct { target, product, packages, repository, images })
+            let packages = settings.iter().map(|settings| {
+                let packaging = Packaging::new(context, &product, target, settings, rebuild.take())?;
+                let published = Packaging { images: images.clone(), ..packaging }
+                    .publish()
+                    .with_context(|| format!("packaging k3s for {}", target.go))?;
+                let time = product.manifest.source_date_epoch;
+                let repository = earlier.repository(context, target, &published, settings, time)?;
+                Ok(DistPackages { dist: settings.dist, published, repository })
+            });
+            let packages = packages.collect::<Result<_>>()?;
+            Ok(PackagedProduct { target, product, packages, images })
         });
         let release = Release {
             context,
@@ -321,7 +329,7 @@ impl MakeArgs {
         let booted = crate::boot::target()?.go;
         if self.boots() && release.products.iter().any(|product| product.target.go == booted) {
             let results = boot::release(context, &directory)?;
-            add_boot::add(context, &directory, &[results], settings.key.as_ref())?;
+            add_boot::add(context, &directory, &[results], first.key.as_ref())?;
         }
         print(&directory)
     }

@@ -17,6 +17,7 @@ use crate::rpm::source_package::Rebuild;
 use crate::rpm::{DIST, Packaging, Published, Settings, URL, repository};
 use crate::target::Target;
 use crate::upstream::version::Version;
+use crate::url::file_path;
 use crate::vendoring;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
@@ -65,9 +66,9 @@ pub const HEADING: &str = "The packages";
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = HEADING)]
 pub struct PackageOptions {
-    /// The openEuler release, as in the names of its packages: oe2403, oe2403sp1
-    #[arg(long, value_name = "DIST", default_value = DIST)]
-    pub dist: Dist,
+    /// The openEuler release, as in the names of its packages, or several: oe2403,oe2403sp1
+    #[arg(long, value_name = "DIST", default_value = DIST, value_delimiter = ',')]
+    pub dist: Vec<Dist>,
 
     /// The RPM Release number, to be increased for each rebuild of one version
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
@@ -77,20 +78,32 @@ pub struct PackageOptions {
     #[arg(long, value_name = "KEYID")]
     pub sign: Option<String>,
 
-    /// The URL of the published repository, without the architecture, for its .repo file
+    /// The URL of the published repository, without the architecture, for its .repo file; of several releases of
+    /// openEuler, each has its name below the URL
     #[arg(long, value_name = "URL", default_value = URL)]
     pub repository: String,
 }
 
 impl PackageOptions {
-    /// Checks the options, the tools and the key before there is a product.
-    pub fn prepare(&self, context: &Context) -> Result<Settings> {
+    /// Checks the options, the tools and the key before there is a product. Returns the settings for each release of
+    /// openEuler.
+    pub fn prepare(&self, context: &Context) -> Result<Vec<Settings>> {
         doctor::require(context, Purpose::Rpm, PACKAGING)?;
         if self.sign.is_some() {
             doctor::require(context, Purpose::Rpm, SIGNING)?;
         }
         let key = self.sign.as_ref().map(|id| Key::usable(context, id)).transpose()?;
-        Ok(Settings { dist: self.dist, release: self.release, url: self.repository.clone(), key })
+        let url = |dist: &Dist| match &self.dist[..] {
+            [_, _, ..] if file_path(&self.repository).is_none() => {
+                format!("{}/{dist}", self.repository.trim_end_matches('/'))
+            }
+            _ => self.repository.clone(),
+        };
+        let mut dists = self.dist.clone();
+        dists.sort();
+        dists.dedup();
+        let of = |dist: Dist| Settings { dist, release: self.release, url: url(&dist), key: key.clone() };
+        Ok(dists.into_iter().map(of).collect())
     }
 }
 
@@ -110,11 +123,14 @@ impl Args {
                 (selection.context, Product::open(&product.directory, target)?, Some(rebuild))
             }
         };
-        let mut packaging = Packaging::new(&context, &product, target, &settings, rebuild)?;
-        if let Some(directory) = &self.images {
-            packaging = packaging.with_images(directory)?;
+        for settings in &settings {
+            let mut packaging = Packaging::new(&context, &product, target, settings, rebuild.clone())?;
+            if let Some(directory) = &self.images {
+                packaging = packaging.with_images(directory)?;
+            }
+            print(&packaging.publish()?)?;
         }
-        print(&packaging.publish()?)
+        Ok(())
     }
 
     fn finished(&self, directory: &Path, target: &Target) -> Result<Product> {

@@ -1,29 +1,28 @@
 //! Puts products and their packages into the directory that is published.
 
-use super::PackagedProduct;
 use super::assets::{self, ASSETS, AssetSource};
+use super::{DistPackages, PackagedProduct};
 use crate::archive;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::images::sources;
 use crate::product;
-use crate::rpm::dist::Dist;
 use crate::rpm::nevra::SOURCE_PACKAGE;
 use crate::rpm::read::payload_digest;
 use crate::rpm::sources::pause_image;
+use crate::target::Target;
 use anyhow::{Result, ensure};
 use fs_err as fs;
 use std::path::Path;
 
 /// Puts every asset of a product, its packages and its images into the directory.
-pub fn add(context: &Context, directory: &Path, packaged: &PackagedProduct, dist: Dist) -> Result<()> {
-    let dist = dist.to_string();
+pub fn add(context: &Context, directory: &Path, packaged: &PackagedProduct) -> Result<()> {
     let PackagedProduct { target, product, packages, images, .. } = packaged;
     for asset in &ASSETS {
-        let name = assets::expand(asset.name, target, &dist);
+        let name = assets::expand(asset.name, target, "");
         match asset.source {
             AssetSource::Product(file) => {
-                put(&product.directory.join(assets::expand(file, target, &dist)), directory, &name)?;
+                put(&product.directory.join(assets::expand(file, target, "")), directory, &name)?;
             }
             AssetSource::Images => {
                 if let Some(images) = images {
@@ -36,12 +35,20 @@ pub fn add(context: &Context, directory: &Path, packaged: &PackagedProduct, dist
                 }
             }
             AssetSource::Generated(write) => write(packaged, &directory.join(name))?,
+            AssetSource::Repository => {
+                for DistPackages { dist, repository, .. } in packages {
+                    let name = assets::expand(asset.name, target, &dist.to_string());
+                    write_repository(repository, target, &directory.join(name))?;
+                }
+            }
             AssetSource::Packages | AssetSource::Release => {}
         }
     }
-    for file in assets::names(&packages.directory)? {
-        if assets::of(&file).is_some_and(|(asset, _)| matches!(asset.source, AssetSource::Packages)) {
-            put(&packages.directory.join(&file), directory, &assets::kept_name(&file))?;
+    for DistPackages { published, .. } in packages {
+        for file in assets::names(&published.directory)? {
+            if assets::of(&file).is_some_and(|(asset, _)| matches!(asset.source, AssetSource::Packages)) {
+                put(&published.directory.join(&file), directory, &assets::kept_name(&file))?;
+            }
         }
     }
     Ok(())
@@ -82,11 +89,10 @@ pub fn install_sums(packaged: &PackagedProduct, file: &Path) -> Result<()> {
 
 /// Packs a repository below the architecture's name, so that those of several architectures can be unpacked into one
 /// directory, where `$basearch` in a .repo file selects one. The source package, of no use to a node, is left out.
-pub fn repository(packaged: &PackagedProduct, file: &Path) -> Result<()> {
-    let repository = &packaged.repository;
+fn write_repository(repository: &Path, target: &Target, file: &Path) -> Result<()> {
     let mut tar = tar::Builder::new(fs::File::create(file)?);
     let is_for_nodes = |path: &Path| !path.to_string_lossy().ends_with(SOURCE_PACKAGE);
-    archive::append_tree(&mut tar, repository, Path::new(packaged.target.rpm), is_for_nodes)?;
+    archive::append_tree(&mut tar, repository, Path::new(target.rpm), is_for_nodes)?;
     tar.finish()?;
     Ok(())
 }

@@ -5,7 +5,6 @@ use crate::boot::results::RESULTS;
 use crate::images::publish::LIST;
 use crate::product::load::{CHECK_CONFIG, INSTALL, LICENSE, NOTICES};
 use crate::product::{MANIFEST, SUMS, node_check};
-use crate::rpm::repository::REPO_FILE;
 use crate::rpm::sign::PUBLIC_KEY;
 use crate::target::{TARGETS, Target};
 use anyhow::{Context as _, Result, bail, ensure};
@@ -35,7 +34,9 @@ pub enum AssetSource {
     ImageSources,
     /// The files of this name beside the packages of a product.
     Packages,
-    /// Written from a product and its packages.
+    /// The repository of the packages, one for each release of openEuler.
+    Repository,
+    /// Written from a product.
     Generated(fn(&PackagedProduct, &Path) -> Result<()>),
     /// Written last, for the complete release.
     Release,
@@ -86,7 +87,7 @@ pub const BUNDLE: &str = "k3s-airgap-images-<arch>.tar.zst";
 pub const REPOSITORY: &str = "repository-<dist>-<basearch>.tar";
 
 /// Every asset. Where the names of two match a file, the first one counts.
-pub static ASSETS: [Asset; 26] = [
+pub static ASSETS: [Asset; 25] = [
     asset(BINARY, Product(BINARY), Executable, Booted, "the k3s binary"),
     asset(
         INSTALL,
@@ -124,14 +125,7 @@ pub static ASSETS: [Asset; 26] = [
     ),
     asset("k3s-*.src.rpm", Packages, Package, Text, "source package: builds the same without a network"),
     asset("k3s-*.rpm", Packages, Package, Booted, "package"),
-    asset(
-        REPOSITORY,
-        Generated(assemble::repository),
-        Repository,
-        Derived,
-        "the packages as a repository for dnf",
-    ),
-    asset(REPO_FILE, Packages, Present, Text, "names the repository to dnf"),
+    asset(REPOSITORY, AssetSource::Repository, Repository, Derived, "the packages as a repository for dnf"),
     asset(PUBLIC_KEY, Packages, Optional, Text, "the key that signatures are verified with"),
     asset("manifest-<arch>.json", Product(MANIFEST), Manifest, Text, "versions, checksums, patches, checks"),
     asset(
@@ -269,7 +263,6 @@ mod tests {
             ("k3s-airgap-images-riscv64.tar.zst", "k3s-airgap-images-<arch>.tar.zst", "riscv64"),
             ("k3s-1.35.0+k3s1-1.oe2403.src.rpm", "k3s-*.src.rpm", "riscv64"),
             ("k3s-cli-1.35.0+k3s1-1.oe2403.noarch.rpm", "k3s-*.rpm", "riscv64"),
-            ("k3s-riscv64.repo", "k3s-riscv64.repo", "riscv64"),
             ("repository-oe2403-aarch64.tar", "repository-<dist>-<basearch>.tar", "arm64"),
         ] {
             assert_eq!(found(file), Some((name, arch)), "{file}");

@@ -104,8 +104,10 @@ fn of_release(root: &Path, directory: &Path, manifest: &Manifest, sums: &Digests
     let target = boot::target()?;
     let mut artifacts = Artifacts::of_manifest(&directory.join(target.k3s_binary()), Some(manifest))?;
     artifacts.installer = Some(directory.join(INSTALL));
-    artifacts.packages =
-        sums.keys().filter(|name| is_package(name, target)).map(|name| directory.join(name)).collect();
+    artifacts.packages = of(sums, target, Proof::Booted)
+        .filter(|(name, _)| is_package(name, target))
+        .map(|(name, _)| directory.join(name))
+        .collect();
     if artifacts.is_real() && sums.contains_key(&airgap::archive_name(target)) {
         artifacts.images = Some(DefaultImages::open(root, directory, &manifest.k3s)?);
     }
@@ -120,17 +122,28 @@ fn is_package(name: &str, target: &Target) -> bool {
     !name.ends_with(SOURCE_PACKAGE) && (ends(target.rpm) || ends("noarch"))
 }
 
-/// Returns the assets for an architecture that need this proof.
+/// Returns the release of openEuler that a package is for, by its file name.
+fn dist(name: &str) -> Option<&str> {
+    Some(name.strip_suffix(".rpm")?.rsplit_once('.')?.0.rsplit_once('.')?.1)
+}
+
+/// Returns the assets for an architecture that need this proof. Packages for several releases of openEuler install the same
+/// files ([`super::packages`]), so that those for the first are booted.
 fn of<'s>(
     sums: &'s Digests,
     target: &'s Target,
     proof: Proof,
 ) -> impl Iterator<Item = (&'s String, &'s Digest)> {
+    let first = sums.keys().filter(|name| is_package(name, target)).filter_map(|name| dist(name)).min();
     sums.iter().filter(move |(name, _)| {
         let Some((asset, of)) = assets::of(name) else { return false };
-        let is_for =
-            if asset.check == Check::Package { is_package(name, target) } else { of.go == target.go };
-        asset.proof == proof && is_for
+        match asset.check {
+            Check::Package if asset.proof == Proof::Booted => {
+                let needed = if dist(name) == first { Proof::Booted } else { Proof::Derived };
+                is_package(name, target) && needed == proof
+            }
+            _ => asset.proof == proof && of.go == target.go,
+        }
     })
 }
 

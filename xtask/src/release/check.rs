@@ -163,9 +163,11 @@ fn repository(
     sums: &BTreeMap<String, Digest>,
     tag: &Tag,
 ) -> Result<()> {
-    let own = format!(".{}.rpm", target.rpm);
+    let dist =
+        archive.strip_prefix("repository-").and_then(|rest| rest.split('-').next()).unwrap_or_default();
+    let [own, noarch] = [target.rpm, "noarch"].map(|arch| format!(".{dist}.{arch}.rpm"));
     let mut missing: BTreeSet<&str> = sums.keys().map(String::as_str).collect();
-    missing.retain(|name| name.ends_with(&own) || name.ends_with(".noarch.rpm"));
+    missing.retain(|name| name.ends_with(&own) || name.ends_with(&noarch));
     let mut metadata = false;
     for entry in tar::Archive::new(fs::File::open(directory.join(archive))?).entries()? {
         let entry = entry?;
@@ -177,11 +179,15 @@ fn repository(
         let name = inside.to_string_lossy().into_owned();
         if name.ends_with(".rpm") {
             let kept = assets::kept_name(&name);
+            ensure!(
+                name.ends_with(&own) || name.ends_with(&noarch),
+                "{name} is not for {dist} on {}",
+                target.rpm
+            );
             let Some(beside) = sums.get(&kept) else {
                 let earlier = read::name(entry).with_context(|| format!("reading {name}"))?;
                 let is_earlier = packages::is_ours(&earlier.name)
                     && earlier.file_name() == name
-                    && [target.rpm, "noarch"].contains(&earlier.arch.as_str())
                     && Tag::of(&earlier)? != *tag;
                 ensure!(is_earlier, "{name} is not beside it, and of no earlier release");
                 continue;

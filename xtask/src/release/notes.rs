@@ -9,7 +9,9 @@ use crate::digest::Digest;
 use crate::images::manifest::{ImageEntry, ImagesManifest};
 use crate::process::quoted;
 use crate::product::manifest::Manifest;
+use crate::rpm::Settings;
 use crate::rpm::repository::REPO_FILE;
+use crate::target::Target;
 use crate::url::file_path;
 use anyhow::{Context as _, Result};
 use indicatif::HumanBytes;
@@ -28,14 +30,14 @@ const TESTED_ON: &str = "These files were tested in VMs for riscv64 (QEMU) with 
 /// Returns the notes of a release with these files.
 pub fn text(release: &Release, files: &[File]) -> Result<String> {
     let first = release.products.first().context("a release has a product")?;
-    let (manifest, settings) = (&first.product.manifest, release.settings);
-    let name = |asset: &str| assets::expand(asset, first.target, &settings.dist.to_string());
+    let manifest = &first.product.manifest;
+    let name = |asset: &str| assets::expand(asset, first.target, "");
     let architectures: Vec<&str> = release.products.iter().map(|product| product.target.go).collect();
     let builtin = match manifest.builtin_pause {
         true => "which is inside, so that the first pod starts without any registry",
         false => "which is not inside",
     };
-    let signature = match settings.key {
+    let signature = match release.key() {
         Some(_) => "`SHA256SUMS.asc`, the packages and their repository are signed.",
         None => "Nothing here is signed.",
     };
@@ -51,8 +53,10 @@ pub fn text(release: &Release, files: &[File]) -> Result<String> {
         ("{preview}", preview(release)),
         ("{signature}", signature.to_owned()),
         ("{binary}", name(assets::BINARY)),
-        ("{distribution}", settings.dist.title()),
-        ("{repository}", repository(&settings.url, first.target.rpm, &name(assets::REPOSITORY))),
+        (
+            "{repositories}",
+            release.settings.iter().map(|settings| repository(settings, first.target)).collect(),
+        ),
         ("{earlier}", earlier(&release.earlier)),
         ("{fix}", name(assets::FIX)),
         ("{install images}", images.map_or_else(String::new, |_| install_images(&name(assets::BUNDLE)))),
@@ -166,9 +170,19 @@ fn missing_images(images: Option<&ImagesManifest>) -> String {
     lines
 }
 
+/// Returns how to install the packages for a release of openEuler.
+fn repository(settings: &Settings, target: &Target) -> String {
+    let archive = assets::expand(assets::REPOSITORY, target, &settings.dist.to_string());
+    format!(
+        "On {}, from the repository:\n\n```sh\n{}\ndnf install k3s k3s-cli\nsystemctl enable --now k3s\n```\n\n",
+        settings.dist.title(),
+        repository_commands(&settings.url, target.rpm, &archive)
+    )
+}
+
 /// Returns the commands that make a repository known to dnf: one at a URL, or one of this machine, which the archive
 /// holds.
-fn repository(url: &str, arch: &str, archive: &str) -> String {
+fn repository_commands(url: &str, arch: &str, archive: &str) -> String {
     let url = url.trim_end_matches('/');
     match file_path(url) {
         Some(path) => {
@@ -203,12 +217,12 @@ mod tests {
     #[test]
     fn commands_quote_directory_and_url() {
         assert_eq!(
-            repository("file:///srv/my%20k3s/", "riscv64", "r.tar"),
+            repository_commands("file:///srv/my%20k3s/", "riscv64", "r.tar"),
             "mkdir -p '/srv/my k3s' && tar -x -C '/srv/my k3s' -f r.tar\n\
              cp '/srv/my k3s'/riscv64/k3s-riscv64.repo /etc/yum.repos.d/"
         );
         assert_eq!(
-            repository("https://host.example/a?b&c", "riscv64", "r.tar"),
+            repository_commands("https://host.example/a?b&c", "riscv64", "r.tar"),
             "curl -o /etc/yum.repos.d/k3s-riscv64.repo 'https://host.example/a?b&c/riscv64/k3s-riscv64.repo'"
         );
     }

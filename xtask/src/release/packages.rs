@@ -1,6 +1,7 @@
 //! The packages of a release: those that the spec makes of each product, and no others.
 
 use super::assets;
+use super::tag::Tag;
 use crate::digest::Digest;
 use crate::product::load::CHECK_CONFIG;
 use crate::product::manifest::Manifest;
@@ -10,6 +11,7 @@ use crate::rpm::nevra::{Nevra, SOURCE_PACKAGE, rpm_version};
 use crate::rpm::read;
 use crate::target::Target;
 use anyhow::{Context as _, Result, bail, ensure};
+use fs_err as fs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -34,12 +36,17 @@ const INSTALLED: [(&str, &str, &str); 5] = [
 pub fn check(directory: &Path, manifests: &[Manifest], sums: &BTreeMap<String, Digest>) -> Result<u32> {
     let mut packages = Vec::new();
     let mut found = Vec::new();
+    let mut payloads = BTreeMap::new();
     for file in assets::names(directory)?.into_iter().filter(|name| name.ends_with(".rpm")) {
         let path = directory.join(&file);
         let name = if file.ends_with(SOURCE_PACKAGE) {
             read::read_source(&path)?.0
         } else {
             let package = read::read(&path)?;
+            let payload = read::payload_digest(fs::File::open(&path)?)?;
+            let same = (package.nevra.name.clone(), package.nevra.arch.clone());
+            let first = payloads.entry(same).or_insert_with(|| payload.clone());
+            ensure!(*first == payload, "{file} installs other files than the package for another openEuler");
             packages.push(package);
             packages[packages.len() - 1].nevra.clone()
         };
@@ -61,17 +68,20 @@ pub fn check(directory: &Path, manifests: &[Manifest], sums: &BTreeMap<String, D
     Ok(release)
 }
 
-/// Checks that these are the packages of all products, all of one Release. [`super::check`] reports a missing source
-/// package. Returns the number that the Release begins with.
+/// Checks that these are the packages of all products for some releases of openEuler, all of one number.
+/// [`super::check`] reports a missing source package. Returns the number.
 fn check_names(names: &[Nevra], manifests: &[Manifest]) -> Result<u32> {
-    let releases: BTreeSet<&str> = names.iter().map(|name| name.release.as_str()).collect();
-    let mut releases = releases.into_iter();
-    let release = releases.next().context("there are no packages")?;
-    if let Some(other) = releases.next() {
-        bail!("the packages are of more than one Release: {release} and {other}");
+    let numbers = names.iter().map(|name| Ok(Tag::of(name)?.release)).collect::<Result<BTreeSet<u32>>>()?;
+    let mut numbers = numbers.into_iter();
+    let number = numbers.next().context("there are no packages")?;
+    if let Some(other) = numbers.next() {
+        bail!("the packages are of more than one Release: {number} and {other}");
     }
+    let releases: BTreeSet<&str> = names.iter().map(|name| name.release.as_str()).collect();
     let mut allowed = BTreeSet::new();
-    for manifest in manifests {
+    for (manifest, release) in
+        manifests.iter().flat_map(|it| releases.iter().map(move |release| (it, release)))
+    {
         let all = of_product(manifest, release)?;
         // Sources and images are in packages of their own, which a directory need not have.
         let is_optional = |name: &Nevra| name.arch == "src" || name.name == IMAGES;
@@ -82,11 +92,7 @@ fn check_names(names: &[Nevra], manifests: &[Manifest]) -> Result<u32> {
     }
     match names.iter().find(|name| !allowed.contains(&name.to_string())) {
         Some(other) => bail!("{other} is no package of these products"),
-        None => release
-            .split('.')
-            .next()
-            .and_then(|number| number.parse().ok())
-            .with_context(|| format!("the Release {release} begins with no number")),
+        None => Ok(number),
     }
 }
 
@@ -118,14 +124,15 @@ fn check_installed(
     (asset, digest): (&str, &Digest),
 ) -> Result<()> {
     let is_it = |package: &&Contents| package.nevra.name == name && package.nevra.arch == target.rpm;
-    let package =
-        packages.iter().find(is_it).with_context(|| format!("{name} for {} is missing", target.rpm))?;
-    let installed = package.properties.get(&format!("sha256 {path}")).map(String::as_str);
-    ensure!(
-        installed == Some(digest.as_str()),
-        "{path} of the package {} is not the {asset} beside it",
-        package.nevra
-    );
+    ensure!(packages.iter().any(|package| is_it(&package)), "{name} for {} is missing", target.rpm);
+    for package in packages.iter().filter(is_it) {
+        let installed = package.properties.get(&format!("sha256 {path}")).map(String::as_str);
+        ensure!(
+            installed == Some(digest.as_str()),
+            "{path} of the package {} is not the {asset} beside it",
+            package.nevra
+        );
+    }
     Ok(())
 }
 
@@ -184,9 +191,20 @@ mod tests {
     }
 
     #[test]
-    fn rejects_packages_of_two_releases() {
+    fn packages_may_be_for_two_releases_of_openeuler() {
+        let others: Vec<String> = WHOLE[..6].iter().map(|name| name.replace("oe2403", "oe2403sp1")).collect();
+        let others: Vec<&str> = others.iter().map(String::as_str).collect();
+        assert_eq!(said(&[&WHOLE[..], &others].concat()), "");
+        assert_eq!(
+            said(&[&WHOLE[..], &others[1..]].concat()),
+            format!("the package {} is missing", others[0])
+        );
+    }
+
+    #[test]
+    fn rejects_packages_of_two_builds() {
         let mut mixed = WHOLE;
         mixed[2] = "k3s-cli-1.33.0~rc1+k3s1-2.oe2403.noarch";
-        assert_eq!(said(&mixed), "the packages are of more than one Release: 1.oe2403 and 2.oe2403");
+        assert_eq!(said(&mixed), "the packages are of more than one Release: 1 and 2");
     }
 }

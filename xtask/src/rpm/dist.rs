@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A release of openEuler. It is written as its packages have it in their Release (`%{dist}`): `oe2403sp1`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Dist {
     year: u8,
     month: u8,

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 pub const PUBLIC_KEY: &str = "RPM-GPG-KEY-k3s-riscv64";
 
 /// A key of the user's that has been tested by one signature.
+#[derive(Clone)]
 pub struct Key {
     /// 40 or 64 hexadecimal digits, which are safe in rpm's macros, unlike the user's name for the key.
     fingerprint: String,

@@ -46,7 +46,7 @@ pub fn booted_release(env: &TestEnv) -> PathBuf {
 
 /// Makes a release that may be published, of a build.
 pub fn booted_release_of(env: &TestEnv, release: u32) -> PathBuf {
-    let directory = released_as(env, Mode::Release, release);
+    let directory = released_as(env, Mode::Release, release, 1);
     add(env, &directory, &results(&directory)).unwrap();
     directory
 }
@@ -94,6 +94,31 @@ fn booted_release_names_its_scenarios() {
     }
     let sums = fs::read_to_string(directory.join("SHA256SUMS")).unwrap();
     assert!(sums.contains("  boot.json\n"), "{sums}");
+}
+
+#[test]
+fn release_is_for_several_releases_of_openeuler() {
+    if !can_release("packages for two releases of openEuler") {
+        return;
+    }
+    let env = place_with_product(|_| {});
+    let directory = released_as(&env, Mode::Release, 1, 2);
+    let results = results(&directory);
+    let packages = results["scenarios"][0]["files"].as_object().unwrap();
+    assert!(packages.keys().all(|name| name.contains("-1.oe2403.")), "{packages:?}");
+    assert!(results["derived"]["k3s-1.33.0+k3s1-1.oe2403sp1.riscv64.rpm"].is_string(), "{results}");
+    assert!(results["derived"]["repository-oe2403sp1-riscv64.tar"].is_string(), "{results}");
+    add(&env, &directory, &results).unwrap();
+    let output = run(&env, "check", &directory);
+    assert!(output.status.success(), "{}", failed(&output));
+    let notes = fs::read_to_string(directory.join("NOTES.md")).unwrap();
+    for words in [
+        "\nOn openEuler 24.03 LTS, from",
+        "\nOn openEuler 24.03 LTS SP1, from",
+        "-f repository-oe2403sp1-riscv64.tar\n",
+    ] {
+        assert!(notes.contains(words), "{words}: {notes}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use xtask::images::publish::PublishedImages;
 use xtask::k3s::Optional;
 use xtask::product::Product;
 use xtask::product::manifest::Manifest;
-use xtask::release::{Mode, PackagedProduct, Release};
+use xtask::release::{DistPackages, Mode, PackagedProduct, Release};
 use xtask::rpm::{Packaging, Settings};
 use xtask::upstream::release::Origin;
 
@@ -43,28 +43,34 @@ pub fn place_with_product(change: impl FnOnce(&mut Manifest)) -> TestEnv {
 
 /// Releases a product through the library, with a source package that cannot be built.
 pub fn released(env: &TestEnv, mode: Mode) -> PathBuf {
-    released_as(env, mode, 1)
+    released_as(env, mode, 1, 1)
 }
 
-/// Does the same with a number of the build.
-pub fn released_as(env: &TestEnv, mode: Mode, release: u32) -> PathBuf {
+/// Does the same with a number of the build, and for one or two releases of openEuler.
+pub fn released_as(env: &TestEnv, mode: Mode, release: u32, dists: usize) -> PathBuf {
     let below = |name: &str| env.path("target").join(name);
     let context =
         Context { work: below("work"), dist: env.dist(), logs: below("logs"), ..test_env::context() };
     let product = Product::open(&env.path("product"), fake::riscv64()).unwrap();
     fake::images(&env.path("images"), VERSION);
     let images = PublishedImages::open(&env.path("images"), fake::riscv64(), VERSION).unwrap();
-    let settings = Settings { release, ..settings_for("file:///srv/k3s-riscv64") };
-    let packaging = Packaging::new(&context, &product, fake::riscv64(), &settings, None).unwrap();
-    let packages = Packaging { images: Some(images.clone()), ..packaging }.publish().unwrap();
-    source_package(&packages.directory, release);
-    let repository = packages.directory.clone();
-    let products =
-        [PackagedProduct { target: fake::riscv64(), product, packages, repository, images: Some(images) }];
+    let settings = ["oe2403", "oe2403sp1"].map(|dist| Settings {
+        dist: dist.parse().unwrap(),
+        release,
+        ..settings_for("file:///srv/k3s-riscv64")
+    });
+    let settings = &settings[..dists];
+    let packages = settings.iter().map(|settings| {
+        let packaging = Packaging::new(&context, &product, fake::riscv64(), settings, None).unwrap();
+        let published = Packaging { images: Some(images.clone()), ..packaging }.publish().unwrap();
+        let repository = published.directory.clone();
+        DistPackages { dist: settings.dist, published, repository }
+    });
+    let packages: Vec<_> = packages.collect();
+    source_package(&packages[0].published.directory, release);
+    let products = [PackagedProduct { target: fake::riscv64(), product, packages, images: Some(images) }];
     let (problems, earlier) = (vec![], vec![]);
-    Release { context: &context, mode, products: &products, settings: &settings, earlier, problems }
-        .publish()
-        .unwrap()
+    Release { context: &context, mode, products: &products, settings, earlier, problems }.publish().unwrap()
 }
 
 const SOURCE_PACKAGE: &str = "k3s-1.33.0+k3s1-1.oe2403.src.rpm";
@@ -129,7 +135,6 @@ fn release_has_all_assets_and_no_local_path() {
             "k3s-images.txt",
             "k3s-pause-image-1.33.0+k3s1-1.oe2403.riscv64.rpm",
             "k3s-riscv64",
-            "k3s-riscv64.repo",
             "manifest-riscv64.json",
             "pause-image-for-installed-k3s-riscv64.tar",
             "pause-image-riscv64.tar",
@@ -143,12 +148,12 @@ fn release_has_all_assets_and_no_local_path() {
     );
     assert_eq!(said.lines().count(), names.len() - 1, "{said}");
     let check = env.xtask([&"release".into(), &"check".into(), &directory]).output().unwrap();
-    assert!(String::from_utf8_lossy(&check.stdout).contains("all 26 files are correct"));
+    assert!(String::from_utf8_lossy(&check.stdout).contains("all 25 files are correct"));
     let binary = Digest::of_file(&directory.join("k3s-riscv64")).unwrap();
     let sums = fs::read_to_string(directory.join("sha256sum-riscv64.txt")).unwrap();
     assert_eq!(sums, format!("{binary}  k3s-riscv64\n"), "as install.sh and upstream's tools read it");
     let here = env.path("").display().to_string();
-    for name in ["NOTES.md", "k3s-riscv64.repo", "manifest-riscv64.json"] {
+    for name in ["NOTES.md", "manifest-riscv64.json"] {
         assert!(!fs::read_to_string(directory.join(name)).unwrap().contains(&here), "{name}");
     }
     let image = fs::read(directory.join("pause-image-for-installed-k3s-riscv64.tar")).unwrap();
