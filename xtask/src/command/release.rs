@@ -119,7 +119,7 @@ struct MakeArgs {
     #[arg(long, help_heading = HEADING)]
     skip_boot: bool,
 
-    /// Make the directory of any product, marked as no release; it is not booted, and cannot be published
+    /// Make the directory of any product, marked as no release; it cannot be published
     #[arg(long, help_heading = HEADING)]
     preview: bool,
 
@@ -168,7 +168,7 @@ impl MakeArgs {
         ensure!(!self.rehearsal, "--rehearsal is now called --preview");
         self.options.validate(&context)?;
         let settings = self.packages.prepare(&context)?;
-        if self.boots() {
+        if !self.skip_boot {
             doctor::require(&context, Purpose::Boot, &boot::vm_requirements())?;
         }
         let finished = self.finished()?;
@@ -180,11 +180,6 @@ impl MakeArgs {
         let selection = self.select(context)?;
         let products = if finished.is_empty() { self.build(&selection)? } else { finished };
         self.release(&selection.context, Some(&selection), &settings, products)
-    }
-
-    /// Returns whether the finished directory is booted, if it has a product for that.
-    fn boots(&self) -> bool {
-        self.mode() == Mode::Release && !self.skip_boot
     }
 
     fn mode(&self) -> Mode {
@@ -327,7 +322,7 @@ impl MakeArgs {
         };
         let directory = release.publish()?;
         let booted = crate::boot::target()?.go;
-        if self.boots() && release.products.iter().any(|product| product.target.go == booted) {
+        if !self.skip_boot && release.products.iter().any(|product| product.target.go == booted) {
             let results = boot::release(context, &directory)?;
             add_boot::add(context, &directory, &[results], first.key.as_ref())?;
         }

@@ -57,7 +57,7 @@ const LINES: [(&str, Way); 15] = [
     (
         r#"cargo xtask release --skip-boot --k3s "$K3S" --release "$RELEASE" --earlier earlier --releases "$RELEASES" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64 --images images/images-riscv64 --images images/images-arm64 --images images/images-amd64"#,
         Way::Instead(
-            r#"cargo xtask release --preview --sample --release "$RELEASE" --earlier earlier --releases "$RELEASES" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64 --images images/images-riscv64 --images images/images-arm64 --images images/images-amd64"#,
+            r#"cargo xtask release --skip-boot --preview --sample --release "$RELEASE" --earlier earlier --releases "$RELEASES" --product products/product-riscv64 --product products/product-arm64 --product products/product-amd64 --images images/images-riscv64 --images images/images-arm64 --images images/images-amd64"#,
         ),
     ),
     (
