@@ -45,6 +45,14 @@ impl Tree {
         self.directory.path().join("tree")
     }
 
+    /// Replaces a text in a file of the tree.
+    fn change(&self, file: &str, from: &str, to: &str) {
+        let path = self.root().join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file}: {from}");
+        std::fs::write(path, text.replacen(from, to, 1)).unwrap();
+    }
+
     fn run(&self, trust: ScriptTrust) -> anyhow::Result<Commands> {
         let gomod = GoMod::parse(&std::fs::read_to_string(self.root().join("go.mod"))?)?;
         let answers = Answers {
@@ -79,6 +87,56 @@ fn both_record_the_same() {
         (tree.run(ScriptTrust::Sandboxed).unwrap(), tree.run(ScriptTrust::Trusted).unwrap());
     assert_eq!(confined, trusted);
     assert_eq!(confined.builds.len(), 4);
+}
+
+/// The checksums of k3s-root v0.15.3 in upstream's tree (k3s-io/k3s, scripts/version.sh of v1.37).
+const ROOT: &str = r#"VERSION_ROOT="v0.15.3"
+case ${ARCH} in
+    arm64) K3S_ROOT_SHA256=efa73b8716c12f496ad7b1729987b22b6da80d87914ac404d0e59d2d85f76ccd ;;
+    riscv64) K3S_ROOT_SHA256=3aa8afbba73f8e6d935901926def2c1516dc9620640e9007008dbb2897574a58 ;;
+    *) exit 1 ;;
+esac"#;
+/// Its download, which is verified.
+const FETCH_ROOT: &str = r#"K3S_ROOT_TAR="k3s-root-${ARCH}.tar"
+curl --compressed -sfL https://github.com/k3s-io/k3s-root/releases/download/${VERSION_ROOT}/${K3S_ROOT_TAR} -o ${K3S_ROOT_TAR}
+echo "${K3S_ROOT_SHA256}  ${K3S_ROOT_TAR}" | sha256sum -c
+tar xf "${K3S_ROOT_TAR}"
+rm -f "${K3S_ROOT_TAR}" sha256sum-${ARCH}.txt"#;
+
+/// The differences of v1.37: a third chart, another k3s-root, modules that are required and not replaced, and modules that
+/// are listed with `-mod=readonly`.
+#[test]
+fn reads_the_layout_of_v1_37() {
+    let tree = Tree::new("");
+    tree.change("scripts/version.sh", "VERSION_ROOT=\"v0.15.0-sample\"", ROOT);
+    let script = std::fs::read_to_string(tree.root().join("scripts/download")).unwrap();
+    let fetch = script.lines().find(|line| line.starts_with("curl --compressed")).unwrap();
+    tree.change("scripts/download", fetch, FETCH_ROOT);
+    tree.change(
+        "manifests/gateway-api-crd.yaml",
+        "gateway-api-crd-0.35.0+up0.35.0",
+        "gateway-api-crd-1.6.103",
+    );
+    tree.change(
+        "manifests/gateway-api-crd.yaml",
+        "spec:\n",
+        "spec:\n  forceConflicts: true\n  takeOwnership: true\n",
+    );
+    let runc = "github.com/opencontainers/runc";
+    tree.change("go.mod", &format!("\t{runc} => {runc} v1.4.0-sample\n"), "");
+    tree.change("go.mod", "require (\n", &format!("require (\n\t{runc} v1.4.2\n"));
+    let version = std::fs::read_to_string(tree.root().join("scripts/version.sh")).unwrap();
+    assert!(version.contains("go list -mod=readonly -m "), "{version}");
+
+    let commands = tree.run(ScriptTrust::Sandboxed).unwrap();
+    assert!(commands.root_sha256.as_deref().is_some_and(|sum| sum.starts_with("3aa8afbba7")), "{commands:?}");
+    let root = "https://github.com/k3s-io/k3s-root/releases/download/v0.15.3/k3s-root-riscv64.tar";
+    assert_eq!(commands.fetch("k3s-root-").collect::<Vec<_>>(), [root]);
+    let charts = "https://k3s.io/k3s-charts/assets";
+    let third = format!("{charts}/gateway-api-crd/gateway-api-crd-1.6.103.tgz");
+    assert_eq!(commands.fetch("gateway-api-crd").collect::<Vec<_>>(), [third]);
+    assert_eq!(commands.fetch("traefik").count(), 2);
+    assert_eq!(commands.clone("runc").map(|clone| clone.tag.as_str()), Some("v1.4.2"));
 }
 
 #[test]
