@@ -123,10 +123,18 @@ impl Answers {
         serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))
     }
 
-    /// Adds newer answers.
+    /// Adds newer answers. One that says the same as before keeps its date, so that a file changes only with the facts.
     pub fn extend(&mut self, newer: Answers) {
         for (repository, tags) in newer.upstream {
-            self.upstream.entry(repository).or_default().extend(tags);
+            let known = self.upstream.entry(repository).or_default();
+            for (tag, mut answer) in tags {
+                if let Some(before) = known.get(&tag)
+                    && *before == (Answer { asked: before.asked.clone(), ..answer.clone() })
+                {
+                    answer.asked.clone_from(&before.asked);
+                }
+                known.insert(tag, answer);
+            }
         }
         self.pushed.extend(newer.pushed);
     }
@@ -233,7 +241,16 @@ mod tests {
     #[test]
     fn newer_answers_replace_older_ones() {
         let mut known = answers(&[("1", Riscv64::Missing), ("2", Riscv64::Missing)]);
-        known.extend(answers(&[("2", Riscv64::Present)]));
-        assert_eq!(known, answers(&[("1", Riscv64::Missing), ("2", Riscv64::Present)]));
+        let mut newer = answers(&[("1", Riscv64::Missing), ("2", Riscv64::Present)]);
+        newer
+            .upstream
+            .values_mut()
+            .flat_map(BTreeMap::values_mut)
+            .for_each(|it| it.asked = "2026-12-01".to_owned());
+        known.extend(newer);
+        let mut expected = answers(&[("1", Riscv64::Missing), ("2", Riscv64::Present)]);
+        let second = expected.upstream.get_mut("a/b").and_then(|tags| tags.values_mut().last());
+        second.unwrap().asked = "2026-12-01".to_owned();
+        assert_eq!(known, expected);
     }
 }

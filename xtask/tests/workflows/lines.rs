@@ -1,14 +1,18 @@
 //! Runs every line of the workflows, on the sample and in their order. This test takes GitHub's part: it gives
 //! each job an empty place, and carries artifacts from one to the other.
 
-use crate::model::{self, Job, Step, Words, Work, expanded, text};
+use crate::http::{self, Server};
+use crate::model::{self, Job, Step, Words, Work, Workflow, expanded, text};
 use crate::needs;
-use crate::test_env::{TestEnv, failed, succeeded};
-use std::collections::BTreeMap;
+use crate::origin::Origin;
+use crate::test_env::{self, TestEnv, failed, succeeded};
+use crate::upstream::{TAG, Upstream};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 use xtask::digest::Digest;
 use xtask::product::manifest::Manifest;
+use xtask::upstream::release::UPSTREAM;
 
 /// Version of the sample.
 const K3S: &str = "v0.35.0+k3s1.sample";
@@ -22,14 +26,16 @@ enum Way {
     Itself,
     /// The nearest line that can be run with the sample in k3s' place, or without changing this machine.
     Instead(&'static str),
-    /// Unchanged, and it must fail with these words.
+    /// Unchanged, and it must fail with these words. Of k3s it succeeds, so that what follows is run.
     Refused(&'static str),
+    /// The nearest line that can be run here, which fails with these words, as it may on GitHub.
+    Fails(&'static str, &'static str),
     /// Not run, for this reason.
     Not(&'static str),
 }
 
 /// All lines of the workflows. The test fails for a line that is not listed.
-const LINES: [(&str, Way); 15] = [
+const LINES: [(&str, Way); 23] = [
     (
         "apt-get update && apt-get install --yes ca-certificates gcc git rustup && rustup default stable",
         Way::Not("it installs what this test was compiled with"),
@@ -68,12 +74,43 @@ const LINES: [(&str, Way); 15] = [
     ("cargo xtask release check release", Way::Refused("riscv64: sample, not k3s: ")),
     ("cargo build --locked --package xtask", Way::Itself),
     ("target/debug/xtask release upload release", Way::Refused("riscv64: sample, not k3s: ")),
+    // Of the lines here, one has a release to which the patches apply, and one a release that breaks a patch.
+    (
+        "cargo xtask watch --report target/watch",
+        Way::Fails(
+            "cargo xtask watch --report target/watch --line v0.35 --line v0.36",
+            "patches/pause-image.json: no variant applies",
+        ),
+    ),
+    (
+        "cargo xtask images check --output images/upstream.json",
+        Way::Instead(
+            r#"cargo xtask images check --output images/upstream.json --sample --registry "$REGISTRY" --insecure"#,
+        ),
+    ),
+    (
+        "UPDATE_SNAPSHOTS=1 cargo test --locked --test documents",
+        Way::Not("it writes to the READMEs that this test was compiled beside"),
+    ),
+    (
+        "cargo xtask test --advisories",
+        Way::Not("the advisories are on GitHub; tests/lints.rs checks those of a fixture"),
+    ),
+    ("git diff --output=target/watch/changes.patch", Way::Itself),
+    ("git apply --allow-empty target/watch/changes.patch", Way::Itself),
+    (".github/propose.sh target/watch", Way::Itself),
+    (".github/report.sh target/watch", Way::Itself),
 ];
 
-/// One run of a workflow: the values of its expressions, and the artifacts so far.
+/// One run of a workflow: the values of its expressions, the artifacts so far, and the jobs that have failed.
 struct Run {
     artifacts: tempfile::TempDir,
+    cache: tempfile::TempDir,
     values: BTreeMap<String, String>,
+    origin: Origin,
+    upstream: Upstream,
+    registry: Server,
+    failed: BTreeSet<String>,
     ran: Vec<&'static str>,
 }
 
@@ -97,11 +134,14 @@ fn every_line_of_the_workflows_runs_on_the_sample() {
             ("github.token", "a token"),
             ("github.repository", "owner/name"),
             ("github.server_url", "https://github.com"),
+            ("github.run_id", "42"),
         ];
         let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let artifacts = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let mut run = Run { artifacts, values: values.into(), ran: Vec::new() };
+        let mut run = Run::new(values.into());
         for (name, job) in file.workflow.in_order() {
+            if !run.is_due(&file.workflow, job) {
+                continue;
+            }
             // The sample has one scenario.
             let runs = if name == "boot" { 1 } else { usize::MAX };
             for matrix in job.runs().into_iter().take(runs) {
@@ -110,6 +150,9 @@ fn every_line_of_the_workflows_runs_on_the_sample() {
         }
         let boots = run.artifacts.path().join("release/boot.json");
         assert_eq!(boots.is_file(), file.path.ends_with("release.yml"));
+        if file.path.ends_with("watch.yml") {
+            run.proposes_and_reports();
+        }
         let product = run.artifacts.path().join("product-riscv64");
         if product.is_dir() {
             refuses_what_was_made_otherwise(&product);
@@ -155,23 +198,93 @@ fn refuses_what_was_made_otherwise(product: &Path) {
 }
 
 impl Run {
+    fn new(values: BTreeMap<String, String>) -> Run {
+        let directory = || tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let upstream = Upstream::new();
+        let image = "rancher/mirrored-pause";
+        upstream.change("v0.36.0+k3s1", "pkg/cli/cmds/agent.go", image, "rancher/another-pause");
+        Run {
+            artifacts: directory(),
+            cache: directory(),
+            values,
+            origin: Origin::new(),
+            upstream,
+            registry: Server::start(|request, _| match request.target.as_str() {
+                "/v2/" => http::whole(b"{}"),
+                _ => http::status("404 Not Found"),
+            }),
+            failed: BTreeSet::new(),
+            ran: Vec::new(),
+        }
+    }
+
+    /// Returns whether a job's condition is met.
+    fn is_due(&self, workflow: &Workflow, job: &Job) -> bool {
+        match job.r#if.as_deref() {
+            Some("${{ !cancelled() && needs.check.result == 'success' }}") => !self.failed.contains("check"),
+            condition => {
+                model::runs(condition, self.failed.iter().any(|failed| workflow.depends(job, failed)))
+            }
+        }
+    }
+
+    /// Checks what the lines have sent to GitHub, of which one release was taken over and one was not.
+    fn proposes_and_reports(&self) {
+        assert_eq!(self.failed, BTreeSet::from(["look".to_owned()]));
+        let lock = self.origin.show("watch:k3s.lock.json");
+        assert!(lock.contains(&self.upstream.commit(TAG)) && !lock.contains("v0.36.0"), "{lock}");
+        assert!(self.origin.show("watch:images/upstream.json").contains("no-tag"));
+        let sent = self.origin.sent_to_gh();
+        let run = "https://github.com/owner/name/actions/runs/42";
+        for part in [
+            "pr create --head watch --title Follow upstream ",
+            &format!("All tests have passed on this branch: {run}\n"),
+            &format!("The patches apply to k3s {TAG}, locked at "),
+            "issue create --title The weekly run has found something ",
+            "    the patches do not apply to k3s v0.36.0+k3s1\n",
+            "nearest is pkg/cli/cmds/agent.go:",
+            &format!("The log of the run: {run}\n"),
+        ] {
+            assert!(sent.contains(part), "{part:?} is missing: {sent}");
+        }
+    }
+
     /// Runs a job in a place of its own.
     fn job(&mut self, name: &str, job: &Job, env: &Words, matrix: BTreeMap<String, String>) {
         let mut test_env = TestEnv::new();
         test_env.put_program("cargo", &cargo());
         let state = r#"{"isArchived": false, "viewerPermission": null, "release": null, "releases": {"nodes": []}, "ref": null}"#;
         let api = format!("if [ \"$1\" = api ]; then echo '{state}'; exit; fi");
-        test_env.put_program("gh", &format!("{api}\necho this test has been published >&2; exit 1"));
+        let gh = match name {
+            "propose" | "report" => self.origin.gh(""),
+            _ => format!("{api}\necho this test has been published >&2; exit 1"),
+        };
+        test_env.put_program("gh", &gh);
+        if name == "look" {
+            // Of the cache of all tests it gets the tools, and no tag of upstream's stand-in goes there.
+            let tools = self.cache.path().join("toolchain");
+            std::os::unix::fs::symlink(test_env::cache().join("toolchain"), tools).unwrap();
+            test_env.set("K3S_XTASK_CACHE", self.cache.path());
+            test_env.set("REGISTRY", self.registry.url.trim_start_matches("http://"));
+            self.upstream.lead(&mut test_env, &[(UPSTREAM, "k3s")]);
+        }
         let mut values = self.values.clone();
         values.extend(matrix);
+        let mut failed = false;
         for step in &job.steps {
+            if !model::runs(step.r#if.as_deref(), failed) {
+                continue;
+            }
             let env: BTreeMap<String, String> = [env, &job.env, &step.env]
                 .into_iter()
                 .flatten()
                 .map(|(name, value)| (name.clone(), expanded(&text(value), &values)))
                 .collect();
-            self.step(&test_env, step, &values, &env);
+            failed |= !self.step(&test_env, step, &values, &env);
             values.extend(outputs(&test_env, step));
+        }
+        if failed {
+            self.failed.insert(name.to_owned());
         }
         let outputs = job
             .outputs
@@ -180,15 +293,16 @@ impl Run {
         self.values.extend(outputs);
     }
 
+    /// Runs a step, and returns whether it has succeeded.
     fn step(
         &mut self,
         test_env: &TestEnv,
         step: &Step,
         values: &BTreeMap<String, String>,
         env: &BTreeMap<String, String>,
-    ) {
+    ) -> bool {
         match step.work() {
-            Work::Run(line) => self.line(test_env, line, env),
+            Work::Run(line) => return self.line(test_env, line, env),
             Work::Uses { action, with } => {
                 let with: BTreeMap<&str, String> = with
                     .iter()
@@ -196,37 +310,42 @@ impl Run {
                     .map(|(name, value)| (name.as_str(), expanded(&text(value), values)))
                     .collect();
                 match action.split('@').next().unwrap() {
-                    // The sources are those that this test was compiled from; the cache is that of all tests.
-                    "actions/checkout" | "actions/cache" => {}
+                    // Cargo has the sources that this test was compiled from.
+                    "actions/checkout" => self.origin.check_out(&test_env.path("")),
+                    // The cache is that of all tests.
+                    "actions/cache" => {}
                     "actions/upload-artifact" => self.upload(test_env, &with),
                     "actions/download-artifact" => self.download(test_env, &with),
                     other => panic!("unknown action {other}"),
                 }
             }
         }
+        true
     }
 
-    fn line(&mut self, test_env: &TestEnv, line: &str, env: &BTreeMap<String, String>) {
+    /// Runs a line, and returns whether it has succeeded or would with k3s.
+    fn line(&mut self, test_env: &TestEnv, line: &str, env: &BTreeMap<String, String>) -> bool {
         let known = LINES.iter().find(|(known, _)| *known == line);
         let (known, way) = known.unwrap_or_else(|| panic!("unknown command: {line}"));
         self.ran.push(known);
         let line = match way {
             Way::Itself | Way::Refused(_) => line,
-            Way::Instead(other) => other,
+            Way::Instead(other) | Way::Fails(other, _) => other,
             Way::Not(reason) => {
                 println!("not run, since {reason}: {line}");
-                return;
+                return true;
             }
         };
         let output = shell(test_env, line, env).output().unwrap();
         match way {
-            Way::Refused(words) => {
+            Way::Refused(words) | Way::Fails(_, words) => {
                 let said = failed(&output);
                 assert!(said.contains(words), "{line}: {said}");
                 assert!(!said.contains("this test has been published"), "{said}");
             }
             _ => drop(succeeded(output)),
         }
+        !matches!(way, Way::Fails(..))
     }
 
     /// Makes an artifact of files below a directory of the job's.

@@ -28,6 +28,7 @@ pub struct Job {
     pub name: String,
     #[serde(default)]
     pub needs: Needs,
+    pub r#if: Option<String>,
     pub runs_on: String,
     pub timeout_minutes: u32,
     pub container: Option<Words>,
@@ -73,6 +74,7 @@ pub struct Strategy {
 pub struct Step {
     pub name: String,
     pub id: Option<String>,
+    pub r#if: Option<String>,
     uses: Option<String>,
     run: Option<String>,
     #[serde(default)]
@@ -111,8 +113,13 @@ pub fn all() -> Vec<File> {
         std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let names: Vec<_> = paths.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
-    assert_eq!(names, ["ci.yml", "release.yml"]);
+    assert_eq!(names, ["ci.yml", "release.yml", "watch.yml"]);
     paths.into_iter().map(read).collect()
+}
+
+/// Returns the workflow of a file.
+pub fn named(name: &str) -> File {
+    all().into_iter().find(|file| file.path.ends_with(name)).unwrap()
 }
 
 fn read(path: PathBuf) -> File {
@@ -135,6 +142,21 @@ impl Workflow {
             done.push((name, job));
         }
         done
+    }
+
+    /// Returns whether a job, or one that it depends on, is needed by this one.
+    pub fn depends(&self, job: &Job, on: &str) -> bool {
+        job.needs.names().iter().any(|name| name == on || self.depends(&self.jobs[name], on))
+    }
+}
+
+/// Returns whether GitHub runs a step or a job with this condition, from whether one before it has failed.
+pub fn runs(condition: Option<&str>, failed: bool) -> bool {
+    match condition {
+        None => !failed,
+        Some("${{ !cancelled() }}") => true,
+        Some("${{ failure() }}") => failed,
+        Some(other) => panic!("unknown condition {other:?}"),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Tests of the security policy of the workflows.
 
-use crate::model::{self, File, Words, Work, Workflow};
+use crate::model::{self, File, Step, Words, Work, Workflow};
 use clap::ValueEnum;
 use std::collections::BTreeMap;
+use std::path::Path;
 use xtask::boot::scenario::Scenario;
 use xtask::release::tag::Tag;
 
@@ -29,19 +30,26 @@ fn every_action_is_pinned_by_commit() {
     }
 }
 
+/// Returns what a job may do: read the sources, unless it publishes something.
+fn rights(workflow: &Path, job: &str) -> BTreeMap<String, String> {
+    let rights: &[(&str, &str)] = match (workflow.file_name().and_then(|name| name.to_str()), job) {
+        (Some("release.yml"), "publish") => &[("contents", "write")],
+        (Some("watch.yml"), "propose") => &[("contents", "write"), ("pull-requests", "write")],
+        (Some("watch.yml"), "report") => &[("contents", "read"), ("issues", "write")],
+        _ => &[("contents", "read")],
+    };
+    rights.iter().map(|(to, right)| ((*to).to_owned(), (*right).to_owned())).collect()
+}
+
 #[test]
-fn only_the_publishing_job_may_write() {
-    let reads = BTreeMap::from([("contents".to_owned(), "read".to_owned())]);
-    let writes = BTreeMap::from([("contents".to_owned(), "write".to_owned())]);
+fn only_publishing_jobs_may_write() {
     for File { path, text, workflow } in model::all() {
         assert!(workflow.permissions.is_empty(), "{}", path.display());
         assert!(!text.contains("secrets."), "{}", path.display());
-        let is_release = path.ends_with("release.yml");
-        assert_eq!(workflow.on.contains_key("pull_request"), !is_release);
+        assert_eq!(workflow.on.contains_key("pull_request"), path.ends_with("ci.yml"));
         assert!(!workflow.on.contains_key("pull_request_target"));
         for (name, job) in &workflow.jobs {
-            let expected = if is_release && name == "publish" { &writes } else { &reads };
-            assert_eq!(job.permissions, *expected, "{}: {name}", path.display());
+            assert_eq!(job.permissions, rights(&path, name), "{}: {name}", path.display());
         }
     }
 }
@@ -70,32 +78,41 @@ fn given(workflow: &Workflow) -> Vec<String> {
     places
 }
 
-/// The steps that get a token: one in a job that may only read, and the last one.
+/// The steps of a release that get a token: one in a job that may only read, and the last one.
 const QUERY: &str = "preflight, Query, env: GH_TOKEN";
 const USUAL: &str = "publish, Publish, env: GH_TOKEN";
 
 #[test]
 fn only_the_last_step_gets_a_token_that_writes() {
-    for File { path, workflow, .. } in model::all() {
-        let is_release = path.ends_with("release.yml");
-        let expected: &[&str] = if is_release { &[QUERY, USUAL] } else { &[] };
-        assert_eq!(given(&workflow), expected, "{}", path.display());
-        if !is_release {
-            continue;
-        }
-        let [.., build, publish] = &workflow.jobs["publish"].steps[..] else { panic!("there are two steps") };
-        assert!(matches!(build.work(), Work::Run("cargo build --locked --package xtask")), "{build:?}");
-        assert!(
-            matches!(publish.work(), Work::Run("target/debug/xtask release upload release")),
-            "{publish:?}"
-        );
-        assert_eq!(publish.name, "Publish");
+    for (name, expected) in [
+        ("ci.yml", &[][..]),
+        ("release.yml", &[QUERY, USUAL]),
+        ("watch.yml", &["propose, Propose, env: GH_TOKEN", "report, Report, env: GH_TOKEN"]),
+    ] {
+        assert_eq!(given(&model::named(name).workflow), expected, "{name}");
+    }
+    for (file, job, lines) in [
+        (
+            "release.yml",
+            "publish",
+            &["cargo build --locked --package xtask", "target/debug/xtask release upload release"][..],
+        ),
+        ("watch.yml", "propose", &[".github/propose.sh target/watch"]),
+        ("watch.yml", "report", &[".github/report.sh target/watch"]),
+    ] {
+        let steps = model::named(file).workflow.jobs.remove(job).unwrap().steps;
+        let run = |step: &Step| match step.work() {
+            Work::Run(line) => Some(line.to_owned()),
+            Work::Uses { .. } => None,
+        };
+        assert_eq!(steps.iter().filter_map(run).collect::<Vec<_>>(), lines, "{file}: {job}");
+        assert!(steps.last().is_some_and(|step| step.env.contains_key("GH_TOKEN")), "{file}: {job}");
     }
 }
 
 #[test]
 fn a_token_is_seen_wherever_it_is_given() {
-    let release = model::all().pop().unwrap();
+    let release = model::named("release.yml");
     let given_by = |from: &str, to: &str| {
         assert!(release.text.contains(from), "{from}");
         let text = release.text.replacen(from, to, 1);
@@ -134,7 +151,7 @@ fn named_versions_are_locked() {
 
 #[test]
 fn every_scenario_of_a_release_is_booted() {
-    let release = model::all().into_iter().find(|file| file.path.ends_with("release.yml")).unwrap();
+    let release = model::named("release.yml");
     let runs = release.workflow.jobs["boot"].runs();
     let booted: Vec<&str> = runs.iter().map(|matrix| matrix["matrix.scenario"].as_str()).collect();
     let scenarios =
