@@ -50,8 +50,14 @@ check_server() {
         "or server and token in $CONFIG"
 }
 
+# A version that cannot be read or written leaves the record as it is, since without one every start is allowed.
+record_version() {
+    version=$(installed_version)
+    [ -n "$version" ] && echo "$version" >"$RECORD.new" && mv -f "$RECORD.new" "$RECORD"
+}
+
 case ${1-} in
---started) installed_version >"$RECORD" ;;
+--started) record_version ;;
 k3s) check_version "${2:-$(installed_version)}" ;;
 k3s-agent) check_server ;;
 *) refuse "usage: $0 k3s|k3s-agent [VERSION], or $0 --started" ;;

@@ -257,7 +257,7 @@ done
 if [ "$named" != "$DEFAULT" ] && rmdir -- "$data" 2>/dev/null && [ -L "$named" ]; then
     rm -f -- "$named" || status=1
 fi
-rm -f "$CONFIG/k3s.yaml" "$DEFAULT/rpm-version" || status=1
+rm -f "$CONFIG/k3s.yaml" "$DEFAULT/rpm-version" "$DEFAULT/rpm-version.new" || status=1
 [ -z "$purge" ] || empty "$CONFIG" || status=1
 [ "$status" -eq 0 ] || fail "not everything could be deleted"
 list_kept

@@ -9,7 +9,7 @@ const CHECK: &str = "/usr/libexec/k3s/k3s-start-check.sh";
 const RECORD: &str = "/var/lib/rancher/k3s/rpm-version";
 
 #[test]
-fn a_version_on_unsuitable_data_is_not_started() {
+pub fn a_version_on_unsuitable_data_is_not_started() {
     let Some(root) = where_installed("the check before a start") else { return };
     let check = |last: &str, version: &str| {
         root.program(
@@ -48,10 +48,13 @@ fn a_version_on_unsuitable_data_is_not_started() {
     expect_success(root.run(&[CHECK, "k3s"]));
     expect_success(root.run(&[CHECK, "--started"]));
     assert_eq!(root.read(RECORD), "v1.34.2+k3s1\n");
+    root.program("/usr/bin/k3s", "#!/bin/sh\nexit 1\n");
+    assert!(!root.run(&[CHECK, "--started"]).status.success());
+    assert_eq!(root.read(RECORD), "v1.34.2+k3s1\n", "without a record the next start would be allowed");
 }
 
 #[test]
-fn an_agent_without_a_server_is_not_started() {
+pub fn an_agent_without_a_server_is_not_started() {
     let Some(root) = where_installed("the check of an agent") else { return };
     let refused = root.run(&[CHECK, "k3s-agent"]);
     assert_eq!(refused.status.code(), Some(1));
@@ -95,7 +98,7 @@ fn an_agent_without_a_server_is_not_started() {
 }
 
 #[test]
-fn a_transaction_warns_of_a_skipped_minor() {
+pub fn a_transaction_warns_of_a_skipped_minor() {
     if !can_install("the warning of a transaction") {
         return;
     }
