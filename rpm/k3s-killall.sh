@@ -153,11 +153,13 @@ as_mounted() { readlink -f "$1" | sed 's/ /\\040/g'; }
 # and no other kubelet runs.
 mount_points() {
     pods=$(as_mounted /var/lib/kubelet/pods) plugins=$(as_mounted /var/lib/kubelet/plugins)
-    while read -r _ path _; do
+    while read -r _ path _ options _; do
         case $path in
-        /run/k3s/* | "${pods:-/var/lib/kubelet/pods}"/* | "${plugins:-/var/lib/kubelet/plugins}"/* | \
-            */pods/*/volumes/kubernetes.io~* | */pods/*/volume-subpaths/* | */plugins/kubernetes.io/*)
+        /run/k3s/* | "${pods:-/var/lib/kubelet/pods}"/* | "${plugins:-/var/lib/kubelet/plugins}"/*)
             printf '%s\n' "$path" ;;
+        */pods/*/volumes/kubernetes.io~* | */pods/*/volume-subpaths/* | */plugins/kubernetes.io/*)
+            # Any user can mount a FUSE file system, and then change what the path leads to.
+            case ,$options in *,user_id=[1-9]*) ;; *) printf '%s\n' "$path" ;; esac ;;
         /run/netns/*)
             case "$newline$namespaces$newline" in *"$newline$path$newline"*) printf '%s\n' "$path" ;; esac ;;
         esac

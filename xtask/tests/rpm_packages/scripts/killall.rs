@@ -201,6 +201,26 @@ what_is_left
 }
 
 #[test]
+pub fn killall_leaves_mounts_of_users() {
+    let Some(root) = where_installed("FUSE mounts of users") else { return };
+    let script = root.read("/usr/bin/k3s-killall.sh");
+    root.program("/usr/bin/k3s-killall.sh", &script.replace("/proc/self/mounts", "/mounts"));
+    let volume = "volumes/kubernetes.io~csi/v/mount fuse.x rw,nosuid";
+    let lines = [
+        format!("x /home/user/pods/u/{volume},user_id=1000,group_id=1000 0 0"),
+        format!("x /mnt/pods/u/{volume},user_id=0,group_id=0 0 0"),
+        format!("x /var/lib/kubelet/pods/u/{volume},user_id=1000,group_id=1000 0 0"),
+    ];
+    root.write("/mounts", &(lines.join("\n") + "\n"));
+    // No such mounts exist, so those that it tries are reported.
+    let script = "mount -t proc proc /proc; k3s-killall.sh 2>&1; echo \"status $?\"";
+    let said = expect_success(alone(&root, &["sh", "-c", script]).output().unwrap());
+    let tried = "/var/lib/kubelet/pods/u/volumes/kubernetes.io~csi/v/mount\n\
+        /mnt/pods/u/volumes/kubernetes.io~csi/v/mount\nstatus 1\n";
+    assert!(said.ends_with(&format!("interfaces):\n{tried}")), "{said}");
+}
+
+#[test]
 pub fn killall_changes_nothing_beside_another_kubernetes() {
     if !can_install("k3s-killall.sh beside another Kubernetes") {
         return;
@@ -306,6 +326,31 @@ pub fn erase_ends_a_running_k3s_only() {
 }
 
 #[test]
+pub fn killall_deletes_sets_and_tables_of_k3s_alone() {
+    let Some(root) = where_installed("sets and tables of the packet filter") else { return };
+    root.program(
+        "/usr/sbin/ipset",
+        "#!/bin/sh\nprintf 'KUBE-A\\ninet6:KUBE-B\\nmine\\n'; echo \"ipset $*\" >>/called\n",
+    );
+    root.program("/usr/sbin/nft", "#!/bin/sh\necho \"nft $*\" >>/called\n");
+    let script = "mount -t proc proc /proc; exec k3s-killall.sh";
+    expect_success(alone(&root, &["sh", "-c", script]).output().unwrap());
+    let expected = "ipset list -n\nipset destroy KUBE-A\nipset destroy inet6:KUBE-B\n\
+        nft delete table ip kube-proxy\nnft delete table ip6 kube-proxy\n\
+        nft delete table ip flannel-ipv4\nnft delete table ip6 flannel-ipv6\n";
+    assert_eq!(root.read("/called"), expected);
+}
+
+#[test]
+pub fn killall_ends_nothing_from_a_chroot() {
+    let Some(root) = where_installed("k3s-killall.sh in an image that is being made") else { return };
+    fs::write(root.path("/var/log/systemctl"), "").unwrap();
+    let said = expect_success(root.run(&["k3s-killall.sh"]));
+    assert!(said.contains("not the root file system of a running machine"), "{said}");
+    assert_eq!(root.read("/var/log/systemctl"), "");
+}
+
+#[test]
 pub fn packet_filter_rules_are_never_lost() {
     let Some(root) = where_installed("the packet filter's part of k3s-killall.sh") else { return };
     root.program("/usr/sbin/iptables-save", "#!/bin/sh\ncat /rules\n");
@@ -347,7 +392,9 @@ pub fn packet_filter_rules_are_never_lost() {
             "-A CNI-HOSTPORT-DNAT -m comment --comment \"dnat name: \\\"cbr0\\\" id: \\\"2\\\"\" -j CNI-DN-ours\n\
              -A CNI-DN-ours -p tcp -j DNAT --to-destination 10.42.0.2:80\n\
              -A POSTROUTING -s 10.42.0.0/16 -m comment --comment \"flanneld masq\" -j RETURN\n\
-             -A FORWARD -m comment --comment \"flanneld forward\" -j FLANNEL-FWD\nCOMMIT",
+             -A FORWARD -m comment --comment \"flanneld forward\" -j FLANNEL-FWD\n\
+             -A FORWARD -m comment --comment \"KUBE-ROUTER rule to explicitly ACCEPT traffic that comply to network policies\" \
+             -m mark --mark 0x20000/0x20000 -j ACCEPT\nCOMMIT",
         );
     let (_, restored) = killall(&ours_too);
     assert_eq!(restored, format!("--counters --test\n{theirs}--counters\n{theirs}"));
