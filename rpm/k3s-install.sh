@@ -184,8 +184,8 @@ set_old_unit_aside() {
     old=/etc/systemd/system/$unit
     [ -e "$old" ] && [ ! -L "$old" ] || return 0
     grep -q '/k3s' "$old" || fail "$old hides the packaged unit and is not of k3s's installer: move it first"
-    systemctl --quiet disable "$unit"
     set_aside "$old"
+    systemctl --quiet disable "$unit"
     changes=yes
     say "moved $old, which hid the packaged unit, to $saved; options in it are not taken over"
 }

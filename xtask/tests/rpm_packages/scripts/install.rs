@@ -24,13 +24,26 @@ pub fn install_script_enables_the_unit_offline() {
     expect_success(install(&root, &["k3s-install.sh"]));
     assert_eq!(root.read(SETTINGS), before, "there were no options to write");
     assert_eq!(root.link(WANTED), "/usr/lib/systemd/system/k3s.service");
-    assert!(root.read("/var/log/systemctl").contains("restart k3s.service\n"));
+    assert!(root.read("/var/log/systemctl").ends_with("daemon-reload\nrestart k3s.service\n"));
     assert!(!root.has("/etc/systemd/system/k3s.service"), "a unit of its own would hide the packaged one");
 
     root.write("/run/active-k3s.service", "");
     let again = expect_success(install(&root, &["k3s-install.sh"]));
     assert!(again.contains("no change"), "{again}");
     assert!(!root.read("/var/log/systemctl").contains("restart"));
+    for words in [&["INSTALL_K3S_FORCE_RESTART=true", "k3s-install.sh"][..], &["k3s-install.sh", "--debug"]] {
+        expect_success(install(&root, words));
+        assert!(root.read("/var/log/systemctl").contains("restart k3s.service\n"), "{words:?}");
+    }
+}
+
+#[test]
+pub fn install_script_neither_enables_nor_starts() {
+    let Some(root) = where_installed("what k3s-install.sh is not to do") else { return };
+    expect_success(install(&root, &["INSTALL_K3S_SKIP_ENABLE=true", "k3s-install.sh", "--debug"]));
+    assert!(root.read(SETTINGS).contains("OPTIONS=\"--debug\"") && !root.has(WANTED));
+    expect_success(install(&root, &["INSTALL_K3S_SKIP_START=true", "k3s-install.sh"]));
+    assert!(root.has(WANTED) && !root.read("/var/log/systemctl").contains("restart"));
 }
 
 #[test]
@@ -267,7 +280,8 @@ pub fn rejects_unsupported_install_variables() {
         ),
         (&["INSTALL_K3S_SKIP_SELINUX_RPM=false", "k3s-install.sh"], "dnf install k3s-selinux"),
         (&["INSTALL_K3S_NONSENSE=1", "k3s-install.sh"], "INSTALL_K3S_NONSENSE is unknown here"),
-        (&["K3S_TOKEN=a\nb", "k3s-install.sh", "server"], "contains a newline"),
+        (&["K3S_TOKEN=a\nb", "k3s-install.sh", "server"], "K3S_TOKEN contains a newline"),
+        (&["k3s-install.sh", "--x=a\nb"], "an argument contains a newline"),
     ] {
         let output = install(&root, words);
         assert_eq!(output.status.code(), Some(1), "{words:?}: {}", said(&output));
@@ -289,7 +303,9 @@ pub fn install_script_replaces_the_unit_of_1_24_2() {
     );
     fs::create_dir_all(root.path(WANTED).parent().unwrap()).unwrap();
     symlink("/etc/systemd/system/k3s.service", root.path(WANTED)).unwrap();
+    root.write("/run/active-k3s.service", "");
     expect_success(install(&root, &["k3s-install.sh"]));
+    assert!(root.read("/var/log/systemctl").contains("restart k3s.service\n"), "the old one runs");
     assert!(
         root.has("/etc/systemd/system/k3s.service.saved") && !root.has("/etc/systemd/system/k3s.service")
     );
@@ -298,9 +314,13 @@ pub fn install_script_replaces_the_unit_of_1_24_2() {
     let (unit, another) = ("/etc/systemd/system/k3s.service", "[Service]\nExecStart=/opt/k3s server\n");
     root.write(unit, another);
     let refused = install(&root, &["k3s-install.sh"]);
-    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!((refused.status.code(), root.read(unit).as_str()), (Some(1), another));
     assert!(said(&refused).contains("k3s.service.saved is there already"), "{}", said(&refused));
-    assert!(root.read(unit) == another && root.read(&format!("{unit}.saved")).contains("/usr/local/bin/k3s"));
+    root.write(unit, "[Service]\nExecStart=/usr/bin/other\n");
+    let refused = install(&root, &["k3s-install.sh"]);
+    assert!(said(&refused).contains("not of k3s's installer: move it first"), "{}", said(&refused));
+    assert!(root.has(WANTED), "the unit stays enabled");
+    assert!(root.read(&format!("{unit}.saved")).contains("/usr/local/bin/k3s"));
 }
 
 #[test]
