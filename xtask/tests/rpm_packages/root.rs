@@ -12,6 +12,8 @@ use tempfile::TempDir;
 
 pub struct Root {
     directory: TempDir,
+    /// Packaged files that a test has replaced, which are no changes to it.
+    replaced: Vec<&'static str>,
 }
 
 /// Commands that busybox provides.
@@ -114,6 +116,11 @@ pub struct Transaction {
     pub systemctl: String,
 }
 
+fn copy_files(from: &Path, to: &Path) {
+    let files = [&from.join("."), to];
+    expect_success(Command::new("cp").arg("--archive").args(files).output().unwrap());
+}
+
 /// Returns whether transactions can be run here.
 pub fn can_install(what: &str) -> bool {
     needs::programs(what, &[RPM, RPMBUILD, BUSYBOX, ("unshare", "util-linux")])
@@ -160,7 +167,7 @@ impl Root {
 
     /// Returns a root in which nothing is installed.
     pub fn bare() -> Root {
-        let root = Root { directory: tempfile::tempdir().unwrap() };
+        let root = Root { directory: tempfile::tempdir().unwrap(), replaced: Vec::new() };
         // rpm needs access to /, and a temporary directory is closed to other users.
         fs::set_permissions(root.directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
         for directory in [
@@ -201,6 +208,20 @@ impl Root {
         root
     }
 
+    /// Returns a root with the files that [`Root::keep`] has kept.
+    pub fn copy(kept: &Path) -> Root {
+        let copy = Root { directory: tempfile::tempdir().unwrap(), replaced: Vec::new() };
+        copy_files(kept, copy.directory.path());
+        copy
+    }
+
+    /// Keeps the files in a new directory, and returns it.
+    pub fn keep(self, directory: PathBuf) -> PathBuf {
+        fs::create_dir(&directory).unwrap();
+        copy_files(self.directory.path(), &directory);
+        directory
+    }
+
     pub fn path(&self, below: &str) -> PathBuf {
         self.directory.path().join(below.trim_start_matches('/'))
     }
@@ -218,6 +239,12 @@ impl Root {
     pub fn program(&self, below: &str, text: &str) {
         self.write(below, text);
         fs::set_permissions(self.path(below), PermissionsExt::from_mode(0o755)).unwrap();
+    }
+
+    /// Replaces a packaged executable.
+    pub fn replace(&mut self, path: &'static str, text: &str) {
+        self.program(path, text);
+        self.replaced.push(path);
     }
 
     /// Returns whether there is a file, a directory or a link, even a dangling one.
@@ -329,7 +356,9 @@ impl Root {
     pub fn changed(&self) -> Vec<String> {
         let Output { stdout, stderr, .. } = self.rpm(&["-Va"]).output().unwrap();
         let text = String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap();
-        text.lines().filter(|line| !line.starts_with("rpm: ")).map(str::to_owned).collect()
+        let is_replaced = |line: &str| self.replaced.iter().any(|path| line.ends_with(path));
+        let lines = text.lines().filter(|line| !line.starts_with("rpm: ") && !is_replaced(line));
+        lines.map(str::to_owned).collect()
     }
 
     /// Copies an executable of this machine into the root, with the libraries it needs.

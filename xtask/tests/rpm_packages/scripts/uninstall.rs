@@ -1,18 +1,18 @@
 //! Tests of `k3s-uninstall.sh`: what it deletes, and what it keeps.
 
-use super::{SETTINGS, WANTED, said, where_installed};
+use super::{SETTINGS, WANTED, installed, said, where_installed};
 use crate::packages::{expect_success, former};
-use crate::root::{Root, can_install};
+use crate::root::{Root, alone, can_install};
 use fs_err as fs;
 use std::os::unix::fs::symlink;
 
 #[test]
-fn uninstall_asks_and_keeps_packaged_files() {
+pub fn uninstall_asks_and_keeps_packaged_files() {
     if !can_install("k3s-uninstall.sh") {
         return;
     }
-    let root = Root::new();
-    root.install(&[&former().k3s, &former().pause_image]);
+    let root = installed();
+    root.install(&[&former().pause_image]);
     let fresh = root.listing();
     let data =
         ["/var/lib/rancher/k3s/server/db/state.db", "/var/lib/kubelet/pods/u/v", "/etc/rancher/k3s/k3s.yaml"];
@@ -44,16 +44,25 @@ fn write_moved_data(root: &Root, directory: &str) {
 }
 
 #[test]
-fn a_data_directory_that_cannot_be_k3s_is_not_emptied() {
+pub fn a_data_directory_that_cannot_be_k3s_is_not_emptied() {
     let Some(root) = where_installed("what k3s-uninstall.sh refuses") else { return };
     root.write("/srv/theirs/data/photo", "theirs\n");
     root.write("/var/lib/kubelet/x", "");
-    let directories =
-        ["/", "/usr", "/var/lib", "/etc/../etc", "relative", "/with blank", "/srv", "/srv/theirs"];
-    for directory in directories {
+    let (path, content) = ("an absolute path without spaces", "not a data directory of k3s");
+    for (directory, reason) in [
+        ("/", path),
+        ("/usr", content),
+        ("/var/lib", content),
+        ("/etc/../etc", path),
+        ("relative", path),
+        ("/with blank", path),
+        ("/srv", content),
+        ("/srv/theirs", content),
+    ] {
         let variable = format!("K3S_DATA_DIR={directory}");
         let output = root.run(&["env", &variable, "k3s-uninstall.sh", "--yes"]);
         assert_eq!(output.status.code(), Some(1), "{directory}: {}", said(&output));
+        assert!(said(&output).contains(reason), "{directory}: {}", said(&output));
         assert_eq!(root.changed(), [""; 0], "{directory}");
         assert!(root.has("/var/lib/kubelet/x"), "{directory}");
     }
@@ -64,7 +73,7 @@ fn a_data_directory_that_cannot_be_k3s_is_not_emptied() {
 }
 
 #[test]
-fn uninstall_deletes_only_data_of_k3s() {
+pub fn uninstall_deletes_only_data_of_k3s() {
     let Some(root) = where_installed("a data directory shared with its user") else { return };
     let before = root.listing();
     let config = "/etc/rancher/k3s/config.yaml";
@@ -91,7 +100,7 @@ fn uninstall_deletes_only_data_of_k3s() {
 }
 
 #[test]
-fn uninstall_finds_a_configured_data_directory() {
+pub fn uninstall_finds_a_configured_data_directory() {
     let Some(root) = where_installed("where k3s-uninstall.sh looks for the data directory") else { return };
     let config = ("/etc/rancher/k3s/config.yaml", "data-dir: /mnt/low");
     let agent = "/etc/default/k3s-agent";
@@ -136,7 +145,7 @@ fn uninstall_finds_a_configured_data_directory() {
 }
 
 #[test]
-fn uninstall_rejects_ambiguous_data_directories() {
+pub fn uninstall_rejects_ambiguous_data_directories() {
     let Some(root) = where_installed("data directories that disagree") else { return };
     let settings = root.read(SETTINGS);
     let config = "/etc/rancher/k3s/config.yaml";
@@ -167,13 +176,14 @@ fn uninstall_rejects_ambiguous_data_directories() {
     symlink("/usr/lib/systemd/system/k3s.service", root.path(WANTED)).unwrap();
     expect_success(root.run(&["k3s-uninstall.sh", "--yes"]));
     assert!(root.has("/mnt/x/server") && !root.has("/mnt/y"), "the server is the one in use");
+    assert!(!root.has(WANTED), "it does not start again");
     root.write(SETTINGS, &settings);
     expect_success(root.run(&["env", "K3S_DATA_DIR=/mnt/x", "k3s-uninstall.sh", "--yes"]));
     assert!(!root.has("/mnt/x"), "what is said to the script itself settles it");
 }
 
 #[test]
-fn uninstall_leaves_nothing_of_the_kubelet() {
+pub fn uninstall_leaves_nothing_of_the_kubelet() {
     let Some(root) = where_installed("what k3s's kubelet leaves behind") else { return };
     let fresh = root.listing();
     let others = ["/var/lib/cni/results/cni-loopback-2-lo", "/var/lib/cni/results/podman-1-eth0"];
@@ -201,7 +211,7 @@ fn uninstall_leaves_nothing_of_the_kubelet() {
 }
 
 #[test]
-fn uninstall_keeps_data_of_another_kubernetes() {
+pub fn uninstall_keeps_data_of_another_kubernetes() {
     let Some(root) = where_installed("a node of kubeadm") else { return };
     let theirs = [
         "/etc/rancher/node/password",
@@ -235,7 +245,7 @@ fn uninstall_keeps_data_of_another_kubernetes() {
 }
 
 #[test]
-fn uninstall_names_data_behind_links() {
+pub fn uninstall_names_data_behind_links() {
     let Some(root) = where_installed("data of k3s behind links") else { return };
     root.write("/mnt/ssd/volumes/pvc-1/data", "x\n");
     root.write("/var/lib/rancher/k3s/server/token", "x\n");
@@ -257,7 +267,26 @@ fn uninstall_names_data_behind_links() {
 }
 
 #[test]
-fn nothing_is_deleted_where_k3s_could_not_be_ended() {
+pub fn uninstall_deletes_nothing_through_a_mount() {
+    let Some(root) = where_installed("a mount in the data directory") else { return };
+    let script = "mount -t proc proc /proc
+mkdir -p /var/lib/rancher/k3s/storage/disk
+mount -t tmpfs t /var/lib/rancher/k3s/storage/disk
+echo theirs >/var/lib/rancher/k3s/storage/disk/photo
+k3s-uninstall.sh --yes 2>&1
+echo \"status $?\"
+cat /var/lib/rancher/k3s/storage/disk/photo";
+    let said = expect_success(alone(&root, &["sh", "-c", script]).output().unwrap());
+    assert!(
+        said.ends_with(
+            "unmount first what is still mounted: /var/lib/rancher/k3s/storage/disk\nstatus 1\ntheirs\n"
+        ),
+        "{said}"
+    );
+}
+
+#[test]
+pub fn nothing_is_deleted_where_k3s_could_not_be_ended() {
     let Some(root) = where_installed("an uninstall that killall refuses") else { return };
     root.write("/var/lib/kubelet/pods/u/v", "");
     root.program("/usr/bin/k3s-killall.sh", "#!/bin/sh\nexit 2\n");
