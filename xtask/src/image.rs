@@ -5,10 +5,15 @@
 //!                  └──► layout ─► push ─► remote  registries
 //! ```
 
+mod advice;
 pub mod content;
+mod credential_helper;
+mod credentials;
 pub mod docker_archive;
 pub mod installed;
 pub mod layout;
+mod login;
+mod plain_http;
 pub mod push;
 pub mod remote;
 pub mod spots;

@@ -9,6 +9,7 @@ mod output;
 mod sandbox;
 mod streaming;
 
+pub use environment::home;
 pub use guard::{GUARD, guard};
 pub use sandbox::{SANDBOX, Sandbox, available as sandbox_available, enter as enter_sandbox};
 pub use streaming::{Child, Event, Watched};

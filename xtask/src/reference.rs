@@ -102,10 +102,14 @@ impl Reference {
     /// Returns the full form under which containerd keeps the image: `pause:3.6` is
     /// `docker.io/library/pause:3.6`.
     pub fn normalised(&self) -> String {
-        let Reference { path, tag, .. } = self;
-        let registry = self.registry();
+        format!("{}:{}", self.name(), self.tag)
+    }
+
+    /// Returns the full form without the tag: the registry and the repository in it.
+    pub fn name(&self) -> String {
+        let (registry, path) = (self.registry(), &self.path);
         let library = if registry == DEFAULT_HOST && !path.contains('/') { "library/" } else { "" };
-        format!("{registry}/{library}{path}:{tag}")
+        format!("{registry}/{library}{path}")
     }
 }
 

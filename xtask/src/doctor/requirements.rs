@@ -301,6 +301,7 @@ mod tests {
     /// Executables that are started and are no requirement, each with the reason.
     const UNNAMED: &[(&str, &str)] = &[
         ("cp", "is POSIX"),
+        ("sh", "is POSIX"),
         ("modprobe", "comes with depmod, in kmod"),
         ("cargo", "has compiled this executable"),
         ("apt-get", "belongs to Debian's packages"),

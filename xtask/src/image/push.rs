@@ -3,9 +3,9 @@
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::image::layout::{self, KeptEntry, LayoutImage};
-use crate::image::remote::{Entry, Limit, Remote, Tagged, Transport, advice, last_error};
+use crate::image::remote::{Entry, Remote, Tagged, Transport};
 use crate::reference::Reference;
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value};
 use std::fmt;
 
@@ -38,12 +38,13 @@ pub fn push(
     transport: Transport,
 ) -> Result<Pushed> {
     let name = reference.normalised();
-    let remote = Remote::new(context, transport, &format!("pushing {name}"))?;
+    let cannot = || format!("cannot push {name}");
+    let remote =
+        Remote::new(context, reference, transport, &format!("pushing {name}")).with_context(cannot)?;
     let running = context.progress.step("push");
     running.doing(name.clone());
-    let cannot = || format!("cannot push {name}");
-    let kept = match remote.tagged(reference).with_context(cannot)? {
-        Some(tagged) => kept(&remote, images, reference, &tagged).with_context(cannot)?,
+    let kept = match remote.tagged().with_context(cannot)? {
+        Some(tagged) => kept(&remote, images, &tagged).with_context(cannot)?,
         None => Vec::new(),
     };
     let scratch = tempfile::tempdir().context("making a scratch directory for the layout")?;
@@ -52,11 +53,7 @@ pub fn push(
     let command = remote.command(&["push", &layout.to_string_lossy(), &name]);
     let (status, stdout, stderr) = command.capture()?;
     if !status.success() {
-        let messages = String::from_utf8_lossy(&stderr);
-        let error = last_error(&messages);
-        let limit = Limit { pause: None, now: context.clock.now() };
-        let advice = upload_advice(error, reference).unwrap_or_else(|| advice(error, reference, &limit));
-        return Err(anyhow!("{error}").context(format!("cannot push {name}{advice}")));
+        return Err(remote.failure(&String::from_utf8_lossy(&stderr), "push"));
     }
     running.done(format!("to {}", reference.registry()));
     let kept = kept.iter().map(|entry| platform(&entry.descriptor)).collect();
@@ -64,12 +61,7 @@ pub fn push(
 }
 
 /// Returns the entries that stay in the list.
-fn kept(
-    remote: &Remote,
-    images: &[LayoutImage],
-    reference: &Reference,
-    tagged: &Tagged,
-) -> Result<Vec<KeptEntry>> {
+fn kept(remote: &Remote, images: &[LayoutImage], tagged: &Tagged) -> Result<Vec<KeptEntry>> {
     let is_replaced = |entry: &&Entry| {
         entry.architecture().is_some_and(|name| images.iter().any(|image| image.target.go == name))
     };
@@ -85,7 +77,7 @@ fn kept(
                 platform(&entry.descriptor)
             );
         }
-        let manifest = remote.manifest(reference, &entry.digest)?;
+        let manifest = remote.manifest(&entry.digest)?;
         Ok(KeptEntry { manifest, descriptor: entry.descriptor.clone(), digest: entry.digest.clone() })
     };
     tagged.entries.iter().filter(stays).map(keep).collect()
@@ -96,50 +88,4 @@ fn platform(descriptor: &Map<String, Value>) -> String {
     let part = |key: &str| descriptor.get("platform").and_then(|platform| platform.get(key)?.as_str());
     let parts: Vec<&str> = ["os", "architecture", "variant"].into_iter().filter_map(part).collect();
     if parts.is_empty() { "an unknown platform".to_owned() } else { parts.join("/") }
-}
-
-/// Returns the host of the failed request, if it was an upload: a registry names the URL of each upload itself
-/// (distribution-spec, `Location`), and it may be on another host.
-fn upload_host(error: &str) -> Option<&str> {
-    let upload = |(at, _): &(usize, &str)| {
-        let before = error[..*at].trim_end_matches("https").trim_end_matches("http").trim_end_matches('"');
-        ["patch", "put"]
-            .contains(&before.trim_end().rsplit(' ').next().unwrap_or_default().to_lowercase().as_str())
-    };
-    let (at, scheme) = error.match_indices("://").filter(upload).last()?;
-    error[at + scheme.len()..].split(['/', '"', ' ']).next()
-}
-
-/// Returns the cause and remedy of a failure at another host than the registry's.
-fn upload_advice(error: &str, reference: &Reference) -> Option<String> {
-    let host = reference.registry();
-    let other = upload_host(error).filter(|other| *other != host)?;
-    Some(format!(
-        ": {host} names {other} as the host that takes uploads, and that one failed\n  ask the operator of {host}: a \
-         registry behind a proxy has to be configured with the host that its clients see (REGISTRY_HTTP_HOST)"
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finds_host_of_uploads_only() {
-        let refused = "connect: connection refused";
-        for (message, host) in [
-            (
-                format!("Patch \"http://storage.example:5000/v2/x\": dial tcp: {refused}"),
-                Some("storage.example:5000"),
-            ),
-            (
-                "PUT https://storage.example/x?digest=y: unexpected status code 403".to_owned(),
-                Some("storage.example"),
-            ),
-            (format!("Post \"https://auth.example/token\": {refused}"), None),
-            (format!("Get \"https://registry.example/v2/\": {refused}"), None),
-        ] {
-            assert_eq!(upload_host(&message), host, "{message}");
-        }
-    }
 }

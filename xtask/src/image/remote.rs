@@ -1,14 +1,16 @@
-//! A client of registries: crane, which works with all of them and finds the credentials that docker and podman keep.
+//! A client of a repository in a registry: crane, which works with all registries.
 
-use crate::clock;
 use crate::context::{Context, Network};
 use crate::digest::Digest;
 use crate::fetch;
+use crate::image::advice::{Request, advice};
 use crate::image::content::{MANIFEST_TYPE, OS, descriptor};
+use crate::image::login::Login;
+use crate::image::plain_http;
 use crate::process::{Command, cmd};
 use crate::reference::Reference;
 use crate::toolchain::go_tool;
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Error, Result, anyhow, bail};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -22,11 +24,13 @@ pub enum Transport {
     Insecure,
 }
 
-/// A client of registries.
+/// A client of one repository.
 pub struct Remote<'a> {
     context: &'a Context,
     crane: PathBuf,
+    reference: &'a Reference,
     transport: Transport,
+    login: Login,
 }
 
 /// Content of a tag.
@@ -86,35 +90,49 @@ impl Tagged {
 
 impl<'a> Remote<'a> {
     /// Prepares a client for this work, which `--offline` forbids.
-    pub fn new(context: &'a Context, transport: Transport, work: &str) -> Result<Remote<'a>> {
+    pub fn new(
+        context: &'a Context,
+        reference: &'a Reference,
+        transport: Transport,
+        work: &str,
+    ) -> Result<Remote<'a>> {
         if context.network == Network::Forbidden {
             bail!("--offline forbids {work}");
         }
-        Ok(Remote { context, crane: go_tool::crane(context)?, transport })
+        let crane = go_tool::crane(context)?;
+        Ok(Remote { context, crane, reference, transport, login: Login::find(context, reference)? })
     }
 
     /// Returns a call of crane.
     pub fn command(&self, arguments: &[&str]) -> Command<'a> {
-        let (crane, insecure): (_, &[&str]) = match self.transport {
-            Transport::Verified => (&self.crane, &[]),
-            Transport::Insecure => (&self.crane, &["--insecure"]),
+        let crane = &self.crane;
+        let command = match self.transport {
+            Transport::Verified => cmd!(self.context, "{crane} {arguments...}")
+                .envs(plain_http::forbidden(self.reference.registry(), |name| std::env::var_os(name))),
+            Transport::Insecure => cmd!(self.context, "{crane} --insecure {arguments...}"),
         };
-        cmd!(self.context, "{crane} {insecure...} {arguments...}")
-            // Helpers that keep docker's credentials in a desktop's keyring or in pass look for them there.
-            .inherit("DBUS_SESSION_", &[])
-            .inherit("PASSWORD_STORE_", &[])
+        command.env("DOCKER_CONFIG", self.login.directory())
+    }
+
+    /// Returns the error of a call of crane that failed, with its cause and remedy. The log is crane's stderr.
+    pub fn failure(&self, log: &str, action: &str) -> Error {
+        let error = plain_http::without_attempt(last_error(log));
+        let name = self.reference.normalised();
+        let now = self.context.clock.now();
+        let (login, pause) = (self.login.origin.as_deref(), retry_after(log, now));
+        let request = Request { reference: self.reference, login, pause, now };
+        let advice = advice(error, &request);
+        anyhow!("{error}").context(format!("cannot {action} {name}{advice}"))
     }
 
     /// Returns what is under a tag, if there is something.
-    pub fn tagged(&self, reference: &Reference) -> Result<Option<Tagged>> {
-        let name = reference.normalised();
-        let Some(bytes) = self.read(reference, &["manifest", &name])? else { return Ok(None) };
-        self.read_tagged(reference, &bytes)
-            .with_context(|| format!("reading the manifest of {name}"))
-            .map(Some)
+    pub fn tagged(&self) -> Result<Option<Tagged>> {
+        let name = self.reference.normalised();
+        let Some(bytes) = self.read(&["manifest", &name])? else { return Ok(None) };
+        self.read_tagged(&bytes).with_context(|| format!("reading the manifest of {name}")).map(Some)
     }
 
-    fn read_tagged(&self, reference: &Reference, bytes: &[u8]) -> Result<Tagged> {
+    fn read_tagged(&self, bytes: &[u8]) -> Result<Tagged> {
         let digest = Digest::of(bytes);
         let manifest: Value = serde_json::from_slice(bytes)?;
         if let Some(list) = manifest.get("manifests").and_then(Value::as_array) {
@@ -125,8 +143,8 @@ impl<'a> Remote<'a> {
         }
         let media_type = manifest.get("mediaType").and_then(Value::as_str).unwrap_or(MANIFEST_TYPE);
         let mut single = descriptor(media_type, &digest, bytes.len() as u64);
-        let name = by_digest(reference, &digest);
-        let config = self.read(reference, &["config", &name])?;
+        let name = self.by_digest(&digest);
+        let config = self.read(&["config", &name])?;
         let config: Value = serde_json::from_slice(&config.context("its configuration is not there")?)?;
         let mut platform = Map::new();
         for key in ["architecture", "os", "os.version", "variant"] {
@@ -139,15 +157,21 @@ impl<'a> Remote<'a> {
     }
 
     /// Returns the manifest with this digest.
-    pub fn manifest(&self, reference: &Reference, digest: &Digest) -> Result<Vec<u8>> {
-        let name = by_digest(reference, digest);
-        let manifest = self.read(reference, &["manifest", &name])?;
+    pub fn manifest(&self, digest: &Digest) -> Result<Vec<u8>> {
+        let name = self.by_digest(digest);
+        let manifest = self.read(&["manifest", &name])?;
+        let reference = self.reference;
         manifest.with_context(|| format!("{reference} lists {name}, which the registry does not have"))
+    }
+
+    /// Returns the name of content in the repository.
+    fn by_digest(&self, digest: &Digest) -> String {
+        format!("{}@sha256:{digest}", self.reference.name())
     }
 
     /// Runs crane and returns its output, or nothing for a name that the registry does not have. It waits if the
     /// registry limits requests and names a short time.
-    fn read(&self, reference: &Reference, arguments: &[&str]) -> Result<Option<Vec<u8>>> {
+    fn read(&self, arguments: &[&str]) -> Result<Option<Vec<u8>>> {
         // The log of its requests has the headers of the responses, without credentials.
         let command = self.command(arguments).args(["--verbose"]);
         let mut waits = 0;
@@ -156,40 +180,25 @@ impl<'a> Remote<'a> {
             if status.success() {
                 return Ok(Some(stdout));
             }
-            let messages = String::from_utf8_lossy(&stderr);
-            let error = last_error(&messages);
-            if is_missing(error) {
+            let log = String::from_utf8_lossy(&stderr);
+            if is_missing(last_error(&log)) {
                 return Ok(None);
             }
-            let now = self.context.clock.now();
-            let pause = retry_after(&messages, now);
+            let pause = retry_after(&log, self.context.clock.now());
             match pause.filter(|pause| *pause <= LONGEST_WAIT && waits < WAITS) {
                 Some(pause) => {
                     waits += 1;
-                    let host = reference.registry();
+                    let host = self.reference.registry();
                     let seconds = pause.as_secs();
                     self.context
                         .progress
                         .print(format!("{host} limits requests; asking again in {seconds} s"));
                     self.context.clock.wait(pause);
                 }
-                None => {
-                    let limit = Limit { pause, now };
-                    let advice = advice(error, reference, &limit);
-                    return Err(
-                        anyhow!("{error}").context(format!("cannot read {}{advice}", reference.normalised()))
-                    );
-                }
+                None => return Err(self.failure(&log, "read")),
             }
         }
     }
-}
-
-/// Returns the name of content in a reference's repository.
-fn by_digest(reference: &Reference, digest: &Digest) -> String {
-    let name = reference.normalised();
-    let repository = name.rsplit_once(':').map_or(name.as_str(), |(repository, _)| repository);
-    format!("{repository}@sha256:{digest}")
 }
 
 fn sha256(text: &str) -> Result<Digest> {
@@ -197,7 +206,7 @@ fn sha256(text: &str) -> Result<Digest> {
 }
 
 /// Returns the error that crane ends with, without its attempts before it.
-pub fn last_error(messages: &str) -> &str {
+fn last_error(messages: &str) -> &str {
     let error = messages.rsplit_once("Error: ").map_or(messages, |(_, error)| error).trim();
     if error.is_empty() { "crane failed without a message" } else { error }
 }
@@ -217,50 +226,9 @@ fn retry_after(log: &str, now: SystemTime) -> Option<Duration> {
     fetch::retry_after(value, now)
 }
 
-/// The wait that a registry asks for, and the time of its answer.
-pub struct Limit {
-    pub pause: Option<Duration>,
-    pub now: SystemTime,
-}
-
-/// Returns the cause and remedy of a failure of crane's, if its message is a known one.
-pub fn advice(error: &str, reference: &Reference, limit: &Limit) -> String {
-    let host = reference.registry();
-    let contains = |words: &[&str]| words.iter().any(|word| error.contains(word));
-    let advice = if limit.pause.is_some() || contains(&["TOOMANYREQUESTS", "429 "]) {
-        let until = limit.pause.map_or(String::new(), |pause| {
-            let wait = i64::try_from(pause.as_secs()).unwrap_or(i64::MAX);
-            let until = clock::http_date(clock::seconds(limit.now).saturating_add(wait));
-            format!(": the next one is allowed in {wait} s, {until}")
-        });
-        format!(
-            "{host} limits requests{until}\n  run this again then, or log in, which raises the limit: docker login {host}"
-        )
-    } else if contains(&["UNAUTHORIZED", "DENIED", "401 ", "403 "]) {
-        format!(
-            "the registry denies access\n  log in as a user who has it: docker login {host}, or podman login {host}"
-        )
-    } else if contains(&["x509:", "tls: "]) {
-        format!(
-            "{host} has a certificate that this system does not trust\n  name its issuer in SSL_CERT_FILE, or use --insecure"
-        )
-    } else if contains(&["server gave HTTP response to HTTPS client"]) {
-        format!("{host} uses plain HTTP\n  use --insecure if that is meant")
-    } else if contains(&["no such host", "connection refused", "i/o timeout", "network is unreachable"]) {
-        format!("{host} cannot be reached\n  look at its name, the network and the proxy settings")
-    } else if contains(&["EOF", "connection reset", "broken pipe"]) {
-        "the registry closed the connection\n  run this again: what has arrived is not sent twice".to_owned()
-    } else {
-        return String::new();
-    };
-    format!(": {advice}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const NO_LIMIT: Limit = Limit { pause: None, now: SystemTime::UNIX_EPOCH };
 
     #[test]
     fn reads_last_error_of_crane() {
@@ -270,53 +238,11 @@ mod tests {
     }
 
     #[test]
-    fn known_failures_have_remedies() {
-        let reference = Reference::parse("registry.example:5000/me/pause:1").unwrap();
-        for (message, remedy) in [
-            ("DENIED: requested access to the resource is denied", "docker login registry.example:5000"),
-            ("unexpected status code 401 Unauthorized", "podman login registry.example:5000"),
-            ("x509: certificate signed by unknown authority", "SSL_CERT_FILE"),
-            ("http: server gave HTTP response to HTTPS client", "use --insecure if that is meant"),
-            ("dial tcp: lookup registry.example: no such host", "registry.example:5000 cannot be reached"),
-            ("unexpected EOF", "run this again"),
-            ("TOOMANYREQUESTS: slow down", "registry.example:5000 limits requests\n"),
-        ] {
-            let advice = advice(message, &reference, &NO_LIMIT);
-            assert!(advice.contains(remedy), "{message}: {advice}");
-        }
-        assert_eq!(advice("something new", &reference, &NO_LIMIT), "");
-    }
-
-    #[test]
-    fn limit_names_the_time() {
+    fn reads_the_wait_from_the_headers() {
         let log = "2026/11/27 HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3600\r\n\r\nbody\nError: TOOMANYREQUESTS\n";
-        let pause = retry_after(log, SystemTime::UNIX_EPOCH);
-        assert_eq!(pause, Some(Duration::from_secs(3600)));
-        let reference = Reference::parse("me/pause:1").unwrap();
-        let advice = advice("429 ", &reference, &Limit { pause, ..NO_LIMIT });
-        assert!(
-            advice.contains(
-                "docker.io limits requests: the next one is allowed in 3600 s, Thu, 01 Jan 1970 01:00:00 GMT"
-            ),
-            "{advice}"
-        );
-        let endless = Limit { pause: Some(Duration::MAX), ..NO_LIMIT };
-        assert!(super::advice("429 ", &reference, &endless).contains("31 Dec 9999"));
+        assert_eq!(retry_after(log, SystemTime::UNIX_EPOCH), Some(Duration::from_secs(3600)));
         let other = "HTTP/1.1 429 x\r\n\r\nRetry-After: 1\n";
         assert_eq!(retry_after(other, SystemTime::UNIX_EPOCH), None, "a body is no header");
         assert_eq!(retry_after("HTTP/1.1 200 OK\r\nRetry-After: 1\r\n", SystemTime::UNIX_EPOCH), None);
-    }
-
-    #[test]
-    fn default_credentials_are_for_docker_hub() {
-        let reference = Reference::parse("me/pause:1").unwrap();
-        assert!(advice("UNAUTHORIZED", &reference, &NO_LIMIT).contains("docker login docker.io"));
-    }
-
-    #[test]
-    fn content_is_named_in_the_repository() {
-        let digest = Digest::of("x");
-        let reference = Reference::parse("registry.example:5000/me/pause:1").unwrap();
-        assert_eq!(by_digest(&reference, &digest), format!("registry.example:5000/me/pause@sha256:{digest}"));
     }
 }

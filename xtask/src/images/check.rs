@@ -23,14 +23,13 @@ pub fn upstream(
     mirror: Option<&Registry>,
     transport: Transport,
 ) -> Result<Answers> {
-    let remote = Remote::new(context, transport, "asking registries")?;
     let running = context.progress.step("ask");
     let asked = Day::of(context.clock.now()).to_string();
     let mut answers = Answers::default();
     for reference in references {
         let name = mirror.map_or(Ok(reference.clone()), |mirror| mirror.reference(reference))?;
         running.doing(name.normalised());
-        let tagged = remote.tagged(&name)?;
+        let tagged = Remote::new(context, &name, transport, "asking registries")?.tagged()?;
         let architectures = tagged.as_ref().map(|it| it.architectures()).unwrap_or_default();
         let riscv64 = match tagged {
             None => Riscv64::NoTag,
@@ -52,11 +51,11 @@ pub fn pushed(
     registry: &Registry,
     transport: Transport,
 ) -> Result<Answers> {
-    let remote = Remote::new(context, transport, "asking registries")?;
     let mut answers = Answers::default();
     for manifest in built(directory)? {
         for (reference, id) in manifest.ids() {
             let name = registry.reference(&Reference::parse(reference)?)?;
+            let remote = Remote::new(context, &name, transport, "asking registries")?;
             let pushed = ask(&remote, &name, &manifest.arch, id)?;
             answers.pushed.entry(name.normalised()).or_default().insert(manifest.arch.clone(), pushed);
         }
@@ -78,10 +77,10 @@ fn built(directory: &Path) -> Result<Vec<ImagesManifest>> {
 
 /// Compares an image of one architecture with the one that has this ID.
 fn ask(remote: &Remote, name: &Reference, arch: &str, id: &str) -> Result<Pushed> {
-    let Some(tagged) = remote.tagged(name)? else { return Ok(Pushed::Missing) };
+    let Some(tagged) = remote.tagged()? else { return Ok(Pushed::Missing) };
     let entry = tagged.entries.iter().find(|entry| entry.architecture() == Some(arch));
     let Some(Entry { digest, .. }) = entry else { return Ok(Pushed::Missing) };
-    let manifest: Value = serde_json::from_slice(&remote.manifest(name, digest)?)
+    let manifest: Value = serde_json::from_slice(&remote.manifest(digest)?)
         .with_context(|| format!("reading the manifest sha256:{digest} of {name}"))?;
     let found = manifest["config"]["digest"].as_str().unwrap_or("without a configuration");
     Ok(if found == id { Pushed::Same } else { Pushed::Other(found.to_owned()) })

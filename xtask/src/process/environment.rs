@@ -89,7 +89,7 @@ impl Environment {
 }
 
 /// Returns the user's home: a service that systemd starts, or a container, often comes without the variable.
-fn home() -> Option<PathBuf> {
+pub fn home() -> Option<PathBuf> {
     let named = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
     named.or_else(|| Some(User::from_uid(Uid::effective()).ok()??.dir))
 }

@@ -138,8 +138,7 @@ fn long_rate_limit_fails_with_its_end() {
     let error = failed(&check(&env, &server, &["--output", file.to_str().unwrap()]));
     let registry = server.url.strip_prefix("http://").unwrap();
     let limit = format!("{registry} limits requests: the next one is allowed in 21600 s, ");
-    assert!(error.contains(&limit), "{error}");
-    assert!(error.contains(&format!("docker login {registry}")), "{error}");
+    assert!(error.contains(&limit) && !error.contains("login"), "{error}");
     assert!(!file.exists());
 }
 

@@ -246,7 +246,7 @@ fn rate_limit_names_the_registry_and_the_time() {
         error.contains(&format!("{registry} limits requests: the next one is allowed in 7200 s, ")),
         "{error}"
     );
-    assert!(error.contains("GMT\n  run this again then, or log in"), "{error}");
+    assert!(error.contains("GMT\n  run this again then") && !error.contains("log in"), "{error}");
 }
 
 #[test]

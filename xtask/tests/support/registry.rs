@@ -24,14 +24,22 @@ pub struct Certificate {
 
 pub struct Registry {
     server: Child,
-    /// `127.0.0.1:PORT`
+    /// `127.0.0.1:PORT`, or another address if it was given.
     pub address: String,
     pub directory: tempfile::TempDir,
 }
 
+/// The address of servers on this machine alone.
+const LOOPBACK: &str = "127.0.0.1";
+
 impl Registry {
     /// Starts a registry that requires the password above, over HTTPS if it is given a certificate.
     pub fn start(certificate: Option<&Certificate>) -> Registry {
+        Registry::start_at(LOOPBACK, certificate)
+    }
+
+    /// Starts one at this address.
+    pub fn start_at(address: &str, certificate: Option<&Certificate>) -> Registry {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         std::fs::write(at("htpasswd"), HTPASSWD).unwrap();
@@ -44,7 +52,7 @@ impl Registry {
             "version": "0.1",
             "log": {"level": "info"},
             "storage": {"filesystem": {"rootdirectory": at("data")}},
-            "http": {"addr": "127.0.0.1:0", "tls": tls},
+            "http": {"addr": format!("{address}:0"), "tls": tls},
             "auth": {"htpasswd": {"realm": "test", "path": at("htpasswd")}},
         });
         std::fs::write(at("config.yml"), config.to_string()).unwrap();
@@ -103,7 +111,7 @@ pub fn credentials(directory: &Path, file: &str, registry: &str, user_and_passwo
 
 /// A line to a registry: it forwards everything, records what clients sent, and can be cut.
 pub struct Line {
-    /// `127.0.0.1:PORT`
+    /// `127.0.0.1:PORT`, or another address if it was given.
     pub address: String,
     state: Arc<Mutex<State>>,
 }
@@ -118,7 +126,12 @@ struct State {
 
 impl Line {
     pub fn to(registry: &Registry) -> Line {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Line::from(LOOPBACK, registry)
+    }
+
+    /// Begins the line at this address.
+    pub fn from(address: &str, registry: &Registry) -> Line {
+        let listener = TcpListener::bind((address, 0)).unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let state = Arc::new(Mutex::new(State::default()));
         let (shared, server) = (state.clone(), registry.address.clone());
