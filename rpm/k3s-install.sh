@@ -229,7 +229,8 @@ esac
 arguments=$(given_arguments "$@")
 first=${arguments%%"$newline"*}
 role=$(role "${first#:}")
-options=$(printf '%s\n' "$arguments" | sed -e "1{/^:$role\$/d;}" -e '/^:/!d' | as_words)
+# In the place of the command, an empty argument is none: k3s would read no option behind it.
+options=$(printf '%s\n' "$arguments" | sed -e "1{/^:$role\$/d;/^:\$/d;}" -e '/^:/!d' | as_words)
 case $role in
 server) unit=k3s.service other=k3s-agent.service file=/etc/sysconfig/k3s ;;
 agent) unit=k3s-agent.service other=k3s.service file=/etc/sysconfig/k3s-agent ;;

@@ -111,12 +111,18 @@ pub fn install_exec_keeps_its_backslashes() {
 #[test]
 pub fn empty_arguments_are_kept() {
     let Some(root) = where_installed("empty arguments") else { return };
-    expect_success(install(&root, &["INSTALL_K3S_EXEC=--a ''", "k3s-install.sh", "server", "--b", ""]));
-    assert!(
-        root.read(SETTINGS).contains("\nOPTIONS=\"--a \\\"\\\" server --b \\\"\\\"\"\n"),
-        "{}",
-        root.read(SETTINGS)
-    );
+    let exec = "INSTALL_K3S_EXEC=server --a ''";
+    for (words, options) in [
+        (&[exec, "k3s-install.sh", "--b", "", "--c"][..], r#"--a \"\" --b \"\" --c"#),
+        (&["k3s-install.sh", "", "--debug"], "--debug"),
+    ] {
+        expect_success(install(&root, words));
+        assert!(
+            root.read(SETTINGS).contains(&format!("\nOPTIONS=\"{options}\"\n")),
+            "{}",
+            root.read(SETTINGS)
+        );
+    }
 }
 
 #[test]
