@@ -228,7 +228,7 @@ ask
 K3S_DATA_DIR=$data /usr/bin/k3s-killall.sh || fail "nothing deleted: k3s-killall.sh has not ended all, see above"
 # shellcheck disable=SC2086 # a list of words
 set -- /run/k3s $shared
-refuse_mounts_below "$data" "$@"
+refuse_mounts_below "$data" "$@" ${purge:+"$CONFIG"}
 for unit in k3s.service k3s-agent.service; do
     systemctl disable "$unit" 2>/dev/null
     systemctl reset-failed "$unit" 2>/dev/null

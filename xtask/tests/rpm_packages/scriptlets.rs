@@ -151,6 +151,7 @@ const POSTTRANS: &[Case] = &[
         "unit /usr/local/bin/k3s; echo >/usr/local/bin/k3s",
         &[CHECK, "status 0", RELOAD],
     ),
+    case("unit of another program", "1", "unit /usr/local/bin/k3s-backup", &[CHECK, "status 0", RELOAD]),
     case(
         "link to nowhere",
         "1",

@@ -269,20 +269,16 @@ pub fn uninstall_names_data_behind_links() {
 #[test]
 pub fn uninstall_deletes_nothing_through_a_mount() {
     let Some(root) = where_installed("a mount in the data directory") else { return };
-    let script = "mount -t proc proc /proc
-mkdir -p /var/lib/rancher/k3s/storage/disk
-mount -t tmpfs t /var/lib/rancher/k3s/storage/disk
-echo theirs >/var/lib/rancher/k3s/storage/disk/photo
-k3s-uninstall.sh --yes 2>&1
-echo \"status $?\"
-cat /var/lib/rancher/k3s/storage/disk/photo";
-    let said = expect_success(alone(&root, &["sh", "-c", script]).output().unwrap());
-    assert!(
-        said.ends_with(
-            "unmount first what is still mounted: /var/lib/rancher/k3s/storage/disk\nstatus 1\ntheirs\n"
-        ),
-        "{said}"
-    );
+    for (directory, option) in
+        [("/var/lib/rancher/k3s/storage/disk", "--yes"), ("/etc/rancher/k3s/keys", "--purge")]
+    {
+        let script = format!(
+            "mount -t proc proc /proc; mkdir -p {directory}; mount -t tmpfs t {directory}; echo theirs >{directory}/file
+            k3s-uninstall.sh --yes {option} 2>&1; echo \"status $?\"; cat {directory}/file"
+        );
+        let said = expect_success(alone(&root, &["sh", "-c", &script]).output().unwrap());
+        assert!(said.ends_with(&format!("still mounted: {directory}\nstatus 1\ntheirs\n")), "{said}");
+    }
 }
 
 #[test]
