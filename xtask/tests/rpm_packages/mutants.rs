@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Mutex;
 
 /// The variable that has the table written instead of compared, as for other snapshots.
 const UPDATE: &str = "UPDATE_SNAPSHOTS";
@@ -112,14 +113,15 @@ fn mutants(script: &str, line: &Line, which: Lines) -> BTreeMap<String, String> 
     mutants
 }
 
-/// The section of one script in the table: its lines, each with the names of checks.
-type Section = Vec<(String, Vec<String>)>;
+/// A line of the table and the names of its checks.
+type Row = (String, Vec<String>);
 
 fn table() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/rpm_packages/mutants.txt")
 }
 
-fn section(name: &str) -> Section {
+/// Reads the section of a script.
+fn section(name: &str) -> Vec<Row> {
     let text = fs::read_to_string(table()).unwrap();
     let lines = text.lines().skip_while(|line| *line != format!("== {name}")).skip(1);
     let lines = lines.take_while(|line| !line.starts_with("== ")).filter(|line| !line.is_empty());
@@ -130,20 +132,20 @@ fn section(name: &str) -> Section {
     lines.map(row).collect()
 }
 
-/// Replaces a section of the table.
-fn write_section(name: &str, section: &Section) {
+/// Replaces the section of a script.
+fn write_section(name: &str, rows: &[Row]) {
     // Tests of other sections run in parallel.
-    static TABLE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    static TABLE: Mutex<()> = Mutex::new(());
     let _guard = TABLE.lock().unwrap();
     let text = fs::read_to_string(table()).unwrap();
     let (before, rest) = text.split_once(&format!("== {name}\n")).expect("the table has the section");
     let after = rest.find("\n== ").map_or("", |end| &rest[end..]);
     let rows: String =
-        section.iter().map(|(line, checks)| format!("{line} -> {}\n", checks.join(", "))).collect();
+        rows.iter().map(|(line, checks)| format!("{line} -> {}\n", checks.join(", "))).collect();
     fs::write(table(), format!("{before}== {name}\n{rows}{after}")).unwrap();
 }
 
-/// Which lines of a script are changed.
+/// The lines of a script that are changed.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Lines {
     All,
@@ -151,8 +153,8 @@ pub enum Lines {
     Listed,
 }
 
-/// Checks a section of the table: every mutant of each line is noticed by a check that the table names for this line, and
-/// each of these notices one.
+/// Checks a section of the table: of each line, every mutant is noticed by a check that the table names, and each of
+/// these checks notices one.
 ///
 /// `notices` returns whether a check fails with a mutant.
 pub fn are_noticed(
@@ -164,33 +166,33 @@ pub fn are_noticed(
 ) {
     let known = section(name);
     let update = std::env::var_os(UPDATE).is_some();
-    let lines = lines(script);
-    let is_listed = |line: &Line| known.iter().any(|(listed, _)| *listed == line.text);
-    for check in
-        checks.iter().filter(|check| known.iter().any(|(_, named)| named.iter().any(|named| named == *check)))
-    {
+    // Several lines of a script may have the same text.
+    let checks_of = |line: &str| -> BTreeSet<&str> {
+        let rows = known.iter().filter(|(listed, _)| listed == line);
+        rows.flat_map(|(_, checks)| checks.iter().map(String::as_str)).collect()
+    };
+    let named: BTreeSet<&str> =
+        known.iter().flat_map(|(_, checks)| checks.iter().map(String::as_str)).collect();
+    for check in checks.iter().filter(|check| named.contains(*check)) {
         assert!(!notices(check, script), "{name}: {check} fails with the script itself");
     }
-    let mut found = Section::new();
-    let mut survivors = Vec::new();
-    for line in lines.iter().filter(|line| which == Lines::All || is_listed(line)) {
-        // Several lines of a script may have the same text.
-        let rows: Vec<&Vec<String>> =
-            known.iter().filter(|(listed, _)| *listed == line.text).map(|(_, checks)| checks).collect();
-        let is_candidate = |check: &str| rows.iter().any(|row| row.iter().any(|named| named == check));
+    let (mut found, mut survivors) = (Vec::new(), Vec::new());
+    for line in lines(script) {
+        let named = checks_of(&line.text);
+        if which == Lines::Listed && named.is_empty() {
+            continue;
+        }
         let candidates: Vec<&str> =
-            checks.iter().copied().filter(|check| update || is_candidate(check)).collect();
+            checks.iter().copied().filter(|check| update || named.contains(check)).collect();
         let mut needed = BTreeSet::new();
-        for (replacement, mutant) in mutants(script, line, which) {
+        for (replacement, mutant) in mutants(script, &line, which) {
             match candidates.iter().position(|check| notices(check, &mutant)) {
                 Some(index) => drop(needed.insert(index)),
                 None => survivors.push(format!("    {}\nas\n    {replacement}", line.text)),
             }
         }
-        let row = (
-            line.text.clone(),
-            needed.into_iter().map(|index| candidates[index].to_owned()).collect::<Vec<_>>(),
-        );
+        let needed: Vec<String> = needed.into_iter().map(|index| candidates[index].to_owned()).collect();
+        let row: Row = (line.text, needed);
         if !row.1.is_empty() && !found.contains(&row) {
             found.push(row);
         }
@@ -198,19 +200,45 @@ pub fn are_noticed(
     if update {
         write_section(name, &found);
     }
-    assert!(
-        survivors.is_empty(),
-        "{name}: no check that mutants.txt names notices\n{}",
-        survivors.join("\n")
-    );
-    let known = section(name);
-    let only = |these: &Section, others: &Section| -> Section {
+    let survivors = survivors.join("\n");
+    assert!(survivors.is_empty(), "{name}: no check that mutants.txt names notices\n{survivors}");
+    compare(name, &section(name), &found);
+}
+
+/// Checks that the table has the rows that were found.
+fn compare(name: &str, known: &[Row], found: &[Row]) {
+    let only = |these: &[Row], others: &[Row]| -> Vec<Row> {
         these.iter().filter(|row| !others.contains(row)).cloned().collect()
     };
     assert!(
         found == known,
         "mutants.txt has {:#?} of {name}, in another order or instead of {:#?} ({UPDATE}=1 writes it)",
-        only(&known, &found),
-        only(&found, &known),
+        only(known, found),
+        only(found, known),
     );
+}
+
+#[test]
+fn mutants_leave_out_lines_parts_and_words() {
+    let script = "# a reason\nif a &&\n    b; then\n    c || 'd || e'\nfi\nfor x in 1 2; do\n    f\ndone\n";
+    let lines = lines(script);
+    let replaced = |line: &Line, which| mutants(script, line, which).into_keys().collect::<Vec<_>>();
+    let all: Vec<_> = lines.iter().map(|line| replaced(line, Lines::All)).collect();
+    assert_eq!(all[0], ["if a; then", "if b; then", "if false; then", "if true; then"]);
+    assert_eq!(all[1], ["'d || e'", ":", "c"]);
+    assert_eq!(all[2], [""; 0], "the script would be none");
+    assert_eq!(all[3], ["for x in 1; do", "for x in 2; do"]);
+    assert_eq!(replaced(&lines[0], Lines::Listed), ["if false; then", "if true; then"]);
+}
+
+#[test]
+#[should_panic(expected = "no check that mutants.txt names notices")]
+fn a_line_that_no_check_notices_fails() {
+    are_noticed("a script without a section", "true\n", Lines::All, &["check"], |_, _| false);
+}
+
+#[test]
+#[should_panic(expected = "mutants.txt has")]
+fn a_listed_line_that_is_not_there_fails() {
+    compare("a script", &[("true".to_owned(), vec!["check".to_owned()])], &[]);
 }

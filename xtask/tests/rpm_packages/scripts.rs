@@ -3,6 +3,8 @@
 mod completion;
 mod install;
 mod killall;
+mod packet_filter;
+mod settings;
 mod start_check;
 mod uninstall;
 
@@ -83,9 +85,9 @@ fn install_needs_its_essential_lines() {
             install::install_exec_keeps_its_backslashes,
             install::empty_arguments_are_kept,
             install::help_is_printed_and_changes_nothing,
-            install::lines_of_the_user_survive_byte_for_byte,
-            install::settings_that_cannot_be_edited_are_refused,
-            install::a_link_to_the_settings_stays_a_link,
+            settings::lines_of_the_user_survive_byte_for_byte,
+            settings::settings_that_cannot_be_edited_are_refused,
+            settings::a_link_to_the_settings_stays_a_link,
             install::a_node_is_either_server_or_agent,
             install::rejects_unsupported_install_variables,
             install::install_script_replaces_the_unit_of_1_24_2,
@@ -106,10 +108,10 @@ fn killall_needs_its_essential_lines() {
             killall::killall_takes_bandwidth_interfaces_of_k3s_alone,
             killall::killall_finds_volumes_of_a_moved_kubelet,
             killall::killall_leaves_mounts_of_users,
-            killall::killall_deletes_sets_and_tables_of_k3s_alone,
+            packet_filter::killall_deletes_sets_and_tables_of_k3s_alone,
             killall::killall_ends_nothing_from_a_chroot,
             killall::killall_changes_nothing_beside_another_kubernetes,
-            killall::packet_filter_rules_are_never_lost,
+            packet_filter::packet_filter_rules_are_never_lost,
             killall::erase_ends_a_running_k3s_only,
         ],
     );
