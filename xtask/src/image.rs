@@ -3,6 +3,7 @@
 //! ```text
 //! program ─► content ─► docker_archive            docker load, ctr images import, k3s' agent/images
 //!                  └──► layout ─► push ─► remote  registries
+//!                    credentials ─► login ─┘
 //! ```
 
 mod advice;

@@ -241,7 +241,11 @@ mod tests {
     #[test]
     fn helpers_precede_entries_of_the_store() {
         let config = json!({
-            "auths": {"r.example": {"auth": "dTpw"}, "r.example/me": {"auth": "dTpw"}},
+            "auths": {
+                "docker.io": {"auth": "dTpw"},
+                "r.example": {"auth": "dTpw"},
+                "r.example/me": {"auth": "dTpw"},
+            },
             "credHelpers": {"r.example": "own", "other.example": "other", "none.example": ""},
             "credsStore": "default",
         });
@@ -251,7 +255,10 @@ mod tests {
             ["two r.example/me", "one r.example", "two r.example own", "two r.example"]
         );
         assert_eq!(chosen(&stores, "new.example/me/pause:1"), ["two new.example default"]);
-        assert_eq!(chosen(&stores, "me/pause:1"), ["two https://index.docker.io/v1/ default"]);
+        assert_eq!(
+            chosen(&stores, "me/pause:1"),
+            ["two https://index.docker.io/v1/ default", "two docker.io"]
+        );
         assert!(chosen(&stores, "none.example/me/pause:1").is_empty());
     }
 

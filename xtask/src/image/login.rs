@@ -91,8 +91,12 @@ fn stores(variable: impl Fn(&str) -> Option<OsString>) -> Result<Vec<Store>> {
             Ok(text) => stores.push(Store::parse(file.display().to_string(), &text)?),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
             Err(error) => {
-                return Err(error)
-                    .with_context(|| format!("cannot read the credentials in {}", file.display()));
+                return Err(error).with_context(|| {
+                    format!(
+                        "cannot read the credentials in {}\n  it has to be a text file that you may read",
+                        file.display()
+                    )
+                });
             }
         }
     }
