@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A finished product.
+#[derive(Clone, Debug)]
 pub struct Product {
     pub directory: PathBuf,
     pub manifest: Manifest,

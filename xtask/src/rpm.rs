@@ -97,6 +97,14 @@ impl<'a> Packaging<'a> {
         Ok(Packaging { images: Some(images), ..self })
     }
 
+    /// Returns the products that the spec is for: the packaged one, or with a source package all that it builds.
+    pub fn products(&self) -> Vec<(&'static Target, &Product)> {
+        match &self.rebuild {
+            Some(rebuild) => rebuild.products.iter().map(|(target, product)| (*target, product)).collect(),
+            None => vec![(self.target, self.product)],
+        }
+    }
+
     pub fn nevra(&self, name: &str, arch: &str) -> Nevra {
         Nevra {
             name: name.to_owned(),

@@ -201,7 +201,8 @@ impl Args {
         let target = boot::target()?;
         let selection = self.source.find(context)?;
         let (build, product) = build::run(&selection, target, &self.options)?;
-        let rebuild = rpm::rebuild(&self.source, &self.options, &build)?;
+        let products = vec![(target, product.clone())];
+        let rebuild = rpm::rebuild(&self.source, &self.options, &[build], products)?;
         let images = match self.open_images(&selection.context, &product.manifest.k3s)? {
             None if self.builds_images() => Some(build_images(&selection, &self.options, &product)?),
             opened => opened,

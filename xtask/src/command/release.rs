@@ -235,6 +235,11 @@ impl MakeArgs {
         products.collect()
     }
 
+    /// Prepares the build of every product.
+    fn builds<'s>(&self, selection: &'s Selection, products: &[Finished]) -> Result<Vec<Build<'s>>> {
+        products.iter().map(|(target, _)| build::prepare(selection, target, &self.options)).collect()
+    }
+
     /// Returns the images of every product: those of the options, or else those of the selection, built now. A preview
     /// of finished products may be without.
     fn images(
@@ -267,9 +272,8 @@ impl MakeArgs {
         Ok(archives)
     }
 
-    /// Packages the products and writes the directory. The source package is built once, with the first product: the
-    /// others have the same build inputs, and other releases of openEuler the same sources. Without a selection there is
-    /// none.
+    /// Packages the products and writes the directory. The source package, of which all products are built again, comes
+    /// with the first one; other releases of openEuler have the same sources. Without a selection there is none.
     fn release(
         &self,
         context: &Context,
@@ -280,23 +284,27 @@ impl MakeArgs {
         let manifests: Vec<_> = products.iter().map(|(_, product)| &product.manifest).collect();
         let lock = Lockfile::open(&context.lock_file, Adding::Forbidden)?;
         let mut problems = problems::of_products(&manifests, &lock);
-        let (target, product) = products.first().context("a release has a product")?;
-        let build =
-            selection.map(|selection| build::prepare(selection, target, &self.options)).transpose()?;
-        problems.extend(match &build {
-            Some(build) => consistency::with_build(&product.manifest, build)?,
-            None => vec![problems::no_source()],
-        });
+        let builds = match selection {
+            Some(selection) => self.builds(selection, &products)?,
+            None => Vec::new(),
+        };
+        for (build, (_, product)) in builds.iter().zip(&products) {
+            problems.extend(consistency::with_build(&product.manifest, build)?);
+        }
+        problems.extend(builds.is_empty().then(problems::no_source));
         if selection.is_some() && self.images.is_empty() {
             // The images are built next, which takes long.
             problems = problems::check(problems, self.mode())?;
         }
         let images = self.images(selection, &products)?;
-        problems.extend(image_problems(&products, &images, build.as_ref(), &lock)?);
+        problems.extend(image_problems(&products, &images, builds.first(), &lock)?);
         let problems = problems::check(problems, self.mode())?;
-        let rebuild = build.map(|build| rpm::rebuild(&self.source, &self.options, &build));
-        let mut rebuild = rebuild.transpose()?;
+        let mut rebuild = match builds.is_empty() {
+            true => None,
+            false => Some(rpm::rebuild(&self.source, &self.options, &builds, products.clone())?),
+        };
         let [first, ..] = settings else { bail!("--dist names no release of openEuler") };
+        let (_, product) = products.first().context("a release has a product")?;
         let tag = Tag { k3s: product.manifest.k3s.parse()?, release: first.release };
         let earlier = Earlier::unpack(context, &self.earlier_archives()?, &tag)?;
         let packaged = products.into_iter().zip(images).map(|((target, product), images)| {

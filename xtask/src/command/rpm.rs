@@ -118,7 +118,8 @@ impl Args {
                 let selection = self.source.find(context)?;
                 rpm_version(&selection.source.version, &selection.source.commit.id, selection.source.time)?;
                 let (build, product) = build::run(&selection, target, &self.options)?;
-                let rebuild = rebuild(&self.source, &self.options, &build)?;
+                let products = vec![(target, product.clone())];
+                let rebuild = rebuild(&self.source, &self.options, &[build], products)?;
                 // A file that was changed since does not go into a package.
                 (selection.context, Product::open(&product.directory, target)?, Some(rebuild))
             }
@@ -148,13 +149,20 @@ impl Args {
     }
 }
 
-/// Returns the data to rebuild a product from a source package: vendored sources, options and patches.
-pub fn rebuild(source: &SourceArgs, options: &BuildOptions, build: &Build) -> Result<Rebuild> {
+/// Returns the data to rebuild products from a source package, given the build of each architecture: vendored sources,
+/// options and patches.
+pub fn rebuild(
+    source: &SourceArgs,
+    options: &BuildOptions,
+    builds: &[Build],
+    products: Vec<(&'static Target, Product)>,
+) -> Result<Rebuild> {
+    let build = builds.first().context("a source package is for an architecture")?;
     let vendored = match &source.vendored {
         Some(directory) => directory.clone(),
-        None => vendoring::gather::run(build).context("gathering the sources of the source package")?,
+        None => vendoring::run(builds).context("gathering the sources of the source package")?,
     };
-    Ok(Rebuild { vendored, options: options.arguments(build), patches: options.patches.clone() })
+    Ok(Rebuild { vendored, products, options: options.arguments(build), patches: options.patches.clone() })
 }
 
 /// Prints the directory and the written files.

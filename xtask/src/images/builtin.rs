@@ -32,18 +32,25 @@ impl<'d> Images<'d> {
         match &build.vendored_images {
             _ if references.is_empty() => Ok(Images::None),
             Some(vendored) => {
-                let list = builtin::BuiltinImages::read(&vendored.directory)?;
+                let directory = vendored.directory.join(build.target.go);
+                ensure!(
+                    directory.is_dir(),
+                    "{} has no images for {}: the source package was written for other architectures",
+                    vendored.directory.display(),
+                    build.target.go
+                );
+                let list = builtin::BuiltinImages::read(&directory)?;
                 let found: Vec<&str> = list.images.iter().map(|image| image.reference.as_str()).collect();
                 let expected: Vec<&str> = references.iter().map(Reference::as_str).collect();
                 ensure!(
                     found == expected,
                     "{} has {}, not {}, and their sources are not in it\n  \
                      Build with the --builtin-images that it was written with, or without them: --builtin-images pause",
-                    vendored.directory.display(),
+                    directory.display(),
                     if found.is_empty() { "no images".to_owned() } else { found.join(", ") },
                     expected.join(", ")
                 );
-                Ok(Images::Vendored(vendored.clone()))
+                Ok(Images::Vendored(VendoredImages { directory, digest: vendored.digest.clone() }))
             }
             None => Selected::of(build, definitions, references, &[]).map(Images::Built).context(
                 "planning the images inside k3s\n  To build k3s without them: --builtin-images pause",

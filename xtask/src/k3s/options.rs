@@ -138,11 +138,10 @@ impl BuildOptions {
         Ok(())
     }
 
-    /// Returns the options of a build as words for a shell. The user's own patches are named by their path in a
+    /// Returns the options of a build, for any architecture, as words for a shell. The user's own patches are named by their path in a
     /// source package.
     pub fn arguments(&self, build: &Build) -> String {
-        let mut words = vec![format!("--arch {}", build.target.go)];
-        words.push(format!("--pause-image {}", build.pause_image));
+        let mut words = vec![format!("--pause-image {}", build.pause_image)];
         words.extend(self.patches.iter().map(|_| format!("--patches {OWN_PATCHES}")));
         words.extend(self.releases.iter().map(|url| format!("--releases {url}")));
         words.push(format!("--builtin-images {}", self.builtin_images));

@@ -2,9 +2,11 @@
 //! note, and the list of what is compiled in.
 
 use crate::images::manifest::ImagesManifest;
+use crate::product::Product;
 use crate::product::caveat::{self, Caveat};
 use crate::product::go_buildinfo::{Compiled, CompiledFrom};
 use crate::product::manifest::Manifest;
+use crate::target::Target;
 use crate::toolchain::local_module::labelled;
 use crate::upstream::release::Origin;
 
@@ -79,9 +81,16 @@ pub fn vendor(manifest: &Manifest) -> &'static str {
     }
 }
 
-/// `k3s.bundled`: a `Provides` for each module and library inside the binary, so that a search for an unsafe
-/// version of one finds this package (docs.fedoraproject.org, Packaging Guidelines, "Bundling").
-pub fn bundled(manifest: &Manifest) -> String {
+/// `k3s.bundled`: a `Provides` for each module and library inside the binary of an architecture, so that a search for
+/// an unsafe version of one finds this package (docs.fedoraproject.org, Packaging Guidelines, "Bundling").
+pub fn bundled(products: &[(&Target, &Product)]) -> String {
+    let provides = products.iter().map(|(target, product)| {
+        format!("%ifarch {}\n{}%endif\n", target.rpm, bundled_in(&product.manifest).concat())
+    });
+    provides.collect()
+}
+
+fn bundled_in(manifest: &Manifest) -> Vec<String> {
     let modules = manifest.third_party.modules.iter().map(|Compiled { path, version, replacement }| {
         // A replacement was compiled under the name of the module that it replaces.
         let version = match replacement {
@@ -99,7 +108,7 @@ pub fn bundled(manifest: &Manifest) -> String {
         .collect();
     lines.sort();
     lines.dedup();
-    lines.concat()
+    lines
 }
 
 /// Returns a version of a Go module, with rpm's `~` for the `-` of semver: both order before nothing

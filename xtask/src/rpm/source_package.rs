@@ -2,19 +2,23 @@
 //!
 //! ```text
 //! vendored ─► k3s-VERSION.tar.zst, k3s-VERSION-vendor.tar.zst ──┐
+//! documents of each architecture ────────────┘                  │
 //! workspace ─► k3s-riscv64-VERSION.tar.zst ─────────────────────┼► rpmbuild -bs ─► read back
 //! crates ─► k3s-riscv64-VERSION-vendor.tar.zst ─────────────────┘
 //! ```
 
 use super::Packaging;
-use super::read;
 use super::rpmbuild::{self, SpecVariant};
-use super::sources::Topdir;
+use super::sources::{PATCHES, Topdir};
+use super::{documents, read};
 use crate::archive::{self, Effort};
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::dir;
+use crate::product::Product;
+use crate::product::load::NOTICES;
 use crate::step::{Plan, Results, Step};
+use crate::target::Target;
 use crate::vendoring;
 use crate::workspace;
 use anyhow::{Context as _, Result, ensure};
@@ -27,6 +31,8 @@ use std::path::{Path, PathBuf};
 pub struct Rebuild {
     /// Directory of the vendored build inputs (see [`crate::vendoring`]).
     pub vendored: PathBuf,
+    /// The products that are built again, of one architecture each.
+    pub products: Vec<(&'static Target, Product)>,
     /// The options of `cargo xtask build`, as the spec passes them on.
     pub options: String,
     /// The user's own patches, which those options name as [`workspace::OWN_PATCHES`].
@@ -68,9 +74,23 @@ fn pack(packaging: &Packaging, rebuild: &Rebuild) -> Result<Results> {
     let of_k3s = |name: &str| name == vendoring::K3S || name == format!("{}.commit", vendoring::K3S);
     let patches = rebuild.patches.as_deref();
     let rest = move |name: &str| !of_k3s(name);
+    let mut rest_sum = index.to_string();
+    for (_, product) in &rebuild.products {
+        rest_sum.push_str(&product.manifest.text()?);
+    }
     let plan = Plan::new(vec![
         step(context, "k3s-sources", &index, Box::new(move |into| copy_some(vendored, into, &of_k3s))),
-        step(context, "vendored-sources", &index, Box::new(move |into| copy_some(vendored, into, &rest))),
+        step(
+            context,
+            "vendored-sources",
+            &Digest::of(rest_sum),
+            Box::new(move |into| {
+                copy_some(vendored, into, &rest)?;
+                rebuild.products.iter().try_for_each(|(target, product)| {
+                    write_documents(product, &into.join(DOCUMENTS).join(target.rpm))
+                })
+            }),
+        ),
         step(
             context,
             "workspace",
@@ -111,6 +131,16 @@ fn copy_some(from: &Path, into: &Path, is_wanted: &dyn Fn(&str) -> bool) -> Resu
         }
     }
     Ok(())
+}
+
+/// The directory with the documents of each architecture, in the archive of the vendored sources.
+const DOCUMENTS: &str = "documents";
+
+/// Writes the documents that a rebuilt package has from its product.
+fn write_documents(product: &Product, into: &Path) -> Result<()> {
+    fs::create_dir_all(into)?;
+    fs::copy(product.directory.join(NOTICES), into.join(NOTICES))?;
+    Ok(fs::write(into.join(PATCHES), documents::patches(&product.manifest))?)
 }
 
 /// Checks that the package contains the sources that the spec names, and the spec itself.

@@ -17,7 +17,7 @@ use crate::reference::Reference;
 use crate::target::Target;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// rpmbuild's `%{_topdir}`.
@@ -72,6 +72,9 @@ impl Topdir {
 pub const PROGRAM: &str = "k3s";
 pub const PAUSE_IMAGE: &str = "k3s-pause-image.tar";
 
+/// The list of changes to k3s.
+pub const PATCHES: &str = "PATCHES";
+
 /// Files that are installed under another name than they have in `rpm/`.
 const RENAMED: [(&str, &str); 5] = [
     ("/etc/sysconfig/k3s", "k3s.sysconfig"),
@@ -104,8 +107,8 @@ pub fn lay_out(packaging: &Packaging, topdir: &Topdir) -> Result<()> {
         fs::copy(product.directory.join(file), sources.join(source))?;
     }
     fs::write(sources.join(PAUSE_IMAGE), pause_image(product, packaging.target)?)?;
-    fs::write(sources.join("PATCHES"), documents::patches(&product.manifest))?;
-    fs::write(sources.join("k3s.bundled"), documents::bundled(&product.manifest))?;
+    fs::write(sources.join(PATCHES), documents::patches(&product.manifest))?;
+    fs::write(sources.join("k3s.bundled"), documents::bundled(&packaging.products()))?;
     let spec = template::fill(&fs::read_to_string(ours.join("k3s.spec"))?, &values(packaging))
         .context("filling in rpm/k3s.spec")?;
     fs::write(topdir.spec(), spec)?;
@@ -150,22 +153,23 @@ fn values(packaging: &Packaging) -> BTreeMap<&'static str, String> {
     let has = |optional| if manifest.contains(optional) { "1" } else { "0" };
     let tool = |name: &str| manifest.tools.get(name).map_or("0", String::as_str).to_owned();
     let rust = tool("rustc").split(' ').nth(1).unwrap_or("0").to_owned();
-    let licenses: Vec<&str> = manifest.third_party.licenses.iter().map(String::as_str).collect();
+    let products = packaging.products();
+    let arches: Vec<&str> = products.iter().map(|(target, _)| target.rpm).collect();
+    let licenses = products.iter().flat_map(|(_, product)| &product.manifest.third_party.licenses);
+    let licenses: BTreeSet<&str> = licenses.map(String::as_str).collect();
     BTreeMap::from([
         ("k3s_version", packaging.version.as_str().into()),
         ("k3s_tag", manifest.k3s.as_str().into()),
         ("k3s_commit", manifest.commit.as_str().into()),
         ("k3s_release", packaging.settings.release.to_string()),
-        ("k3s_arches", packaging.target.rpm.into()),
+        ("k3s_arches", arches.join(" ")),
         ("k3s_date", clock::changelog_day(packaging.time())),
         ("k3s_vendor", documents::vendor(manifest).into()),
-        ("k3s_license", licenses.join(" AND ")),
+        ("k3s_license", Vec::from_iter(licenses).join(" AND ")),
         ("k3s_note", documents::note(manifest)),
         ("k3s_with_root", has(Optional::K3sRoot).into()),
         ("pause_version", env!("CARGO_PKG_VERSION").into()),
         ("builder_version", env!("CARGO_PKG_VERSION").into()),
-        ("builder_arch", packaging.target.go.into()),
-        ("builder_binary", packaging.target.k3s_binary()),
         ("builder_options", packaging.rebuild.as_ref().map_or("", |rebuild| &rebuild.options).into()),
         ("go_version", tool("go")),
         ("rust_version", rust),

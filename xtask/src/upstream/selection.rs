@@ -27,7 +27,7 @@ pub struct Selection {
 /// Images of a source package, which are not built again: their sources are not in it.
 #[derive(Clone, Debug)]
 pub struct VendoredImages {
-    /// The directory with the results of the steps that have built them.
+    /// The directory with the results of the steps that have built them, in one directory for each architecture.
     pub directory: PathBuf,
     pub digest: Digest,
 }

@@ -1,6 +1,6 @@
 //! Gathers everything that a build takes from elsewhere in one directory.
 
-use super::{DOWNLOADS, IMAGES, INDEX, K3S, MODULES, Repository, Vendored, go_modules, repository};
+use super::{DOWNLOADS, IMAGES, K3S, MODULES, Repository, Vendored, go_modules, repository};
 use crate::dir;
 use crate::error;
 use crate::fetch::Download;
@@ -56,7 +56,7 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
         let tree = results.of(tree).join(source_tree::TREE);
         go_modules::gather(build, &tree, &directory.join(MODULES))?;
         for step in images {
-            dir::copy(results.of(step), &directory.join(IMAGES))?;
+            dir::copy(results.of(step), &directory.join(IMAGES).join(build.target.go))?;
         }
         let vendored = Vendored {
             k3s: build.source.version.to_string(),
@@ -67,8 +67,7 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
             modules: dir::digest(&directory.join(MODULES))?,
             images: dir::digest(&directory.join(IMAGES))?,
         };
-        fs::write(directory.join(INDEX), serde_json::to_string_pretty(&vendored)? + "\n")?;
-        Ok(())
+        vendored.write(directory)
     }))
 }
 

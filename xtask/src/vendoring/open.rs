@@ -26,10 +26,8 @@ const STEP: &str = "vendored";
 pub fn open(context: Context, directory: &Path, scripts: ScriptTrust) -> Result<Selection> {
     let context = Context { network: Network::Forbidden, ..context };
     let directory = fs::canonicalize(directory)?;
-    let index = fs::read(directory.join(INDEX))
-        .with_context(|| format!("{} holds no sources of a build", directory.display()))?;
-    let vendored: Vendored = serde_json::from_slice(&index)
-        .with_context(|| format!("reading {}", directory.join(INDEX).display()))?;
+    let vendored = Vendored::read(&directory)?;
+    let index = Digest::of_file(&directory.join(INDEX))?;
     for download in &vendored.downloads {
         download
             .take(&context, &directory.join(DOWNLOADS).join(&download.name))
@@ -39,7 +37,7 @@ pub fn open(context: Context, directory: &Path, scripts: ScriptTrust) -> Result<
     verify(&images.directory, &images.digest)?;
     let modules = take_modules(&context, &vendored, &directory.join(MODULES))?;
 
-    let step = Step::in_process(STEP, vec![format!("vendor.json sha256:{}", Digest::of(&index))])
+    let step = Step::in_process(STEP, vec![format!("vendor.json sha256:{index}")])
         .work(|imported, _| take_repositories(&vendored, &directory, imported));
     let (results, _) = Plan::new(vec![step])?.run(&context, &context.work)?;
     let imported = results.directory(STEP)?;

@@ -1,6 +1,6 @@
-//! A root file system with this machine's distribution, three compilers, a directory to build in, and nothing
-//! more.
+//! A root file system with what the source package requires, a directory to build in, and nothing more.
 
+use crate::distribution;
 use crate::test_env;
 use fs_err as fs;
 use std::ffi::OsStr;
@@ -13,39 +13,42 @@ use xtask::toolchain::{go::AnyGo, zig::Zig};
 /// User ID of the builder: `nobody` on every system.
 pub const NOBODY: u32 = 65_534;
 
-/// Script that builds the root at `$1` with the tools `$2`, `$3`, `$4` and the directory `$5`, and runs a script
-/// there as the user `nobody`. Files in `/usr/local` do not belong to the distribution.
+/// Script that makes the root at `$1` of the files that `$2` lists, with the tools `$3`, `$4`, `$5` and the directory
+/// `$6`, and runs a script there as the user `nobody`. Rust is found as rustup's is: its commands in PATH start those of
+/// a toolchain in RUSTUP_HOME, or else in the user's home.
 const ENTER: &str = r#"
-root=$1 go=$2 zig=$3 rust=$4 build=$5 script=$6
-mount -t tmpfs none "$root"
+root=$1 files=$2 go=$3 zig=$4 rust=$5 build=$6 script=$7
+mount -t tmpfs -o mode=755 none "$root"
 cd "$root"
-for directory in usr etc; do
-    mkdir "$directory"
-    mount --rbind -o ro "/$directory" "$directory"
-done
-mount -t tmpfs none usr/local
 for directory in bin sbin lib lib32 lib64 libx32; do
     if [ -L "/$directory" ]; then
         ln -s "$(readlink "/$directory")" "$directory"
-    elif [ -d "/$directory" ]; then
-        mkdir "$directory"
-        mount --rbind -o ro "/$directory" "$directory"
+        mkdir -p "$(readlink "/$directory")"
     fi
 done
-mkdir -p proc dev tmp build tools/go tools/zig tools/rust var/tmp
+tar -C / -c --no-recursion --files-from="$files" | tar -x --keep-directory-symlink
+mkdir -p etc proc dev tmp build tools/bin tools/go tools/zig tools/rust tools/home/.rustup/toolchains var/tmp
 chmod 1777 tmp var/tmp
+echo 'nobody:x:65534:65534::/tools/home:/bin/sh' >etc/passwd
+echo 'nogroup:x:65534:' >etc/group
+for command in cargo rustc; do
+    printf '#!/bin/sh\nexec "${RUSTUP_HOME:-$HOME/.rustup}/toolchains/stable/bin/%s" "$@"\n' $command >tools/bin/$command
+    chmod 755 tools/bin/$command
+done
+ln -s /tools/rust tools/home/.rustup/toolchains/stable
 mount -t proc none proc
 mount --rbind /dev dev
 mount --rbind -o ro "$go" tools/go
 mount --rbind -o ro "$zig" tools/zig
 mount --rbind -o ro "$rust" tools/rust
 mount --bind "$build" build
-exec chroot --userspec=65534:65534 . /usr/bin/env -i HOME=/nonexistent LC_ALL=C.UTF-8 \
-    PATH=/tools/go/bin:/tools/zig:/tools/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin sh -ec "cd /build; $script"
+exec chroot --userspec=65534:65534 . /usr/bin/env -i HOME=/tools/home LC_ALL=C.UTF-8 \
+    PATH=/tools/bin:/tools/go/bin:/tools/zig:/usr/sbin:/usr/bin:/sbin:/bin sh -ec "cd /build; $script"
 "#;
 
-/// Compilers, each at the version that the product was built with.
+/// The files of the distribution, and compilers at the versions that the product was built with.
 pub struct Tools {
+    files: tempfile::NamedTempFile,
     go: PathBuf,
     zig: PathBuf,
     rust: PathBuf,
@@ -53,6 +56,8 @@ pub struct Tools {
 
 impl Tools {
     pub fn at(go: &str) -> Tools {
+        let files = tempfile::NamedTempFile::new().unwrap();
+        fs::write(files.path(), distribution::files().join("\n") + "\n").unwrap();
         let context = test_env::context();
         let go = AnyGo::find(&context, None).unwrap().release(&context, go).unwrap().program;
         let zig = Zig::get(&context).unwrap().program;
@@ -62,7 +67,7 @@ impl Tools {
         let has_core = target.rust.iter().any(|triple| rust.join("lib/rustlib").join(triple).is_dir());
         assert!(has_core, "the Rust in {} has no core for riscv64: rustup target add", rust.display());
         let above = |path: &Path, levels: usize| path.ancestors().nth(levels).unwrap().to_owned();
-        Tools { go: above(&go, 2), zig: above(&zig, 1), rust }
+        Tools { files, go: above(&go, 2), zig: above(&zig, 1), rust }
     }
 }
 
@@ -71,7 +76,7 @@ pub fn run(tools: &Tools, build: &Path, script: impl AsRef<OsStr>) -> Output {
     let root = tempfile::tempdir().unwrap();
     let mut command = Command::new("unshare");
     command.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-euc", ENTER, "enter"]);
-    command.args([root.path(), &tools.go, &tools.zig, &tools.rust, build]).arg(script);
+    command.args([root.path(), tools.files.path(), &tools.go, &tools.zig, &tools.rust, build]).arg(script);
     command.output().unwrap()
 }
 

@@ -1,5 +1,5 @@
-//! Tests of the sample's source package, rebuilt without anything else: no network, no home, no cache of modules,
-//! crates or builds, and by another user than the one who built it.
+//! Tests of the sample's source package, rebuilt with nothing but the packages that it requires: no network, no cache of
+//! modules, crates or builds, and by another user than the one who built it.
 
 #[path = "../support/needs.rs"]
 mod needs;
@@ -8,4 +8,5 @@ mod needs;
 mod test_env;
 
 mod bare_root;
+mod distribution;
 mod rebuild;

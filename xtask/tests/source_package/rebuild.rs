@@ -1,32 +1,45 @@
 //! Tests of the result of the source package, and of the errors when something is missing from it.
 
 use crate::bare_root::{self, Tools};
+use crate::distribution::PACKAGES;
 use crate::needs;
 use crate::test_env::{self, TestEnv};
 use fs_err as fs;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use xtask::digest::Digest;
 use xtask::dir;
 use xtask::product::manifest::Manifest;
-use xtask::rpm::read;
+use xtask::rpm::{read, template};
 use xtask::toolchain::go::AnyGo;
 use xtask::vendoring::{INDEX, MODULES, Vendored};
 
-const TOOLS: [(&str, &str); 8] = [
+const TOOLS: [(&str, &str); 7] = [
     ("rpmbuild", "rpm"),
     ("createrepo_c", "createrepo-c"),
+    ("dpkg-query", "dpkg"),
     ("gcc", "gcc"),
-    ("tar", "tar"),
     ("zstd", "zstd"),
-    ("unshare", "util-linux"),
     ("go", "golang-go"),
     ("git", "git"),
 ];
 
-/// The sample's product, its source package, and the directory in which that is rebuilt.
+/// The sample's version, as rpm writes it.
+const VERSION: &str = "0.35.0+k3s1.sample";
+
+/// Commands that print the compilers of a root as a package's `Provides`.
+const COMPILERS: &str = r#"
+echo "cargo = $(cargo --version | cut -d' ' -f2)"
+echo "golang = $(go env GOVERSION | sed s/^go//)"
+echo "rust = $(rustc --version | cut -d' ' -f2)"
+echo "zig = $(zig version)"
+"#;
+
+/// The sample's release for two architectures, its source package, and the directory in which that is rebuilt.
 struct Rebuild {
     env: TestEnv,
+    /// The manifest of the product for riscv64.
     manifest: Manifest,
     tools: Tools,
 }
@@ -35,13 +48,13 @@ impl Rebuild {
     fn new() -> Rebuild {
         let mut env = TestEnv::new();
         only_a_mirror_of_crates(&mut env);
-        env.succeeds(["rpm", "--sample"]);
-        let version = env.dist().join("v0.35.0+k3s1.sample");
-        let manifest = Manifest::read(&version.join("riscv64/manifest.json")).unwrap();
+        env.succeeds(["release", "--sample", "--preview", "--skip-boot", "--arch", "riscv64,amd64"]);
+        let released = env.dist().join(format!("v{VERSION}/preview"));
+        let manifest = Manifest::read(&released.join("manifest-riscv64.json")).unwrap();
         let build = env.path("build");
         fs::create_dir(&build).unwrap();
-        let package = "k3s-0.35.0+k3s1.sample-1.oe2403.src.rpm";
-        fs::copy(version.join("rpm/oe2403/riscv64").join(package), build.join("k3s.src.rpm")).unwrap();
+        let package = released.join(format!("k3s-{VERSION}-1.oe2403.src.rpm"));
+        fs::copy(package, build.join("k3s.src.rpm")).unwrap();
         bare_root::hand_over(&build);
         let tools = Tools::at(&manifest.tools["go"]);
         Rebuild { env, manifest, tools }
@@ -55,6 +68,32 @@ impl Rebuild {
         bare_root::run(&self.tools, &self.build(), script)
     }
 
+    /// Returns a released package of an architecture.
+    fn released(&self, name: &str, arch: &str) -> PathBuf {
+        self.env.dist().join(format!("v{VERSION}/preview/{name}-{VERSION}-1.oe2403.{arch}.rpm"))
+    }
+
+    /// Installs a stub of the distribution that provides these, in place of an earlier one.
+    fn provide(&self, provides: &[String]) {
+        let spec = test_env::context().root.join("rpm/distro-stub.spec");
+        let lines: Vec<String> = provides.iter().map(|name| format!("Provides: {name}")).collect();
+        let spec = template::replace(&fs::read_to_string(spec).unwrap(), &lines).unwrap();
+        fs::write(self.build().join("stub.spec"), spec).unwrap();
+        test_env::succeeded(self.run(
+            "rm -rf stub rpmdb
+             rpmbuild -bb --define '_topdir /build/stub' stub.spec
+             rpm --dbpath /build/rpmdb --initdb
+             rpm --dbpath /build/rpmdb --install --justdb stub/RPMS/noarch/*.rpm",
+        ));
+    }
+
+    /// Runs rpmbuild, which checks its dependencies with the packages of [`Rebuild::provide`].
+    fn rpmbuild(&self, arguments: &str) -> Output {
+        self.run(&format!(
+            "rpmbuild --define '_dbpath /build/rpmdb' --define '_topdir /build' --define 'dist .oe2403' {arguments}"
+        ))
+    }
+
     /// Returns the directory that the spec builds in; newer releases of rpm give each package one of its own.
     fn tree(&self) -> PathBuf {
         let below = walkdir::WalkDir::new(self.build().join("BUILD")).max_depth(3);
@@ -62,14 +101,29 @@ impl Rebuild {
         found.expect("rpmbuild has left its directory").into_path()
     }
 
-    /// Runs the build of the spec again, from the existing files, with the executable that is compiled already.
-    fn again(&self) -> Output {
-        let tree = self.tree();
+    /// Returns the digests of a file in the roots that `%install` has filled.
+    fn installed(&self, file: &str) -> Vec<Digest> {
+        let found = walkdir::WalkDir::new(self.build()).into_iter().map(|entry| entry.unwrap().into_path());
+        let found = found.filter(|path| {
+            path.to_string_lossy().contains("/BUILDROOT/") && path.ends_with(file.trim_start_matches('/'))
+        });
+        found.map(|path| Digest::of_file(&path).unwrap()).collect()
+    }
+
+    /// Removes all results of a build, except the executable that is compiled already.
+    fn forget(&self) {
         for made in ["cache", "target/work", "target/dist"] {
-            if tree.join(made).exists() {
-                fs::remove_dir_all(tree.join(made)).unwrap();
+            let path = self.tree().join(made);
+            if path.exists() {
+                fs::remove_dir_all(path).unwrap();
             }
         }
+    }
+
+    /// Runs the build of the spec again, from the existing files.
+    fn again(&self) -> Output {
+        let tree = self.tree();
+        self.forget();
         let below = tree.strip_prefix(self.build()).unwrap().to_string_lossy().into_owned();
         self.run(&format!(
             "cd {below}; export CARGO_TARGET_DIR=$PWD/target K3S_XTASK_CACHE=$PWD/cache GOMODCACHE=$PWD/none
@@ -128,36 +182,65 @@ fn source_package_rebuilds_the_same_binary() {
     }
     let rebuild = Rebuild::new();
 
-    // Neither this machine's caches nor a network can be reached.
+    // Neither this machine's caches nor its other programs nor a network can be reached.
     let caches = caches();
     assert!(caches.len() >= 3, "{caches:?}");
-    for cache in &caches {
-        let output = rebuild.run(&format!("! test -e '{}'", cache.display()));
-        assert!(output.status.success(), "{} is in reach", cache.display());
-    }
-    let networks = said(&rebuild.run("id -u; tail -n +3 /proc/net/dev | cut -d: -f1"));
-    assert_eq!(networks.split_whitespace().collect::<Vec<_>>(), ["65534", "lo"]);
+    let absent = caches.iter().map(|cache| format!("! test -e '{}' || echo '{0}'\n", cache.display()));
+    let script = absent.collect::<String>()
+        + "for other in curl git make python3; do command -v $other || true; done
+           tail -n +3 /proc/net/dev | cut -d: -f1";
+    assert_eq!(test_env::succeeded(rebuild.run(&script)).0.trim(), "lo");
 
-    // No rpm database here contains the packages that the spec requires, but the tools exist: TOOLS.
-    let output = rebuild.run(
-        "rpmbuild --rebuild --nodeps --noclean --target riscv64 \
-         --define '_topdir /build' --define 'dist .oe2403' k3s.src.rpm",
-    );
+    // rpm knows of the required packages that are in the root, and refuses without one of them.
+    let commands = PACKAGES.map(|(name, _, command)| format!("! command -v {command} >&2 || echo {name}\n"));
+    let provides = test_env::succeeded(rebuild.run(&(commands.concat() + COMPILERS))).0;
+    let provides: Vec<String> = provides.lines().map(str::to_owned).collect();
+    for (index, missing) in provides.iter().enumerate().filter(|(_, name)| name.contains(" = ")) {
+        let others = [&provides[..index], &provides[index + 1..]].concat();
+        rebuild.provide(&others);
+        let output = rebuild.rpmbuild("--rebuild --target riscv64 k3s.src.rpm");
+        assert!(!output.status.success());
+        assert!(said(&output).contains(&format!("{missing} is needed by k3s")), "{}", said(&output));
+    }
+    rebuild.provide(&provides);
+    let output = rebuild.rpmbuild("--rebuild --noclean --target riscv64 k3s.src.rpm");
     assert!(output.status.success(), "{}", said(&output));
-    let rpm = rebuild.build().join("RPMS/riscv64/k3s-0.35.0+k3s1.sample-1.oe2403.riscv64.rpm");
+    let made = rebuild.build().join(format!("RPMS/riscv64/k3s-{VERSION}-1.oe2403.riscv64.rpm"));
     let product = &rebuild.manifest.files["k3s-riscv64"].sha256;
-    assert_eq!(packaged(&rpm, "/usr/bin/k3s"), *product);
-    let again = rebuild.tree().join("target/dist/v0.35.0+k3s1.sample/riscv64/manifest.json");
+    assert_eq!(packaged(&made, "/usr/bin/k3s"), *product);
+    let again = rebuild.tree().join(format!("target/dist/v{VERSION}/riscv64/manifest.json"));
     let mut again = Manifest::read(&again).unwrap();
     // A chroot has no user namespaces, in which the server would have been started.
     again.checks.clone_from(&rebuild.manifest.checks);
     assert_eq!(again.text().unwrap(), rebuild.manifest.text().unwrap());
     let image = "/usr/share/k3s/images/k3s-pause-image.tar";
-    let theirs = rebuild.env.dist().join("v0.35.0+k3s1.sample/rpm/oe2403/riscv64");
-    let package = "k3s-pause-image-0.35.0+k3s1.sample-1.oe2403.riscv64.rpm";
+    let made = rebuild.build().join(format!("RPMS/riscv64/k3s-pause-image-{VERSION}-1.oe2403.riscv64.rpm"));
+    assert_eq!(packaged(&made, image), packaged(&rebuild.released("k3s-pause-image", "riscv64"), image));
+
+    // The same sources give the packages of the other architecture, with what is compiled already.
+    rebuild.forget();
+    let install = "rpm --dbpath /build/rpmdb --define '_topdir /build' --install k3s.src.rpm";
+    test_env::succeeded(rebuild.run(install));
+    for phase in ["-bc", "-bi"] {
+        let output = rebuild.rpmbuild(&format!("{phase} --short-circuit --target x86_64 SPECS/k3s.spec"));
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    let released = rebuild.released("k3s", "x86_64");
+    for file in ["/usr/bin/k3s", "/usr/share/doc/k3s/PATCHES", "/usr/share/licenses/k3s/THIRD-PARTY-NOTICES"]
+    {
+        let expected = packaged(&released, file);
+        assert!(rebuild.installed(file).contains(&expected), "{file}");
+        assert_ne!(expected, packaged(&rebuild.released("k3s", "riscv64"), file), "{file}");
+    }
+    let query = "rpmspec --define '_topdir /build' --query --rpms --provides --target x86_64 SPECS/k3s.spec";
+    let provides = test_env::succeeded(rebuild.run(query)).0;
+    let read = read::read(&released).unwrap();
+    let bundled = read.properties.keys().filter_map(|name| name.strip_prefix("Provides: bundled"));
+    let bundled: BTreeSet<&str> = bundled.collect();
+    assert!(!bundled.is_empty());
     assert_eq!(
-        packaged(&rebuild.build().join("RPMS/riscv64").join(package), image),
-        packaged(&theirs.join(package), image)
+        provides.lines().filter_map(|line| line.strip_prefix("bundled")).collect::<BTreeSet<_>>(),
+        bundled
     );
 
     // A missing file is reported.
