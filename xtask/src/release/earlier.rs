@@ -72,6 +72,8 @@ impl Earlier {
             let name = nevra.file_name();
             fs::copy(self.scratch.path().join(target.rpm).join(&name), directory.join(&name))?;
         }
+        // The metadata names the time of each package's file.
+        dir::normalize(&directory, time)?;
         repository::index(context, &directory, time)?;
         if let Some(key) = &settings.key {
             key.sign_file(context, &directory.join("repodata/repomd.xml"))?;
@@ -116,11 +118,13 @@ fn unpack(archive: &Path, into: &Path) -> Result<Vec<(Tag, Nevra, &'static Targe
     Ok(found)
 }
 
-/// Returns the versions that the repository of a release keeps: the newest of each minor, from some below its own.
+/// Returns the versions that the repository of a release keeps: the newest of each minor, from some below its own, and
+/// no candidate, which `dnf upgrade` would take for the newest version.
 fn kept(new: &Tag, tags: BTreeSet<Tag>) -> BTreeSet<Tag> {
     let minor = |tag: &Tag| (tag.k3s.kubernetes.0, tag.k3s.kubernetes.1);
     let oldest = (minor(new).0, minor(new).1.saturating_sub(MINORS));
-    let others = tags.into_iter().filter(|tag| tag != new && minor(tag) >= oldest);
+    let is_kept = |tag: &Tag| tag != new && tag.k3s.candidate.is_none() && minor(tag) >= oldest;
+    let others = tags.into_iter().filter(is_kept);
     // In their order, so that the last of each minor stays.
     others.map(|tag| (minor(&tag), tag)).collect::<BTreeMap<_, _>>().into_values().collect()
 }
@@ -142,6 +146,7 @@ mod tests {
             "v1.35.1+k3s1",
             "v1.35.1+k3s1-2",
             "v1.36.0+k3s1",
+            "v1.37.0-rc1+k3s1",
         ];
         let expected = ["v1.32.4+k3s1", "v1.33.0+k3s1", "v1.34.10+k3s1", "v1.35.1+k3s1", "v1.36.0+k3s1"];
         assert_eq!(kept(&"v1.35.1+k3s1-2".parse().unwrap(), tags(&all)), tags(&expected));

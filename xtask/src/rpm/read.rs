@@ -66,28 +66,36 @@ pub fn read_source(path: &Path) -> Result<(Nevra, BTreeMap<String, Digest>)> {
     Ok((nevra(&header, "src")?, digests.collect::<Result<_>>()?))
 }
 
-/// Returns the name of a package, of which only the headers are read.
-pub fn name(mut package: impl Read) -> Result<Nevra> {
-    let header = PackageMetadata::parse(&mut BufReader::new(&mut package))?;
+/// Returns the name of a package.
+pub fn name(package: impl Read) -> Result<Nevra> {
+    let header = parse(package)?.metadata;
     nevra(&header, header.get_arch()?)
 }
 
 /// Reads a package.
 pub fn read(path: &Path) -> Result<Contents> {
-    let header = open(path)?.metadata;
-    let nevra = nevra(&header, header.get_arch()?)?;
+    contents(&open(path)?.metadata)
+}
+
+/// Reads a package in an archive.
+pub fn read_entry(package: impl Read) -> Result<Contents> {
+    contents(&parse(package)?.metadata)
+}
+
+fn contents(header: &PackageMetadata) -> Result<Contents> {
+    let nevra = nevra(header, header.get_arch()?)?;
     ensure!(!header.is_source_package(), "{nevra} is a source package");
     ensure!(header.get_epoch().is_err(), "{nevra} has an epoch");
     let triggers = [header.get_triggers()?, header.get_file_triggers()?, header.get_trans_file_triggers()?];
     ensure!(triggers.iter().all(Vec::is_empty), "{nevra} has triggers");
     ensure!(header.get_verify_script().is_err(), "{nevra} has a verify script");
     let files = header.get_file_entries()?;
-    let mut properties = tags(&header, &files)?;
+    let mut properties = tags(header, &files)?;
     for entry in &files {
         add_file(&mut properties, entry)?;
     }
-    properties.extend(relations(&header)?.into_iter().map(|relation| (relation, String::new())));
-    properties.extend(scriptlets(&header)?);
+    properties.extend(relations(header)?.into_iter().map(|relation| (relation, String::new())));
+    properties.extend(scriptlets(header)?);
     Ok(Contents { nevra, properties })
 }
 

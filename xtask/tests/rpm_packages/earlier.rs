@@ -108,6 +108,10 @@ fn repository_keeps_the_newest_of_each_minor() {
         ["1.33.0+k3s1-1", "1.34.3+k3s1-1", "1.35.1+k3s1-1", "1.35.1+k3s1-2"]
             .map(|version| format!("k3s-{version}.oe2403.riscv64.rpm"))
     );
+    let times = "gzip -d -c riscv64/repodata/*-primary.xml.gz | grep -o 'file=\"[0-9]*\"' | sort -u";
+    let mut sh = Command::new("sh");
+    let times = expect_success(sh.args(["-c", times]).current_dir(root.path()).output().unwrap());
+    assert_eq!(times, format!("file=\"{}\"\n", fake::TIME), "no time of this run");
 }
 
 #[test]
@@ -145,6 +149,23 @@ fn documented_fix_takes_one_of_several_versions() {
 }
 
 #[test]
+fn damaged_packages_are_not_kept() {
+    if !can_solve("a damaged package in an archive") {
+        return;
+    }
+    let env = TestEnv::new();
+    let earlier = env.path("earlier");
+    fs::create_dir_all(&earlier).unwrap();
+    unpack(&archives()[0], &earlier);
+    let package = earlier.join("riscv64/k3s-1.33.0+k3s1-1.oe2403.riscv64.rpm");
+    let mut bytes = fs::read(&package).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&package, bytes).unwrap();
+    let said = refused(&env, &earlier);
+    assert!(said.contains("it is damaged") && said.contains("repository.tar"), "{said}");
+}
+
+#[test]
 fn foreign_packages_are_no_earlier_release() {
     if !can_solve("foreign packages in an archive") {
         return;
@@ -153,15 +174,17 @@ fn foreign_packages_are_no_earlier_release() {
     let earlier = env.path("earlier");
     fs::create_dir_all(earlier.join("riscv64")).unwrap();
     fs::copy(Root::bare().stub(), earlier.join("riscv64").join("k3s-1.rpm")).unwrap();
+    let said = refused(&env, &earlier);
+    assert!(said.contains("is no package of a release for riscv64"), "{said}");
+}
+
+/// Packs the repository in a directory, and returns the error of a release that is to keep its packages.
+fn refused(env: &TestEnv, earlier: &Path) -> String {
     let mut tar = Command::new("tar");
-    tar.arg("-C").arg(&earlier).args(["-c", "-f"]).arg(earlier.join("repository.tar")).arg("riscv64");
+    tar.arg("-C").arg(earlier).args(["-c", "-f"]).arg(earlier.join("repository.tar")).arg("riscv64");
     expect_success(tar.output().unwrap());
     fake::product(&env.path("product"), "v1.35.1+k3s1");
-    let words = [env.path("product"), earlier].map(|path| path.display().to_string());
-    let output = env
-        .xtask(["release", "--preview", "--skip-boot", "--product", &words[0], "--earlier", &words[1]])
-        .output()
-        .unwrap();
-    let said = failed(&output);
-    assert!(said.contains("is no package of a release for riscv64"), "{said}");
+    let words = [&env.path("product"), earlier].map(|path| path.display().to_string());
+    let command = ["release", "--preview", "--skip-boot", "--product", &words[0], "--earlier", &words[1]];
+    failed(&env.xtask(command).output().unwrap())
 }
