@@ -162,6 +162,11 @@ const fn asset(
 }
 
 impl Asset {
+    /// Returns whether the asset is of one architecture, which its name has.
+    pub fn is_of_architecture(&self) -> bool {
+        self.name.contains('<')
+    }
+
     /// Checks whether a file is this asset, of whatever distribution.
     pub fn is(&self, file: &str, target: &Target) -> bool {
         let name = expand(self.name, target, "*");
@@ -170,6 +175,11 @@ impl Asset {
             None => file == name,
         }
     }
+}
+
+/// Returns the release of openEuler that a package is for, by its file name.
+pub fn dist(package: &str) -> Option<&str> {
+    Some(package.strip_suffix(".rpm")?.rsplit_once('.')?.0.rsplit_once('.')?.1)
 }
 
 /// Puts an architecture and a distribution into a file name.
@@ -206,7 +216,7 @@ pub fn list(directory: &Path) -> Result<Vec<File>> {
         let (asset, target) = of(&name).with_context(|| format!("{name} is no asset of a release"))?;
         let size = fs::metadata(directory.join(&name))?.len();
         ensure!(size < LARGEST, "{name} is too large for GitHub: {size} bytes, of {LARGEST} at most");
-        let of_target = if asset.name.contains('<') { format!(", {}", target.go) } else { String::new() };
+        let of_target = if asset.is_of_architecture() { format!(", {}", target.go) } else { String::new() };
         Ok(File { name, size, description: format!("{}{of_target}", asset.description) })
     };
     names(directory)?.into_iter().map(file).collect()

@@ -122,11 +122,6 @@ fn is_package(name: &str, target: &Target) -> bool {
     !name.ends_with(SOURCE_PACKAGE) && (ends(target.rpm) || ends("noarch"))
 }
 
-/// Returns the release of openEuler that a package is for, by its file name.
-fn dist(name: &str) -> Option<&str> {
-    Some(name.strip_suffix(".rpm")?.rsplit_once('.')?.0.rsplit_once('.')?.1)
-}
-
 /// Returns the assets for an architecture that need this proof. Packages for several releases of openEuler install the same
 /// files ([`super::packages`]), so that those for the first are booted.
 fn of<'s>(
@@ -134,12 +129,13 @@ fn of<'s>(
     target: &'s Target,
     proof: Proof,
 ) -> impl Iterator<Item = (&'s String, &'s Digest)> {
-    let first = sums.keys().filter(|name| is_package(name, target)).filter_map(|name| dist(name)).min();
+    let first =
+        sums.keys().filter(|name| is_package(name, target)).filter_map(|name| assets::dist(name)).min();
     sums.iter().filter(move |(name, _)| {
         let Some((asset, of)) = assets::of(name) else { return false };
         match asset.check {
             Check::Package if asset.proof == Proof::Booted => {
-                let needed = if dist(name) == first { Proof::Booted } else { Proof::Derived };
+                let needed = if assets::dist(name) == first { Proof::Booted } else { Proof::Derived };
                 is_package(name, target) && needed == proof
             }
             _ => asset.proof == proof && of.go == target.go,

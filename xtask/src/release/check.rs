@@ -1,7 +1,7 @@
 //! Checks a directory that is to be published against its own records. Nothing here depends on the machine or the run
 //! that wrote it: it may come from elsewhere.
 
-use super::assets::{self, ASSETS, Asset, AssetSource, Check};
+use super::assets::{self, ASSETS, AssetSource, Check};
 use super::problems::{self, Problem};
 use super::tag::Tag;
 use super::{PREVIEW, booted, images, packages};
@@ -17,6 +17,8 @@ use crate::product::load;
 use crate::product::manifest::Manifest;
 use crate::rpm::nevra::SOURCE_PACKAGE;
 use crate::rpm::read;
+use crate::rpm::repository::REPO_FILE;
+use crate::rpm::sign::PUBLIC_KEY;
 use crate::target::Target;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
@@ -67,12 +69,25 @@ pub fn directory(directory: &Path) -> Result<Checked> {
     let release = packages::check(directory, &manifests, &sums)?;
     let checked = Checked { directory: directory.to_owned(), manifests, images, files, sums, release };
     let tag = checked.tag()?;
+    let mut repositories = repositories(&checked)?;
     for name in &checked.files {
-        if let Some((Asset { check: Check::Repository, .. }, target)) = assets::of(name) {
-            repository(directory, name, target, &checked.sums, &tag)
+        let Some((asset, of)) = assets::of(name) else { continue };
+        let is_of_product = checked.manifests.iter().any(|manifest| manifest.arch == of.go);
+        ensure!(
+            !asset.is_of_architecture() || is_of_product,
+            "{name} is for {}, of which there is no product",
+            of.go
+        );
+        if asset.check == Check::Repository {
+            let of_packages = repositories.remove(name);
+            let (target, dist) =
+                of_packages.with_context(|| format!("the packages of {name} are not beside it"))?;
+            repository(directory, name, target, dist, &checked.sums, &tag)
                 .with_context(|| format!("reading {name}"))?;
         }
     }
+    let missing = repositories.into_keys().next();
+    ensure!(missing.is_none(), "{} is missing", missing.unwrap_or_default());
     Ok(checked)
 }
 
@@ -154,17 +169,39 @@ fn product(
     Ok(())
 }
 
+/// Returns the repositories that the packages need: their names, and the architecture and distribution of each.
+fn repositories(checked: &Checked) -> Result<BTreeMap<String, (&'static Target, &str)>> {
+    let packages = checked.files.iter().filter(|name| !name.ends_with(SOURCE_PACKAGE));
+    let dists: BTreeSet<&str> = packages.filter_map(|name| assets::dist(name)).collect();
+    let mut repositories = BTreeMap::new();
+    for manifest in &checked.manifests {
+        let target = Target::named(&manifest.arch)?;
+        let of = |dist| (assets::expand(assets::REPOSITORY, target, dist), (target, dist));
+        repositories.extend(dists.iter().copied().map(of));
+    }
+    Ok(repositories)
+}
+
+/// Returns whether a repository has a file or directory of this name besides packages.
+fn is_metadata(name: &Path) -> bool {
+    let parts: Vec<Option<&str>> = name.iter().map(|part| part.to_str()).collect();
+    match parts[..] {
+        [] | [Some("repodata" | REPO_FILE | PUBLIC_KEY)] => true,
+        [Some("repodata"), Some(file)] => file != "..",
+        _ => false,
+    }
+}
+
 /// Checks that a repository contains the packages for its architecture that are beside it, besides them only packages
 /// of earlier releases, and dnf's metadata.
 fn repository(
     directory: &Path,
     archive: &str,
     target: &Target,
+    dist: &str,
     sums: &BTreeMap<String, Digest>,
     tag: &Tag,
 ) -> Result<()> {
-    let dist =
-        archive.strip_prefix("repository-").and_then(|rest| rest.split('-').next()).unwrap_or_default();
     let [own, noarch] = [target.rpm, "noarch"].map(|arch| format!(".{dist}.{arch}.rpm"));
     let mut missing: BTreeSet<&str> = sums.keys().map(String::as_str).collect();
     missing.retain(|name| name.ends_with(&own) || name.ends_with(&noarch));
@@ -176,32 +213,33 @@ fn repository(
             .strip_prefix(target.rpm)
             .with_context(|| format!("{} is not below {}", path.display(), target.rpm))?;
         metadata |= inside == Path::new("repodata/repomd.xml");
+        let kind = entry.header().entry_type();
+        ensure!(kind.is_file() || kind.is_dir(), "{} is neither a file nor a directory", path.display());
         let name = inside.to_string_lossy().into_owned();
-        if name.ends_with(".rpm") {
-            let kept = assets::kept_name(&name);
-            ensure!(
-                name.ends_with(&own) || name.ends_with(&noarch),
-                "{name} is not for {dist} on {}",
-                target.rpm
-            );
-            let Some(beside) = sums.get(&kept) else {
-                let earlier = read::name(entry).with_context(|| format!("reading {name}"))?;
-                let is_earlier = packages::is_ours(&earlier.name)
-                    && earlier.file_name() == name
-                    && Tag::of(&earlier)? != *tag;
-                ensure!(is_earlier, "{name} is not beside it, and of no earlier release");
-                continue;
-            };
-            let same = match name.ends_with(&own) {
-                true => Digest::of_reader(entry)? == *beside,
-                false => {
-                    read::payload_digest(entry)?
-                        == read::payload_digest(fs::File::open(directory.join(&kept))?)?
-                }
-            };
-            ensure!(same, "{name} is not the one beside it");
-            missing.remove(kept.as_str());
+        if !name.ends_with(".rpm") {
+            ensure!(is_metadata(inside), "{} is no file of a repository", path.display());
+            continue;
         }
+        let kept = assets::kept_name(&name);
+        ensure!(
+            name.ends_with(&own) || name.ends_with(&noarch),
+            "{name} is not for {dist} on {}",
+            target.rpm
+        );
+        let Some(beside) = sums.get(&kept) else {
+            let earlier = read::name(entry).with_context(|| format!("reading {name}"))?;
+            let is_earlier =
+                packages::is_ours(&earlier.name) && earlier.file_name() == name && Tag::of(&earlier)? != *tag;
+            ensure!(is_earlier, "{name} is not beside it, and of no earlier release");
+            continue;
+        };
+        let same = match name.ends_with(&own) {
+            true => Digest::of_reader(entry)? == *beside,
+            // Its header names the architecture that it was built on.
+            false => read::read_entry(entry)? == read::read(&directory.join(&kept))?,
+        };
+        ensure!(same, "{name} is not the one beside it");
+        missing.remove(kept.as_str());
     }
     ensure!(metadata, "it has no repodata/repomd.xml, which dnf needs");
     ensure!(missing.is_empty(), "{} is missing in it", missing.into_iter().collect::<Vec<_>>().join(" and "));

@@ -11,7 +11,6 @@ use crate::rpm::nevra::{Nevra, SOURCE_PACKAGE, rpm_version};
 use crate::rpm::read;
 use crate::target::Target;
 use anyhow::{Context as _, Result, bail, ensure};
-use fs_err as fs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -36,25 +35,22 @@ const INSTALLED: [(&str, &str, &str); 5] = [
 pub fn check(directory: &Path, manifests: &[Manifest], sums: &BTreeMap<String, Digest>) -> Result<u32> {
     let mut packages = Vec::new();
     let mut found = Vec::new();
-    let mut payloads = BTreeMap::new();
     for file in assets::names(directory)?.into_iter().filter(|name| name.ends_with(".rpm")) {
         let path = directory.join(&file);
         let name = if file.ends_with(SOURCE_PACKAGE) {
             read::read_source(&path)?.0
         } else {
             let package = read::read(&path)?;
-            let payload = read::payload_digest(fs::File::open(&path)?)?;
-            let same = (package.nevra.name.clone(), package.nevra.arch.clone());
-            let first = payloads.entry(same).or_insert_with(|| payload.clone());
-            ensure!(*first == payload, "{file} installs other files than the package for another openEuler");
+            let nevra = package.nevra.clone();
             packages.push(package);
-            packages[packages.len() - 1].nevra.clone()
+            nevra
         };
         let kept = assets::kept_name(&name.file_name());
         ensure!(kept == file, "{file} is the package {name}, which should be called {kept}");
         found.push(name);
     }
     let release = check_names(&found, manifests)?;
+    check_same(&packages)?;
     for manifest in manifests {
         let target = Target::named(&manifest.arch)?;
         for (package, path, asset) in INSTALLED {
@@ -66,6 +62,28 @@ pub fn check(directory: &Path, manifests: &[Manifest], sums: &BTreeMap<String, D
         }
     }
     Ok(release)
+}
+
+/// Checks that packages of one name differ in nothing but the release of openEuler that they are for: those for the
+/// first are booted.
+fn check_same(packages: &[Contents]) -> Result<()> {
+    let mut firsts = BTreeMap::new();
+    for package in packages {
+        let Nevra { name, arch, .. } = &package.nevra;
+        let first = firsts.entry((name, arch)).or_insert_with(|| common(package));
+        ensure!(
+            *first == common(package),
+            "{} differs from the package for another openEuler",
+            package.nevra
+        );
+    }
+    Ok(())
+}
+
+/// Returns all that a package has, whatever the release of openEuler that it is for.
+fn common(package: &Contents) -> BTreeMap<String, String> {
+    let without = |text: &String| text.replace(&package.nevra.release, "");
+    package.properties.iter().map(|(name, value)| (without(name), without(value))).collect()
 }
 
 /// Checks that these are the packages of all products for some releases of openEuler, all of one number.
@@ -199,6 +217,22 @@ mod tests {
             said(&[&WHOLE[..], &others[1..]].concat()),
             format!("the package {} is missing", others[0])
         );
+    }
+
+    #[test]
+    fn packages_for_two_openeulers_differ_in_nothing_else() {
+        let package = |dist: &str, script: &str| {
+            let [name, version, arch] = ["k3s-cli", "1.33.0+k3s1", "noarch"].map(str::to_owned);
+            let release = format!("1.{dist}");
+            let requires = format!("Requires: k3s = 1.33.0+k3s1-{release}");
+            let properties = [(requires, String::new()), ("scriptlet post".to_owned(), script.to_owned())];
+            Contents { nevra: Nevra { name, version, release, arch }, properties: properties.into() }
+        };
+        check_same(&[package("oe2403", "exit 0"), package("oe2403sp1", "exit 0")]).unwrap();
+        let error = check_same(&[package("oe2403", "exit 0"), package("oe2403sp1", "reboot")]).unwrap_err();
+        let expected =
+            "k3s-cli-1.33.0+k3s1-1.oe2403sp1.noarch differs from the package for another openEuler";
+        assert_eq!(error.to_string(), expected);
     }
 
     #[test]

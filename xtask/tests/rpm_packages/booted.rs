@@ -1,6 +1,6 @@
 //! Tests that only what was booted is published.
 
-use crate::release::{VERSION, can_release, place_with_product, released, released_as};
+use crate::release::{VERSION, again, can_release, place_with_product, released, released_as};
 use crate::test_env::{self, TestEnv, failed};
 use fs_err as fs;
 use serde_json::{Value, json};
@@ -119,6 +119,10 @@ fn release_is_for_several_releases_of_openeuler() {
     ] {
         assert!(notes.contains(words), "{words}: {notes}");
     }
+    fs::remove_file(directory.join("repository-oe2403sp1-riscv64.tar")).unwrap();
+    again(&directory);
+    let said = failed(&run(&env, "check", &directory));
+    assert!(said.contains("repository-oe2403sp1-riscv64.tar is missing"), "{said}");
 }
 
 #[test]

@@ -317,6 +317,23 @@ fn finds_every_change_of_a_directory() {
         said.contains("k3s-1.32.0+k3s1-1.oe2403.riscv64.rpm is not beside it, and of no earlier"),
         "{said}"
     );
+    let said =
+        found("a foreign file in the repository", &|directory| repacked(directory, "echo >riscv64/virus"));
+    assert!(said.contains("riscv64/virus is no file of a repository"), "{said}");
+    let said = found("a link in the repository", &|directory| {
+        repacked(directory, "ln -s /etc riscv64/repodata/link");
+    });
+    assert!(said.contains("riscv64/repodata/link is neither a file nor a directory"), "{said}");
+    let said = found("a repository of nothing", &|directory| {
+        fs::copy(directory.join(archive), directory.join("repository-oe2409-riscv64.tar")).unwrap();
+        again(directory);
+    });
+    assert!(said.contains("the packages of repository-oe2409-riscv64.tar are not beside it"), "{said}");
+    let said = found("a binary without a product", &|directory| {
+        fs::copy(directory.join("k3s-riscv64"), directory.join("k3s-arm64")).unwrap();
+        again(directory);
+    });
+    assert!(said.contains("k3s-arm64 is for arm64, of which there is no product"), "{said}");
     let said = found("no metadata", &|directory| repacked(directory, "rm -r riscv64/repodata"));
     assert!(said.contains("it has no repodata/repomd.xml"), "{said}");
     let cli = "k3s-cli-1.33.0+k3s1-1.oe2403.noarch.rpm";
@@ -354,7 +371,7 @@ fn rejects_packages_of_another_binary() {
 }
 
 /// Writes the checksums of a directory again.
-fn again(directory: &Path) {
+pub fn again(directory: &Path) {
     let mut sums = Command::new("sh");
     sums.args(["-c", "rm SHA256SUMS; sha256sum * >sums; mv sums SHA256SUMS"]).current_dir(directory);
     expect_success(sums.output().unwrap());
