@@ -25,27 +25,42 @@ pub fn preflight(context: &Context, tag: &Tag, earlier: Option<&Path>) -> Result
     let state = Gh::find(context, &context.root)?.state(tag)?;
     state.require(tag, &commit)?;
     let Some(directory) = earlier else { return Ok(()) };
-    // It is replaced, and may be a directory of the user's.
-    ensure!(
-        !directory.exists() || directory.join(LAST).is_file(),
-        "{} is there, and no earlier run has written it\n  name a new directory",
-        directory.display()
-    );
-    let unfinished = AtomicDir::create(context, directory)?;
-    let last = state.releases.nodes.first().map_or("", |release| &release.tag_name);
-    fs::write(unfinished.path().join(LAST), last)?;
-    if !last.is_empty() {
-        download(context, last, unfinished.path())
+    require_replaceable(directory)?;
+    let unfinished = AtomicDir::create(context, &std::path::absolute(directory)?)?;
+    let last = state.last();
+    fs::write(unfinished.path().join(LAST), last.as_ref().map(Tag::to_string).unwrap_or_default())?;
+    if let Some(last) = last {
+        download(context, &last, unfinished.path())
             .with_context(|| format!("fetching the repositories of {last}"))?;
     }
     unfinished.commit()
 }
 
+/// Refuses a directory with files of the user's, since it is replaced.
+fn require_replaceable(directory: &Path) -> Result<()> {
+    let is_ours = |file: &PathBuf| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        [LAST, SUMS].contains(&&*name) || name.starts_with("repository-")
+    };
+    let entries = if directory.exists() { dir::entries(directory)? } else { Vec::new() };
+    let foreign = entries.iter().find(|file| !is_ours(file));
+    ensure!(
+        foreign.is_none(),
+        "{} would be replaced, and no earlier run has written {}\n  name a new directory",
+        directory.display(),
+        foreign.unwrap_or(&PathBuf::new()).display()
+    );
+    Ok(())
+}
+
 /// Downloads the repositories of a release, and verifies them.
-fn download(context: &Context, tag: &str, directory: &Path) -> Result<()> {
+fn download(context: &Context, tag: &Tag, directory: &Path) -> Result<()> {
     let running = context.progress.step("earlier packages");
-    let words = ["release", "download", tag, "--pattern", "repository-*.tar", "--pattern", SUMS];
-    Gh::find(context, directory)?.run(&words.map(str::to_owned))?;
+    let (tag_name, into) = (tag.to_string(), directory.display().to_string());
+    let words = ["release", "download", &tag_name, "--dir", &into];
+    let patterns = ["--pattern", "repository-*.tar", "--pattern", SUMS];
+    Gh::find(context, &context.root)?
+        .run(&words.into_iter().chain(patterns).map(str::to_owned).collect::<Vec<_>>())?;
     let sums = load::sums(&directory.join(SUMS))?;
     for file in dir::entries(directory)? {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -69,9 +84,8 @@ pub fn upload(context: &Context, directory: &Path) -> Result<String> {
     let running = context.progress.step("publish");
     let state = gh.state(&tag)?;
     state.require(&tag, &commit)?;
-    let url = gh
-        .run(&arguments(&checked, &tag, state.target(&commit)))
-        .with_context(|| format!("publishing {tag}"))?;
+    let url =
+        gh.run(&arguments(&checked, &tag, &state, &commit)).with_context(|| format!("publishing {tag}"))?;
     running.done(tag);
     Ok(url)
 }
@@ -80,20 +94,20 @@ fn commit(context: &Context) -> Result<String> {
     workspace::commit(context).context("finding the commit that the tag of the release names")
 }
 
-/// GitHub's command line, in the directory to publish: it is given bare names, since it takes what follows a `#` in a
-/// path for a label.
+/// GitHub's command line, and the directory that it works in: to publish, the one with the files, since it is given
+/// bare names and takes what follows a `#` in a path for a label.
 struct Gh<'a> {
     context: &'a Context,
     program: PathBuf,
     directory: &'a Path,
 }
 
-/// A query for a tag on GitHub: its commit, or the tag object before it, and its release; none is no error
-/// (docs.github.com, GraphQL, Repository).
+/// A query for a tag on GitHub: its commit, or the tag object before it, its release, and the other releases; none is
+/// no error (docs.github.com, GraphQL, Repository). An account that may write also sees drafts.
 const QUERY: &str = "query=query($owner: String!, $name: String!, $ref: String!, $tag: String!) {
   repository(owner: $owner, name: $name) {
-    isArchived viewerPermission release(tagName: $tag) { url }
-    releases(first: 1, orderBy: {field: CREATED_AT, direction: DESC}) { nodes { tagName } }
+    isArchived viewerPermission release(tagName: $tag) { url isDraft } latestRelease { tagName }
+    releases(first: 100, orderBy: {field: CREATED_AT, direction: DESC}) { nodes { tagName isDraft } }
     ref(qualifiedName: $ref) { target { oid ... on Tag { target { oid } } } } } }";
 
 /// The answer to the query.
@@ -104,12 +118,13 @@ struct TagState {
     /// Rights of the account; a workflow's token has none here, and those that its job declares.
     viewer_permission: Option<String>,
     release: Option<ReleaseState>,
+    latest_release: Option<LatestRelease>,
     releases: Releases,
     #[serde(rename = "ref")]
     reference: Option<RefState>,
 }
 
-/// The release that was made last.
+/// Releases, the one that was made last first.
 #[derive(Debug, Deserialize)]
 struct Releases {
     nodes: Vec<ReleaseTag>,
@@ -119,11 +134,21 @@ struct Releases {
 #[serde(rename_all = "camelCase")]
 struct ReleaseTag {
     tag_name: String,
+    is_draft: bool,
+}
+
+/// The release that `install.sh` installs by default.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LatestRelease {
+    tag_name: String,
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct ReleaseState {
     url: String,
+    is_draft: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -147,7 +172,8 @@ impl TagState {
     /// release would then point to other sources.
     fn require(&self, tag: &Tag, commit: &str) -> Result<()> {
         ensure!(!self.is_archived, "the repository on GitHub is archived, and takes no release");
-        if let Some(release) = &self.release {
+        // gh makes a draft of its own, and one that a failed upload has left is no obstacle.
+        if let Some(release) = self.release.as_ref().filter(|release| !release.is_draft) {
             let next = Tag { k3s: tag.k3s.clone(), release: tag.release + 1 };
             bail!(
                 "{tag} is published already, and a release never changes: {}\n  \
@@ -171,6 +197,18 @@ impl TagState {
             permission.unwrap_or_default()
         );
         Ok(())
+    }
+
+    /// Returns the tag of the last release that is published and no candidate.
+    fn last(&self) -> Option<Tag> {
+        let published = self.releases.nodes.iter().filter(|release| !release.is_draft);
+        published.filter_map(|release| release.tag_name.parse().ok()).find(|tag: &Tag| tag.k3s.is_release())
+    }
+
+    /// Returns whether a newer version is GitHub's latest release, and has to stay it.
+    fn has_newer(&self, tag: &Tag) -> bool {
+        let latest = self.latest_release.as_ref().and_then(|latest| latest.tag_name.parse::<Tag>().ok());
+        latest.is_some_and(|latest| latest > *tag)
     }
 
     /// Returns the commit for a new tag. One that exists is left out: GitHub ignores it, and refuses a token without
@@ -219,15 +257,18 @@ impl<'a> Gh<'a> {
 }
 
 /// Returns the arguments with which gh publishes a release.
-fn arguments(checked: &Checked, tag: &Tag, target: Option<&str>) -> Vec<String> {
+fn arguments(checked: &Checked, tag: &Tag, state: &TagState, commit: &str) -> Vec<String> {
     let architectures: Vec<&str> = checked.manifests.iter().map(|manifest| manifest.arch.as_str()).collect();
     let title = format!("k3s {tag}, modified, for {}", architectures.join(", "));
     let name = tag.to_string();
     let mut words = vec!["release", "create", &name, "--title", &title, "--notes-file", NOTES];
     // GitHub puts a new tag on the head of its default branch unless it is given a commit.
-    words.extend(target.iter().flat_map(|commit| ["--target", commit]));
+    words.extend(state.target(commit).iter().flat_map(|commit| ["--target", commit]));
     if !tag.k3s.is_release() {
         words.push("--prerelease");
+    } else if state.has_newer(tag) {
+        // Otherwise, GitHub takes what is published last for the latest.
+        words.push("--latest=false");
     }
     words.into_iter().map(str::to_owned).chain(checked.files.iter().cloned()).collect()
 }

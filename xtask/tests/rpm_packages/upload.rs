@@ -52,7 +52,10 @@ fn rejects_the_former_name_of_preview() {
 
 /// Returns what GitHub knows of a tag that is not there.
 fn no_tag() -> Value {
-    json!({"isArchived": false, "viewerPermission": "WRITE", "release": null, "releases": {"nodes": []}, "ref": null})
+    json!({
+        "isArchived": false, "viewerPermission": "WRITE", "release": null, "latestRelease": null,
+        "releases": {"nodes": []}, "ref": null,
+    })
 }
 
 /// Returns what GitHub knows of a tag without a release.
@@ -175,7 +178,8 @@ fn preflight_asks_what_github_would_refuse() {
         state[key] = value;
         state
     };
-    let published = json!({"url": "https://host.example/releases/2"});
+    let published = json!({"url": "https://host.example/releases/2", "isDraft": false});
+    let draft = json!({"url": "https://host.example/releases/3", "isDraft": true});
     for (state, error) in [
         (tag_of(&"b".repeat(40)), "the tag v1.33.0+k3s1-2 names the commit bbb"),
         (changed("isArchived", json!(true)), "the repository on GitHub is archived"),
@@ -186,6 +190,8 @@ fn preflight_asks_what_github_would_refuse() {
         let said = env.fails(["release", "preflight", tag]);
         assert!(said.contains(error), "{said}");
     }
+    gh(&mut env, &changed("release", draft));
+    env.succeeds(["release", "preflight", tag]);
     gh(&mut env, &changed("viewerPermission", json!("READ")));
     env.set("GITHUB_ACTIONS", "true");
     env.succeeds(["release", "preflight", tag]);
@@ -198,10 +204,16 @@ fn preflight_asks_what_github_would_refuse() {
 fn preflight_fetches_repositories_of_the_last_release() {
     let mut env = TestEnv::new();
     let mut state = no_tag();
-    state["releases"] = json!({"nodes": [{"tagName": "v1.32.4+k3s1"}]});
+    // A draft, a candidate and what is no release of k3s are passed over.
+    let release = |tag: &str, is_draft: bool| json!({"tagName": tag, "isDraft": is_draft});
+    let passed_over = [("v1.32.5+k3s1", true), ("v1.33.0-rc1+k3s1", false), ("a-board", false)];
+    let nodes = passed_over.into_iter().chain([("v1.32.4+k3s1", false), ("v1.32.3+k3s1", false)]);
+    let nodes: Vec<Value> = nodes.map(|(tag, is_draft)| release(tag, is_draft)).collect();
+    state["releases"] = json!({"nodes": nodes});
     let download = |sum: &str| {
         format!(
             "[ \"$1\" != api ] || {{ echo '{state}'; exit; }}\n\
+             [ \"$1 $2 $3 $4\" = 'release download v1.32.4+k3s1 --dir' ] || exit 9; cd \"$5\"\n\
              printf 'archive' >repository-oe2403-riscv64.tar; echo '{sum}' >SHA256SUMS"
         )
     };
@@ -225,9 +237,27 @@ fn preflight_fetches_repositories_of_the_last_release() {
     gh(&mut env, &no_tag());
     env.succeeds(preflight);
     assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "there is no release");
-    fs::rename(directory.join("release.txt"), directory.join("thesis.txt")).unwrap();
+    fs::write(directory.join("thesis.txt"), "").unwrap();
     let said = env.fails(preflight);
-    assert!(said.contains("is there, and no earlier run has written it"), "{said}");
+    assert!(said.contains("would be replaced, and no earlier run has written"), "{said}");
+    assert!(directory.join("thesis.txt").is_file() && directory.join("release.txt").is_file());
+}
+
+#[test]
+fn older_line_does_not_become_the_latest_release() {
+    if !can_release("a release of an older line") {
+        return;
+    }
+    let mut env = place_with_product(|_| {});
+    let directory = booted_release(&env);
+    for (latest, stays) in [("v1.34.1+k3s1", true), ("v1.32.4+k3s1", false), ("a-board", false)] {
+        let mut state = no_tag();
+        state["latestRelease"] = json!({"tagName": latest});
+        let record = gh(&mut env, &state);
+        succeeded(env.xtask([&"release".into(), &"upload".into(), &directory]).output().unwrap());
+        let called = fs::read_to_string(&record).unwrap();
+        assert_eq!(called.contains("\n--latest=false\n"), stays, "{latest}: {called}");
+    }
 }
 
 #[test]

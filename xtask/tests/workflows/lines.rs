@@ -253,7 +253,7 @@ impl Run {
     fn job(&mut self, name: &str, job: &Job, env: &Words, matrix: BTreeMap<String, String>) {
         let mut test_env = TestEnv::new();
         test_env.put_program("cargo", &cargo());
-        let state = r#"{"isArchived": false, "viewerPermission": null, "release": null, "releases": {"nodes": []}, "ref": null}"#;
+        let state = r#"{"isArchived": false, "viewerPermission": null, "release": null, "latestRelease": null, "releases": {"nodes": []}, "ref": null}"#;
         let api = format!("if [ \"$1\" = api ]; then echo '{state}'; exit; fi");
         let gh = match name {
             "propose" | "report" => self.origin.gh(""),
