@@ -105,6 +105,7 @@ fn docker_hub_is_known_by_all_its_names() {
             ("SSL_CERT_FILE", certificate.file.clone()),
             ("HTTPS_PROXY", PathBuf::from(&proxy)),
             ("NO_PROXY", PathBuf::new()),
+            ("no_proxy", PathBuf::new()),
         ];
         let output = Push { registry: name, arguments: &["--arch", "riscv64"], environment }.run();
         let messages = String::from_utf8_lossy(&output.stderr);

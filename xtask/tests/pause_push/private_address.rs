@@ -11,8 +11,9 @@ const ADDRESS: &str = "10.9.8.7";
 /// Set for the test in its network.
 const INSIDE: &str = "PAUSE_PUSH_IN_ITS_NETWORK";
 
-/// Gives the loopback of a new network the address, and runs a command there.
-const ENTER: &str = "busybox ip link set lo up && busybox ip addr add \"$0/32\" dev lo && exec \"$@\"";
+/// Gives the loopback of a new network the address, and runs a command there without the user's proxies.
+const ENTER: &str = "unset http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; \
+    busybox ip link set lo up && busybox ip addr add \"$0/32\" dev lo && exec \"$@\"";
 
 #[test]
 fn private_address_gets_no_password_in_the_clear() {
