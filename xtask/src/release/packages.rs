@@ -1,7 +1,7 @@
 //! The packages of a release: those that the spec makes of each product, and no others.
 
 use super::assets;
-use super::tag::Tag;
+use super::tag;
 use crate::digest::Digest;
 use crate::product::load::CHECK_CONFIG;
 use crate::product::manifest::Manifest;
@@ -89,7 +89,7 @@ fn common(package: &Contents) -> BTreeMap<String, String> {
 /// Checks that these are the packages of all products for some releases of openEuler, all of one number.
 /// [`super::check`] reports a missing source package. Returns the number.
 fn check_names(names: &[Nevra], manifests: &[Manifest]) -> Result<u32> {
-    let numbers = names.iter().map(|name| Ok(Tag::of(name)?.release)).collect::<Result<BTreeSet<u32>>>()?;
+    let numbers = names.iter().map(tag::number).collect::<Result<BTreeSet<u32>>>()?;
     let mut numbers = numbers.into_iter();
     let number = numbers.next().context("there are no packages")?;
     if let Some(other) = numbers.next() {

@@ -16,15 +16,16 @@ pub struct Tag {
 impl Tag {
     /// Returns the tag of the release that a package is of.
     pub fn of(nevra: &Nevra) -> Result<Tag> {
-        let Nevra { version, release, .. } = nevra;
-        let number = release.split('.').next().and_then(|number| number.parse().ok());
         // See [`crate::rpm::nevra::rpm_version`].
-        let k3s = format!("v{}", version.replace('~', "-"));
-        Ok(Tag {
-            k3s: k3s.parse()?,
-            release: number.with_context(|| format!("the Release of {nevra} begins with no number"))?,
-        })
+        let k3s = format!("v{}", nevra.version.replace('~', "-"));
+        Ok(Tag { k3s: k3s.parse()?, release: number(nevra)? })
     }
+}
+
+/// Returns the number of the build that a package is of. Its version may have no tag: that of a commit between two.
+pub fn number(nevra: &Nevra) -> Result<u32> {
+    let number = nevra.release.split('.').next().and_then(|number| number.parse().ok());
+    number.with_context(|| format!("the Release of {nevra} begins with no number"))
 }
 
 impl FromStr for Tag {

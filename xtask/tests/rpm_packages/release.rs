@@ -207,6 +207,16 @@ fn commands_of_the_notes_install_from_the_archive() {
 }
 
 #[test]
+fn preview_is_made_of_a_commit_without_a_tag() {
+    if !can_release("a preview of a tree") {
+        return;
+    }
+    let env = place_with_product(|manifest| manifest.k3s = "v1.33.0+k3s-dc03cb4b".into());
+    let product = env.path("product").display().to_string();
+    env.succeeds(["release", "--preview", "--skip-boot", "--product", &product]);
+}
+
+#[test]
 fn same_product_gives_the_same_release() {
     if !can_release("whether releases are the same") {
         return;
