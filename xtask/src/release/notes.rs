@@ -4,14 +4,15 @@ use super::NOTES;
 use super::assets::{self, File};
 use super::booted::Run;
 use super::tag::Tag;
-use super::{Mode, Release};
+use super::{Mode, PackagedProduct, Release};
 use crate::digest::Digest;
 use crate::images::manifest::{ImageEntry, ImagesManifest};
 use crate::process::quoted;
+use crate::product::Product;
 use crate::product::manifest::Manifest;
 use crate::rpm::Settings;
+use crate::rpm::nevra::rpm_version;
 use crate::rpm::repository::REPO_FILE;
-use crate::target::Target;
 use crate::url::file_path;
 use anyhow::{Context as _, Result};
 use indicatif::HumanBytes;
@@ -53,10 +54,7 @@ pub fn text(release: &Release, files: &[File]) -> Result<String> {
         ("{preview}", preview(release)),
         ("{signature}", signature.to_owned()),
         ("{binary}", name(assets::BINARY)),
-        (
-            "{repositories}",
-            release.settings.iter().map(|settings| repository(settings, first.target)).collect(),
-        ),
+        ("{repositories}", repositories(release, first)?),
         ("{earlier}", earlier(&release.earlier)),
         ("{fix}", name(assets::FIX)),
         ("{install images}", images.map_or_else(String::new, |_| install_images(&name(assets::BUNDLE)))),
@@ -170,14 +168,26 @@ fn missing_images(images: Option<&ImagesManifest>) -> String {
     lines
 }
 
-/// Returns how to install the packages for a release of openEuler.
-fn repository(settings: &Settings, target: &Target) -> String {
-    let archive = assets::expand(assets::REPOSITORY, target, &settings.dist.to_string());
-    format!(
-        "On {}, from the repository:\n\n```sh\n{}\ndnf install k3s k3s-cli\nsystemctl enable --now k3s\n```\n\n",
-        settings.dist.title(),
-        repository_commands(&settings.url, target.rpm, &archive)
-    )
+/// Returns how to install the packages for each release of openEuler: by their version, if a newer one is kept.
+fn repositories(release: &Release, packaged: &PackagedProduct) -> Result<String> {
+    let PackagedProduct { target, product: Product { manifest, .. }, .. } = packaged;
+    let k3s = manifest.k3s.parse()?;
+    let version = rpm_version(&k3s, &manifest.commit, manifest.source_date_epoch)?;
+    let of = |settings: &Settings| {
+        let tag = Tag { k3s: k3s.clone(), release: settings.release };
+        let suffix = match release.earlier.iter().any(|kept| *kept > tag) {
+            true => format!("-{version}-{}.{}", settings.release, settings.dist),
+            false => String::new(),
+        };
+        let archive = assets::expand(assets::REPOSITORY, target, &settings.dist.to_string());
+        format!(
+            "On {}, from the repository:\n\n```sh\n{}\ndnf install k3s{suffix} k3s-cli{suffix}\n\
+             systemctl enable --now k3s\n```\n\n",
+            settings.dist.title(),
+            repository_commands(&settings.url, target.rpm, &archive)
+        )
+    };
+    Ok(release.settings.iter().map(of).collect())
 }
 
 /// Returns the commands that make a repository known to dnf: one at a URL, or one of this machine, which the archive

@@ -149,6 +149,23 @@ fn documented_fix_takes_one_of_several_versions() {
 }
 
 #[test]
+fn notes_of_an_older_line_install_its_version() {
+    if !can_solve("a release of an older line") {
+        return;
+    }
+    let env = TestEnv::new();
+    fs::create_dir_all(env.path("earlier")).unwrap();
+    fs::copy(&archives()[3], env.path("earlier/repository-oe2403-riscv64.tar")).unwrap();
+    let archive = released(&env, 0, "v1.34.4+k3s1", 1);
+    let notes = fs::read_to_string(env.dist().join("v1.34.4+k3s1/preview/NOTES.md")).unwrap();
+    let line = notes.lines().find_map(|line| line.strip_prefix("dnf install ")).unwrap();
+    let root = root_with(&[], |env| unpack(&archive, env));
+    let words: Vec<&str> = ["install"].into_iter().chain(line.split(' ')).collect();
+    expect_success(root.dnf(&words).output().unwrap());
+    assert_eq!(installed(&root), both("1.34.4+k3s1-1"), "{line}");
+}
+
+#[test]
 fn damaged_packages_are_not_kept() {
     if !can_solve("a damaged package in an archive") {
         return;
