@@ -61,7 +61,8 @@ enum Action {
         #[arg(long, value_name = "DIR")]
         earlier: Option<PathBuf>,
     },
-    /// Add the results of boot tests of a directory, which cargo xtask boot --release has run
+    /// Add the results of boot tests of a directory, which cargo xtask boot --release has run, in place of those that it
+    /// has
     AddBoot {
         /// A directory that cargo xtask release has written
         #[arg(value_name = "DIR")]

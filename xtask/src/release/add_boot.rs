@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 
-/// Replaces a directory by one that has these results as well, in its notes, too. Results are directories that
+/// Replaces a directory by one that has these results, in its notes, too, and no others. Results are directories that
 /// `cargo xtask boot --release` has written.
 pub fn add(context: &Context, directory: &Path, results: &[PathBuf], key: Option<&Key>) -> Result<()> {
     let checked = check::directory(directory)?;
