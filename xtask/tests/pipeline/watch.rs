@@ -150,8 +150,13 @@ fn default_follows_its_living_line() {
     let context = repository(&env, 2);
     watch_living_lines(&upstream, &context).unwrap();
     assert_eq!(default_of(&context.root), "v0.35.2+k3s1");
-    let tags = lock(&env)["tags"][UPSTREAM].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    assert_eq!(tags, ["v0.35.2+k3s1"]);
+    let tags = || lock(&env)["tags"][UPSTREAM].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(tags(), ["v0.35.2+k3s1"]);
+
+    // The first of January: a release of the other line is locked, and does not become the default.
+    watch_living_lines(&upstream, &Context { clock: Box::new(Noon(0)), ..context }).unwrap();
+    assert_eq!(tags(), ["v0.34.9+k3s1", "v0.35.2+k3s1"]);
+    assert_eq!(default_of(&env.path("repository")), "v0.35.2+k3s1");
 }
 
 #[test]
