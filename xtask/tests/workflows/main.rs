@@ -22,3 +22,4 @@ mod origin;
 mod owner;
 mod policy;
 mod proposals;
+mod ways;
