@@ -306,6 +306,7 @@ mod tests {
         ("cargo", "has compiled this executable"),
         ("apt-get", "belongs to Debian's packages"),
         ("setsid", "comes with unshare, in util-linux"),
+        ("rpmkeys", "comes with rpm, which rpmbuild needs"),
         ("sudo", "or doas, in a printed line"),
         ("doas", "or sudo, in a printed line"),
         ("zig", "is one of our tools"),

@@ -68,9 +68,17 @@ impl Earlier {
         let directory = self.scratch.path().join(format!("repository{dist}-{}", target.rpm));
         fs::create_dir(&directory)?;
         dir::copy_files(&new.directory, &directory, |name| !name.ends_with(SOURCE_PACKAGE))?;
+        let mut copies = Vec::new();
         for (_, nevra, _) in kept {
             let name = nevra.file_name();
-            fs::copy(self.scratch.path().join(target.rpm).join(&name), directory.join(&name))?;
+            let copy = directory.join(&name);
+            fs::copy(self.scratch.path().join(target.rpm).join(&name), &copy)?;
+            copies.push(copy);
+        }
+        if let Some(key) = &settings.key {
+            key.verify_packages(context, &copies).context(
+                "keeping packages of earlier releases, which dnf would refuse in a signed repository",
+            )?;
         }
         // The metadata names the time of each package's file.
         dir::normalize(&directory, time)?;

@@ -54,6 +54,19 @@ impl Key {
         Ok(())
     }
 
+    /// Checks that packages are signed with this key, in a key database of their own.
+    pub fn verify_packages(&self, context: &Context, packages: &[PathBuf]) -> Result<()> {
+        let scratch = tempfile::tempdir_in(&context.work)?;
+        self.publish(scratch.path())?;
+        let (database, key) = (scratch.path().join("keys"), scratch.path().join(PUBLIC_KEY));
+        cmd!(context, "rpmkeys --dbpath {database} --import {key}").log("rpmkeys").run()?;
+        let options = ["--define", "_pkgverify_level signature", "--checksig"];
+        cmd!(context, "rpmkeys --dbpath {database} {options...} {packages...}")
+            .log("rpmkeys")
+            .run()
+            .with_context(|| format!("checking that packages are signed with the key {}", self.fingerprint))
+    }
+
     /// Signs a file into `FILE.asc` beside it.
     pub fn sign_file(&self, context: &Context, file: &Path) -> Result<()> {
         let signature = format!("{}.asc", file.display());

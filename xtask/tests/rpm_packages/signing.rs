@@ -4,7 +4,7 @@ use crate::fake;
 use crate::needs;
 use crate::packages::{CREATEREPO, DNF, RPM, can_build, expect_success, file_name};
 use crate::root::{Root, can_install};
-use crate::test_env::{TestEnv, failed};
+use crate::test_env::{TestEnv, failed, succeeded};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -105,6 +105,35 @@ fn signing_keeps_header_and_payload() {
     let signature = signed.join("repodata/repomd.xml.asc");
     let verify = ["--verify", signature.to_str().unwrap(), metadata.to_str().unwrap()];
     assert!(expect_success(ring.gpg(&verify).output().unwrap()).contains("Good signature"));
+}
+
+#[test]
+fn signed_repository_keeps_only_packages_of_its_key() {
+    if !can_sign("earlier packages in a signed repository") {
+        return;
+    }
+    let (mut env, ring) = (TestEnv::new(), Ring::new());
+    let (product, earlier) = (env.path("newer"), env.path("earlier"));
+    fake::product(&product, "v1.34.1+k3s1");
+    fs::create_dir(&earlier).unwrap();
+    for signed in [None, Some(&ring)] {
+        let packages = repository(&mut env, signed);
+        let mut tar = Command::new("tar");
+        tar.arg("-C").arg(packages.parent().unwrap());
+        tar.arg("-c").arg("-f").arg(earlier.join("repository-oe2403-riscv64.tar")).arg("riscv64");
+        expect_success(tar.output().unwrap());
+        env.set("GNUPGHOME", ring.home.path());
+        let [product, earlier] = [&product, &earlier].map(|path| path.to_str().unwrap());
+        let release = ["release", "--preview", "--skip-boot", "--product", product, "--earlier", earlier];
+        let output = env.xtask(release.into_iter().chain(["--sign", KEY])).output().unwrap();
+        match signed {
+            None => {
+                let said = failed(&output);
+                assert!(said.contains("which dnf would refuse in a signed repository"), "{said}");
+            }
+            Some(_) => drop(succeeded(output)),
+        }
+    }
 }
 
 #[test]
