@@ -5,6 +5,7 @@ use super::{DistPackages, PackagedProduct};
 use crate::archive;
 use crate::context::Context;
 use crate::digest::Digest;
+use crate::dir;
 use crate::images::sources;
 use crate::product;
 use crate::rpm::nevra::SOURCE_PACKAGE;
@@ -45,9 +46,10 @@ pub fn add(context: &Context, directory: &Path, packaged: &PackagedProduct) -> R
         }
     }
     for DistPackages { published, .. } in packages {
-        for file in assets::names(&published.directory)? {
-            if assets::of(&file).is_some_and(|(asset, _)| matches!(asset.source, AssetSource::Packages)) {
-                put(&published.directory.join(&file), directory, &assets::kept_name(&file))?;
+        for file in dir::entries(&published.directory)? {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            if assets::of(&name).is_some_and(|(asset, _)| matches!(asset.source, AssetSource::Packages)) {
+                put(&file, directory, &assets::kept_name(&name))?;
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::product::load::{CHECK_CONFIG, INSTALL, LICENSE, NOTICES};
 use crate::product::{MANIFEST, SUMS, node_check};
 use crate::rpm::sign::PUBLIC_KEY;
 use crate::target::{TARGETS, Target};
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::path::Path;
 
@@ -222,19 +222,15 @@ pub fn list(directory: &Path) -> Result<Vec<File>> {
     names(directory)?.into_iter().map(file).collect()
 }
 
-/// Returns the names of the files in a directory, sorted. That of a repository's metadata is left out, any other
-/// directory is an error.
+/// Returns the names of the files in a directory, sorted. Anything else in it is an error.
 pub fn names(directory: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let name = entry.file_name().into_string();
         let name = name.map_err(|name| anyhow::anyhow!("{} is no name for a file", name.display()))?;
-        if entry.file_type()?.is_file() {
-            names.push(name);
-        } else if name != "repodata" {
-            bail!("{} is no file", entry.path().display());
-        }
+        ensure!(entry.file_type()?.is_file(), "{} is no file", entry.path().display());
+        names.push(name);
     }
     names.sort();
     Ok(names)

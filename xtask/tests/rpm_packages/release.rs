@@ -251,6 +251,8 @@ fn finds_every_change_of_a_directory() {
     assert!(said.contains("SHA256SUMS does not name virus"), "{said}");
     let said = found("more sums", &|directory| fs::write(directory.join("SHA256SUMS.old"), "x").unwrap());
     assert!(said.contains("SHA256SUMS does not name SHA256SUMS.old"), "{said}");
+    let said = found("a directory", &|directory| fs::create_dir(directory.join("repodata")).unwrap());
+    assert!(said.contains("repodata is no file"), "{said}");
     let said = found("renamed", &|directory| {
         fs::write(directory.join("k3s~1"), "x").unwrap();
         again(directory);
