@@ -1,7 +1,7 @@
 //! The command line. The options of each command are in its own file.
 
 use crate::command::{
-    bench, boot, build, bump, cache, doctor, images, patch, pause, release, rpm, test, watch,
+    bench, boot, build, bump, cache, doctor, images, patch, pause, release, rpm, test, verify, watch,
 };
 use crate::context::{Context, Network};
 use crate::file_lock::FileLock;
@@ -40,6 +40,7 @@ pub enum Command {
     Rpm(rpm::Args),
     Boot(boot::Args),
     Release(release::Args),
+    Verify(verify::Args),
     Pause(pause::Args),
     Images(images::Args),
     Doctor(doctor::Args),
@@ -80,6 +81,7 @@ impl Cli {
             Command::Rpm(args) => args.run(context),
             Command::Boot(args) => args.run(context),
             Command::Release(args) => args.run(context),
+            Command::Verify(args) => args.run(context),
             Command::Pause(args) => args.run(&context),
             Command::Images(args) => args.run(context),
             Command::Doctor(args) => args.run(&context),

@@ -14,6 +14,7 @@ pub mod release;
 pub mod rpm;
 pub mod source_args;
 pub mod test;
+pub mod verify;
 pub mod watch;
 
 use crate::context::Context;

@@ -13,13 +13,17 @@ pub mod assets;
 pub mod booted;
 pub mod check;
 pub mod consistency;
+pub mod download;
 pub mod earlier;
 pub mod github;
 pub mod images;
+pub mod metadata;
 pub mod notes;
 pub mod packages;
 pub mod problems;
+pub mod signatures;
 pub mod tag;
+pub mod verify;
 
 use crate::atomic_dir::AtomicDir;
 use crate::context::Context;

@@ -315,6 +315,7 @@ mod tests {
         ("rustc", "is one of our tools"),
         ("rustup", "fetches Rust's core"),
         ("gh", "publishes a release, which says itself that it is missing"),
+        ("rpmkeys", "verifies a signed release, and verify says itself that it is missing"),
     ];
 
     /// Returns the executables that a source file starts by a name that is written out in it.

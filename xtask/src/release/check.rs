@@ -4,7 +4,7 @@
 use super::assets::{self, ASSETS, AssetSource, Check};
 use super::problems::{self, Problem};
 use super::tag::Tag;
-use super::{PREVIEW, booted, images, packages};
+use super::{PREVIEW, booted, images, metadata, packages};
 use crate::boot;
 use crate::context::Context;
 use crate::digest::Digest;
@@ -205,14 +205,12 @@ fn repository(
     let [own, noarch] = [target.rpm, "noarch"].map(|arch| format!(".{dist}.{arch}.rpm"));
     let mut missing: BTreeSet<&str> = sums.keys().map(String::as_str).collect();
     missing.retain(|name| name.ends_with(&own) || name.ends_with(&noarch));
-    let mut metadata = false;
     for entry in tar::Archive::new(fs::File::open(directory.join(archive))?).entries()? {
         let entry = entry?;
         let path = entry.path()?.into_owned();
         let inside = path
             .strip_prefix(target.rpm)
             .with_context(|| format!("{} is not below {}", path.display(), target.rpm))?;
-        metadata |= inside == Path::new("repodata/repomd.xml");
         let kind = entry.header().entry_type();
         ensure!(kind.is_file() || kind.is_dir(), "{} is neither a file nor a directory", path.display());
         let name = inside.to_string_lossy().into_owned();
@@ -241,7 +239,6 @@ fn repository(
         ensure!(same, "{name} is not the one beside it");
         missing.remove(kept.as_str());
     }
-    ensure!(metadata, "it has no repodata/repomd.xml, which dnf needs");
     ensure!(missing.is_empty(), "{} is missing in it", missing.into_iter().collect::<Vec<_>>().join(" and "));
-    Ok(())
+    metadata::check(&directory.join(archive))
 }

@@ -32,3 +32,4 @@ mod spec;
 mod transactions;
 mod units;
 mod upload;
+mod verify;

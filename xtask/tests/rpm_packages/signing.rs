@@ -230,3 +230,60 @@ fn signed_release_has_its_key_and_signed_checksums() {
     env.succeeds(add.into_iter().chain(["--sign", KEY]));
     expect_success(gpg(&["--batch", "--verify", "SHA256SUMS.asc", "SHA256SUMS"]));
 }
+
+#[test]
+fn signatures_of_a_release_are_verified() {
+    if !can_sign("the signatures of a release") {
+        return;
+    }
+    let (mut env, ring, other) = (TestEnv::new(), Ring::new(), Ring::new());
+    env.set("GNUPGHOME", ring.home.path());
+    fake::product(&env.path("product"), "v1.33.0+k3s1");
+    let product = env.path("product").display().to_string();
+    env.succeeds(["release", "--preview", "--skip-boot", "--product", &product, "--sign", KEY]);
+    let directory = env.dist().join("v1.33.0+k3s1/preview");
+    let release = directory.display().to_string();
+    // The keys of the user count for nothing.
+    let stranger = tempfile::tempdir().unwrap();
+    env.set("GNUPGHOME", stranger.path());
+    let said = env.succeeds(["verify", &release]);
+    let fingerprint = expect_success(ring.gpg(&["--with-colons", "--list-keys"]).output().unwrap());
+    let fingerprint = fingerprint.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap();
+    let signed = format!("checksums and packages are signed by {}", fingerprint.trim_end_matches(':'));
+    assert!(said.contains(&signed), "{said}");
+
+    let key = env.path("key.asc");
+    let key_of = |ring: &Ring| {
+        fs::write(&key, expect_success(ring.gpg(&["--armor", "--export"]).output().unwrap())).unwrap();
+        key.display().to_string()
+    };
+    assert!(env.succeeds(["verify", "--key", &key_of(&ring), &release]).contains(&signed));
+    // A product is left, unlike after what `fails` is for.
+    let refused = |words: &[&str]| failed(&env.xtask(words).output().unwrap());
+    let said = refused(&["verify", "--key", &key_of(&other), &release]);
+    assert!(said.contains("verifying SHA256SUMS.asc by "), "{said}");
+
+    let signature = directory.join("SHA256SUMS.asc");
+    let genuine = fs::read(&signature).unwrap();
+    for at in [0, 5, genuine.len() / 2, genuine.len() - 40, genuine.len() - 10, genuine.len() - 2] {
+        let mut bytes = genuine.clone();
+        bytes[at] ^= 1;
+        fs::write(&signature, bytes).unwrap();
+        refused(&["verify", &release]);
+    }
+    fs::remove_file(&signature).unwrap();
+    let said = refused(&["verify", &release]);
+    assert!(said.contains("the signature was removed"), "{said}");
+
+    // Checksums that are signed again do not hide a package without a signature.
+    let mut unsigned = TestEnv::new();
+    let package = "k3s-cli-1.33.0+k3s1-1.oe2403.noarch.rpm";
+    fs::copy(repository(&mut unsigned, None).join(package), directory.join(package)).unwrap();
+    crate::release::again(&directory);
+    let sign = ["--batch", "--yes", "--armor", "--detach-sign", "--output"];
+    let files = [signature, directory.join("SHA256SUMS")].map(|path| path.display().to_string());
+    let words: Vec<&str> = sign.into_iter().chain(files.iter().map(String::as_str)).collect();
+    expect_success(ring.gpg(&words).output().unwrap());
+    let said = refused(&["verify", &release]);
+    assert!(said.contains(&format!("verifying the signature of {package}")), "{said}");
+}
