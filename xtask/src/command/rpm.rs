@@ -17,7 +17,7 @@ use crate::rpm::source_package::Rebuild;
 use crate::rpm::{DIST, Packaging, Published, Settings, URL, repository};
 use crate::target::Target;
 use crate::upstream::version::Version;
-use crate::url::file_path;
+use crate::url::{file_path, without_credentials};
 use crate::vendoring;
 use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
@@ -82,12 +82,22 @@ pub struct PackageOptions {
     /// openEuler, each has its name below the URL
     #[arg(long, value_name = "URL", default_value = URL)]
     pub repository: String,
+
+    /// Allow --repository at a network URL without --sign: dnf then verifies nothing of what it downloads
+    #[arg(long)]
+    pub unsigned: bool,
 }
 
 impl PackageOptions {
     /// Checks the options, the tools and the key before there is a product. Returns the settings for each release of
     /// openEuler.
     pub fn prepare(&self, context: &Context) -> Result<Vec<Settings>> {
+        ensure!(
+            self.unsigned || self.sign.is_some() || file_path(&self.repository).is_some(),
+            "--repository {}: dnf installs as root what it downloads there, and nothing would be signed\n  \
+             sign it: --sign KEYID; or, on a network that you trust: --unsigned",
+            without_credentials(&self.repository)
+        );
         doctor::require(context, Purpose::Rpm, PACKAGING)?;
         if self.sign.is_some() {
             doctor::require(context, Purpose::Rpm, SIGNING)?;

@@ -84,6 +84,25 @@ fn missing_rpmbuild_names_the_install_command() {
 }
 
 #[test]
+fn rejects_an_unsigned_repository_on_a_network() {
+    if !can_package("an unsigned repository") {
+        return;
+    }
+    let env = TestEnv::new();
+    let product = env.path("product");
+    fake::product(&product, "v1.33.0+k3s1");
+    let words = ["rpm", "--product", product.to_str().unwrap(), "--repository"];
+    for url in ["https://name:secret@host.example/k3s", "http://host.example"] {
+        let said = env.fails(words.into_iter().chain([url]));
+        assert!(said.contains("sign it: --sign KEYID") && !said.contains("secret"), "{said}");
+    }
+    env.succeeds(words.into_iter().chain(["https://host.example/k3s", "--unsigned"]));
+    let file = env.dist().join("v1.33.0+k3s1/rpm/oe2403/riscv64/k3s-riscv64.repo");
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.contains("\n# gpgcheck=0 means that the repository is not signed"), "{text}");
+}
+
+#[test]
 fn rejects_an_incomplete_product() {
     if !can_package("products that are not whole") {
         return;
