@@ -4,6 +4,8 @@
 //! prints them; `--locked` refuses instead; only `cargo xtask bump` changes an entry.
 
 pub mod compare;
+pub mod debian;
+pub mod module;
 
 use crate::atomic_file;
 use crate::context::Context;
@@ -12,7 +14,9 @@ use crate::fetch::{self, Download, FileName, FirstUse};
 use crate::file_lock::FileLock;
 use crate::url::without_credentials;
 use anyhow::{Context as _, Result, bail, ensure};
+use debian::DebianPackage;
 use fs_err as fs;
+use module::ModuleSums;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -52,47 +56,6 @@ struct Entries {
     /// Debian release and architecture, then package.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     debian: BTreeMap<String, BTreeMap<String, DebianPackage>>,
-}
-
-/// The checksums of a Go module, as go.sum has them (go.dev/ref/mod#go-sum-files).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ModuleSums {
-    pub files: String,
-    pub go_mod: String,
-}
-
-/// A Debian package of one version.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DebianPackage {
-    /// Its path in the archive, as part of a URL: `pool/main/b/busybox/busybox-static_1.37.0-6%2bb3_riscv64.deb`.
-    pub file: String,
-    pub sha256: Digest,
-}
-
-impl DebianPackage {
-    /// Returns the name of the file, in which underscores separate name, version and architecture
-    /// (deb-version(7), dpkg-name(1)).
-    pub fn file_name(&self) -> String {
-        let name = self.file.rsplit('/').next().unwrap_or(&self.file);
-        name.replace("%2b", "+").replace("%7e", "~")
-    }
-
-    pub fn name(&self) -> &str {
-        let name = self.file.rsplit('/').next().unwrap_or(&self.file);
-        name.split('_').next().unwrap_or_default()
-    }
-
-    /// Returns the version without its epoch, which file names do not have.
-    pub fn version(&self) -> String {
-        self.file_name().split('_').nth(1).unwrap_or_default().to_owned()
-    }
-
-    /// Returns the name of its source package, which is that of its directory in the archive.
-    pub fn source(&self) -> &str {
-        self.file.rsplit('/').nth(1).unwrap_or_default()
-    }
 }
 
 impl Entries {
@@ -245,70 +208,6 @@ impl Lockfile {
         Ok(download)
     }
 
-    /// Returns the lines of a go.sum with the modules that are locked.
-    pub fn go_sum(&self) -> String {
-        let lines = |(name, sums): (&String, &ModuleSums)| {
-            format!("{name} {}\n{name}/go.mod {}\n", sums.files, sums.go_mod)
-        };
-        self.entries().modules.iter().map(lines).collect()
-    }
-
-    /// Returns whether a module is locked to the checksum of its files: `path version checksum`.
-    pub fn locks_module(&self, module: &str) -> bool {
-        let Some((name, files)) = module.rsplit_once(' ') else { return false };
-        self.entries().modules.get(name).is_some_and(|sums| sums.files == files)
-    }
-
-    /// Checks the checksums of a module, `path version`, against the lockfile, or adds them.
-    pub fn agree_on_module(&self, context: &Context, name: &str, sums: &ModuleSums) -> Result<()> {
-        let locked = self.entries().modules.get(name).cloned();
-        match locked {
-            Some(locked) if locked == *sums => Ok(()),
-            Some(locked) => bail!(
-                "the module {name} has changed\n  locked  {} ({})\n  found   {}",
-                locked.files,
-                self.path.display(),
-                sums.files
-            ),
-            None => {
-                self.require_adding(
-                    &format!("the module {name}"),
-                    &format!("--module {}", name.replace(' ', "@")),
-                )?;
-                let page = "the checksum database that `go env GOSUMDB` names";
-                self.add(context, name, &sums.files, page, |entries| {
-                    entries.modules.entry(name.to_owned()).or_insert_with(|| sums.clone()) == sums
-                })
-            }
-        }
-    }
-
-    /// Returns the package that is locked for a Debian release and architecture.
-    pub fn debian_package(&self, release: &str, name: &str) -> Option<DebianPackage> {
-        self.entries().debian.get(release)?.get(name).cloned()
-    }
-
-    /// Returns whether a package is locked, for whatever Debian release.
-    pub fn locks_debian_package(&self, package: &DebianPackage) -> bool {
-        self.entries().debian.values().any(|packages| packages.get(package.name()) == Some(package))
-    }
-
-    /// Adds a package of a Debian release and architecture, which apt has verified.
-    pub fn add_debian_package(
-        &self,
-        context: &Context,
-        release: &str,
-        name: &str,
-        package: &DebianPackage,
-    ) -> Result<()> {
-        let value = format!("{} sha256 {}", package.file, package.sha256);
-        let page = format!("apt-cache show {name}, on Debian {release}");
-        self.add(context, &format!("{name} of Debian {release}"), &value, &page, |entries| {
-            let packages = entries.debian.entry(release.to_owned()).or_default();
-            packages.entry(name.to_owned()).or_insert_with(|| package.clone()) == package
-        })
-    }
-
     /// Locks a tag to another commit and returns the one before (`cargo xtask bump`).
     pub fn replace_commit(
         &self,
@@ -334,36 +233,6 @@ impl Lockfile {
             Ok(())
         })?;
         Ok(before)
-    }
-
-    /// Locks a module to other checksums and returns those before (`cargo xtask bump`).
-    pub fn replace_module(
-        &self,
-        context: &Context,
-        name: &str,
-        sums: &ModuleSums,
-    ) -> Result<Option<ModuleSums>> {
-        let mut before = None;
-        self.change(context, |entries| {
-            before = entries.modules.insert(name.to_owned(), sums.clone());
-            Ok(())
-        })?;
-        Ok(before)
-    }
-
-    /// Locks a package of a Debian release and architecture to another version (`cargo xtask bump`).
-    pub fn replace_debian_package(
-        &self,
-        context: &Context,
-        release: &str,
-        name: &str,
-        package: &DebianPackage,
-    ) -> Result<()> {
-        self.change(context, |entries| {
-            let packages = entries.debian.entry(release.to_owned()).or_default();
-            packages.insert(name.to_owned(), package.clone());
-            Ok(())
-        })
     }
 
     /// Adds an entry and prints it with the page to compare it with; `agrees` inserts it if there is none and returns true

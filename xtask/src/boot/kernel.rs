@@ -6,7 +6,7 @@ use crate::atomic_dir::AtomicDir;
 use crate::code;
 use crate::context::Context;
 use crate::digest::Digest;
-use crate::lockfile::DebianPackage;
+use crate::lockfile::debian::DebianPackage;
 use crate::process::cmd;
 use crate::toolchain::debian::{self, Apt};
 use anyhow::{Context as _, Result, ensure};

@@ -3,7 +3,8 @@
 use crate::context::Context;
 use crate::fetch::{self, FileName};
 use crate::k3s::format;
-use crate::lockfile::{Adding, DebianPackage, Lockfile, compare};
+use crate::lockfile::debian::DebianPackage;
+use crate::lockfile::{Adding, Lockfile, compare};
 use crate::target::TARGETS;
 use crate::toolchain::debian;
 use crate::toolchain::go::AnyGo;

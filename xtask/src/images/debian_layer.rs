@@ -5,7 +5,7 @@ use super::definition::DebianFiles;
 use super::layer::Layer;
 use crate::digest::Digest;
 use crate::k3s::Build;
-use crate::lockfile::DebianPackage;
+use crate::lockfile::debian::DebianPackage;
 use crate::product::run::Emulator;
 use crate::step::Step;
 use crate::toolchain::debian;

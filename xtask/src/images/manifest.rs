@@ -9,7 +9,7 @@ use super::{program, sbom};
 use crate::digest::Digest;
 use crate::image::PauseImage;
 use crate::k3s::Build;
-use crate::lockfile::DebianPackage;
+use crate::lockfile::debian::DebianPackage;
 use crate::pause;
 use crate::product::go_buildinfo::{self, Compiled, CompiledFrom};
 use crate::product::licenses::{self, ThirdPartyPackage};

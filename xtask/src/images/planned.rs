@@ -6,7 +6,7 @@ use super::definition::{AddedFile, Definition, OwnFile, Program};
 use crate::error;
 use crate::k3s::Build;
 use crate::k3s::go_build::{C, Compile, Flags};
-use crate::lockfile::DebianPackage;
+use crate::lockfile::debian::DebianPackage;
 use crate::reference::Reference;
 use crate::toolchain::debian;
 use crate::toolchain::go::{self, DownloadedModule};

@@ -7,7 +7,9 @@ use std::fs;
 use std::path::Path;
 use xtask::context::{Context, Network};
 use xtask::digest::Digest;
-use xtask::lockfile::{Adding, DebianPackage, Lockfile, ModuleSums};
+use xtask::lockfile::debian::DebianPackage;
+use xtask::lockfile::module::ModuleSums;
+use xtask::lockfile::{Adding, Lockfile};
 use xtask::target::Target;
 use xtask::toolchain::debian;
 
