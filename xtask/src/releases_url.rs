@@ -28,6 +28,13 @@ impl FromStr for ReleasesUrl {
     }
 }
 
+impl ReleasesUrl {
+    /// Returns `OWNER/REPOSITORY`, if the releases are those of a repository on GitHub.
+    pub fn github_repository(&self) -> Option<&str> {
+        self.0.strip_prefix("https://github.com/")?.strip_suffix("/releases")
+    }
+}
+
 impl fmt::Display for ReleasesUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -53,6 +60,17 @@ mod tests {
             "https://host.example/}\nid",
         ] {
             assert!(text.parse::<ReleasesUrl>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_the_repository_on_github() {
+        for (text, repository) in [
+            ("https://github.com/me/k3s/releases", Some("me/k3s")),
+            ("https://host.example/me/k3s/releases", None),
+            ("https://github.com/me/k3s", None),
+        ] {
+            assert_eq!(text.parse::<ReleasesUrl>().unwrap().github_repository(), repository, "{text}");
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::images::manifest::{ImageEntry, ImagesManifest};
 use crate::process::quoted;
 use crate::product::Product;
 use crate::product::manifest::Manifest;
+use crate::releases_url::ReleasesUrl;
 use crate::rpm::Settings;
 use crate::rpm::nevra::rpm_version;
 use crate::rpm::repository::REPO_FILE;
@@ -53,6 +54,7 @@ pub fn text(release: &Release, files: &[File]) -> Result<String> {
         ("{builtin pause}", builtin.to_owned()),
         ("{preview}", preview(release)),
         ("{signature}", signature.to_owned()),
+        ("{attestation}", attestation(manifest.releases.as_ref())),
         ("{binary}", name(assets::BINARY)),
         ("{repositories}", repositories(release, first)?),
         ("{earlier}", earlier(&release.earlier)),
@@ -101,6 +103,17 @@ pub fn boots(runs: &[Run], sums: &BTreeMap<String, Digest>, not_booted: &[&str])
         text += &format!("\nThe files for {} were **not booted**.\n", not_booted.join(", "));
     }
     text
+}
+
+/// Returns the command that verifies the origin of a file, where it may be recorded: in a repository on GitHub.
+fn attestation(releases: Option<&ReleasesUrl>) -> String {
+    let repository = releases.and_then(ReleasesUrl::github_repository);
+    repository.map_or_else(String::new, |repository| {
+        format!(
+            " `gh attestation verify {{binary}} --repo {repository}` shows the run of the workflow that a file is from, \
+             unless the release was made by hand."
+        )
+    })
 }
 
 fn preview(release: &Release) -> String {
@@ -222,6 +235,15 @@ mod tests {
         assert_eq!(new, text.replace(&format!("{NOT_BOOTED}\n"), &section));
         assert_eq!(with_boots(&new, &section).unwrap(), new, "results can be added twice");
         assert!(with_boots("no notes", "").is_err());
+    }
+
+    #[test]
+    fn origin_of_files_is_recorded_on_github_only() {
+        let text = |url: &str| attestation(Some(&url.parse().unwrap()));
+        let github = text("https://github.com/me/k3s/releases");
+        assert!(github.starts_with(" `gh attestation verify {binary} --repo me/k3s` shows "), "{github}");
+        assert_eq!(text("https://host.example/me/k3s/releases"), "");
+        assert_eq!(attestation(None), "");
     }
 
     #[test]

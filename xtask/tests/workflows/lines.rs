@@ -235,6 +235,7 @@ impl Run {
                     "actions/cache" => {}
                     "actions/upload-artifact" => self.upload(test_env, &with),
                     "actions/download-artifact" => self.download(test_env, &with),
+                    "actions/attest" => attest(test_env, &with),
                     other => panic!("unknown action {other}"),
                 }
             }
@@ -297,6 +298,18 @@ impl Run {
             }
         }
     }
+}
+
+/// Checks that every file of the release is a subject of an attestation: the action passes over what is missing.
+fn attest(test_env: &TestEnv, with: &BTreeMap<&str, String>) {
+    assert_eq!(with["subject-path"], "release/*");
+    let files = xtask::release::assets::names(&test_env.path("release")).unwrap();
+    assert!(
+        ["k3s-riscv64", "k3s-arm64", "k3s", "boot.json", "SHA256SUMS"]
+            .iter()
+            .all(|name| files.contains(&(*name).to_owned())),
+        "{files:?}"
+    );
 }
 
 /// Returns the outputs of a step, under the names by which the job's expressions know them.

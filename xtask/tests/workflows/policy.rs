@@ -8,7 +8,8 @@ use xtask::boot::scenario::Scenario;
 use xtask::release::tag::Tag;
 
 /// All actions in use, with the commit that was looked up in their own repository, and its version there.
-const ACTIONS: [(&str, &str, &str); 4] = [
+const ACTIONS: [(&str, &str, &str); 5] = [
+    ("actions/attest", "1e69f48acb82d1966a394da916b4c1698aa569d6", "v4.2.2"),
     ("actions/cache", "27d5ce7f107fe9357f9df03efb73ab90386fccae", "v5.0.5"),
     ("actions/checkout", "3d3c42e5aac5ba805825da76410c181273ba90b1", "v7.0.1"),
     ("actions/download-artifact", "3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c", "v8.0.1"),
@@ -33,6 +34,7 @@ fn every_action_is_pinned_by_commit() {
 /// Returns what a job may do: read the sources, unless it publishes something.
 fn rights(workflow: &Path, job: &str) -> BTreeMap<String, String> {
     let rights: &[(&str, &str)] = match (workflow.file_name().and_then(|name| name.to_str()), job) {
+        (Some("release.yml"), "attest") => &[("attestations", "write"), ("id-token", "write")],
         (Some("release.yml"), "publish") => &[("contents", "write")],
         (Some("watch.yml"), "propose") => &[("contents", "write"), ("pull-requests", "write")],
         (Some("watch.yml"), "report") => &[("contents", "read"), ("issues", "write")],
