@@ -2,7 +2,7 @@
 
 use crate::fake;
 use crate::needs;
-use crate::packages::{CREATEREPO, DNF, RPM, can_build, expect_success, file_name};
+use crate::packages::{CREATEREPO, DNF, RPM, can_build, expect_success, file_name, ours};
 use crate::root::{Root, can_install};
 use crate::test_env::{TestEnv, failed, succeeded};
 use fs_err as fs;
@@ -23,12 +23,39 @@ struct Ring {
 
 const KEY: &str = "packager@example.org";
 
+/// The key that .github/RELEASING.md gives to the workflow.
+const WORKFLOW_KEY: &str = "k3s-riscv64";
+
 impl Ring {
     fn new() -> Ring {
         let ring = Ring { home: tempfile::tempdir().unwrap() };
         let words = ["--batch", "--passphrase", "", "--quick-generate-key", KEY, "rsa3072", "sign", "never"];
         expect_success(ring.gpg(&words).output().unwrap());
         ring
+    }
+
+    /// Returns the ring of a job to which the workflow gives its key, as .github/RELEASING.md describes it.
+    fn of_workflow() -> Ring {
+        let text = fs::read_to_string(ours(".github/RELEASING.md")).unwrap();
+        let [owner, job] = [(); 2].map(|()| Ring { home: tempfile::tempdir().unwrap() });
+        let secret = owner.home.path().join("secret");
+        fs::write(&secret, "").unwrap();
+        for (ring, start) in [
+            (&owner, "gpg --batch --passphrase ''"),
+            (&owner, "gpg --armor --export-secret-keys "),
+            (&job, "run: printenv SIGNING_KEY"),
+        ] {
+            let line = text.lines().map(str::trim).find(|line| line.starts_with(start)).unwrap();
+            let mut sh = Command::new("sh");
+            sh.arg("-ec").arg(format!(
+                "gh() {{ cat >'{}'; }}\n{}",
+                secret.display(),
+                line.replace("run: ", "")
+            ));
+            sh.env("GNUPGHOME", ring.home.path()).env("SIGNING_KEY", fs::read_to_string(&secret).unwrap());
+            expect_success(sh.output().unwrap());
+        }
+        job
     }
 
     fn gpg(&self, words: &[&str]) -> Command {
@@ -202,11 +229,11 @@ fn signed_release_has_its_key_and_signed_checksums() {
     if !can_sign("a signed release") {
         return;
     }
-    let (mut env, ring) = (TestEnv::new(), Ring::new());
+    let (mut env, ring) = (TestEnv::new(), Ring::of_workflow());
     env.set("GNUPGHOME", ring.home.path());
     fake::product(&env.path("product"), "v1.33.0+k3s1");
     let product = env.path("product").display().to_string();
-    env.succeeds(["release", "--preview", "--skip-boot", "--product", &product, "--sign", KEY]);
+    env.succeeds(["release", "--preview", "--skip-boot", "--product", &product, "--sign", WORKFLOW_KEY]);
     let directory = env.dist().join("v1.33.0+k3s1/preview");
     let stranger = tempfile::tempdir().unwrap();
     let gpg = |words: &[&str]| {
@@ -227,7 +254,7 @@ fn signed_release_has_its_key_and_signed_checksums() {
     let add = ["release", "add-boot", &directory, results.to_str().unwrap()];
     let said = failed(&env.xtask(add).output().unwrap());
     assert!(said.contains("is signed, and its checksums are about to change"), "{said}");
-    env.succeeds(add.into_iter().chain(["--sign", KEY]));
+    env.succeeds(add.into_iter().chain(["--sign", WORKFLOW_KEY]));
     expect_success(gpg(&["--batch", "--verify", "SHA256SUMS.asc", "SHA256SUMS"]));
 }
 

@@ -1,6 +1,6 @@
 //! Tests of the workflows with actionlint and zizmor, which must find more in worse workflows.
 
-use crate::model;
+use crate::model::{self, Work};
 use crate::needs;
 use crate::test_env;
 use std::path::PathBuf;
@@ -77,6 +77,50 @@ fn zizmor_finds_nothing() {
     let files: Vec<PathBuf> = ours().into_iter().chain([dependabot]).collect();
     let (passes, text) = findings(by_zizmor, &files);
     assert!(passes && text.contains("No findings to report"), "{text}");
+}
+
+/// Returns the release workflow with a key, as .github/RELEASING.md describes it.
+fn signing() -> String {
+    let releasing = test_env::context().root.join(".github/RELEASING.md");
+    let releasing = std::fs::read_to_string(releasing).unwrap();
+    let (_, step) = releasing.split_once("```yaml\n").unwrap();
+    let (step, _) = step.split_once("```\n").unwrap();
+    let release = model::named("release.yml");
+    let mut text = release.text.clone();
+    for (job, name) in
+        [("package", "Package, and make the directory to publish"), ("check", "Add the results")]
+    {
+        let job = &release.workflow.jobs[job];
+        let line = job.steps.iter().find(|step| step.name == name).unwrap();
+        let Work::Run(line) = line.work() else { panic!("{name} runs a line") };
+        for (from, to) in [
+            (
+                format!("    name: {}\n", job.name),
+                format!("    name: {}\n    environment: release\n", job.name),
+            ),
+            (format!("      - name: {name}\n"), format!("{step}      - name: {name}\n")),
+            (format!("{line}\n"), format!("{line} --sign k3s-riscv64\n")),
+        ] {
+            assert_eq!(text.matches(&from).count(), 1, "{from}");
+            text = text.replace(&from, &to);
+        }
+    }
+    text
+}
+
+#[test]
+fn linters_find_nothing_in_a_workflow_that_signs() {
+    if !needs::programs("a workflow that signs", &[("shellcheck", "shellcheck")]) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(".github/workflows/release.yml");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, signing()).unwrap();
+    for linter in [by_actionlint as Linter, by_zizmor] {
+        let (passes, text) = findings(linter, std::slice::from_ref(&path));
+        assert!(passes, "{text}");
+    }
 }
 
 #[test]
