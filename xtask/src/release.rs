@@ -21,6 +21,7 @@ pub mod metadata;
 pub mod notes;
 pub mod packages;
 pub mod problems;
+pub mod rebuilt;
 pub mod signatures;
 pub mod tag;
 pub mod verify;

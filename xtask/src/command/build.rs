@@ -69,13 +69,18 @@ pub fn run<'a>(
 ) -> Result<(Build<'a>, Product)> {
     let _lock = FileLock::acquire(&selection.context, &selection.lock_path(target.go))?;
     let build = prepare(selection, target, options)?;
-    let (results, timings) = with_plan(&build, |plan| {
-        plan.run(build.context, &build.directory())
-            .with_context(|| format!("building k3s {} for {}", build.source.version, target.go))
-    })?;
-    let product = Product::publish(&build, &results, &timings)?;
+    let product = make(&build)?;
     product::report::print(&build, &product);
     Ok((build, product))
+}
+
+/// Builds what was prepared, or finds it built, and returns the product.
+pub fn make(build: &Build) -> Result<Product> {
+    let (results, timings) = with_plan(build, |plan| {
+        plan.run(build.context, &build.directory())
+            .with_context(|| format!("building k3s {} for {}", build.source.version, build.target.go))
+    })?;
+    Product::publish(build, &results, &timings)
 }
 
 /// Calls a function with the plan of a product and of the images inside it.

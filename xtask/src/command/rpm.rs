@@ -54,7 +54,7 @@ pub struct Args {
 }
 
 /// Tools that build packages.
-const PACKAGING: &[&Requirement] = &[&RPMBUILD, &CREATEREPO_C];
+pub const PACKAGING: &[&Requirement] = &[&RPMBUILD, &CREATEREPO_C];
 
 /// Tools that sign.
 const SIGNING: &[&Requirement] = &[&RPMSIGN, &GPG];

@@ -98,6 +98,12 @@ fn substitute(text: &str) -> Result<(String, String)> {
     Ok((name.to_owned(), version.to_owned()))
 }
 
+impl FromIterator<(String, String)> for Substitutes {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(substitutes: I) -> Substitutes {
+        Substitutes { substitutes: substitutes.into_iter().collect() }
+    }
+}
+
 impl Substitutes {
     /// Returns the version that is asked for in an image's place.
     pub fn get(&self, image: &str) -> Option<&str> {

@@ -6,6 +6,7 @@ use super::check::Check;
 use super::component::Component;
 use super::go_buildinfo::Compiled;
 use super::third_party::ThirdParty;
+use crate::code;
 use crate::digest::Digest;
 use crate::k3s::options::Presence;
 use crate::k3s::{Build, Optional};
@@ -28,6 +29,9 @@ pub struct Manifest {
     pub commit: String,
     pub origin: Origin,
     pub arch: String,
+    /// The digest of the code that has built it ([`crate::code::all`]); older manifests have none.
+    #[serde(default)]
+    pub code: Option<Digest>,
     /// The level of the architecture that it is compiled for, as GORISCV64, GOARM64 or GOAMD64 takes it.
     pub level: String,
     /// Commit time in seconds since 1970, which is the time of everything inside.
@@ -123,6 +127,7 @@ impl Manifest {
             commit: build.source.commit.id.clone(),
             origin: build.source.origin,
             arch: build.target.go.to_owned(),
+            code: Some(code::all()),
             level: build.level().to_owned(),
             source_date_epoch: build.source.time,
             modified: !applied.is_empty(),

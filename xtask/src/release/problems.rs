@@ -136,6 +136,7 @@ mod tests {
             commit: COMMIT.into(),
             origin: Origin::Release,
             arch: arch.into(),
+            code: None,
             level: crate::target::Target::named(arch).unwrap().go_level.1.into(),
             source_date_epoch: 0,
             modified: true,

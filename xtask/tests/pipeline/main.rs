@@ -30,6 +30,7 @@ mod patched_tree;
 mod plan;
 mod product;
 mod programs;
+mod rebuild;
 mod reproducibility;
 mod run_check;
 mod server;

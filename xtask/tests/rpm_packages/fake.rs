@@ -38,6 +38,7 @@ pub fn manifest(version: &str) -> Manifest {
         commit: "dc03cb4b3f0f3ab1b5d5f5c2a1a1a1a1a1a1a1a1".into(),
         origin: Origin::Release,
         arch: "riscv64".into(),
+        code: None,
         level: "rva20u64".into(),
         source_date_epoch: TIME,
         modified: true,
