@@ -24,6 +24,7 @@ pub mod scenario;
 pub mod shell;
 pub mod vm;
 pub mod watch;
+pub mod write_log;
 
 use crate::target::Target;
 use anyhow::Result;

@@ -4,6 +4,9 @@ use crate::context::Context;
 use crate::userns;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
+use nix::errno::Errno;
+use nix::unistd::{Whence, lseek};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// Writes the files of `directory` to `file` as an ext4 file system of `size` bytes, in which root owns everything.
@@ -28,4 +31,43 @@ pub fn size_for(directory: &Path) -> Result<u64> {
         bytes += entry?.metadata()?.len().next_multiple_of(4096) + 4096;
     }
     Ok((bytes + bytes / 8 + (32 << 20)).next_multiple_of(1 << 20))
+}
+
+/// Copies a disk to a new file, without its holes.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    let (mut source, mut copy) = (fs::File::open(from)?, fs::File::create(to)?);
+    copy.set_len(source.metadata()?.len())?;
+    let mut end = 0;
+    loop {
+        let begin = match lseek(source.file(), end, Whence::SeekData) {
+            Ok(begin) => begin,
+            // There is no more data.
+            Err(Errno::ENXIO) => return Ok(()),
+            Err(error) => return Err(error).with_context(|| format!("reading {}", from.display())),
+        };
+        end = lseek(source.file(), begin, Whence::SeekHole)
+            .with_context(|| format!("reading {}", from.display()))?;
+        let (at, length) = (u64::try_from(begin)?, u64::try_from(end - begin)?);
+        source.seek(SeekFrom::Start(at))?;
+        copy.seek(SeekFrom::Start(at))?;
+        std::io::copy(&mut source.by_ref().take(length), &mut copy)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::FileExt;
+
+    #[test]
+    fn copies_data_between_holes() {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = (directory.path().join("from"), directory.path().join("to"));
+        let file = fs::File::create(&from).unwrap();
+        file.set_len(4 << 20).unwrap();
+        file.file().write_all_at(b"first", 1 << 20).unwrap();
+        file.file().write_all_at(b"second", 3 << 20).unwrap();
+        copy(&from, &to).unwrap();
+        assert_eq!(fs::read(&to).unwrap(), fs::read(&from).unwrap());
+    }
 }

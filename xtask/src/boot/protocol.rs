@@ -1,5 +1,7 @@
 //! Lines that a scenario prints on its console, one event each; see `scenario/common.sh`.
 
+use std::time::Duration;
+
 /// An event in the guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GuestEvent {
@@ -9,6 +11,11 @@ pub enum GuestEvent {
     Fact(String, String),
     /// `memory TOTAL AVAILABLE`: of the guest, in KiB, as in /proc/meminfo.
     Memory { total: u64, available: u64 },
+    /// `keep NAME VALUE`: a value that the following boots of the guest get on the kernel's command line. The host keeps
+    /// it, since the guest's disk may lose it.
+    Keep(String, String),
+    /// `restart reboot`, before the guest reboots, or `restart power-cut SECONDS`.
+    Restart(Restart),
     /// `fail TEXT`: the command that failed. Evidence follows.
     Fail(String),
     /// `| NAME TEXT`: a line of evidence, for instance of the journal.
@@ -17,6 +24,20 @@ pub enum GuestEvent {
     Done,
     /// Output of another program on this console.
     Other(String),
+}
+
+/// An end of the VM after which it is started again, on the same disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restart {
+    /// The guest ends it.
+    Reboot,
+    /// It is killed after this time.
+    PowerCut(Duration),
+}
+
+/// Returns whether a text can be a part of the kernel's command line.
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.,".contains(&byte))
 }
 
 impl GuestEvent {
@@ -29,6 +50,16 @@ impl GuestEvent {
             "fact" => GuestEvent::Fact(first.to_owned(), second.to_owned()),
             "memory" => match (first.parse(), second.parse()) {
                 (Ok(total), Ok(available)) => GuestEvent::Memory { total, available },
+                _ => GuestEvent::Other(line.to_owned()),
+            },
+            "keep" if is_word(first) && is_word(second) => {
+                GuestEvent::Keep(first.to_owned(), second.to_owned())
+            }
+            "restart" => match (first, second.parse()) {
+                ("reboot", _) => GuestEvent::Restart(Restart::Reboot),
+                ("power-cut", Ok(seconds)) => {
+                    GuestEvent::Restart(Restart::PowerCut(Duration::from_secs(seconds)))
+                }
                 _ => GuestEvent::Other(line.to_owned()),
             },
             "fail" => GuestEvent::Fail(rest.to_owned()),
@@ -52,6 +83,9 @@ mod tests {
             ("fail installing the packages", GuestEvent::Fail("installing the packages".into())),
             ("| journal it  broke", GuestEvent::Evidence("journal".into(), "it  broke".into())),
             ("| journal ", GuestEvent::Evidence("journal".into(), String::new())),
+            ("keep maps 12,9", GuestEvent::Keep("maps".into(), "12,9".into())),
+            ("restart reboot", GuestEvent::Restart(Restart::Reboot)),
+            ("restart power-cut 7", GuestEvent::Restart(Restart::PowerCut(Duration::from_secs(7)))),
             ("done", GuestEvent::Done),
         ] {
             assert_eq!(GuestEvent::parse(line), event);
@@ -60,7 +94,17 @@ mod tests {
 
     #[test]
     fn ignores_output_of_other_programs() {
-        for line in ["", "Welcome to Debian!", "memory full", "marks", "[    1.2] mark node"] {
+        let strange = [
+            "keep a b init=c",
+            "keep a",
+            "keep  b",
+            "keep a=b c",
+            "restart",
+            "restart power-cut",
+            "restart power-cut x",
+        ];
+        let output = ["", "Welcome to Debian!", "memory full", "marks", "[    1.2] mark node"];
+        for line in strange.into_iter().chain(output) {
             assert_eq!(GuestEvent::parse(line), GuestEvent::Other(line.to_owned()));
         }
     }

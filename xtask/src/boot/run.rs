@@ -5,7 +5,7 @@ use super::guest::{Guest, rootfs};
 use super::payload::{self, KEEP_RUNNING};
 use super::results::{RESULTS, Results, console_log};
 use super::scenario::Scenario;
-use super::vm::{Memory, SOCKET, Size, Vm};
+use super::vm::{Memory, SOCKET, Setup, Size, Vm};
 use super::watch::watch;
 use super::{kernel, page, shell};
 use crate::atomic_dir::AtomicDir;
@@ -68,8 +68,10 @@ pub fn run(
             fs::write(payload.join(KEEP_RUNNING), "")?;
         }
         let payload = payload::pack(context, &payload)?;
-        let vm = Vm::start(context, &guest, &payload, &machine.size, scratch.path())?;
-        let outcome = watch(&vm.process, &scenario.milestones(), &context.progress);
+        let setup =
+            Setup { guest: &guest, payload: &payload, size: &machine.size, storage: scenario.storage() };
+        let mut vm = Vm::start(context, setup, scratch.path())?;
+        let outcome = watch(&mut vm, &scenario.milestones(), &context.progress);
         results.add(*scenario, artifacts.digests(*scenario)?, outcome);
         // A VM that could not be started has no console.
         if vm.console_log().is_file() {

@@ -1,6 +1,7 @@
 //! Scenarios of the boot test, each on a guest of its own.
 
 use super::milestone::{self, BOOT, Milestone};
+use super::vm::Storage;
 
 /// A scenario: a script that the guest runs, with the assertions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -64,6 +65,11 @@ impl Scenario {
     /// takes long, and a compiler.
     pub fn needs_kernel(self) -> bool {
         self == Scenario::CgroupV1
+    }
+
+    /// Returns the disk that the scenario needs.
+    pub fn storage(self) -> Storage {
+        Storage::Temporary
     }
 
     /// Returns whether the scenario needs the default images.

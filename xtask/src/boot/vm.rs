@@ -1,9 +1,12 @@
 //! The VM: qemu with options for everything that would otherwise depend on the host.
 
+use super::disk;
 use super::guest::Guest;
+use super::write_log::WriteLog;
 use crate::context::Context;
 use crate::process::{Child, cmd};
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -33,6 +36,23 @@ impl FromStr for Memory {
         Ok(Memory(mib))
     }
 }
+
+/// The disk of the guest's that a VM writes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// An unnamed file over the guest's own disk, which is gone with the VM.
+    Temporary,
+    /// A copy, which is kept when the VM is restarted. A restart loses what was written after the last flush.
+    Kept,
+}
+
+/// A kept disk, the log of what a VM has written since it was started, and both as options of qemu: all writes go to an
+/// unnamed file over the disk, and to the log. The log is synchronized by no flush, since it is the VM that is killed
+/// and not the host.
+const DISK: &str = "guest.ext4";
+const LOG: &str = "guest.log";
+const UNDER_LOG: &str = "if=none,id=written,format=raw,snapshot=on,cache=unsafe,file=guest.ext4";
+const LOGGED: &str = r#"if=none,id=guest,cache=writeback,file=json:{"driver":"blklogwrites",,"file":"written",,"log":{"driver":"file",,"filename":"guest.log",,"cache":{"no-flush":true}}}"#;
 
 /// The console's log and its socket, in the VM's directory.
 const CONSOLE: &str = "console.log";
@@ -64,37 +84,81 @@ const COMMAND_LINE: &[&str] = &[
 const CPU: &str = "rv64,pmp=off";
 
 /// A running VM. Dropping it stops qemu.
-pub struct Vm {
+pub struct Vm<'a> {
+    context: &'a Context,
+    setup: Setup<'a>,
     /// qemu, whose standard output is the scenario's console.
     pub process: Child,
     /// Directory of the files that qemu writes.
     pub directory: PathBuf,
 }
 
-impl Vm {
-    /// Starts a VM, which writes to `directory`.
-    ///
-    /// The guest's disk is not written to: changes go to an unnamed file in the same directory.
-    pub fn start(
-        context: &Context,
-        guest: &Guest,
-        payload: &Path,
-        size: &Size,
-        directory: &Path,
-    ) -> Result<Vm> {
-        let (kernel, initrd, append) = (guest.kernel(), guest.initrd(), command_line(guest.arguments));
-        let cpus = size.cpus.to_string();
-        let memory = format!("{}M", size.memory.0);
-        let disk = |id: &str, path: &Path, options: &str| {
-            let drive = format!("if=none,id={id},format=raw,{options},file={}", escaped(path));
-            ["-drive".to_owned(), drive, "-device".to_owned(), format!("virtio-blk-device,drive={id}")]
+/// Settings of a VM.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup<'a> {
+    pub guest: &'a Guest,
+    pub payload: &'a Path,
+    pub size: &'a Size,
+    pub storage: Storage,
+}
+
+impl<'a> Vm<'a> {
+    /// Starts a VM, which writes to `directory`, and never to the guest's own disk.
+    pub fn start(context: &'a Context, setup: Setup<'a>, directory: &Path) -> Result<Vm<'a>> {
+        if setup.storage == Storage::Kept {
+            disk::copy(&setup.guest.disk(), &directory.join(DISK)).context("copying the guest's disk")?;
+        }
+        let process = setup.launch(context, directory, &[])?;
+        Ok(Vm { context, setup, process, directory: directory.to_owned() })
+    }
+
+    /// Starts a VM that has ended again, with further arguments of the kernel, on its disk as far as it was flushed.
+    /// Returns the number of bytes that were written afterwards.
+    pub fn restart(&mut self, arguments: &[String]) -> Result<u64> {
+        ensure!(self.setup.storage == Storage::Kept, "its disk is not kept");
+        let path = self.directory.join(LOG);
+        let unflushed = || -> Result<u64> {
+            let log = fs::File::open(&path)?;
+            let disk = fs::OpenOptions::new().write(true).open(self.directory.join(DISK))?;
+            let writes = WriteLog::read(&log, disk.metadata()?.len())?;
+            writes.replay(&log, &disk)?;
+            Ok(writes.unflushed())
         };
-        let disks = [
-            disk("guest", &guest.disk(), "snapshot=on,cache=unsafe"),
-            disk("payload", payload, "readonly=on"),
-        ]
-        .concat();
-        let console = format!("socket,id=console,path={SOCKET},server=on,wait=off,logfile={CONSOLE}");
+        let unflushed = unflushed().with_context(|| format!("replaying {}", path.display()))?;
+        self.process = self.setup.launch(self.context, &self.directory, arguments)?;
+        Ok(unflushed)
+    }
+
+    /// Returns the path of the console's log, from the kernel and systemd.
+    pub fn console_log(&self) -> PathBuf {
+        self.directory.join(CONSOLE)
+    }
+}
+
+impl Setup<'_> {
+    /// Starts qemu in a directory.
+    fn launch(&self, context: &Context, directory: &Path, arguments: &[String]) -> Result<Child> {
+        let (kernel, initrd) = (self.guest.kernel(), self.guest.initrd());
+        let append = command_line(self.guest.arguments, arguments);
+        let cpus = self.size.cpus.to_string();
+        let memory = format!("{}M", self.size.memory.0);
+        let device = |id: &str| ["-device".to_owned(), format!("virtio-blk-device,drive={id}")];
+        let drive = |options: String| ["-drive".to_owned(), options];
+        let disk = |id: &str, path: &Path, options: &str| {
+            drive(format!("if=none,id={id},format=raw,{options},file={}", escaped(path)))
+        };
+        let mut disks = match self.storage {
+            Storage::Temporary => disk("guest", &self.guest.disk(), "snapshot=on,cache=unsafe").to_vec(),
+            Storage::Kept => {
+                fs::File::create(directory.join(LOG))?;
+                [drive(UNDER_LOG.to_owned()), drive(LOGGED.to_owned())].concat()
+            }
+        };
+        disks.extend(
+            [device("guest"), disk("payload", self.payload, "readonly=on"), device("payload")].concat(),
+        );
+        let console =
+            format!("socket,id=console,path={SOCKET},server=on,wait=off,logfile={CONSOLE},logappend=on");
         let qemu = cmd!(
             context,
             "qemu-system-riscv64 -machine virt -cpu {CPU} -accel tcg,thread=multi -smp {cpus} -m {memory}
@@ -105,19 +169,14 @@ impl Vm {
              -device virtconsole,chardev=events -device virtio-rng-device"
         );
         // The unnamed file is in TMPDIR. The socket's path is relative, since it has to be short (unix(7)).
-        let process = qemu.dir(directory).env("TMPDIR", directory).stream()?;
-        Ok(Vm { process, directory: directory.to_owned() })
-    }
-
-    /// Returns the path of the console's log, from the kernel and systemd.
-    pub fn console_log(&self) -> PathBuf {
-        self.directory.join(CONSOLE)
+        qemu.dir(directory).env("TMPDIR", directory).stream()
     }
 }
 
-/// Returns the command line of the kernel, with arguments of the guest's own.
-fn command_line(arguments: &[&str]) -> String {
-    [COMMAND_LINE, arguments].concat().join(" ")
+/// Returns the command line of the kernel, with arguments of the guest's own and of a restart.
+fn command_line(of_guest: &[&str], of_restart: &[String]) -> String {
+    let words = COMMAND_LINE.iter().chain(of_guest).copied().chain(of_restart.iter().map(String::as_str));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Escapes a path for qemu, whose options are separated by commas.
@@ -140,8 +199,9 @@ mod tests {
     }
 
     #[test]
-    fn command_line_ends_with_the_guests_arguments() {
-        assert_eq!(command_line(&["a=1", "b"]), format!("{} a=1 b", COMMAND_LINE.join(" ")));
+    fn command_line_ends_with_further_arguments() {
+        let line = command_line(&["a=1", "b"], &["c".to_owned()]);
+        assert_eq!(line, format!("{} a=1 b c", COMMAND_LINE.join(" ")));
     }
 
     #[test]

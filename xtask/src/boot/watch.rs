@@ -2,8 +2,9 @@
 //! `step` lines of `scenario/*.sh`.
 
 use super::milestone::{BOOT, GRACE, Milestone};
-use super::protocol::GuestEvent;
-use crate::process::{Child, Event};
+use super::protocol::{GuestEvent, Restart};
+use super::vm::Vm;
+use crate::process::Event;
 use crate::progress::Progress;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -45,13 +46,31 @@ pub struct Failure {
 struct Watch<'a> {
     milestones: &'a [Milestone],
     outcome: Outcome,
+    /// The restart that the guest has asked for, and when.
+    restart: Option<(Restart, Instant)>,
+    /// Values of the guest for its following boots.
+    kept: BTreeMap<String, String>,
+    /// Power-on, the last restart, or the last milestone.
+    since: Instant,
+    restarts: u32,
+    /// Bytes that each power cut has lost.
+    lost: Vec<u64>,
     /// Set if no event follows.
     is_over: bool,
 }
 
 impl<'a> Watch<'a> {
-    fn new(milestones: &'a [Milestone]) -> Watch<'a> {
-        Watch { milestones, outcome: Outcome::default(), is_over: false }
+    fn new(milestones: &'a [Milestone], since: Instant) -> Watch<'a> {
+        Watch {
+            milestones,
+            outcome: Outcome::default(),
+            restart: None,
+            kept: BTreeMap::new(),
+            since,
+            restarts: 0,
+            lost: Vec::new(),
+            is_over: false,
+        }
     }
 
     /// Returns the next milestone.
@@ -65,7 +84,10 @@ impl<'a> Watch<'a> {
             GuestEvent::Mark(name) => match self.next() {
                 Some(&Milestone { name: next, description, .. }) if next == name => {
                     self.outcome.reached.push(Reached { name: next, description, at });
+                    self.since = Instant::now();
                 }
+                // A restarted guest boots again.
+                _ if self.restarts > 0 && BOOT.iter().any(|milestone| milestone.name == name) => {}
                 _ => self.fail(format!("the guest reported {name:?}, which is not the next milestone")),
             },
             GuestEvent::Fact(name, value) => self.outcome.facts.push((name, value)),
@@ -73,6 +95,10 @@ impl<'a> Watch<'a> {
                 self.outcome.memory_total = total;
                 self.outcome.memory.push((at, total.saturating_sub(available)));
             }
+            GuestEvent::Keep(name, value) => {
+                self.kept.insert(name, value);
+            }
+            GuestEvent::Restart(restart) => self.restart = Some((restart, Instant::now())),
             GuestEvent::Fail(reason) => self.fail(reason),
             GuestEvent::Evidence(name, text) => {
                 if let Some(failure) = &mut self.outcome.failure {
@@ -101,16 +127,32 @@ impl<'a> Watch<'a> {
         });
     }
 
-    /// Waits for the next event. It is over if there is none before the deadline, or if qemu has ended.
-    fn wait(&mut self, vm: &Child, begin: Instant, timeout: Duration, deadline: Instant) {
-        match vm.next(deadline.saturating_duration_since(Instant::now())) {
+    /// Returns when the power is to be cut.
+    fn cut(&self) -> Option<Instant> {
+        match self.restart {
+            Some((Restart::PowerCut(delay), begin)) => Some(begin + delay),
+            _ => None,
+        }
+    }
+
+    /// Waits for the next event. It is over if there is none before the deadline, or if qemu has ended, unless it was to
+    /// be restarted.
+    fn wait(&mut self, vm: &mut Vm, begin: Instant, timeout: Duration, deadline: Instant) {
+        let next = self.cut().map_or(deadline, |cut| cut.min(deadline));
+        match vm.process.next(next.saturating_duration_since(Instant::now())) {
             Event::Line(line) => {
                 return self.on_event(GuestEvent::parse(&line), begin.elapsed().as_secs_f64());
             }
+            Event::Timeout if self.cut() == Some(next) => return self.cut_power(vm, begin),
             Event::Timeout => self.fail(format!("not reached within {} s", timeout.as_secs())),
+            Event::End if matches!(self.restart, Some((Restart::Reboot, _))) => {
+                // An orderly reboot has flushed all of its disk.
+                self.start_again(vm);
+                return;
+            }
             Event::End => {
                 self.fail("the VM has ended".to_owned());
-                let stderr = vm.stderr().unwrap_or_else(|error| format!("{error:#}"));
+                let stderr = vm.process.stderr().unwrap_or_else(|error| format!("{error:#}"));
                 if let Some(failure) = self.outcome.failure.as_mut().filter(|_| !stderr.is_empty()) {
                     failure.evidence.insert("qemu".to_owned(), stderr.lines().map(str::to_owned).collect());
                 }
@@ -118,13 +160,52 @@ impl<'a> Watch<'a> {
         }
         self.is_over = true;
     }
+
+    /// Kills the VM, handles what it has reported before, and starts it again.
+    fn cut_power(&mut self, vm: &mut Vm, begin: Instant) {
+        vm.process.kill();
+        while let Event::Line(line) = vm.process.next(GRACE) {
+            self.on_event(GuestEvent::parse(&line), begin.elapsed().as_secs_f64());
+        }
+        if self.outcome.failure.is_some() {
+            self.is_over = true;
+        } else if let Some(lost) = self.start_again(vm) {
+            self.lost.push(lost);
+        }
+    }
+
+    /// Starts the VM again, and returns the number of bytes that its disk has lost.
+    fn start_again(&mut self, vm: &mut Vm) -> Option<u64> {
+        self.restart = None;
+        self.restarts += 1;
+        self.since = Instant::now();
+        let reached = self.outcome.reached.get(BOOT.len()..).and_then(<[Reached]>::last);
+        let mut arguments: Vec<String> =
+            self.kept.iter().map(|(name, value)| format!("boot-test.{name}={value}")).collect();
+        arguments.extend(reached.map(|reached| format!("boot-test.reached={}", reached.name)));
+        let lost = vm.restart(&arguments);
+        lost.map_err(|error| {
+            self.fail(format!("the VM cannot be started again: {error:#}"));
+            self.is_over = true;
+        })
+        .ok()
+    }
+
+    /// Returns the result, with what the power cuts have lost.
+    fn finish(mut self) -> Outcome {
+        if !self.lost.is_empty() {
+            let kib = self.lost.iter().sum::<u64>() / 1024;
+            self.outcome.facts.push(("power-cuts".to_owned(), self.lost.len().to_string()));
+            self.outcome.facts.push(("unflushed".to_owned(), format!("{kib} KiB, which the disk has lost")));
+        }
+        self.outcome
+    }
 }
 
 /// Watches a VM until its scenario has ended or a milestone times out, with a progress line for each milestone.
-pub fn watch(vm: &Child, milestones: &[Milestone], progress: &Progress) -> Outcome {
+pub fn watch(vm: &mut Vm, milestones: &[Milestone], progress: &Progress) -> Outcome {
     let begin = Instant::now();
-    let mut watch = Watch::new(milestones);
-    let mut since = begin;
+    let mut watch = Watch::new(milestones, begin);
     while let Some(milestone) = watch.next().filter(|_| watch.outcome.failure.is_none()) {
         let running = progress.step(format!("boot: {}", milestone.name));
         running.doing(milestone.description);
@@ -133,10 +214,10 @@ pub fn watch(vm: &Child, milestones: &[Milestone], progress: &Progress) -> Outco
         let grace = if reached < BOOT.len() { Duration::ZERO } else { GRACE };
         let timeout = milestone.timeout + grace;
         while watch.outcome.reached.len() == reached && watch.outcome.failure.is_none() {
-            watch.wait(vm, begin, timeout, since + timeout);
+            let deadline = watch.since + timeout;
+            watch.wait(vm, begin, timeout, deadline);
         }
         if watch.outcome.failure.is_none() {
-            since = Instant::now();
             let seconds = begin.elapsed().as_secs_f64();
             running.done(format!("{} ({seconds:.0} s after power-on)", milestone.description));
         }
@@ -146,7 +227,7 @@ pub fn watch(vm: &Child, milestones: &[Milestone], progress: &Progress) -> Outco
     while !watch.is_over {
         watch.wait(vm, begin, GRACE, deadline);
     }
-    watch.outcome
+    watch.finish()
 }
 
 #[cfg(test)]
@@ -157,7 +238,7 @@ mod tests {
     const TWO: [Milestone; 2] = [milestone("one", 1, "the first"), milestone("two", 1, "the second")];
 
     fn after(lines: &[&str]) -> (Outcome, bool) {
-        let mut watch = Watch::new(&TWO);
+        let mut watch = Watch::new(&TWO, Instant::now());
         for (second, text) in lines.iter().enumerate() {
             watch.on_event(GuestEvent::parse(text), second as f64);
         }

@@ -48,6 +48,15 @@ impl Child {
         }
     }
 
+    /// Kills the child process with all its descendants. What they have printed can still be read.
+    pub fn kill(&self) {
+        // If the guard itself was killed, its group is still known by its number. A group that is gone, or not yet
+        // made by a guard that finds its line closed, is no failure.
+        if let Some(Ok(group)) = self.started.as_ref().map(|started| i32::try_from(started.child.id())) {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
+    }
+
     /// Returns the stderr of a child process that has ended, or the reason why it could not be started.
     pub fn stderr(&self) -> Result<String> {
         let mut text = String::new();
@@ -64,14 +73,10 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
+        self.kill();
         let Some(Started { mut child, line }) = self.started.take() else { return };
         // The guard takes a closed line for the end of this process, and kills its group.
         drop(line);
-        // If the guard itself was killed, its group is still known by its number. A group that is gone, or not yet
-        // made by a guard that finds its line closed, is no failure.
-        if let Ok(group) = i32::try_from(child.id()) {
-            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-        }
         // It is our own child, and nothing else waits for it.
         let _ = child.wait();
         // The last process of the group to end closes the output. The kernel ends a killed process within a moment,
