@@ -45,7 +45,12 @@ fn release_is_built_again_from_its_records() {
         return;
     }
     let env = TestEnv::new();
-    let release = preview(&env, &fixtures::product("bindata", "riscv64").directory);
+    let options = [
+        "--sample-layout bindata --builtin-images all --substitute busybox=1.37.0 --charts none",
+        "--pause-image host.example/me/pause:1 --releases https://host.example/me/k3s/releases",
+    ];
+    let options: Vec<&str> = options.iter().flat_map(|line| line.split(' ')).collect();
+    let release = preview(&env, &fixtures::build(&env, &options).directory);
     let (said, _) = succeeded(rebuild(&env, &release));
     assert!(said.contains(" files are what was built again for riscv64\n"), "{said}");
     // No package and no executable is among the others.

@@ -24,7 +24,7 @@ use crate::rpm::dist::Dist;
 use crate::rpm::{Packaging, Settings, URL};
 use crate::sample::Layout;
 use crate::target::Target;
-use crate::upstream::release::Origin;
+use crate::upstream::release::{Origin, UPSTREAM};
 use crate::upstream::selection::Selection;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
@@ -70,7 +70,7 @@ impl RebuildArgs {
         doctor::require(&context, Purpose::Rpm, PACKAGING)?;
         let products = self.products(released)?;
         let first = products.first().context("a release has a product")?;
-        require_same_code(released, first.manifest)?;
+        products.iter().try_for_each(|product| require_same_code(released, product.manifest))?;
         let scratch = tempfile::tempdir()?;
         // Nothing that a step has left before is used.
         let context =
@@ -101,12 +101,9 @@ impl RebuildArgs {
             Ok(Recorded { target: Target::named(&manifest.arch)?, manifest, images: images.as_ref() })
         });
         let mut all = all.collect::<Result<Vec<_>>>()?;
-        for wanted in &self.arch {
-            ensure!(
-                all.iter().any(|product| product.target == *wanted),
-                "the release has no product for {}",
-                wanted.go
-            );
+        for target in &self.arch {
+            let is_there = all.iter().any(|product| product.target == *target);
+            ensure!(is_there, "the release has no product for {}", target.go);
         }
         all.retain(|product| self.arch.is_empty() || self.arch.contains(&product.target));
         Ok(all)
@@ -199,7 +196,7 @@ fn require_same_code(released: &Checked, manifest: &Manifest) -> Result<()> {
 fn require_same_commit(selection: &Selection, manifest: &Manifest) -> Result<()> {
     let Manifest { k3s, commit, origin, .. } = manifest;
     let here = match origin {
-        Origin::Release => selection.lock.commit(crate::upstream::release::UPSTREAM, k3s),
+        Origin::Release => selection.lock.commit(UPSTREAM, k3s),
         Origin::Tree | Origin::Sample => Some(selection.source.commit.id.clone()),
     };
     let here = here.as_deref().unwrap_or("not locked");
