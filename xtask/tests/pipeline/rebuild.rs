@@ -51,7 +51,12 @@ fn release_is_built_again_from_its_records() {
     ];
     let options: Vec<&str> = options.iter().flat_map(|line| line.split(' ')).collect();
     let release = preview(&env, &fixtures::build(&env, &options).directory);
-    let (said, _) = succeeded(rebuild(&env, &release));
+    let (said, printed) = succeeded(rebuild(&env, &release));
+    // The first build has left the result of every step here, and none is used.
+    assert!(
+        ["server", "bundle", "product"].iter().all(|step| printed.contains(&format!("✓ {step} "))),
+        "{printed}"
+    );
     assert!(said.contains(" files are what was built again for riscv64\n"), "{said}");
     // No package and no executable is among the others.
     assert!(
