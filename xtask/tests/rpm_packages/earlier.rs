@@ -88,6 +88,12 @@ fn dnf_goes_up_one_minor_at_a_time_and_back() {
         let said = dnf(&words);
         assert_eq!(installed(&root), both(expected), "{said}");
     }
+    // After a jump over a minor, the message of the refused start names this command.
+    let script = fs::read_to_string(context().root.join("rpm/k3s-start-check.sh")).unwrap();
+    assert!(script.contains("\"dnf install 'k3s-1.$((before + 1)).*'."), "{script}");
+    dnf(&["upgrade", "k3s*-1.35.*"]);
+    let said = dnf(&["install", "k3s-1.34.*"]);
+    assert_eq!(installed(&root), both("1.34.3+k3s1-1"), "{said}");
 }
 
 #[test]
