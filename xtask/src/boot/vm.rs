@@ -54,6 +54,10 @@ const LOG: &str = "guest.log";
 const UNDER_LOG: &str = "if=none,id=written,format=raw,snapshot=on,cache=unsafe,file=guest.ext4";
 const LOGGED: &str = r#"if=none,id=guest,cache=writeback,file=json:{"driver":"blklogwrites",,"file":"written",,"log":{"driver":"file",,"filename":"guest.log",,"cache":{"no-flush":true}}}"#;
 
+/// Options of a disk. blklogwrites may put other entries between the entry of a request for zeroes and the zeroes, and such a
+/// log cannot be read. Without these requests, a guest writes zeroes as any other data.
+const NO_ZEROES: &str = ",write-zeroes=off,discard=off";
+
 /// The console's log and its socket, in the VM's directory.
 const CONSOLE: &str = "console.log";
 pub const SOCKET: &str = "console.sock";
@@ -142,7 +146,7 @@ impl Setup<'_> {
         let append = command_line(self.guest.arguments, arguments);
         let cpus = self.size.cpus.to_string();
         let memory = format!("{}M", self.size.memory.0);
-        let device = |id: &str| ["-device".to_owned(), format!("virtio-blk-device,drive={id}")];
+        let device = |id: &str| ["-device".to_owned(), format!("virtio-blk-device,drive={id}{NO_ZEROES}")];
         let drive = |options: String| ["-drive".to_owned(), options];
         let disk = |id: &str, path: &Path, options: &str| {
             drive(format!("if=none,id={id},format=raw,{options},file={}", escaped(path)))
