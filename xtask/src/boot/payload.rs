@@ -1,7 +1,9 @@
 //! The payload: a second disk with the files of a scenario.
 
 pub mod busybox;
+pub mod openeuler;
 pub mod registry;
+pub mod repository;
 pub mod stub;
 
 use super::artifacts::{Artifacts, file_name};
@@ -72,11 +74,22 @@ pub fn gather(
             for package in &artifacts.packages {
                 fs::copy(package, packages.join(file_name(package)?))?;
             }
-            // A distribution whose own rpm knows its packages needs no stub.
-            if let Some(paths) = guest.paths()? {
-                stub::build(context, &paths, content)?;
-            }
+            write_stub(context, guest, content)?;
         }
+        Scenario::Upgrade => {
+            repository::write(artifacts, content)?;
+            let installer = artifacts.installer.as_ref().context("the scenario needs an installer")?;
+            openeuler::build(context, installer, content)?;
+            write_stub(context, guest, content)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the stub of the guest's distribution. One whose own rpm knows its packages needs none.
+fn write_stub(context: &Context, guest: &Guest, content: &Path) -> Result<()> {
+    if let Some(paths) = guest.paths()? {
+        stub::build(context, &paths, content)?;
     }
     Ok(())
 }

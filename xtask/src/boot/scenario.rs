@@ -12,6 +12,8 @@ pub enum Scenario {
     Packages,
     /// The package with the pause image, and the problem that it fixes
     PauseImageFix,
+    /// Packages of earlier minors, upgraded one by one, and back by one; before, those of openEuler's 1.24.2
+    Upgrade,
     /// The binary without any file but the image of the pods
     Alone,
     /// The installer, from files alone, and its uninstall script
@@ -33,6 +35,7 @@ impl Scenario {
             Scenario::Sample => "sample",
             Scenario::Packages => "packages",
             Scenario::PauseImageFix => "pause-image-fix",
+            Scenario::Upgrade => "upgrade",
             Scenario::Alone => "alone",
             Scenario::InstallScript => "install-script",
             Scenario::Bundled => "bundled",
@@ -48,6 +51,7 @@ impl Scenario {
             Scenario::Sample => include_str!("scenario/sample.sh"),
             Scenario::Packages => include_str!("scenario/packages.sh"),
             Scenario::PauseImageFix => include_str!("scenario/pause-image-fix.sh"),
+            Scenario::Upgrade => include_str!("scenario/upgrade.sh"),
             Scenario::Alone => include_str!("scenario/alone.sh"),
             Scenario::InstallScript => include_str!("scenario/install-script.sh"),
             Scenario::Bundled => include_str!("scenario/bundled.sh"),

@@ -62,6 +62,11 @@ pub struct Args {
     #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = ["k3s", "binary", "rpm", "images"], conflicts_with_all = BUILD_ONLY)]
     pub release: Option<PathBuf>,
 
+    /// Directory of packages of an earlier minor for the scenario upgrade, as cargo xtask rpm writes it; repeated for each
+    /// minor
+    #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = ["binary", "sample"])]
+    pub earlier: Vec<PathBuf>,
+
     /// Directory of images for the scenarios default-node and registry-node, as cargo xtask images build writes it,
     /// instead of building them
     #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = ["rpm", "sample"])]
@@ -142,6 +147,10 @@ impl Args {
             scenario.name()
         );
         ensure!(
+            scenario != Scenario::Upgrade || !self.earlier.is_empty(),
+            "--scenario upgrade needs packages of the minor before: --earlier names a directory with them"
+        );
+        ensure!(
             scenario != Scenario::RegistryNode || self.options.builtin_images == BuiltinImages::Missing,
             "--scenario registry-node needs the images that --builtin-images missing puts into the binary"
         );
@@ -183,8 +192,15 @@ impl Args {
         all
     }
 
-    /// Returns the artifacts to test, which are built unless options name them.
+    /// Returns the artifacts to test, with packages of earlier minors.
     fn artifacts(&self, context: Context) -> Result<(Context, Artifacts)> {
+        let (context, artifacts) = self.tested(context)?;
+        let artifacts = artifacts.with_earlier(&context.dist, &self.earlier)?;
+        Ok((context, artifacts))
+    }
+
+    /// Returns the files to test, which are built unless options name them.
+    fn tested(&self, context: Context) -> Result<(Context, Artifacts)> {
         if let Some(directory) = &self.rpm {
             let artifacts = Artifacts::from_packages(&context.dist, directory)?;
             return Ok((context, artifacts));
@@ -235,6 +251,7 @@ impl Args {
             self.scenario.map_or_else(|| !scenario.needs_kernel(), |only| only == scenario)
         };
         let impossible = [
+            (Scenario::Upgrade, artifacts.without_upgrade()),
             (Scenario::Bundled, artifacts.without_bundled()),
             (Scenario::DefaultNode, artifacts.without_default_node()),
             (Scenario::RegistryNode, artifacts.without_registry_node()),
@@ -246,7 +263,13 @@ impl Args {
         }
         let mut scenarios = artifacts.scenarios();
         scenarios.retain(|scenario| is_selected(*scenario));
-        ensure!(!scenarios.is_empty(), "no selected scenario applies to k3s {}", artifacts.version);
+        // A first release has nothing to upgrade from.
+        let may_be_none = self.release.is_some() && self.scenario == Some(Scenario::Upgrade);
+        ensure!(
+            may_be_none || !scenarios.is_empty(),
+            "no selected scenario applies to k3s {}",
+            artifacts.version
+        );
         Ok(scenarios)
     }
 }

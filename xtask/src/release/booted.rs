@@ -108,6 +108,12 @@ fn of_release(root: &Path, directory: &Path, manifest: &Manifest, sums: &Digests
         .filter(|(name, _)| is_package(name, target))
         .map(|(name, _)| directory.join(name))
         .collect();
+    let packages = artifacts.packages.iter().filter_map(|package| package.file_name()?.to_str());
+    let repository =
+        packages.filter_map(assets::dist).map(|dist| assets::expand(assets::REPOSITORY, target, dist)).min();
+    if let Some(archive) = repository.filter(|name| sums.contains_key(name)) {
+        artifacts = artifacts.with_repository(directory.join(archive))?;
+    }
     if artifacts.is_real() && sums.contains_key(&airgap::archive_name(target)) {
         artifacts.images = Some(DefaultImages::open(root, directory, &manifest.k3s)?);
     }

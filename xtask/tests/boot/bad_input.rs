@@ -102,6 +102,7 @@ fn refuses_scenarios_that_would_fail_before_a_build() {
         (&["--scenario", "sample"], "--scenario sample does not apply to a real k3s"),
         (&["--sample", "--scenario", "alone"], "--scenario alone does not apply to --sample"),
         (&["--sample", "--scenario", "cgroup-v1"], "--scenario cgroup-v1 does not apply to --sample"),
+        (&["--scenario", "upgrade"], "--earlier names a directory with them"),
         (&["--scenario", "bundled", "--k3s-root", "none"], "which --k3s-root none omits"),
         (&["--scenario", "default-node", "--charts", "none"], "which --charts none omits"),
         (&["--scenario", "registry-node", "--charts", "none"], "which --charts none omits"),

@@ -106,6 +106,12 @@ fn builds_and_boots_sample_at_an_odd_path() {
     let page = fs::read_to_string(directory.join("report.html")).unwrap();
     assert!(page.contains("its orphans are reaped") && page.contains("memory in use, sample"), "{page}");
 
+    // A first release has nothing to upgrade from.
+    let preview = dist.join("preview").display().to_string();
+    succeeded(env.under(USER, ["boot", "--release", &preview, "--scenario", "upgrade"]).output().unwrap());
+    let results: Value = serde_json::from_slice(&fs::read(directory.join("boot.json")).unwrap()).unwrap();
+    assert_eq!(results["scenarios"], Value::Array(Vec::new()));
+
     let left: Vec<_> = fs::read_dir(target.join("work/boot")).unwrap().collect();
     assert_eq!(left.len(), 1, "only the lock is left: {left:?}");
     assert_eq!(vm::running_below(&target), [0; 0]);

@@ -4,6 +4,7 @@ use crate::needs;
 use clap::ValueEnum;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use xtask::boot::payload::openeuler;
 use xtask::boot::scenario::Scenario;
 
 /// Files that the scripts source.
@@ -24,6 +25,7 @@ fn shellcheck_finds_nothing() {
         assert_eq!(shellcheck(&script), "", "{}", scenario.name());
     }
     assert_eq!(shellcheck(include_str!("../../src/boot/guest/init.sh")), "");
+    assert_eq!(shellcheck(openeuler::K3S), "");
     assert!(shellcheck("echo $undefined\n").contains("SC2154"), "shellcheck does not report an error");
 }
 

@@ -9,6 +9,8 @@ use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use xtask::boot::scenario::Scenario;
+use xtask::release::booted;
 
 /// Releases, each of which keeps packages of those before it.
 const RELEASES: [(&str, u32); 4] =
@@ -16,15 +18,19 @@ const RELEASES: [(&str, u32); 4] =
 
 /// Returns the repository of each release.
 fn archives() -> &'static [PathBuf] {
-    static ARCHIVES: OnceLock<(TestEnv, Vec<PathBuf>)> = OnceLock::new();
-    let (_, archives) = ARCHIVES.get_or_init(|| {
+    &made().1
+}
+
+/// Returns the environment of the releases, and the repository of each.
+fn made() -> &'static (TestEnv, Vec<PathBuf>) {
+    static MADE: OnceLock<(TestEnv, Vec<PathBuf>)> = OnceLock::new();
+    MADE.get_or_init(|| {
         let env = TestEnv::new();
         let archives =
             RELEASES.iter().enumerate().map(|(at, (version, release))| released(&env, at, version, *release));
         let archives = archives.collect();
         (env, archives)
-    });
-    archives
+    })
 }
 
 /// Releases a product with the repository of the release before, and returns the new repository.
@@ -118,6 +124,23 @@ fn repository_keeps_the_newest_of_each_minor() {
     let mut sh = Command::new("sh");
     let times = expect_success(sh.args(["-c", times]).current_dir(root.path()).output().unwrap());
     assert_eq!(times, format!("file=\"{}\"\n", fake::TIME), "no time of this run");
+}
+
+#[test]
+fn release_with_earlier_minors_needs_the_upgrade() {
+    if !can_solve("the scenarios of a release") {
+        return;
+    }
+    let artifacts = |version: &str| {
+        let directory = made().0.dist().join(version).join("preview");
+        booted::artifacts(&context().root, &directory).unwrap()
+    };
+    let newest = artifacts("v1.35.1+k3s1");
+    assert_eq!(newest.minors(), [33, 34, 35]);
+    assert!(booted::required(&newest).contains(&Scenario::Upgrade));
+    let digests = newest.digests(Scenario::Upgrade).unwrap();
+    assert!(digests.contains_key("repository-oe2403-riscv64.tar"), "{digests:?}");
+    assert!(!booted::required(&artifacts("v1.33.0+k3s1")).contains(&Scenario::Upgrade));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::alias::Alias;
 use crate::context::Context;
+use crate::dir;
 use crate::rpm::{isolated, template};
 use anyhow::{Context as _, Result};
 use fs_err as fs;
@@ -43,17 +44,23 @@ pub fn build(context: &Context, paths: &BTreeSet<String>, directory: &Path) -> R
     let spec = fs::read_to_string(context.root.join("rpm/distro-stub.spec"))?;
     let lines: Vec<String> = provides(paths).iter().map(|name| format!("Provides: {name}")).collect();
     let scratch = tempfile::tempdir_in(directory)?;
-    fs::write(scratch.path().join("distro-stub.spec"), template::replace(&spec, &lines)?)?;
-    let topdir = Alias::of(scratch.path())?;
-    let spec = topdir.path().join("distro-stub.spec").display().to_string();
-    isolated::command(context, "rpmbuild", &topdir, &[], &["-bb", "--target", "noarch", &spec])?
-        .log("boot-stub")
-        .run()
+    let built = package(context, scratch.path(), &template::replace(&spec, &lines)?, "noarch")
         .context("building the stub package of the guest's distribution")?;
-    let built = scratch.path().join("RPMS/noarch/distro-stub-1-1.noarch.rpm");
     let package = directory.join("distro-stub.rpm");
     fs::rename(built, &package)?;
     Ok(package)
+}
+
+/// Builds the one package of a spec in a directory, which is rpmbuild's `_topdir`.
+pub(super) fn package(context: &Context, directory: &Path, spec: &str, arch: &str) -> Result<PathBuf> {
+    fs::write(directory.join("stub.spec"), spec)?;
+    let topdir = Alias::of(directory)?;
+    let spec = topdir.path().join("stub.spec").display().to_string();
+    isolated::command(context, "rpmbuild", &topdir, &[], &["-bb", "--target", arch, &spec])?
+        .log("boot-stub")
+        .run()?;
+    let built = dir::entries(&directory.join("RPMS").join(arch))?.pop();
+    built.context("rpmbuild has built no package")
 }
 
 #[cfg(test)]

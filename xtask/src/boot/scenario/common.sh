@@ -74,13 +74,16 @@ watch_memory() {
 }
 
 # rpm_install PACKAGE...: installs with scriptlets and dependency checks.
-rpm_install() {
+rpm_install() { rpm_change --install "$@"; }
+
+# rpm_change OPTION... PACKAGE...: the same in another mode.
+rpm_change() {
     # Debian's rpm refuses to install without this option.
     force=
     ! rpm --help | grep -q -e --force-debian || force=--force-debian
     # Since version 6 rpm refuses unsigned packages by default (rpm.org, 6.0 release notes). Published packages are
     # signed; these come from the build itself.
-    rpm $force --define '_pkgverify_level digest' --install "$@"
+    rpm $force --define '_pkgverify_level digest' "$@"
 }
 
 # Installs the stub of a distribution whose packages rpm does not know. It provides what the guest really has.
