@@ -20,6 +20,7 @@ pub mod options;
 pub mod patched;
 pub mod pause_image;
 pub mod root;
+pub mod root_release;
 pub mod runc;
 pub mod seccomp;
 pub mod server;

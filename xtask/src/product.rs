@@ -11,13 +11,14 @@ pub mod manifest;
 pub mod names;
 pub mod node_check;
 pub mod report;
+pub mod root_licenses;
 pub mod run;
 pub mod third_party;
 
 use crate::atomic_dir::AtomicDir;
 use crate::digest::Digest;
 use crate::error;
-use crate::k3s::{Build, source_tree};
+use crate::k3s::{Build, root_release, source_tree};
 use crate::step::{Need, Plan, Results, Step, Timing};
 use anyhow::{Context as _, Result};
 use builtin::BuiltinImages;
@@ -61,6 +62,7 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
             format!("origin {:?}", build.source.origin),
             format!("incomplete {:?}, {conditions}", build.incomplete()),
             format!("{} {}", node_check::NAME, Digest::of(node_check::SCRIPT)),
+            root_release::input(build.context)?,
         ],
     );
     let built = Component::ALL.map(|component| (component, step.need(component.step())));

@@ -22,6 +22,7 @@ pub mod notes;
 pub mod packages;
 pub mod problems;
 pub mod rebuilt;
+pub mod root_sources;
 pub mod signatures;
 pub mod tag;
 pub mod verify;

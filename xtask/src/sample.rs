@@ -6,6 +6,7 @@
 use crate::archive;
 use crate::context::Context;
 use crate::dir;
+use crate::k3s::root_release::RootRelease;
 use crate::lockfile::{Adding, Lockfile};
 use crate::repository;
 use crate::step::{Plan, Step};
@@ -177,6 +178,14 @@ fn stock_mirror(sample: &Path, mirror: &Path, settings: &Settings) -> Result<()>
         let mut tar = tar::Builder::new(fs::File::create(archive)?);
         archive::append_tree(&mut tar, &sample.join("k3s-root"), Path::new(""), |_| true)?;
         tar.finish()?;
+    }
+    let sources = sample.join("k3s-root-sources");
+    if let Some(release) = RootRelease::in_directory(&sources, &settings.root)? {
+        // Of one package there are no sources, as of a server that is gone.
+        for url in release.urls().filter(|url| sources.join(file_name(url)).is_file()) {
+            let place = mirror.join(url.trim_start_matches("https://"));
+            dir::copy_file(&sources.join(file_name(url)), &place)?;
+        }
     }
     for chart in &settings.charts {
         // `traefik-crd-25.0.3+up25.0.0.tgz` is chart `traefik-crd`.

@@ -6,7 +6,10 @@ use std::process::Command;
 /// Words to avoid: alternatives, their replacement, and after ` in ` the files that may contain them.
 const WORDS: &str = include_str!("vocabulary.txt");
 
-/// Files with words of others, beside the sample's modules, whose checksums are in go.sum.
+/// Directories with words of others: the sample's modules, whose checksums are in go.sum, and licence texts.
+const OTHER_DIRECTORIES: [&str; 2] = ["sample/modules/", "xtask/k3s-root/licenses/"];
+
+/// Files with words of others.
 const OTHERS: [&str; 4] =
     ["LICENSE", "Cargo.lock", "xtask/tests/vocabulary.txt", "xtask/tests/vocabulary.rs"];
 
@@ -16,9 +19,10 @@ fn texts() -> Vec<(PathBuf, String)> {
     let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root).output().unwrap();
     assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
     let names = String::from_utf8(listed.stdout).unwrap();
-    let names = names
-        .split_terminator('\0')
-        .filter(|name| !OTHERS.contains(name) && !name.starts_with("sample/modules/"));
+    let is_of_others = |name: &str| {
+        OTHERS.contains(&name) || OTHER_DIRECTORIES.iter().any(|directory| name.starts_with(directory))
+    };
+    let names = names.split_terminator('\0').filter(|name| !is_of_others(name));
     names.filter_map(|name| Some((name.into(), std::fs::read_to_string(root.join(name)).ok()?))).collect()
 }
 

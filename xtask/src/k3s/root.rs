@@ -1,6 +1,7 @@
 //! k3s-root: the user space inside k3s (iptables, conntrack, busybox and others).
 
 use super::options::Presence;
+use super::root_release::{self, RootRelease};
 use super::{Build, format};
 use crate::fetch::{Download, FileName};
 use crate::step::Step;
@@ -13,14 +14,27 @@ pub const STEP: &str = "root";
 /// Returns the step that unpacks k3s-root's `bin/` and `etc/`; empty when it is left out.
 pub fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
     let download = download(build)?;
-    let input = match &download {
-        None => "left out".to_owned(),
-        Some(Download { name, sha256, .. }) => format!("{name} sha256:{sha256}"),
+    let Some(download) = download else {
+        return Ok(Step::in_process(STEP, vec!["left out".to_owned()]));
     };
-    Ok(Step::in_process(STEP, vec![input]).work(move |directory, _| match &download {
-        None => Ok(()),
-        Some(download) => unpack(&download.get(build.context)?, directory),
+    let mut inputs = vec![format!("{} sha256:{}", download.name, download.sha256)];
+    let release = RootRelease::named(build.context, tag(build)?)?;
+    inputs.push(root_release::input(build.context)?);
+    Ok(Step::in_process(STEP, inputs).work(move |directory, _| {
+        unpack(&download.get(build.context)?, directory)?;
+        release.iter().try_for_each(|release| release.verify(directory))
     }))
+}
+
+/// Returns the URL of the archive that upstream's script fetches.
+fn url<'b>(build: &'b Build) -> Result<&'b str> {
+    let url = build.facts.commands.fetch("k3s-root-").next();
+    url.ok_or_else(|| anyhow!("upstream's scripts/download fetches no k3s-root"))
+}
+
+/// Returns the tag of k3s-root's release, which is in the URL of its archive.
+pub fn tag<'b>(build: &'b Build) -> Result<&'b str> {
+    Ok(url(build)?.rsplit('/').nth(1).unwrap_or_default())
 }
 
 /// Returns the archive with the checksum in the tree, else the locked one, else that of its first use; none if it is
@@ -29,15 +43,9 @@ pub fn download(build: &Build) -> Result<Option<Download>> {
     if build.options.k3s_root == Presence::LeftOut {
         return Ok(None);
     }
-    let url = build
-        .facts
-        .commands
-        .fetch("k3s-root-")
-        .next()
-        .ok_or_else(|| anyhow!("upstream's scripts/download fetches no k3s-root"))?;
+    let url = url(build)?;
     // The release is part of the name, since all releases call the file the same.
-    let release = url.rsplit('/').nth(1).unwrap_or_default();
-    let name: FileName = format!("{release}-{}", FileName::of_url(url)?).parse()?;
+    let name: FileName = format!("{}-{}", tag(build)?, FileName::of_url(url)?).parse()?;
     if let Some(sum) = &build.facts.commands.root_sha256 {
         let sha256 = sum.parse().context("K3S_ROOT_SHA256 of scripts/version.sh")?;
         let download = Download { name, url: url.to_owned(), sha256 };

@@ -5,8 +5,10 @@ use super::Components;
 use super::component::Component;
 use super::go_buildinfo::{self, Compiled, CompiledFrom};
 use super::licenses::{ThirdPartyPackage, document};
+use super::root_licenses;
 use crate::k3s::options::Presence;
-use crate::k3s::{Build, cni, seccomp};
+use crate::k3s::root_release::RootRelease;
+use crate::k3s::{Build, cni, root, seccomp};
 use crate::process::cmd;
 use crate::toolchain::gomod::{Module, Resolved};
 use crate::toolchain::local_module;
@@ -30,6 +32,9 @@ pub struct ThirdParty {
     pub modules: BTreeSet<Compiled>,
     /// Everything else that has a version: the Go runtime, C libraries, k3s-root.
     pub libraries: BTreeMap<String, String>,
+    /// The packages in k3s-root. Some are also a library, in another version.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub k3s_root: BTreeMap<String, String>,
     /// SPDX identifiers of all of it, and of k3s itself.
     pub licenses: BTreeSet<String>,
 }
@@ -39,14 +44,13 @@ impl ThirdParty {
     pub fn extend(&mut self, other: ThirdParty) {
         self.modules.extend(other.modules);
         self.libraries.extend(other.libraries);
+        self.k3s_root.extend(other.k3s_root);
         self.licenses.extend(other.licenses);
     }
 }
 
-/// The licences of the programs in k3s-root (rancher's k3s-root, scripts/package): busybox, iptables, nftables, ethtool, ipset,
-/// conntrack-tools, util-linux, socat, strongswan, slirp4netns, findutils, coreutils, pigz, fuse-overlayfs.
-const ROOT_LICENSES: [&str; 5] =
-    ["GPL-2.0-only", "GPL-2.0-or-later", "GPL-3.0-or-later", "LGPL-2.1-or-later", "Zlib"];
+/// The name of k3s-root among the libraries.
+pub const K3S_ROOT: &str = "k3s-root";
 
 /// Gathers all of it, and the document with the licences.
 pub fn gather(build: &Build, components: &Components) -> Result<(ThirdParty, String)> {
@@ -87,6 +91,17 @@ pub fn gather(build: &Build, components: &Components) -> Result<(ThirdParty, Str
     for (library, package) in libraries(build, &found.modules, &cache)? {
         found.libraries.extend(library);
         packages.push(package);
+    }
+    if build.options.k3s_root == Presence::Included {
+        let tag = root::tag(build)?;
+        found.libraries.insert(K3S_ROOT.to_owned(), tag.to_owned());
+        match RootRelease::named(build.context, tag)? {
+            Some(release) => {
+                packages.extend(root_licenses::of(build.context, &release)?);
+                found.k3s_root = release.versions();
+            }
+            None => packages.push(root_licenses::unknown(tag)),
+        }
     }
     found.licenses.insert("Apache-2.0".to_owned());
     found.licenses.extend(packages.iter().flat_map(|package| package.licenses.iter().cloned()));
@@ -172,15 +187,6 @@ fn libraries(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -
         libseccomp(build)?,
     ];
     found.extend(sqlite(build, modules, cache)?);
-    let fetched = |wanted: &str| build.facts.commands.fetches.iter().find(|url| url.contains(wanted));
-    if let Some(url) = fetched("k3s-root").filter(|_| build.options.k3s_root == Presence::Included) {
-        let version = url.rsplit('/').nth(1).unwrap_or_default().to_owned();
-        let url = without_credentials(url);
-        let remark =
-            format!("programs under licences of their own, from {url}; their sources are named there");
-        let package = ThirdPartyPackage::elsewhere(&format!("k3s-root {version}"), &ROOT_LICENSES, remark);
-        found.push((Some(("k3s-root".to_owned(), version)), package));
-    }
     if build.options.charts == Presence::Included {
         for url in build.facts.commands.fetches.iter().filter(|url| url.ends_with(".tgz")) {
             let url = without_credentials(url);

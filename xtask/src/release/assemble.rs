@@ -1,13 +1,16 @@
 //! Puts products and their packages into the directory that is published.
 
 use super::assets::{self, ASSETS, AssetSource};
-use super::{DistPackages, PackagedProduct};
+use super::{DistPackages, PackagedProduct, root_sources};
 use crate::archive;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::dir;
 use crate::images::sources;
+use crate::k3s::root_release::RootRelease;
 use crate::product;
+use crate::product::manifest::Manifest;
+use crate::product::third_party::{K3S_ROOT, ThirdParty};
 use crate::rpm::nevra::SOURCE_PACKAGE;
 use crate::rpm::read::payload_digest;
 use crate::rpm::sources::pause_image;
@@ -35,6 +38,13 @@ pub fn add(context: &Context, directory: &Path, packaged: &PackagedProduct) -> R
                     sources::write(context, target, &images.manifest, &directory.join(name))?;
                 }
             }
+            AssetSource::RootSources => {
+                let file = directory.join(name);
+                // Those of all architectures are the same.
+                if let (false, Some(release)) = (file.exists(), root_release(context, &product.manifest)?) {
+                    root_sources::write(context, &release, &file)?;
+                }
+            }
             AssetSource::Generated(write) => write(packaged, &directory.join(name))?,
             AssetSource::Repository => {
                 for DistPackages { dist, repository, .. } in packages {
@@ -54,6 +64,13 @@ pub fn add(context: &Context, directory: &Path, packaged: &PackagedProduct) -> R
         }
     }
     Ok(())
+}
+
+/// Returns the release of k3s-root in a product, if its packages are known.
+fn root_release(context: &Context, manifest: &Manifest) -> Result<Option<RootRelease>> {
+    let ThirdParty { libraries, k3s_root, .. } = &manifest.third_party;
+    let tag = libraries.get(K3S_ROOT).filter(|_| !k3s_root.is_empty());
+    Ok(tag.map(|tag| RootRelease::named(context, tag)).transpose()?.flatten())
 }
 
 /// Copies a file into the directory. Two architectures may have the same file, but not two of one name.

@@ -1,6 +1,6 @@
 //! The assets of a release: the one table from which they are assembled, checked and described.
 
-use super::{NOTES, PREVIEW, PackagedProduct, SIGNATURE, assemble};
+use super::{NOTES, PREVIEW, PackagedProduct, SIGNATURE, assemble, root_sources};
 use crate::boot::results::RESULTS;
 use crate::images::publish::LIST;
 use crate::product::load::{CHECK_CONFIG, INSTALL, LICENSE, NOTICES};
@@ -32,6 +32,8 @@ pub enum AssetSource {
     Images,
     /// The packages of others in the images, with their sources.
     ImageSources,
+    /// The sources of the programs in k3s-root.
+    RootSources,
     /// The files of this name beside the packages of a product.
     Packages,
     /// The repository of the packages, one for each release of openEuler.
@@ -73,7 +75,7 @@ pub enum Proof {
     Text,
 }
 
-use AssetSource::{Generated, ImageSources, Images, Packages, Product, Release};
+use AssetSource::{Generated, ImageSources, Images, Packages, Product, Release, RootSources};
 use Check::{Executable, Manifest, Optional, Package, Present, Repository, Sums};
 use Proof::{Booted, Derived, Text};
 
@@ -87,7 +89,7 @@ pub const BUNDLE: &str = "k3s-airgap-images-<arch>.tar.zst";
 pub const REPOSITORY: &str = "repository-<dist>-<basearch>.tar";
 
 /// Every asset. Where the names of two match a file, the first one counts.
-pub static ASSETS: [Asset; 25] = [
+pub static ASSETS: [Asset; 26] = [
     asset(BINARY, Product(BINARY), Executable, Booted, "the k3s binary"),
     asset(
         INSTALL,
@@ -123,6 +125,7 @@ pub static ASSETS: [Asset; 25] = [
         Text,
         "Debian's packages in them, with their sources",
     ),
+    asset(root_sources::NAME, RootSources, Present, Text, "the sources of the programs of k3s-root"),
     asset("k3s-*.src.rpm", Packages, Package, Text, "source package: builds the same without a network"),
     asset("k3s-*.rpm", Packages, Package, Booted, "package"),
     asset(REPOSITORY, AssetSource::Repository, Repository, Derived, "the packages as a repository for dnf"),

@@ -4,7 +4,7 @@
 use super::assets::{self, ASSETS, AssetSource, Check};
 use super::problems::{self, Problem};
 use super::tag::Tag;
-use super::{PREVIEW, booted, images, metadata, packages};
+use super::{PREVIEW, booted, images, metadata, packages, root_sources};
 use crate::boot;
 use crate::context::Context;
 use crate::digest::Digest;
@@ -142,6 +142,7 @@ fn product(
         let Some(name) = files.iter().find(|name| asset.is(name, target)) else {
             let may_be_missing = match asset.source {
                 AssetSource::Images | AssetSource::ImageSources => !has_images,
+                AssetSource::RootSources => manifest.third_party.k3s_root.is_empty(),
                 _ => matches!(asset.check, Check::Optional | Check::Package),
             };
             ensure!(may_be_missing, "{} is missing", assets::expand(asset.name, target, "*"));
@@ -154,6 +155,10 @@ fn product(
             let entry = manifest.files.get(&file);
             let entry = entry.with_context(|| format!("its manifest does not name {file}"))?;
             ensure!(sums.get(name) == Some(&entry.sha256), "{name} is not the file that its manifest names");
+        }
+        if let AssetSource::RootSources = asset.source {
+            root_sources::check(&directory.join(name), &manifest.third_party.k3s_root)
+                .with_context(|| format!("reading {name}"))?;
         }
         match asset.check {
             Check::Executable => elf::check(fs::read(directory.join(name))?.as_slice(), target.elf_machine)

@@ -6,6 +6,7 @@ use crate::lockfile::Lockfile;
 use crate::product::caveat;
 use crate::product::manifest::Manifest;
 use crate::product::run::SERVER_STARTS;
+use crate::product::third_party::K3S_ROOT;
 use crate::upstream::release::{Origin, UPSTREAM};
 use anyhow::{Result, bail};
 use std::collections::BTreeSet;
@@ -74,6 +75,12 @@ fn of_one(manifest: &Manifest) -> Vec<String> {
         caveat::against_release(manifest).iter().map(caveat::Caveat::to_string).collect();
     if !manifest.checks.iter().any(|check| check.what == SERVER_STARTS) {
         found.push(format!("its manifest does not list the check {SERVER_STARTS:?}"));
+    }
+    let third_party = &manifest.third_party;
+    if let Some(tag) = third_party.libraries.get(K3S_ROOT).filter(|_| third_party.k3s_root.is_empty()) {
+        found.push(format!(
+            "k3s-root {tag} is not in xtask/k3s-root/releases.json: licence texts and sources of its programs are missing"
+        ));
     }
     if manifest.releases.is_none() {
         let example = "https://github.com/OWNER/REPOSITORY/releases";
@@ -204,6 +211,17 @@ mod tests {
         sample.origin = Origin::Sample;
         let found = texts(&of_products(&[&sample], &lock("{}")));
         assert!(found.len() == 1 && found[0].starts_with("riscv64: sample, not k3s: "), "{found:?}");
+    }
+
+    #[test]
+    fn an_unknown_k3s_root_is_a_problem() {
+        let mut manifest = manifest("riscv64");
+        manifest.third_party.libraries.insert("k3s-root".into(), "v0.99.0".into());
+        let found = texts(&of_products(&[&manifest], &whole_lock()));
+        let expected = "riscv64: k3s-root v0.99.0 is not in xtask/k3s-root/releases.json: ";
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{found:?}");
+        manifest.third_party.k3s_root.insert("busybox".into(), "1.37.0".into());
+        assert_eq!(of_products(&[&manifest], &whole_lock()), []);
     }
 
     #[test]

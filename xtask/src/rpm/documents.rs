@@ -100,8 +100,9 @@ fn bundled_in(manifest: &Manifest) -> Vec<String> {
         };
         (format!("golang({path})"), version)
     });
-    let libraries =
-        manifest.third_party.libraries.iter().map(|(name, version)| (name.clone(), version.clone()));
+    let third_party = &manifest.third_party;
+    let libraries = third_party.libraries.iter().chain(&third_party.k3s_root);
+    let libraries = libraries.map(|(name, version)| (name.clone(), version.clone()));
     let mut lines: Vec<String> = modules
         .chain(libraries)
         .map(|(name, version)| format!("Provides: bundled({name}) = {}\n", rpm_order(&version)))

@@ -57,6 +57,7 @@ pub fn manifest(version: &str) -> Manifest {
         third_party: ThirdParty {
             modules: [module.parse().unwrap()].into(),
             libraries: texts(&[("sqlite", "3.50.4"), ("golang", "1.24.2")]),
+            k3s_root: BTreeMap::new(),
             licenses: ["Apache-2.0", "MIT"].map(str::to_owned).into(),
         },
         sources: texts(&[

@@ -23,6 +23,7 @@ mod reading_back;
 mod release;
 mod repository;
 mod root;
+mod root_sources;
 mod same_bytes;
 mod sample;
 mod scriptlets;

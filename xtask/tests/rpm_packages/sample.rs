@@ -7,6 +7,7 @@ use crate::test_env::{ODD_NAME, TestEnv, succeeded};
 use fs_err as fs;
 use std::process::Command;
 use xtask::product::manifest::Manifest;
+use xtask::rpm::read::read;
 
 #[test]
 fn the_sample_is_built_and_packaged_by_one_command() {
@@ -48,6 +49,22 @@ fn the_sample_is_built_and_packaged_by_one_command() {
     assert!(notices.contains("github.com/klauspost/compress"), "{notices}");
     assert!(notices.contains("Redistribution and use in source and binary forms"));
     assert!(notices.contains("libseccomp 2.6.0: LGPL-2.1-only"), "{notices}");
+    // The programs of k3s-root: licence, text, sources, and a version that a search for an unsafe one finds.
+    for text in [
+        "busybox 0.0.0, in k3s-root: GPL-2.0-only [",
+        "GNU GENERAL PUBLIC LICENSE\n                       Version 2, June 1991",
+        "sources: https://www.busybox.net/downloads/busybox-0.0.0.txt",
+        "https://github.com/k3s-io/k3s-root/tree/v0.15.0-sample",
+    ] {
+        assert!(notices.contains(text), "{text}");
+    }
+    let k3s = read(&repository.join("k3s-0.35.0+k3s1.sample-1.oe2403sp1.riscv64.rpm")).unwrap();
+    for (name, version) in
+        [("busybox", "0.0.0"), ("ipset", "0.0.0"), ("k3s-root", "0.15.0~sample"), ("libseccomp", "2.6.0")]
+    {
+        let provides = format!("Provides: bundled({name}) = {version}");
+        assert!(k3s.properties.contains_key(&provides), "{provides}");
+    }
 
     let packages = fs::read_dir(&repository).unwrap().map(|entry| entry.unwrap().path());
     let packages = packages.filter(|path| path.extension().is_some_and(|extension| extension == "rpm"));
