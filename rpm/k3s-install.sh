@@ -107,8 +107,16 @@ as_words() {
         tr '\n' ' ' | sed 's/ $//'
 }
 
+# is_utf8 VALUE: succeeds if it is. systemd ignores a whole EnvironmentFile in which one value is not.
+is_utf8() {
+    bytes='([\001-\177]|[\302-\337]N|\340[\240-\277]N|[\341-\357]NN|\360[\220-\277]NN|[\361-\364]NNN)*'
+    # shellcheck disable=SC2059 # a pattern of bytes
+    printf '%s\n' "$1" | grep -qxE "$(printf "$(printf '%s' "$bytes" | sed 's/N/[\\200-\\277]/g')")"
+}
+
 # setting NAME VALUE: a line of an EnvironmentFile, which is also one of sh.
 setting() {
+    is_utf8 "$2" || fail "$1 is not UTF-8, and systemd would ignore all settings beside it"
     case $2 in
     *"$newline"*) fail "$1 contains a newline, which /etc/sysconfig cannot: use /etc/rancher/k3s/config.yaml" ;;
     esac

@@ -85,18 +85,27 @@ pub fn systemd_and_sh_read_the_same_settings() {
     assert_eq!(root.read(SETTINGS), before, "the next run rewrites its own part");
 }
 
-/// The functions alone, with the host's sed, which knows locales.
+/// The functions alone, with the host's sed and grep, which know locales.
 #[test]
-pub fn values_that_are_no_text_are_kept() {
+pub fn values_are_utf8_in_every_locale() {
     let script = "export LC_ALL=C.UTF-8\neval \"$(sed '/^newline=/,$d' rpm/k3s-install.sh)\"\nnewline='\n'\n\
         options=$(printf '%s\\n' \"$1\" | as_words)\nsettings\n";
-    let value = OsStr::from_bytes(b"a \xff\"b");
-    let mut sh = Command::new("sh");
-    sh.current_dir(ours("")).env_clear().env("PATH", std::env::var("PATH").unwrap()).env("K3S_TOKEN", value);
-    let output = sh.args(["-c", script, "k3s-install.sh"]).arg(value).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    let settings = b"OPTIONS=\"\\\"a \xff\\\\\\\"b\\\"\"\nK3S_TOKEN=\"a \xff\\\"b\"\n";
-    assert_eq!(output.stdout, settings, "{}", String::from_utf8_lossy(&output.stdout));
+    let run = |value: &[u8]| {
+        let mut sh = Command::new("sh");
+        sh.current_dir(ours("")).env_clear().env("PATH", std::env::var("PATH").unwrap());
+        sh.args(["-c", script, "k3s-install.sh"]).arg(OsStr::from_bytes(value)).output().unwrap()
+    };
+    for value in ["节点", "é", "\u{1f600}", ""] {
+        let output = run(format!("a {value}\"b").as_bytes());
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        let settings = format!("OPTIONS=\"\\\"a {value}\\\\\\\"b\\\"\"\n");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), settings);
+    }
+    for value in [&b"a\xff"[..], b"\xc3", b"\xc0\x80", b"x\x80", b"\xe0\x80\x80", b"\xf5\x80\x80\x80"] {
+        let refused = run(value);
+        assert_eq!(refused.status.code(), Some(1), "{value:?}");
+        assert!(said(&refused).contains("OPTIONS is not UTF-8"), "{value:?}: {}", said(&refused));
+    }
 }
 
 #[test]
@@ -185,6 +194,7 @@ pub fn rejects_unsupported_install_variables() {
         (&["INSTALL_K3S_SKIP_SELINUX_RPM=false", "k3s-install.sh"], "dnf install k3s-selinux"),
         (&["INSTALL_K3S_NONSENSE=1", "k3s-install.sh"], "INSTALL_K3S_NONSENSE is unknown here"),
         (&["K3S_TOKEN=a\nb", "k3s-install.sh", "server"], "K3S_TOKEN contains a newline"),
+        (&["sh", "-c", "K3S_TOKEN=$(printf 'a\\377') k3s-install.sh"], "K3S_TOKEN is not UTF-8"),
         (&["k3s-install.sh", "--x=a\nb"], "an argument contains a newline"),
     ] {
         let output = install(&root, words);
