@@ -167,7 +167,8 @@ mount_points() {
 }
 
 unmount() {
-    for options in -f -f -fl; do
+    # At last without force, which a user namespace (LXC) refuses for mounts from outside of it.
+    for options in -f -f -l; do
         mounts=$(mount_points)
         [ -n "$mounts" ] || break
         printf '%s\n' "$mounts" | while read -r path; do
