@@ -1,9 +1,10 @@
 //! The image of k3s itself, as layouts and registries have it.
 
 use super::builtin::Images;
+use super::compose::{self, Composition};
 use super::definition::Definition;
 use super::planned::PlannedImage;
-use super::{compose, registry};
+use super::registry;
 use crate::image::layout::LayoutImage;
 use crate::k3s::Build;
 use crate::product;
@@ -13,6 +14,17 @@ use anyhow::{Context as _, Result, bail};
 
 /// Builds the image for one architecture, or finds it built, and returns it with its reference.
 pub fn build(build: &Build) -> Result<(Reference, LayoutImage)> {
+    with_plan(build, |plan, reference, composition| {
+        let (results, _) = plan.run(build.context, &build.directory())?;
+        Ok((reference.clone(), registry::image(build, composition, &results)?))
+    })
+}
+
+/// Calls a function with the plan of the image for one architecture, and with its reference.
+pub fn with_plan<T>(
+    build: &Build,
+    action: impl FnOnce(Plan, &Reference, &Composition) -> Result<T>,
+) -> Result<T> {
     let definitions = Definition::of_origin(build.context, build.source.origin)?;
     let definition = definitions.iter().find(|it| it.product.is_some());
     let definition = definition.context("no definition of images is for k3s itself")?;
@@ -23,6 +35,5 @@ pub fn build(build: &Build) -> Result<(Reference, LayoutImage)> {
     let [composition] = composed.as_slice() else { bail!("{} is one image", images[0].reference) };
     steps.extend(composing);
     steps.extend(registry::compressing(&composed));
-    let (results, _) = Plan::new(steps)?.run(build.context, &build.directory())?;
-    Ok((images[0].reference.clone(), registry::image(build, composition, &results)?))
+    action(Plan::new(steps)?, &images[0].reference, composition)
 }

@@ -20,6 +20,20 @@ const FILES: [&str; 7] = [
 ];
 
 #[test]
+fn dry_run_prints_the_plan_of_every_architecture() {
+    let env = TestEnv::new();
+    let arguments = ["images", "k3s", "--sample", "--arch", "riscv64,arm64", "--dry-run"];
+    let plan = env.succeeds(arguments.into_iter().chain(["--push", "registry.example:5000"]));
+    for line in
+        ["GOARCH=riscv64\n", "GOARCH=arm64\n", "image-k3s", "\npush registry.example:5000/rancher/k3s:"]
+    {
+        assert!(plan.contains(line), "{line:?} is not in\n{plan}");
+    }
+    assert_eq!(plan.matches("\npush ").count(), 1, "{plan}");
+    assert!(!env.dist().exists());
+}
+
+#[test]
 fn image_of_k3s_starts_a_node() {
     let env = TestEnv::new();
     let host = Target::host().expect("the machine is of a kind that k3s is built for").go;

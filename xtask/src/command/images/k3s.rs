@@ -46,11 +46,18 @@ pub struct Args {
     /// Allow plain HTTP and self-signed certificates
     #[arg(long, requires = "push")]
     insecure: bool,
+
+    /// Print the plan and build nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 impl Args {
     pub fn run(self, context: Context) -> Result<()> {
         self.options.validate(&context)?;
+        if self.dry_run {
+            return self.print_plan(context);
+        }
         let selection = self.source.find(context)?;
         let context = &selection.context;
         let directory = context.dist.join(selection.source.version.to_string()).join("k3s-image");
@@ -77,6 +84,20 @@ impl Args {
             let transport = if self.insecure { Transport::Insecure } else { Transport::Verified };
             println!("{}", push::push(context, &images, &registry.reference(reference)?, transport)?);
         }
+        Ok(())
+    }
+
+    fn print_plan(&self, context: Context) -> Result<()> {
+        let selection = self.source.find_for_plan(context)?;
+        let mut pushed = None;
+        for target in self.arch.targets() {
+            let build = prepare(&selection, target, &self.options)?;
+            pushed = k3s_image::with_plan(&build, |plan, reference, _| {
+                plan.lines().iter().for_each(|line| println!("{line}"));
+                self.push.as_ref().map(|registry| registry.reference(reference)).transpose()
+            })?;
+        }
+        pushed.iter().for_each(|name| println!("push {name}"));
         Ok(())
     }
 }
