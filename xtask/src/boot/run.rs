@@ -60,8 +60,9 @@ pub fn run(
     let mut results = Results::new(&artifacts, &guest.about, &machine.size);
     let consoles = tempfile::tempdir_in(run_directory.path())?;
     let directory = context.dist.join(&artifacts.version).join("boot");
-    // From now on there are none of an earlier run.
-    publish(context, &results, consoles.path(), &directory)?;
+    if scenarios.is_empty() {
+        publish(context, &results, consoles.path(), &directory)?;
+    }
     for scenario in scenarios {
         let scratch = tempfile::tempdir_in(run_directory.path())?;
         let payload = scratch.path().join("payload");
