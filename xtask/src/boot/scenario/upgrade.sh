@@ -60,6 +60,7 @@ replace_openeuler() {
 migrate() {
     /usr/bin/k3s-uninstall.sh --yes
     [ ! -e "$state/server" ]
+    add_network
     configure
     hash -r
     INSTALL_K3S_SKIP_DOWNLOAD=true k3s-install.sh
