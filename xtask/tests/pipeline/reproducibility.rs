@@ -24,7 +24,7 @@ fn a_clone_elsewhere_builds_the_same_bytes() {
     let env = TestEnv::named(ODD_NAME);
     let root = env.path("clone");
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    for part in ["sample", "pause", "patches", "images", "node"] {
+    for part in ["sample", "pause", "patches", "images", "node", "xtask/k3s-root"] {
         xtask::dir::copy(&here.join(part), &root.join(part)).unwrap();
     }
     std::fs::copy(here.join("LICENSE"), root.join("LICENSE")).unwrap();
