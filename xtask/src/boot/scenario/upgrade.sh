@@ -180,7 +180,9 @@ has_data() { [ "$(kubectl exec stateful-0 -- cat /data/starts)" = started ]; }
 upgrade_to() {
     begin=$(cut -d . -f 1 /proc/uptime)
     change_package "$1"
-    grep -q 'k3s.service still runs the old version; to change that: systemctl restart k3s' /run/transaction
+    # A restart that was refused before has stopped k3s.
+    [ "$running" = 0 ] ||
+        grep -q 'k3s.service still runs the old version; to change that: systemctl restart k3s' /run/transaction
     installed=$(cut -d . -f 1 /proc/uptime)
     systemctl restart k3s
     restarted=$(cut -d . -f 1 /proc/uptime)
