@@ -11,6 +11,7 @@
 
 pub mod artifacts;
 pub mod disk;
+pub mod earlier;
 pub mod guest;
 pub mod images;
 pub mod kernel;

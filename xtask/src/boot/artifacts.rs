@@ -1,5 +1,6 @@
 //! Artifacts under test: packages, a binary and images, of one version.
 
+use super::earlier::Earlier;
 use super::images::DefaultImages;
 use super::scenario::Scenario;
 use crate::digest::Digest;
@@ -25,12 +26,8 @@ pub struct Artifacts {
     /// Version, and directory below `target/dist` that the results are written to.
     pub version: String,
     pub packages: Vec<PathBuf>,
-    /// The archive of the repository of a release, with these packages and those of earlier minors.
-    pub repository: Option<PathBuf>,
-    /// Packages of earlier minors that are in no such archive.
-    pub earlier: Vec<PathBuf>,
-    /// The minors of both.
-    available: BTreeSet<u32>,
+    /// Those of earlier minors.
+    pub earlier: Earlier,
     pub binary: Option<PathBuf>,
     /// The installer of the same product.
     pub installer: Option<PathBuf>,
@@ -112,34 +109,22 @@ impl Artifacts {
 
     /// Adds the archive of a repository, as a release has it.
     pub fn with_repository(mut self, archive: PathBuf) -> Result<Artifacts> {
-        let mut tar = tar::Archive::new(fs::File::open(&archive)?);
-        let entries = tar.entries().and_then(|entries| {
-            entries.map(|entry| Ok(entry?.path()?.into_owned())).collect::<std::io::Result<Vec<_>>>()
-        });
-        let entries = entries.with_context(|| format!("reading {}", archive.display()))?;
-        let names = entries.iter().filter_map(|path| path.file_name()?.to_str()?.strip_prefix("k3s-"));
-        self.available.extend(names.filter_map(minor));
-        self.repository = Some(archive);
+        self.earlier.add_repository(archive)?;
         Ok(self)
     }
 
     /// Adds directories of packages of earlier minors.
     pub fn with_earlier(mut self, dist: &Path, directories: &[PathBuf]) -> Result<Artifacts> {
         for directory in directories {
-            let earlier = Artifacts::from_packages(dist, directory)?;
-            self.available.extend(minor(&earlier.version));
-            self.earlier.extend(earlier.packages);
+            let Artifacts { version, packages, .. } = Artifacts::from_packages(dist, directory)?;
+            self.earlier.add(&version, packages);
         }
         Ok(self)
     }
 
     /// Returns the minors that can be installed one after the other, up to that under test.
     pub fn minors(&self) -> Vec<u32> {
-        let Some(newest) = minor(&self.version) else { return Vec::new() };
-        let earlier = (0..newest).rev().take_while(|earlier| self.available.contains(earlier));
-        let mut minors: Vec<u32> = [newest].into_iter().chain(earlier).collect();
-        minors.reverse();
-        minors
+        self.earlier.minors(&self.version)
     }
 
     /// Returns whether the k3s is a real one: the sample's is a stub, on which nothing runs.
@@ -163,8 +148,7 @@ impl Artifacts {
             images,
             packages: self.packages.iter().map(copy).collect::<Result<_>>()?,
             binary: self.binary.as_ref().map(copy).transpose()?,
-            repository: self.repository.as_ref().map(copy).transpose()?,
-            earlier: self.earlier.iter().map(copy).collect::<Result<_>>()?,
+            earlier: self.earlier.copied(copy)?,
             installer: self.installer.as_ref().map(copy).transpose()?,
             ..self
         })
@@ -182,8 +166,7 @@ impl Artifacts {
         let [one, other] = match scenario {
             Scenario::Packages | Scenario::PauseImageFix => return self.packages.iter().collect(),
             Scenario::Upgrade => {
-                let others = self.earlier.iter().chain(&self.repository).chain(installer);
-                return self.packages.iter().chain(others).collect();
+                return self.packages.iter().chain(self.earlier.files()).chain(installer).collect();
             }
             Scenario::Sample => return self.packages.iter().chain(installer).collect(),
             Scenario::InstallScript => [binary, installer],
@@ -274,12 +257,6 @@ fn builtin_images(manifest: &Manifest) -> Result<BTreeSet<String>> {
     let pause = manifest.builtin_pause.then_some(&manifest.pause_image);
     let others = manifest.builtin_images.iter().map(|image| &image.reference);
     pause.into_iter().chain(others).map(|image| Ok(Reference::parse(image)?.normalised())).collect()
-}
-
-/// Returns the minor of a version of Kubernetes 1, as k3s or a package has it.
-fn minor(version: &str) -> Option<u32> {
-    let (minor, _) = version.trim_start_matches('v').strip_prefix("1.")?.split_once('.')?;
-    minor.parse().ok()
 }
 
 /// Returns the name of an artifact.
@@ -384,12 +361,16 @@ mod tests {
 
     #[test]
     fn upgrade_needs_the_minor_before() {
-        let of_minors = |minors: &[u32]| Artifacts {
-            version: "v1.35.1+k3s1".to_owned(),
-            packages: vec![PathBuf::from("k3s.rpm")],
-            installer: Some(PathBuf::from("install.sh")),
-            available: minors.iter().copied().collect(),
-            ..Artifacts::default()
+        let of_minors = |minors: &[u32]| {
+            let mut earlier = Earlier::default();
+            minors.iter().for_each(|minor| earlier.add(&format!("v1.{minor}.0+k3s1"), Vec::new()));
+            Artifacts {
+                version: "v1.35.1+k3s1".to_owned(),
+                packages: vec![PathBuf::from("k3s.rpm")],
+                installer: Some(PathBuf::from("install.sh")),
+                earlier,
+                ..Artifacts::default()
+            }
         };
         let artifacts = of_minors(&[31, 33, 34, 35, 36]);
         assert_eq!(artifacts.minors(), [33, 34, 35]);
@@ -403,22 +384,6 @@ mod tests {
             assert!(other.without_upgrade().is_some_and(|text| text.contains(reason)));
         }
         assert_eq!(binary(None).without_upgrade(), None, "a binary without packages");
-    }
-
-    #[test]
-    fn repository_has_minors_of_its_packages() {
-        let directory = tempfile::tempdir().unwrap();
-        let archive = directory.path().join("repository-oe2403-riscv64.tar");
-        let mut tar = tar::Builder::new(fs::File::create(&archive).unwrap());
-        for name in ["k3s-1.34.3+k3s1-1.oe2403.riscv64.rpm", "k3s-cli-1.33.0+k3s1-1.oe2403.noarch.rpm"] {
-            let path = format!("riscv64/{name}");
-            let mut header = tar::Header::new_gnu();
-            header.set_size(0);
-            tar.append_data(&mut header, path, std::io::empty()).unwrap();
-        }
-        tar.finish().unwrap();
-        let artifacts = Artifacts { version: "v1.35.1+k3s1".to_owned(), ..Artifacts::default() };
-        assert_eq!(artifacts.with_repository(archive).unwrap().minors(), [34, 35]);
     }
 
     #[test]

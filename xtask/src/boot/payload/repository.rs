@@ -10,8 +10,8 @@ pub fn write(artifacts: &Artifacts, content: &Path) -> Result<()> {
     let directory = content.join("repository");
     let packages = directory.join(crate::boot::target()?.rpm);
     fs::create_dir_all(&packages)?;
-    let mut copies: Vec<_> = artifacts.earlier.iter().collect();
-    match &artifacts.repository {
+    let mut copies: Vec<_> = artifacts.earlier.packages.iter().collect();
+    match &artifacts.earlier.repository {
         Some(archive) => tar::Archive::new(fs::File::open(archive)?).unpack(&directory)?,
         None => copies.extend(&artifacts.packages),
     }
