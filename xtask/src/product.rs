@@ -13,6 +13,7 @@ pub mod node_check;
 pub mod report;
 pub mod root_licenses;
 pub mod run;
+pub mod sbom;
 pub mod third_party;
 
 use crate::atomic_dir::AtomicDir;
@@ -81,11 +82,15 @@ fn step<'a>(build: &'a Build<'a>) -> Result<Step<'a>> {
                 files.push(name);
             }
         }
-        let (mut third_party, notices) = third_party::gather(build, &components)
+        let (mut third_party, mut parts, notices) = third_party::gather(build, &components)
             .context("gathering the licences of what is compiled in")?;
         let images = results.of(images);
         let builtin = BuiltinImages::read(images)?;
         third_party.extend(builtin.third_party);
+        parts.extend(builtin.parts);
+        let [binary, bundle] = [Component::Binary, Component::Bundle].map(|it| fs::read(&components[&it]));
+        fs::write(directory.join(sbom::NAME), sbom::document(build, &binary?, &bundle?, parts)?)?;
+        files.push(sbom::NAME.to_owned());
         let notices = notices + &fs::read_to_string(images.join(builtin::LICENSES))?;
         fs::write(directory.join(load::NOTICES), notices)?;
         files.push(load::NOTICES.to_owned());

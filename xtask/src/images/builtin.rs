@@ -1,6 +1,7 @@
 //! The images that k3s carries inside besides the pause image, in one archive, which it imports when it starts.
 
 use super::definition::Definition;
+use super::manifest::Described;
 use super::selection::{Selected, default_references, is_pause};
 use super::upstream::Answers;
 use super::{airgap, compose, manifest};
@@ -111,7 +112,7 @@ pub fn references(build: &Build) -> Result<Vec<Reference>> {
 fn list<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>) -> Step<'a> {
     let (step, needs) = manifest::describing(builtin::STEP, build, selected);
     step.work(move |directory, results| {
-        let (entries, packages) = manifest::describe(build, &needs, results)?;
+        let Described { entries, packages, parts } = manifest::describe(build, &needs, results)?;
         let mut third_party = ThirdParty::default();
         let mut images = Vec::new();
         for image in entries {
@@ -123,7 +124,8 @@ fn list<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>) -> Step<'a> {
         }
         let text = licenses::document(&format!("the images inside k3s {}", build.source.version), &packages);
         third_party.licenses = packages.into_iter().flat_map(|package| package.licenses).collect();
-        write_list(directory, &builtin::BuiltinImages { images, third_party }, &text)
+        let parts = parts.into_iter().flatten().collect();
+        write_list(directory, &builtin::BuiltinImages { images, third_party, parts }, &text)
     })
 }
 

@@ -5,7 +5,7 @@ use super::airgap::{self, archive_name};
 use super::compose::CONFIG;
 use super::planned::PlannedImage;
 use super::selection::Selected;
-use super::{program, sbom};
+use super::{program, sbom, spdx};
 use crate::digest::Digest;
 use crate::image::PauseImage;
 use crate::k3s::Build;
@@ -14,6 +14,8 @@ use crate::pause;
 use crate::product::go_buildinfo::{self, Compiled, CompiledFrom};
 use crate::product::licenses::{self, ThirdPartyPackage};
 use crate::product::manifest::FileEntry;
+use crate::product::sbom::Sums;
+use crate::spdx::Part;
 use crate::step::{Need, Results, Step};
 use crate::target::Target;
 use crate::toolchain::gomod::Module;
@@ -41,7 +43,7 @@ pub struct ImagesManifest {
     pub images: Vec<ImageEntry>,
     /// SPDX identifiers of everything in the images.
     pub licenses: BTreeSet<String>,
-    /// The bundle.
+    /// The bundle and its SBOM.
     pub files: BTreeMap<String, FileEntry>,
 }
 
@@ -95,23 +97,40 @@ pub fn describing<'a>(
     (step, needs)
 }
 
-/// Describes images, and returns the licences of everything in them.
-pub fn describe(
-    build: &Build,
-    images: &Needs,
-    results: &Results,
-) -> Result<(Vec<ImageEntry>, Vec<ThirdPartyPackage>)> {
-    let (mut entries, mut packages) = (Vec::new(), Vec::new());
+/// The contents of images.
+pub struct Described {
+    pub entries: Vec<ImageEntry>,
+    /// The licences of everything in them.
+    pub packages: Vec<ThirdPartyPackage>,
+    /// The packages in each of them, for the SBOM.
+    pub parts: Vec<Vec<Part>>,
+}
+
+/// Describes images.
+pub fn describe(build: &Build, images: &Needs, results: &Results) -> Result<Described> {
+    let (mut entries, mut packages, mut parts) = (Vec::new(), Vec::new(), Vec::new());
     for (image, composed, program) in images {
-        let modules = match program {
-            Some(step) => go_buildinfo::of_program(build, &results.of(*step).join(program::PROGRAM))?,
-            None => BTreeSet::new(),
-        };
-        packages.extend(third_party(build, image, &modules)?);
+        let program = program.map(|step| results.of(step).join(program::PROGRAM));
+        let (mut modules, mut sums) = (BTreeSet::new(), Sums::new());
+        if let Some(program) = program {
+            modules = go_buildinfo::of_program(build, &program)?;
+            sums.extend(
+                go_buildinfo::in_program(&fs::read(program)?).iter().flat_map(|it| go_buildinfo::sums(it)),
+            );
+        }
+        if let Some([path, version, sum, ..]) =
+            image.program.as_ref().map(|_| words(&image.revision)).as_deref()
+        {
+            sums.insert(format!("{path} {version}"), (*sum).to_owned());
+        }
+        let inside = third_party(build, image, &modules)?;
         let id = Digest::of_file(&results.of(*composed).join(CONFIG))?;
-        entries.push(entry(image, &id, modules));
+        let entry = entry(image, &id, modules);
+        parts.push(spdx::parts(build.context, &entry, &inside, &sums)?);
+        entries.push(entry);
+        packages.extend(inside);
     }
-    Ok((entries, packages))
+    Ok(Described { entries, packages, parts })
 }
 
 /// Returns the step that describes the bundle.
@@ -120,7 +139,7 @@ pub fn step<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>) -> Step<'a> {
     let bundle = step.need(airgap::STEP);
     let pause = step.need(pause::STEP);
     step.work(move |directory, results| {
-        let (entries, packages) = describe(build, &images, results)?;
+        let Described { entries, packages, parts } = describe(build, &images, results)?;
         let pause_id = if selected.pause.is_empty() {
             None
         } else {
@@ -133,7 +152,7 @@ pub fn step<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>) -> Step<'a> {
         let title = format!("the images of k3s {}", build.source.version);
         fs::write(directory.join(licenses_name(build.target)), licenses::document(&title, &packages))?;
         let bundle = results.of(bundle).join(archive_name(build.target));
-        let manifest = ImagesManifest {
+        let mut manifest = ImagesManifest {
             k3s: build.source.version.to_string(),
             arch: build.target.go.to_owned(),
             pause: selected.pause.iter().map(ToString::to_string).collect(),
@@ -142,8 +161,16 @@ pub fn step<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>) -> Step<'a> {
             licenses: packages.into_iter().flat_map(|package| package.licenses).collect(),
             files: BTreeMap::from([(archive_name(build.target), FileEntry::of(&bundle)?)]),
         };
+        let materials = spdx::name(build.target);
+        let path = directory.join(&materials);
+        fs::write(&path, spdx::document(build, &fs::read(&bundle)?, &manifest, parts)?)?;
+        manifest.files.insert(materials, FileEntry::of(&path)?);
         Ok(fs::write(directory.join(name(build.target)), serde_json::to_string_pretty(&manifest)? + "\n")?)
     })
+}
+
+fn words(text: &str) -> Vec<&str> {
+    text.split(' ').collect()
 }
 
 fn entry(image: &PlannedImage, id: &Digest, modules: BTreeSet<Compiled>) -> ImageEntry {

@@ -2,7 +2,7 @@
 
 use super::airgap::{self, archive_name};
 use super::manifest::{self, ImagesManifest};
-use super::sbom;
+use super::{sbom, spdx};
 use crate::atomic_dir::AtomicDir;
 use crate::context::Context;
 use crate::product;
@@ -32,7 +32,8 @@ pub fn publish(
         let name = archive_name(target);
         fs::copy(results.directory(airgap::STEP)?.join(&name), making.path().join(&name))?;
         files.push(name);
-        for name in [manifest::name(target), manifest::licenses_name(target), sbom::name(target)] {
+        let described_in = [manifest::name, manifest::licenses_name, sbom::name, spdx::name];
+        for name in described_in.map(|name| name(target)) {
             fs::copy(described.join(&name), making.path().join(&name))?;
             files.push(name);
         }

@@ -4,6 +4,7 @@
 use super::manifest::ImageEntry;
 use crate::context::Context;
 use crate::product::go_buildinfo::CompiledFrom;
+use crate::purl;
 use crate::target::Target;
 use crate::toolchain::debian::{self, source::SourcePackage};
 use anyhow::Result;
@@ -28,18 +29,18 @@ pub fn document(context: &Context, images: &[ImageEntry]) -> Result<Value> {
             parts.insert(purl, part);
         };
         if let Some((path, version)) = image.module.as_deref().and_then(main_module) {
-            add(path, version, golang(path, version));
+            add(path, version, purl::golang(path, version));
         }
         for module in &image.modules {
             if let CompiledFrom::Module { path, version } = module.origin() {
-                add(&path, &version, golang(&path, &version));
+                add(&path, &version, purl::golang(&path, &version));
             }
         }
         for package in &image.debian {
             // Vulnerabilities are recorded of source packages.
             let SourcePackage { name, version } =
                 SourcePackage::of(context, &debian::fetch(context, package)?)?;
-            let purl = format!("pkg:deb/debian/{name}@{}?arch=source", percent_encoded(&version));
+            let purl = purl::debian(&name, &version, "source");
             add(&name, &version, purl);
         }
         let (name, version) = image.reference.rsplit_once(':').unwrap_or((&image.reference, ""));
@@ -59,17 +60,8 @@ pub fn document(context: &Context, images: &[ImageEntry]) -> Result<Value> {
     }))
 }
 
-/// Returns the package URL of a module (package-url/purl-spec, `golang`).
-fn golang(path: &str, version: &str) -> String {
-    format!("pkg:golang/{}@{}", path.to_lowercase(), percent_encoded(version))
-}
-
-fn percent_encoded(version: &str) -> String {
-    url::form_urlencoded::byte_serialize(version.as_bytes()).collect()
-}
-
 /// Returns path and version of the module that a program is compiled from: `path version sum`.
-fn main_module(revision: &str) -> Option<(&str, &str)> {
+pub fn main_module(revision: &str) -> Option<(&str, &str)> {
     let mut words = revision.split(' ');
     Some((words.next()?, words.next()?))
 }

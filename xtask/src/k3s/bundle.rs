@@ -161,6 +161,22 @@ pub fn verify(bundle: impl Read) -> Result<Contents> {
     Ok(found)
 }
 
+/// Calls a function with the path and the bytes of every file in a bundle.
+pub fn for_each_file(bundle: impl Read, mut found: impl FnMut(String, &[u8])) -> Result<()> {
+    let mut decoder = zstd::Decoder::new(bundle)?;
+    decoder.window_log_max(LARGEST_WINDOW)?;
+    for entry in tar::Archive::new(decoder).entries()? {
+        let mut entry = entry?;
+        if entry.header().entry_type().is_file() {
+            let path = entry.path()?.to_string_lossy().trim_start_matches("./").to_owned();
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).with_context(|| format!("reading {path}"))?;
+            found(path, &bytes);
+        }
+    }
+    Ok(())
+}
+
 /// Unpacks a bundle into a directory.
 pub fn unpack(bundle: impl Read, directory: &Path) -> Result<()> {
     let mut decoder = zstd::Decoder::new(bundle)?;

@@ -1,6 +1,7 @@
 //! The images inside k3s besides the pause image, as the step that has built them describes them.
 
 use super::third_party::ThirdParty;
+use crate::spdx::Part;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -20,6 +21,9 @@ pub const LICENSES: &str = "licenses.txt";
 pub struct BuiltinImages {
     pub images: Vec<BuiltinImage>,
     pub third_party: ThirdParty,
+    /// The same packages for the SBOM.
+    #[serde(default)]
+    pub parts: Vec<Part>,
 }
 
 /// An image inside k3s.

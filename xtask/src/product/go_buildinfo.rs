@@ -3,10 +3,11 @@
 
 use crate::k3s::Build;
 use crate::toolchain::gomod::Resolved;
-use crate::toolchain::local_module::is_directory;
+use crate::toolchain::local_module::{is_directory, labelled};
 use anyhow::{Result, anyhow};
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -44,6 +45,15 @@ impl Compiled {
     pub fn origin(&self) -> CompiledFrom {
         let itself = || CompiledFrom::Module { path: self.path.clone(), version: self.version.clone() };
         self.replacement.clone().unwrap_or_else(itself)
+    }
+
+    /// Returns the version that was compiled under its path: that of the replacement, where there is one.
+    pub fn compiled_version(&self) -> String {
+        match &self.replacement {
+            Some(CompiledFrom::Module { version, .. }) => version.clone(),
+            Some(CompiledFrom::Directory(_)) => labelled(&self.version),
+            None => self.version.clone(),
+        }
     }
 
     /// Returns whether it was compiled from a directory of the tree.
@@ -144,6 +154,47 @@ pub fn of_build_info(text: &str) -> BTreeSet<Compiled> {
     found.into_iter().collect()
 }
 
+/// Reads the checksums of the modules in the same text, by path and version.
+pub fn sums(text: &str) -> BTreeMap<String, String> {
+    let sum = |line: &str| match line.trim_start().split('\t').collect::<Vec<_>>()[..] {
+        ["mod" | "dep" | "=>", path, version, sum] if sum.starts_with("h1:") => {
+            Some((format!("{path} {version}"), sum.to_owned()))
+        }
+        _ => None,
+    };
+    text.lines().filter_map(sum).collect()
+}
+
+/// The start of what the linker writes (Go, src/debug/buildinfo).
+const MAGIC: &[u8] = b"\xff Go buildinf:";
+
+/// Reads what `go version -m` would print of a program, without Go; of others it is nothing.
+pub fn in_program(program: &[u8]) -> Option<String> {
+    // Programs that read build information themselves contain its start, too.
+    memmem::find_iter(program, MAGIC).find_map(|start| {
+        let info = &program[start..];
+        // Since Go 1.18 both strings are there, and not pointers to them.
+        if info.get(MAGIC.len() + 1)? & 2 == 0 {
+            return None;
+        }
+        let (version, rest) = counted(info.get(32..)?)?;
+        let (modules, _) = counted(rest)?;
+        if !version.starts_with(b"go") && !version.starts_with(b"devel") {
+            return None;
+        }
+        // Between two marks of 16 bytes.
+        let modules = modules.get(16..modules.len().checked_sub(16)?)?;
+        Some(String::from_utf8_lossy(modules).into_owned())
+    })
+}
+
+/// Splits bytes after a string that its length precedes, as a varint (Go, encoding/binary).
+fn counted(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().take(4).position(|byte| byte & 0x80 == 0)?;
+    let length = bytes[..=end].iter().rev().fold(0, |length, byte| length << 7 | usize::from(byte & 0x7f));
+    bytes[end + 1..].split_at_checked(length)
+}
+
 /// Reads a `vendor/modules.txt`, for programs that are compiled without modules and list none
 /// (go.dev/ref/mod#vendoring).
 pub fn of_vendor_list(text: &str) -> BTreeSet<Compiled> {
@@ -174,6 +225,28 @@ mod tests {
         let path = "github.com/k3s-io/kubernetes/staging/src/k8s.io/api";
         let origin = CompiledFrom::Module { path: path.to_owned(), version: "v1.35.0-k3s1".to_owned() };
         assert_eq!(of_build_info(text).last().unwrap().origin(), origin);
+    }
+
+    #[test]
+    fn checksums_are_those_of_what_was_compiled() {
+        let text = "\tdep\ta\tv1\n\t=>\tb\tv2\th1:b=\n\tdep\tc\tv3\th1:c=\n\tbuild\t-tags=x\n";
+        let found: Vec<_> = sums(text).into_iter().collect();
+        assert_eq!(found, [("b v2", "h1:b="), ("c v3", "h1:c=")].map(|(k, v)| (k.to_owned(), v.to_owned())));
+    }
+
+    #[test]
+    fn program_lists_its_modules_without_go() {
+        let marks = [b'0'; 16];
+        let text = format!("dep\ta\tv1\n{}", "x".repeat(200));
+        let mut program = [b"\xff Go buildinf: in a text".as_slice(), MAGIC, &[8, 2], &[0; 16]].concat();
+        program.extend(b"\x06go1.25");
+        let length = text.len() + 32;
+        program.extend([length as u8 & 0x7f | 0x80, (length >> 7) as u8]);
+        program.extend([&marks, text.as_bytes(), &marks, b"more"].concat());
+        assert_eq!(in_program(&program), Some(text));
+        for cut in 20..program.len() - 4 {
+            assert_eq!(in_program(&program[..cut]), None, "{cut}");
+        }
     }
 
     #[test]

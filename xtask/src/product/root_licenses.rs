@@ -1,10 +1,13 @@
 //! Licences of the packages in k3s-root, and the written pointer to their sources.
 
 use super::licenses::ThirdPartyPackage;
+use super::third_party::K3S_ROOT;
 use crate::context::Context;
-use crate::k3s::root_release::{LICENSES, RootPackage, RootRelease};
+use crate::k3s::root_release::{self, LICENSES, RootPackage, RootRelease};
+use crate::spdx::{Checksum, Part};
 use anyhow::Result;
 use fs_err as fs;
+use std::collections::BTreeSet;
 
 /// The licences of the programs in k3s-root: busybox, iptables, nftables, ethtool, ipset, conntrack-tools, util-linux,
 /// slirp4netns, findutils, coreutils, pigz, fuse-overlayfs. For a release whose packages are not known.
@@ -36,6 +39,35 @@ fn of_package(context: &Context, package: &RootPackage) -> Result<ThirdPartyPack
         texts: texts.collect::<Result<_>>()?,
         remark: Some(format!("sources: {}\n    {}", facts.source, facts.checksum)),
     })
+}
+
+/// Returns k3s-root itself for the SBOM.
+pub fn own_part(tag: &str) -> Part {
+    Part {
+        name: K3S_ROOT.to_owned(),
+        version: Some(tag.to_owned()),
+        licenses: BTreeSet::from(["Apache-2.0".to_owned()]),
+        purl: Some(format!("pkg:github/k3s-io/k3s-root@{tag}")),
+        ..Part::default()
+    }
+}
+
+/// Returns a package in k3s-root for the SBOM, with the checksum of its sources.
+pub fn part(package: &RootPackage) -> Part {
+    let RootPackage { name, version, facts } = package;
+    let checksum = match &facts.checksum {
+        root_release::Checksum::Sha256(sum) => Checksum::Sha256(sum.clone()),
+        root_release::Checksum::Sha512(sum) => Checksum::Sha512(sum.clone()),
+    };
+    Part {
+        name: name.clone(),
+        version: Some(version.clone()),
+        licenses: facts.licenses.clone(),
+        download: Some(facts.source.clone()),
+        checksum: Some(checksum),
+        source: Some("in k3s-root".to_owned()),
+        ..Part::default()
+    }
 }
 
 /// Returns k3s-root as far as it is known without a list of its packages.

@@ -6,10 +6,13 @@ use super::component::Component;
 use super::go_buildinfo::{self, Compiled, CompiledFrom};
 use super::licenses::{ThirdPartyPackage, document};
 use super::root_licenses;
+use super::sbom::{self, Licenses, Sums};
 use crate::k3s::options::Presence;
 use crate::k3s::root_release::RootRelease;
 use crate::k3s::{Build, cni, root, seccomp};
 use crate::process::cmd;
+use crate::purl;
+use crate::spdx::{Checksum, Part};
 use crate::toolchain::gomod::{Module, Resolved};
 use crate::toolchain::local_module;
 use crate::toolchain::module_cache::ModuleCache;
@@ -39,7 +42,23 @@ pub struct ThirdParty {
     pub licenses: BTreeSet<String>,
 }
 
+/// A kind of package inside the binary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bundled {
+    Module,
+    Other,
+}
+
 impl ThirdParty {
+    /// Returns kind, name and version of each package: a replacement was compiled under the name of the module that it
+    /// replaces.
+    pub fn bundled(&self) -> impl Iterator<Item = (Bundled, String, String)> {
+        let modules = self.modules.iter();
+        let modules = modules.map(|it| (Bundled::Module, it.path.clone(), it.compiled_version()));
+        let others = self.libraries.iter().chain(&self.k3s_root);
+        modules.chain(others.map(|(name, version)| (Bundled::Other, name.clone(), version.clone())))
+    }
+
     /// Adds what others wrote of another part of the product.
     pub fn extend(&mut self, other: ThirdParty) {
         self.modules.extend(other.modules);
@@ -52,9 +71,10 @@ impl ThirdParty {
 /// The name of k3s-root among the libraries.
 pub const K3S_ROOT: &str = "k3s-root";
 
-/// Gathers all of it, and the document with the licences.
-pub fn gather(build: &Build, components: &Components) -> Result<(ThirdParty, String)> {
+/// Gathers all of it, each package for the SBOM, and the document with the licences.
+pub fn gather(build: &Build, components: &Components) -> Result<(ThirdParty, Vec<Part>, String)> {
     let mut found = ThirdParty::default();
+    let (mut parts, mut sums) = (Vec::new(), Sums::new());
     let mut packages = Vec::new();
 
     let (containerd, runc) = (&build.facts.containerd, &build.facts.runc);
@@ -66,6 +86,8 @@ pub fn gather(build: &Build, components: &Components) -> Result<(ThirdParty, Str
     ];
     for (component, main) in programs {
         found.modules.extend(modules_in(build, &components[&component], main)?);
+        let listed = go_buildinfo::in_program(&fs::read(&components[&component])?);
+        sums.extend(listed.iter().flat_map(|text| go_buildinfo::sums(text)));
     }
     // The shim and runc are compiled as their own main modules, which they therefore do not name.
     for module in [containerd, runc].map(Compiled::from) {
@@ -89,23 +111,28 @@ pub fn gather(build: &Build, components: &Components) -> Result<(ThirdParty, Str
         packages.iter_mut().filter(|package| package.texts.is_empty()).for_each(stand_in);
     }
     for (library, package) in libraries(build, &found.modules, &cache)? {
+        parts.push(part(build, library.as_ref(), &package));
         found.libraries.extend(library);
         packages.push(package);
     }
     if build.options.k3s_root == Presence::Included {
         let tag = root::tag(build)?;
         found.libraries.insert(K3S_ROOT.to_owned(), tag.to_owned());
+        parts.push(root_licenses::own_part(tag));
         match RootRelease::named(build.context, tag)? {
             Some(release) => {
                 packages.extend(root_licenses::of(build.context, &release)?);
+                parts.extend(release.packages.iter().map(root_licenses::part));
                 found.k3s_root = release.versions();
             }
             None => packages.push(root_licenses::unknown(tag)),
         }
     }
+    let licenses: Licenses = packages.iter().map(|it| (it.name.as_str(), &it.licenses)).collect();
+    parts.extend(found.modules.iter().map(|it| sbom::module(it, &licenses, &sums)));
     found.licenses.insert("Apache-2.0".to_owned());
     found.licenses.extend(packages.iter().flat_map(|package| package.licenses.iter().cloned()));
-    Ok((found, document(&format!("k3s {}", build.source.version), &packages)))
+    Ok((found, parts, document(&format!("k3s {}", build.source.version), &packages)))
 }
 
 /// A module of the sample has no licence file, since it was written in this repository.
@@ -170,6 +197,31 @@ fn plugins(build: &Build, program: &[u8]) -> Result<Vec<(Compiled, ThirdPartyPac
     Ok(found)
 }
 
+/// Returns a package that is no Go module for the SBOM.
+fn part(build: &Build, library: Option<&(String, String)>, package: &ThirdPartyPackage) -> Part {
+    let (name, version) = library.cloned().unzip();
+    let mut part = Part {
+        name: name.unwrap_or_else(|| package.name.clone()),
+        version,
+        licenses: package.licenses.clone(),
+        source: package.remark.clone(),
+        ..Part::default()
+    };
+    match (part.name.as_str(), &part.version) {
+        (GO, Some(version)) => part.purl = Some(purl::golang("stdlib", version)),
+        (LIBSECCOMP, _) => {
+            let pin = &build.context.pins.libseccomp;
+            part.download = Some(pin.url.clone());
+            part.checksum = Some(Checksum::Sha256(pin.sha256.clone()));
+        }
+        _ => {}
+    }
+    part
+}
+
+const GO: &str = "golang";
+const LIBSECCOMP: &str = "libseccomp";
+
 type Library = (Option<(String, String)>, ThirdPartyPackage);
 
 /// Returns the third-party packages that are no Go modules.
@@ -179,10 +231,7 @@ fn libraries(build: &Build, modules: &BTreeSet<Compiled>, cache: &ModuleCache) -
     let zig = fs::canonicalize(&build.zig.program)?.parent().map(PathBuf::from).unwrap_or_default();
     let go = &build.go.version;
     let mut found = vec![
-        (
-            Some(("golang".to_owned(), go.clone())),
-            ThirdPartyPackage::in_directory(&format!("Go {go}"), &go_root)?,
-        ),
+        (Some((GO.to_owned(), go.clone())), ThirdPartyPackage::in_directory(&format!("Go {go}"), &go_root)?),
         (None, ThirdPartyPackage::in_directory("musl, the C library", &zig.join("lib/libc/musl"))?),
         libseccomp(build)?,
     ];
@@ -208,7 +257,7 @@ fn libseccomp(build: &Build) -> Result<Library> {
         .context("reading libseccomp's licence")?;
     let name = format!("libseccomp {}", pin.version);
     let package = ThirdPartyPackage::of(&name, vec![("LICENSE".to_owned(), text)]);
-    Ok((Some(("libseccomp".to_owned(), pin.version.clone())), package))
+    Ok((Some((LIBSECCOMP.to_owned(), pin.version.clone())), package))
 }
 
 /// SQLite, which go-sqlite3 carries in one file.

@@ -4,7 +4,7 @@ use super::{NOTES, PREVIEW, PackagedProduct, SIGNATURE, assemble, root_sources};
 use crate::boot::results::RESULTS;
 use crate::images::publish::LIST;
 use crate::product::load::{CHECK_CONFIG, INSTALL, LICENSE, NOTICES};
-use crate::product::{MANIFEST, SUMS, node_check};
+use crate::product::{MANIFEST, SUMS, node_check, sbom};
 use crate::rpm::sign::PUBLIC_KEY;
 use crate::target::{TARGETS, Target};
 use anyhow::{Context as _, Result, ensure};
@@ -60,6 +60,8 @@ pub enum Check {
     Sums,
     /// It is one of the packages, which are checked together.
     Package,
+    /// It is a bill of materials, which is compared with the files that it lists and their manifest.
+    Materials,
     /// It is the manifest that all others are checked against.
     Manifest,
 }
@@ -76,7 +78,7 @@ pub enum Proof {
 }
 
 use AssetSource::{Generated, ImageSources, Images, Packages, Product, Release, RootSources};
-use Check::{Executable, Manifest, Optional, Package, Present, Repository, Sums};
+use Check::{Executable, Manifest, Materials, Optional, Package, Present, Repository, Sums};
 use Proof::{Booted, Derived, Text};
 
 pub const BINARY: &str = "k3s<suffix>";
@@ -86,10 +88,12 @@ pub const INSTALL_SUMS: &str = "sha256sum-<arch>.txt";
 pub const FIX: &str = "pause-image-for-installed-k3s-<arch>.tar";
 /// Upstream's name of the bundle.
 pub const BUNDLE: &str = "k3s-airgap-images-<arch>.tar.zst";
+pub const SBOM: &str = "k3s-<arch>.spdx.json";
+pub const IMAGES_SBOM: &str = "images-<arch>.spdx.json";
 pub const REPOSITORY: &str = "repository-<dist>-<basearch>.tar";
 
 /// Every asset. Where the names of two match a file, the first one counts.
-pub static ASSETS: [Asset; 26] = [
+pub static ASSETS: [Asset; 28] = [
     asset(BINARY, Product(BINARY), Executable, Booted, "the k3s binary"),
     asset(
         INSTALL,
@@ -117,6 +121,7 @@ pub static ASSETS: [Asset; 26] = [
         Text,
         "their modules and packages, for vulnerability scanners",
     ),
+    asset(IMAGES_SBOM, Images, Materials, Derived, "everything in the default images: their SBOM (SPDX)"),
     asset("images-<arch>-licenses.txt", Images, Present, Text, "the licences of what is in them"),
     asset(
         "images-<arch>-sources.tar",
@@ -131,6 +136,7 @@ pub static ASSETS: [Asset; 26] = [
     asset(REPOSITORY, AssetSource::Repository, Repository, Derived, "the packages as a repository for dnf"),
     asset(PUBLIC_KEY, Packages, Optional, Text, "the key that signatures are verified with"),
     asset("manifest-<arch>.json", Product(MANIFEST), Manifest, Text, "versions, checksums, patches, checks"),
+    asset(SBOM, Product(sbom::NAME), Materials, Derived, "everything in the k3s binary: its SBOM (SPDX)"),
     asset(
         "THIRD-PARTY-NOTICES-<arch>",
         Product(NOTICES),

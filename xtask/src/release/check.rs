@@ -15,6 +15,7 @@ use crate::lockfile::{Adding, Lockfile};
 use crate::product::SUMS;
 use crate::product::load;
 use crate::product::manifest::Manifest;
+use crate::product::sbom;
 use crate::rpm::nevra::SOURCE_PACKAGE;
 use crate::rpm::read;
 use crate::rpm::repository::REPO_FILE;
@@ -168,7 +169,18 @@ fn product(
                     ensure!(sums.get(&file) == Some(&sum), "{name} and {SUMS} differ on {file}");
                 }
             }
-            Check::Present | Check::Optional | Check::Package | Check::Repository | Check::Manifest => {}
+            // That of the images is compared with their manifest.
+            Check::Materials if matches!(asset.source, AssetSource::Product(_)) => {
+                let binary = fs::read(directory.join(target.k3s_binary()))?;
+                sbom::check(&fs::read(directory.join(name))?, manifest, &binary)
+                    .with_context(|| format!("comparing {name} with {}", target.k3s_binary()))?;
+            }
+            Check::Materials
+            | Check::Present
+            | Check::Optional
+            | Check::Package
+            | Check::Repository
+            | Check::Manifest => {}
         }
     }
     Ok(())

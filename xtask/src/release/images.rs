@@ -3,7 +3,7 @@
 use super::problems::Problem;
 use crate::digest::Digest;
 use crate::images::manifest::{self, ImagesManifest};
-use crate::images::{airgap, publish, sources};
+use crate::images::{airgap, publish, sources, spdx};
 use crate::lockfile::Lockfile;
 use crate::product::manifest::Manifest;
 use crate::target::Target;
@@ -37,6 +37,11 @@ pub fn check(
     );
     let archive = sources::name(target);
     sources::check(&directory.join(&archive), &images).with_context(|| format!("reading {archive}"))?;
+    let materials = spdx::name(target);
+    let named = images.files.get(&materials).map(|entry| &entry.sha256);
+    ensure!(sums.get(&materials) == named, "{materials} is not the file that {name} names");
+    spdx::check(&fs::read(directory.join(&materials))?, &images, &fs::read(directory.join(&bundle))?)
+        .with_context(|| format!("comparing {materials} with {bundle}"))?;
     Ok(Some(images))
 }
 

@@ -18,7 +18,7 @@ pub fn directory(context: &Context, directory: &Path, key: Option<&Path>) -> Res
     let checked = check::directory(directory)?;
     let mut lines = vec![
         format!("{} files have the checksums in {SUMS}", checked.sums.len()),
-        "manifests, packages, repositories and lists of images are of these files".to_owned(),
+        "manifests, SBOMs, packages, repositories and lists of images are of these files".to_owned(),
     ];
     lines.push(match signatures::verify(context, &checked, key)? {
         Some(fingerprint) => format!("checksums and packages are signed by {fingerprint}"),

@@ -4,10 +4,9 @@
 use crate::images::manifest::ImagesManifest;
 use crate::product::Product;
 use crate::product::caveat::{self, Caveat};
-use crate::product::go_buildinfo::{Compiled, CompiledFrom};
 use crate::product::manifest::Manifest;
+use crate::product::third_party::Bundled;
 use crate::target::Target;
-use crate::toolchain::local_module::labelled;
 use crate::upstream::release::Origin;
 
 /// `/usr/share/doc/k3s/PATCHES`: every change to k3s, and what is missing of a complete one.
@@ -91,21 +90,15 @@ pub fn bundled(products: &[(&Target, &Product)]) -> String {
 }
 
 fn bundled_in(manifest: &Manifest) -> Vec<String> {
-    let modules = manifest.third_party.modules.iter().map(|Compiled { path, version, replacement }| {
-        // A replacement was compiled under the name of the module that it replaces.
-        let version = match replacement {
-            Some(CompiledFrom::Module { version, .. }) => version.clone(),
-            Some(CompiledFrom::Directory(_)) => labelled(version),
-            None => version.clone(),
-        };
-        (format!("golang({path})"), version)
-    });
-    let third_party = &manifest.third_party;
-    let libraries = third_party.libraries.iter().chain(&third_party.k3s_root);
-    let libraries = libraries.map(|(name, version)| (name.clone(), version.clone()));
-    let mut lines: Vec<String> = modules
-        .chain(libraries)
-        .map(|(name, version)| format!("Provides: bundled({name}) = {}\n", rpm_order(&version)))
+    let name = |kind, name| match kind {
+        Bundled::Module => format!("golang({name})"),
+        Bundled::Other => name,
+    };
+    let bundled = manifest.third_party.bundled();
+    let mut lines: Vec<String> = bundled
+        .map(|(kind, of, version)| {
+            format!("Provides: bundled({}) = {}\n", name(kind, of), rpm_order(&version))
+        })
         .collect();
     lines.sort();
     lines.dedup();

@@ -1,6 +1,6 @@
 //! The bundle, read back by other code than wrote it.
 
-use crate::test_env::TestEnv;
+use crate::test_env::{TestEnv, context};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,6 +8,9 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use xtask::digest::Digest;
+use xtask::images::manifest::ImagesManifest;
+use xtask::images::spdx;
+use xtask::toolchain::spdx_tools;
 
 /// The size of the window that k3s' reader of archives takes, as a power of two (rancher/wharfie, pkg/tarfile,
 /// `MaxDecoderMemory`).
@@ -183,6 +186,24 @@ fn architectures_are_published_together() {
     }
     let list = fs::read_to_string(directory.join("k3s-images.txt")).unwrap();
     assert_eq!(list.lines().count(), 2, "{list}");
+}
+
+#[test]
+fn sbom_is_valid_and_lists_the_bundle() {
+    let name = "images-riscv64.spdx.json";
+    spdx_tools::validate(&context(), &BUILT.1.join(name)).unwrap();
+    let text = fs::read(BUILT.1.join(name)).unwrap();
+    let manifest = ImagesManifest::read(&BUILT.1.join("images-riscv64.json")).unwrap();
+    let mut bundle = fs::read(BUILT.1.join(BUNDLE)).unwrap();
+    spdx::check(&text, &manifest, &bundle).unwrap();
+    let document = json(&text);
+    let packages = document["packages"].as_array().unwrap();
+    let busybox = packages.iter().find(|it| it["name"] == "busybox-static").unwrap();
+    assert!(busybox["sourceInfo"].as_str().unwrap().contains("source package busybox 1:1."), "{busybox}");
+    assert_eq!(busybox["checksums"][0]["algorithm"], "SHA256", "{busybox}");
+    *bundle.last_mut().unwrap() ^= 1;
+    let said = spdx::check(&text, &manifest, &bundle).unwrap_err().to_string();
+    assert_eq!(said, format!("it has other checksums for the file {BUNDLE}"));
 }
 
 #[test]

@@ -33,6 +33,7 @@ mod programs;
 mod rebuild;
 mod reproducibility;
 mod run_check;
+mod sbom;
 mod server;
 mod parallel;
 mod sources;

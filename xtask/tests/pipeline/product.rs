@@ -97,7 +97,7 @@ fn product_has_expected_files_and_checksums() {
         let binary = if arch == "amd64" { "k3s".to_owned() } else { format!("k3s-{arch}") };
         let image = format!("pause-image-{arch}.tar");
         let legal = ["LICENSE", "THIRD-PARTY-NOTICES", "check-config.sh", "install.sh"];
-        let mut files = [&legal[..], &["k3s-check", &*binary, "pause", &image]].concat();
+        let mut files = [&legal[..], &["k3s-check", "k3s.spdx.json", &*binary, "pause", &image]].concat();
         files.sort_unstable();
         let mut expected = [&files[..], &["SHA256SUMS", "manifest.json", "report.html"]].concat();
         expected.sort_unstable();

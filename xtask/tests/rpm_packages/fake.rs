@@ -8,9 +8,11 @@ use std::path::Path;
 use std::sync::OnceLock;
 use xtask::digest::Digest;
 use xtask::product::check::{Check, CheckResult};
+use xtask::product::component::Component;
 use xtask::product::manifest::{FileEntry, Manifest, PatchEntry};
 use xtask::product::run::SERVER_STARTS;
 use xtask::product::third_party::ThirdParty;
+use xtask::spdx::{ListedFile, Part, Sbom};
 use xtask::target::Target;
 use xtask::upstream::release::Origin;
 
@@ -88,9 +90,14 @@ pub fn product(directory: &Path, version: &str) {
 /// Writes a complete product, with the checksums that its manifest does not have yet.
 pub fn product_of(directory: &Path, mut manifest: Manifest) {
     fs::create_dir_all(directory).unwrap();
-    let k3s = [program(), b"\0", manifest.k3s.as_bytes()].concat();
-    let files: [(&str, &[u8]); 8] = [
+    let bundle = bundle();
+    let k3s = [program(), b"\0", manifest.k3s.as_bytes(), b"\0", &bundle].concat();
+    let entry = FileEntry { size: bundle.len() as u64, sha256: Digest::of(&bundle) };
+    manifest.components.insert(Component::Bundle, entry);
+    let sbom = sbom(&manifest, &k3s);
+    let files: [(&str, &[u8]); 9] = [
         ("k3s-riscv64", &k3s),
+        ("k3s.spdx.json", sbom.as_bytes()),
         ("pause", program()),
         ("pause-image-riscv64.tar", b"an image"),
         ("check-config.sh", b"#!/bin/sh\necho checked\n"),
@@ -107,6 +114,34 @@ pub fn product_of(directory: &Path, mut manifest: Manifest) {
     write_manifest(directory, &manifest);
 }
 
+/// The only program in the bundle, which lists the module of the manifest as Go's linker does.
+const SERVER: &[u8] = b"\xff Go buildinf:\x08\x02................\x06go1.24\x9d\x01\
+    0123456789abcdefdep\tgithub.com/containerd/containerd/v2\tv2.1.5\n\
+    =>\tgithub.com/k3s-io/containerd/v2\tv2.1.5-k3s1\th1:abcdefghijklmnopqrstuvwxyz=\n0123456789abcdef";
+
+/// Returns the archive that k3s unpacks.
+fn bundle() -> Vec<u8> {
+    let mut tar = tar::Builder::new(zstd::Encoder::new(Vec::new(), 1).unwrap());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(SERVER.len() as u64);
+    tar.append_data(&mut header, "bin/k3s", SERVER).unwrap();
+    tar.into_inner().unwrap().finish().unwrap()
+}
+
+/// Returns the bill of materials of what a manifest lists, with this binary.
+pub fn sbom(manifest: &Manifest, k3s: &[u8]) -> String {
+    let files = vec![ListedFile::of("k3s-riscv64", k3s), ListedFile::of("bin/k3s", SERVER)];
+    let part = |name: &str, version: &str| Part {
+        name: name.to_owned(),
+        version: Some(version.to_owned()),
+        ..Part::default()
+    };
+    let parts = manifest.third_party.bundled().map(|(_, name, version)| (part(&name, &version), vec![]));
+    let parts = parts.collect();
+    let product = part("k3s", &manifest.k3s);
+    Sbom { product, arch: "riscv64".to_owned(), time: TIME, files, parts }.text().unwrap()
+}
+
 /// The bundle of the default images.
 pub const BUNDLE: &str = "k3s-airgap-images-riscv64.tar.zst";
 
@@ -116,8 +151,22 @@ pub fn images(directory: &Path, version: &str) {
     let pause = manifest(version).pause_image;
     let names = ["rancher/mirrored-library-busybox:1.36.1", "rancher/mirrored-metrics-server:v0.8.1"];
     let list: String = [&pause[..]].iter().chain(&names).map(|name| format!("docker.io/{name}\n")).collect();
+    let part = |reference: &str| {
+        let (name, version) = reference.rsplit_once(':').unwrap();
+        let part = Part { name: name.to_owned(), version: Some(version.to_owned()), ..Part::default() };
+        (part, Vec::new())
+    };
+    let bundle = format!("the images of {version}");
+    let sbom = Sbom {
+        product: Part { name: "k3s-airgap-images".to_owned(), ..Part::default() },
+        arch: "riscv64".to_owned(),
+        time: TIME,
+        files: vec![ListedFile::of(BUNDLE, bundle.as_bytes())],
+        parts: [&pause[..]].into_iter().chain(names).map(part).collect(),
+    };
     let files = [
-        (BUNDLE, format!("the images of {version}")),
+        (BUNDLE, bundle),
+        ("images-riscv64.spdx.json", sbom.text().unwrap()),
         ("images-riscv64-licenses.txt", "texts\n".to_owned()),
         ("images-riscv64.cdx.json", "{}\n".to_owned()),
         ("k3s-images.txt", list),
@@ -134,7 +183,10 @@ pub fn images(directory: &Path, version: &str) {
     let images = [(names[0], "1.36.1", false), (names[1], "v0.9.0", true)].map(image);
     let manifest = json!({
         "k3s": version, "arch": "riscv64", "pause": [pause], "images": images,
-        "licenses": ["Apache-2.0"], "files": {BUNDLE: FileEntry::of(&directory.join(BUNDLE)).unwrap()},
+        "licenses": ["Apache-2.0"], "files": {
+            BUNDLE: FileEntry::of(&directory.join(BUNDLE)).unwrap(),
+            "images-riscv64.spdx.json": FileEntry::of(&directory.join("images-riscv64.spdx.json")).unwrap(),
+        },
     });
     fs::write(directory.join("images-riscv64.json"), manifest.to_string()).unwrap();
     let sum = |name: &str| format!("{}  {name}\n", Digest::of_file(&directory.join(name)).unwrap());

@@ -124,6 +124,7 @@ fn release_has_all_assets_and_no_local_path() {
             "images-riscv64-sources.tar",
             "images-riscv64.cdx.json",
             "images-riscv64.json",
+            "images-riscv64.spdx.json",
             "install.sh",
             "k3s-1.33.0+k3s1-1.oe2403.riscv64.rpm",
             "k3s-1.33.0+k3s1-1.oe2403.src.rpm",
@@ -135,6 +136,7 @@ fn release_has_all_assets_and_no_local_path() {
             "k3s-images.txt",
             "k3s-pause-image-1.33.0+k3s1-1.oe2403.riscv64.rpm",
             "k3s-riscv64",
+            "k3s-riscv64.spdx.json",
             "manifest-riscv64.json",
             "pause-image-for-installed-k3s-riscv64.tar",
             "pause-image-riscv64.tar",
@@ -148,7 +150,7 @@ fn release_has_all_assets_and_no_local_path() {
     );
     assert_eq!(said.lines().count(), names.len() - 1, "{said}");
     let check = env.xtask([&"release".into(), &"check".into(), &directory]).output().unwrap();
-    assert!(String::from_utf8_lossy(&check.stdout).contains("all 25 files are correct"));
+    assert!(String::from_utf8_lossy(&check.stdout).contains("all 27 files are correct"));
     let binary = Digest::of_file(&directory.join("k3s-riscv64")).unwrap();
     let sums = fs::read_to_string(directory.join("sha256sum-riscv64.txt")).unwrap();
     assert_eq!(sums, format!("{binary}  k3s-riscv64\n"), "as install.sh and upstream's tools read it");
@@ -374,6 +376,9 @@ fn rejects_packages_of_another_binary() {
     manifest.files.get_mut("k3s-riscv64").unwrap().sha256 = Digest::of(&program);
     fs::write(directory.join("sha256sum-riscv64.txt"), format!("{}  k3s-riscv64\n", Digest::of(&program)))
         .unwrap();
+    let sbom = fake::sbom(&manifest, &program);
+    manifest.files.get_mut("k3s.spdx.json").unwrap().sha256 = Digest::of(&sbom);
+    fs::write(directory.join("k3s-riscv64.spdx.json"), sbom).unwrap();
     fs::write(directory.join("k3s-riscv64"), program).unwrap();
     fs::write(directory.join("manifest-riscv64.json"), manifest.text().unwrap()).unwrap();
     again(&directory);

@@ -1,0 +1,101 @@
+//! `images-<arch>.spdx.json`: the bill of materials of the bundle, with the packages in each image.
+
+use super::airgap::archive_name;
+use super::manifest::{ImageEntry, ImagesManifest};
+use super::sbom::main_module;
+use crate::context::Context;
+use crate::k3s::Build;
+use crate::product::go_buildinfo::Compiled;
+use crate::product::licenses::ThirdPartyPackage;
+use crate::product::sbom::{Licenses, Sums, module};
+use crate::purl;
+use crate::spdx::{Checksum, Listed, ListedFile, Part, Sbom};
+use crate::target::Target;
+use crate::toolchain::debian::{self, source::SourcePackage};
+use anyhow::Result;
+use std::collections::BTreeSet;
+
+/// Returns the document's name.
+pub fn name(target: &Target) -> String {
+    format!("images-{}.spdx.json", target.go)
+}
+
+/// Returns the packages in an image.
+pub fn parts(
+    context: &Context,
+    image: &ImageEntry,
+    packages: &[ThirdPartyPackage],
+    sums: &Sums,
+) -> Result<Vec<Part>> {
+    let licenses: Licenses = packages.iter().map(|it| (it.name.as_str(), &it.licenses)).collect();
+    let main = image.module.as_deref().and_then(main_module);
+    let main = main.map(|(path, version)| Compiled::plain(path, version));
+    let mut parts: Vec<Part> =
+        main.iter().chain(&image.modules).map(|it| module(it, &licenses, sums)).collect();
+    for package in &image.debian {
+        let (name, version) = (package.name(), package.version());
+        let source = SourcePackage::of(context, &debian::fetch(context, package)?)?;
+        let architecture = package.file.rsplit(['_', '.']).nth(1).unwrap_or_default();
+        let of = format!("Debian {name} {version}");
+        parts.push(Part {
+            name: name.to_owned(),
+            purl: Some(purl::debian(name, &version, architecture)),
+            licenses: licenses.get(of.as_str()).map(|it| (*it).clone()).unwrap_or_default(),
+            version: Some(version),
+            checksum: Some(Checksum::Sha256(package.sha256.clone())),
+            source: Some(format!("Debian's source package {} {}", source.name, source.version)),
+            ..Part::default()
+        });
+    }
+    Ok(parts)
+}
+
+/// Returns the document of a bundle.
+pub fn document(
+    build: &Build,
+    bundle: &[u8],
+    manifest: &ImagesManifest,
+    parts: Vec<Vec<Part>>,
+) -> Result<String> {
+    let product = Part {
+        name: "k3s-airgap-images".to_owned(),
+        version: Some(manifest.k3s.clone()),
+        licenses: manifest.licenses.clone(),
+        ..Part::default()
+    };
+    let images = manifest.images.iter().map(|image| container(&image.reference, Some(&image.id)));
+    let pause =
+        manifest.pause.iter().map(|reference| (container(reference, manifest.pause_id.as_ref()), Vec::new()));
+    let sbom = Sbom {
+        product,
+        arch: manifest.arch.clone(),
+        time: build.source.time,
+        files: vec![ListedFile::of(archive_name(build.target), bundle)],
+        parts: pause.chain(images.zip(parts)).collect(),
+    };
+    sbom.text()
+}
+
+/// Checks a document against the manifest of the images, which lists the same packages, and against the bundle.
+pub fn check(document: &[u8], manifest: &ImagesManifest, bundle: &[u8]) -> Result<()> {
+    let mut packages: BTreeSet<(String, String)> = manifest.references().map(split).collect();
+    for image in &manifest.images {
+        let main = image.module.as_deref().and_then(main_module);
+        packages.extend(main.map(|(path, version)| (path.to_owned(), version.to_owned())));
+        packages.extend(image.modules.iter().map(|it| (it.path.clone(), it.compiled_version())));
+        packages.extend(image.debian.iter().map(|it| (it.name().to_owned(), it.version())));
+    }
+    let file = ListedFile::of(archive_name(Target::named(&manifest.arch)?), bundle);
+    Listed::read(document)?.check(&packages, &[file])
+}
+
+fn container(reference: &str, id: Option<&String>) -> Part {
+    let (name, version) = split(reference);
+    let source = id.map(|id| format!("the image whose configuration is {id}"));
+    Part { name, version: Some(version), source, ..Part::default() }
+}
+
+fn split(reference: &str) -> (String, String) {
+    let (name, version) = reference.rsplit_once(':').unwrap_or((reference, ""));
+    (name.to_owned(), version.to_owned())
+}
