@@ -67,7 +67,7 @@ pub fn gather(
             registry::write(&content.join("registry"), &registry::of_upstream(images, scratch.path())?)?;
             write_expected(content, images, |image| images.missing.contains(image))?;
         }
-        Scenario::Sample | Scenario::Packages | Scenario::PauseImageFix => {
+        Scenario::Sample | Scenario::Packages | Scenario::PauseImageFix | Scenario::Erase => {
             registry::write(&content.join("registry"), &registry::of_unmodified()?)?;
             let packages = content.join("packages");
             fs::create_dir(&packages)?;

@@ -14,6 +14,8 @@ pub enum Scenario {
     PauseImageFix,
     /// Packages of earlier minors, upgraded one by one, and back by one; before, those of openEuler's 1.24.2
     Upgrade,
+    /// The packages of a live node, erased beside a container of another runtime
+    Erase,
     /// The binary without any file but the image of the pods
     Alone,
     /// The installer, from files alone, and its uninstall script
@@ -36,6 +38,7 @@ impl Scenario {
             Scenario::Packages => "packages",
             Scenario::PauseImageFix => "pause-image-fix",
             Scenario::Upgrade => "upgrade",
+            Scenario::Erase => "erase",
             Scenario::Alone => "alone",
             Scenario::InstallScript => "install-script",
             Scenario::Bundled => "bundled",
@@ -52,6 +55,7 @@ impl Scenario {
             Scenario::Packages => include_str!("scenario/packages.sh"),
             Scenario::PauseImageFix => include_str!("scenario/pause-image-fix.sh"),
             Scenario::Upgrade => include_str!("scenario/upgrade.sh"),
+            Scenario::Erase => include_str!("scenario/erase.sh"),
             Scenario::Alone => include_str!("scenario/alone.sh"),
             Scenario::InstallScript => include_str!("scenario/install-script.sh"),
             Scenario::Bundled => include_str!("scenario/bundled.sh"),

@@ -46,6 +46,11 @@ YAML
     cp /scenario/busybox.tar /var/lib/rancher/k3s/agent/images/
 }
 
+# Installs k3s from packages, with its commands and without images.
+install_server() {
+    rpm_install /scenario/packages/k3s-[0-9]*.rpm /scenario/packages/k3s-cli-*.rpm /scenario/packages/k3s-cri-tools-*.rpm
+}
+
 # Serves the registry of the payload, which k3s asks in place of docker.io.
 serve_registry() {
     mkdir -p /etc/rancher/k3s
@@ -150,9 +155,25 @@ YAML
     [ "$(kubectl logs client)" = 'response of the pod' ]
 }
 
+# kube-router keeps the addresses that a network policy selects in sets, beside its rules.
+sets() { ipset list -name | grep -E '^(inet6:)?KUBE-' || :; }
+has_sets() { [ -n "$(sets)" ]; }
+
+add_policy() {
+    kubectl apply --filename - <<'YAML'
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: boot-test}
+spec:
+  podSelector: {}
+  ingress: [{from: [{podSelector: {matchLabels: {app: client}}}]}]
+YAML
+    wait_for has_sets
+}
+
 # Lists of what killall has to remove.
 processes() {
-    pgrep --list-full --full '^/pause$|containerd-shim|^/usr/(local/)?bin/k3s|k3s-server|^containerd ' || :
+    pgrep --list-full --full '^/pause$|containerd-shim.* /run/k3s/|^/usr/(local/)?bin/k3s|k3s-server|^containerd ' || :
     grep --files-with-matches kubepods /proc/[0-9]*/cgroup 2>/dev/null || :
 }
 mounts() { grep -E ' (/run/k3s|/run/netns/cni-|/var/lib/kubelet/pods)' /proc/mounts || :; }

@@ -75,22 +75,6 @@ delete_pod() {
     kubectl_wait --for=delete pod/web
 }
 
-# kube-router keeps the addresses that a network policy selects in sets, beside its rules.
-sets() { ipset list -name | grep -E '^(inet6:)?KUBE-' || :; }
-has_sets() { [ -n "$(sets)" ]; }
-
-add_policy() {
-    kubectl apply --filename - <<'YAML'
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: boot-test}
-spec:
-  podSelector: {}
-  ingress: [{from: [{podSelector: {matchLabels: {app: client}}}]}]
-YAML
-    wait_for has_sets
-}
-
 kill_all() {
     run_pod other 'sleep 1000'
     is_in_phase other Running
