@@ -25,6 +25,9 @@ const CLUSTER: &str = include_str!("scenario/cluster.sh");
 /// Name of a file on the payload. If it exists, the guest keeps running after the scenario, with a shell on its console.
 pub const KEEP_RUNNING: &str = "keep-running";
 
+/// Name of a file on the payload: the number of power cuts.
+pub const POWER_CUTS: &str = "power-cuts";
+
 /// Gathers all files of a scenario in a new directory.
 pub fn gather(
     context: &Context,
@@ -67,7 +70,11 @@ pub fn gather(
             registry::write(&content.join("registry"), &registry::of_upstream(images, scratch.path())?)?;
             write_expected(content, images, |image| images.missing.contains(image))?;
         }
-        Scenario::Sample | Scenario::Packages | Scenario::PauseImageFix | Scenario::Erase => {
+        Scenario::Sample
+        | Scenario::Packages
+        | Scenario::PauseImageFix
+        | Scenario::Erase
+        | Scenario::PowerLoss => {
             registry::write(&content.join("registry"), &registry::of_unmodified()?)?;
             let packages = content.join("packages");
             fs::create_dir(&packages)?;

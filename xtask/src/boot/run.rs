@@ -2,7 +2,7 @@
 
 use super::artifacts::Artifacts;
 use super::guest::{Guest, rootfs};
-use super::payload::{self, KEEP_RUNNING};
+use super::payload::{self, KEEP_RUNNING, POWER_CUTS};
 use super::results::{RESULTS, Results, console_log};
 use super::scenario::Scenario;
 use super::vm::{Memory, SOCKET, Setup, Size, Vm};
@@ -37,13 +37,15 @@ pub struct Machine {
     /// A directory with a root file system in place of Debian's packages.
     pub rootfs: Option<PathBuf>,
     pub afterwards: Afterwards,
+    /// Power cuts of the scenario power-loss.
+    pub power_cuts: u16,
 }
 
 impl Default for Machine {
     /// Two processors and 4 GiB, of a small board.
     fn default() -> Machine {
         let size = Size { memory: Memory(4096), cpus: 2 };
-        Machine { size, rootfs: None, afterwards: Afterwards::Off }
+        Machine { size, rootfs: None, afterwards: Afterwards::Off, power_cuts: 30 }
     }
 }
 
@@ -67,6 +69,7 @@ pub fn run(
         let scratch = tempfile::tempdir_in(run_directory.path())?;
         let payload = scratch.path().join("payload");
         payload::gather(context, &guest, &artifacts, *scenario, &payload)?;
+        fs::write(payload.join(POWER_CUTS), format!("{}\n", machine.power_cuts))?;
         if machine.afterwards != Afterwards::Off {
             fs::write(payload.join(KEEP_RUNNING), "")?;
         }

@@ -16,6 +16,8 @@ pub enum Scenario {
     Upgrade,
     /// The packages of a live node, erased beside a container of another runtime
     Erase,
+    /// A node that is rebooted, and whose power is cut while it writes
+    PowerLoss,
     /// The binary without any file but the image of the pods
     Alone,
     /// The installer, from files alone, and its uninstall script
@@ -39,6 +41,7 @@ impl Scenario {
             Scenario::PauseImageFix => "pause-image-fix",
             Scenario::Upgrade => "upgrade",
             Scenario::Erase => "erase",
+            Scenario::PowerLoss => "power-loss",
             Scenario::Alone => "alone",
             Scenario::InstallScript => "install-script",
             Scenario::Bundled => "bundled",
@@ -56,6 +59,7 @@ impl Scenario {
             Scenario::PauseImageFix => include_str!("scenario/pause-image-fix.sh"),
             Scenario::Upgrade => include_str!("scenario/upgrade.sh"),
             Scenario::Erase => include_str!("scenario/erase.sh"),
+            Scenario::PowerLoss => include_str!("scenario/power-loss.sh"),
             Scenario::Alone => include_str!("scenario/alone.sh"),
             Scenario::InstallScript => include_str!("scenario/install-script.sh"),
             Scenario::Bundled => include_str!("scenario/bundled.sh"),
@@ -77,7 +81,10 @@ impl Scenario {
 
     /// Returns the disk that the scenario needs.
     pub fn storage(self) -> Storage {
-        Storage::Temporary
+        match self {
+            Scenario::PowerLoss => Storage::Kept,
+            _ => Storage::Temporary,
+        }
     }
 
     /// Returns whether the scenario needs the default images.

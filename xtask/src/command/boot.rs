@@ -99,6 +99,10 @@ pub struct Args {
     /// Number of processors of the VM
     #[arg(long, value_name = "N", help_heading = HEADING, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=8))]
     pub cpus: u8,
+
+    /// Number of power cuts in the scenario power-loss
+    #[arg(long, value_name = "N", help_heading = HEADING, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub power_cuts: u16,
 }
 
 /// Returns an error with the new name of the option, and of the one scenario that was renamed.
@@ -173,7 +177,7 @@ impl Args {
             (false, false) => Afterwards::Off,
         };
         let size = Size { memory: self.memory, cpus: self.cpus };
-        Machine { size, rootfs: self.rootfs.clone(), afterwards }
+        Machine { size, rootfs: self.rootfs.clone(), afterwards, power_cuts: self.power_cuts }
     }
 
     fn needs_kernel(&self) -> bool {

@@ -45,6 +45,8 @@ const PACKAGES: &[&str] = &[
     "iptables",
     "rpm",
     "socat",
+    // The check of k3s's datastore.
+    "sqlite3",
     // The image of the pods, and a container runtime for the pause program.
     "busybox-static",
     "containerd",

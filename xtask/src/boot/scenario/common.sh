@@ -42,10 +42,23 @@ finish() {
     exec sleep infinity
 }
 
+# kept NAME: prints the value that a boot before this one has reported with `keep`, if any.
+kept() { sed -nE "s/.* boot-test\.$1=([^ ]*).*/\1/p" /proc/cmdline; }
+
+# Reboots. The script runs again then, from the first step on that was not reached.
+reboot_guest() {
+    report 'restart reboot'
+    exec systemctl reboot
+}
+
 # step NAME TIMEOUT DESCRIPTION COMMAND...: reaches a milestone by a command, within so many seconds. The host reads
 # these lines, too (milestone.rs).
 step() {
     milestone=$1
+    if [ -n "$reached" ]; then
+        [ "$reached" != "$milestone" ] || reached=
+        return
+    fi
     timeout=$2
     shift 3
     # The shell runs no trap while it waits for a command, so the watchdog itself has to report. It stops the shell
@@ -150,6 +163,8 @@ check_node() {
 
 finished=
 watchdog=
+# The last step of the boots before, until it is passed over.
+reached=$(kept reached)
 trace=/run/scenario.trace
 exec 2>"$trace"
 set -x
