@@ -164,9 +164,11 @@ impl Artifacts {
         let images = self.images.as_ref().map(|images| &images.archive);
         let (binary, installer) = (self.binary.as_ref(), self.installer.as_ref());
         let [one, other] = match scenario {
-            Scenario::Packages | Scenario::PauseImageFix | Scenario::Erase | Scenario::PowerLoss => {
-                return self.packages.iter().collect();
-            }
+            Scenario::Packages
+            | Scenario::PauseImageFix
+            | Scenario::Erase
+            | Scenario::PowerLoss
+            | Scenario::SlowStorage => return self.packages.iter().collect(),
             Scenario::Upgrade => {
                 return self.packages.iter().chain(self.earlier.files()).chain(installer).collect();
             }
@@ -238,9 +240,11 @@ impl Artifacts {
         let is_real = self.is_real();
         let applies = |scenario: &Scenario| match scenario {
             Scenario::Sample => packages && !is_real,
-            Scenario::Packages | Scenario::PauseImageFix | Scenario::Erase | Scenario::PowerLoss => {
-                packages && is_real
-            }
+            Scenario::Packages
+            | Scenario::PauseImageFix
+            | Scenario::Erase
+            | Scenario::PowerLoss
+            | Scenario::SlowStorage => packages && is_real,
             Scenario::Upgrade => packages && self.without_upgrade().is_none() && is_real,
             Scenario::Alone | Scenario::CgroupV1 => self.binary.is_some() && is_real,
             Scenario::InstallScript => self.binary.is_some() && self.installer.is_some() && is_real,
@@ -394,7 +398,13 @@ mod tests {
     fn sample_has_its_own_scenario() {
         let packages = vec![PathBuf::from("k3s.rpm")];
         let packages = Artifacts { version: "v1.35.0+k3s1".to_owned(), packages, ..Artifacts::default() };
-        let of_packages = [Scenario::Packages, Scenario::PauseImageFix, Scenario::Erase, Scenario::PowerLoss];
+        let of_packages = [
+            Scenario::Packages,
+            Scenario::PauseImageFix,
+            Scenario::Erase,
+            Scenario::PowerLoss,
+            Scenario::SlowStorage,
+        ];
         assert_eq!(packages.scenarios(), of_packages);
         assert_eq!(packages.without_bundled(), None);
         let sample = Artifacts { version: "v0.35.0+k3s1.sample".to_owned(), ..packages };

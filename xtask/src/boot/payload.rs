@@ -74,7 +74,8 @@ pub fn gather(
         | Scenario::Packages
         | Scenario::PauseImageFix
         | Scenario::Erase
-        | Scenario::PowerLoss => {
+        | Scenario::PowerLoss
+        | Scenario::SlowStorage => {
             registry::write(&content.join("registry"), &registry::of_unmodified()?)?;
             let packages = content.join("packages");
             fs::create_dir(&packages)?;

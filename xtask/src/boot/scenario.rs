@@ -18,6 +18,8 @@ pub enum Scenario {
     Erase,
     /// A node that is rebooted, and whose power is cut while it writes
     PowerLoss,
+    /// A node whose disk is as slow as an SD card
+    SlowStorage,
     /// The binary without any file but the image of the pods
     Alone,
     /// The installer, from files alone, and its uninstall script
@@ -42,6 +44,7 @@ impl Scenario {
             Scenario::Upgrade => "upgrade",
             Scenario::Erase => "erase",
             Scenario::PowerLoss => "power-loss",
+            Scenario::SlowStorage => "slow-storage",
             Scenario::Alone => "alone",
             Scenario::InstallScript => "install-script",
             Scenario::Bundled => "bundled",
@@ -60,6 +63,7 @@ impl Scenario {
             Scenario::Upgrade => include_str!("scenario/upgrade.sh"),
             Scenario::Erase => include_str!("scenario/erase.sh"),
             Scenario::PowerLoss => include_str!("scenario/power-loss.sh"),
+            Scenario::SlowStorage => include_str!("scenario/slow-storage.sh"),
             Scenario::Alone => include_str!("scenario/alone.sh"),
             Scenario::InstallScript => include_str!("scenario/install-script.sh"),
             Scenario::Bundled => include_str!("scenario/bundled.sh"),
@@ -83,6 +87,7 @@ impl Scenario {
     pub fn storage(self) -> Storage {
         match self {
             Scenario::PowerLoss => Storage::Kept,
+            Scenario::SlowStorage => Storage::Slow,
             _ => Storage::Temporary,
         }
     }

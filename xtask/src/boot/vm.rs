@@ -42,9 +42,18 @@ impl FromStr for Memory {
 pub enum Storage {
     /// An unnamed file over the guest's own disk, which is gone with the VM.
     Temporary,
+    /// The same, with the rates of an SD card.
+    Slow,
     /// A copy, which is kept when the VM is restarted. A restart loses what was written after the last flush.
     Kept,
 }
+
+/// Options of the unnamed file: no flush waits for the host's disk.
+const UNNAMED: &str = "snapshot=on,cache=unsafe";
+
+/// The rates that a card of the application performance class A1 has to reach (SD Physical Layer Specification 5.1): writes
+/// and reads of 4 KiB per second, and bytes written per second. qemu's rate of writes also holds for large ones.
+const SD_CARD: &str = "throttling.iops-write=500,throttling.iops-read=1500,throttling.bps-write=10000000";
 
 /// A kept disk, the log of what a VM has written since it was started, and both as options of qemu: all writes go to an
 /// unnamed file over the disk, and to the log. The log is synchronized by no flush, since it is the VM that is killed
@@ -152,7 +161,8 @@ impl Setup<'_> {
             drive(format!("if=none,id={id},format=raw,{options},file={}", escaped(path)))
         };
         let mut disks = match self.storage {
-            Storage::Temporary => disk("guest", &self.guest.disk(), "snapshot=on,cache=unsafe").to_vec(),
+            Storage::Temporary => disk("guest", &self.guest.disk(), UNNAMED).to_vec(),
+            Storage::Slow => disk("guest", &self.guest.disk(), &format!("{UNNAMED},{SD_CARD}")).to_vec(),
             Storage::Kept => {
                 fs::File::create(directory.join(LOG))?;
                 [drive(UNDER_LOG.to_owned()), drive(LOGGED.to_owned())].concat()
