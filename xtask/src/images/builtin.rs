@@ -116,7 +116,7 @@ fn list<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>) -> Step<'a> {
         let mut third_party = ThirdParty::default();
         let mut images = Vec::new();
         for image in entries {
-            third_party.modules.extend(image.modules);
+            third_party.modules.extend(image.all_modules());
             let debian = image.debian.iter().map(|it| (it.name().to_owned(), it.version()));
             third_party.libraries.extend(debian);
             let substitute = image.substitute.then_some(image.version);

@@ -66,6 +66,15 @@ pub struct ImageEntry {
     pub debian: Vec<DebianPackage>,
 }
 
+impl ImageEntry {
+    /// Returns the modules in the image, with that of its program, which the program does not list as one of its modules.
+    pub fn all_modules(&self) -> BTreeSet<Compiled> {
+        let mut words = self.module.iter().flat_map(|revision| revision.split(' '));
+        let main = words.next().zip(words.next()).map(|(path, version)| Compiled::plain(path, version));
+        self.modules.iter().cloned().chain(main).collect()
+    }
+}
+
 /// Returns the manifest's name.
 pub fn name(target: &Target) -> String {
     format!("images-{}.json", target.go)

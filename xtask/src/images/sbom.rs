@@ -28,10 +28,7 @@ pub fn document(context: &Context, images: &[ImageEntry]) -> Result<Value> {
                 json!({"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl});
             parts.insert(purl, part);
         };
-        if let Some((path, version)) = image.module.as_deref().and_then(main_module) {
-            add(path, version, purl::golang(path, version));
-        }
-        for module in &image.modules {
+        for module in image.all_modules() {
             if let CompiledFrom::Module { path, version } = module.origin() {
                 add(&path, &version, purl::golang(&path, &version));
             }
@@ -58,12 +55,6 @@ pub fn document(context: &Context, images: &[ImageEntry]) -> Result<Value> {
         "components": components.into_values().collect::<Vec<_>>(),
         "dependencies": dependencies,
     }))
-}
-
-/// Returns path and version of the module that a program is compiled from: `path version sum`.
-pub fn main_module(revision: &str) -> Option<(&str, &str)> {
-    let mut words = revision.split(' ');
-    Some((words.next()?, words.next()?))
 }
 
 #[cfg(test)]

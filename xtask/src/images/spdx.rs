@@ -2,10 +2,8 @@
 
 use super::airgap::archive_name;
 use super::manifest::{ImageEntry, ImagesManifest};
-use super::sbom::main_module;
 use crate::context::Context;
 use crate::k3s::Build;
-use crate::product::go_buildinfo::Compiled;
 use crate::product::licenses::ThirdPartyPackage;
 use crate::product::sbom::{Licenses, Sums, module};
 use crate::purl;
@@ -28,10 +26,7 @@ pub fn parts(
     sums: &Sums,
 ) -> Result<Vec<Part>> {
     let licenses: Licenses = packages.iter().map(|it| (it.name.as_str(), &it.licenses)).collect();
-    let main = image.module.as_deref().and_then(main_module);
-    let main = main.map(|(path, version)| Compiled::plain(path, version));
-    let mut parts: Vec<Part> =
-        main.iter().chain(&image.modules).map(|it| module(it, &licenses, sums)).collect();
+    let mut parts: Vec<Part> = image.all_modules().iter().map(|it| module(it, &licenses, sums)).collect();
     for package in &image.debian {
         let (name, version) = (package.name(), package.version());
         let source = SourcePackage::of(context, &debian::fetch(context, package)?)?;
@@ -80,9 +75,7 @@ pub fn document(
 pub fn check(document: &[u8], manifest: &ImagesManifest, bundle: &[u8]) -> Result<()> {
     let mut packages: BTreeSet<(String, String)> = manifest.references().map(split).collect();
     for image in &manifest.images {
-        let main = image.module.as_deref().and_then(main_module);
-        packages.extend(main.map(|(path, version)| (path.to_owned(), version.to_owned())));
-        packages.extend(image.modules.iter().map(|it| (it.path.clone(), it.compiled_version())));
+        packages.extend(image.all_modules().iter().map(|it| (it.path.clone(), it.compiled_version())));
         packages.extend(image.debian.iter().map(|it| (it.name().to_owned(), it.version())));
     }
     let file = ListedFile::of(archive_name(Target::named(&manifest.arch)?), bundle);
