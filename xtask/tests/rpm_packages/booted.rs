@@ -143,7 +143,9 @@ fn every_file_is_the_one_that_was_booted() {
         derived,
         [
             "check-config.sh",
+            "images-riscv64.spdx.json",
             "k3s-check",
+            "k3s-riscv64.spdx.json",
             "pause-image-for-installed-k3s-riscv64.tar",
             "pause-image-riscv64.tar",
             "repository-oe2403-riscv64.tar",

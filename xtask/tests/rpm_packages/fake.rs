@@ -91,7 +91,7 @@ pub fn product(directory: &Path, version: &str) {
 pub fn product_of(directory: &Path, mut manifest: Manifest) {
     fs::create_dir_all(directory).unwrap();
     let bundle = bundle();
-    let k3s = [program(), b"\0", manifest.k3s.as_bytes(), b"\0", &bundle].concat();
+    let k3s = [program(), b"\0", &bundle, b"\0", manifest.k3s.as_bytes()].concat();
     let entry = FileEntry { size: bundle.len() as u64, sha256: Digest::of(&bundle) };
     manifest.components.insert(Component::Bundle, entry);
     let sbom = sbom(&manifest, &k3s);
