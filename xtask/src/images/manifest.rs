@@ -3,7 +3,7 @@
 
 use super::airgap::{self, archive_name};
 use super::compose::CONFIG;
-use super::planned::PlannedImage;
+use super::planned::{PlannedImage, PlannedProgram};
 use super::selection::Selected;
 use super::{program, sbom, spdx};
 use crate::digest::Digest;
@@ -14,7 +14,6 @@ use crate::pause;
 use crate::product::go_buildinfo::{self, Compiled, CompiledFrom};
 use crate::product::licenses::{self, ThirdPartyPackage};
 use crate::product::manifest::FileEntry;
-use crate::product::sbom::Sums;
 use crate::spdx::Part;
 use crate::step::{Need, Results, Step};
 use crate::target::Target;
@@ -119,18 +118,13 @@ pub struct Described {
 pub fn describe(build: &Build, images: &Needs, results: &Results) -> Result<Described> {
     let (mut entries, mut packages, mut parts) = (Vec::new(), Vec::new(), Vec::new());
     for (image, composed, program) in images {
-        let program = program.map(|step| results.of(step).join(program::PROGRAM));
-        let (mut modules, mut sums) = (BTreeSet::new(), Sums::new());
-        if let Some(program) = program {
-            modules = go_buildinfo::of_program(build, &program)?;
-            sums.extend(
-                go_buildinfo::in_program(&fs::read(program)?).iter().flat_map(|it| go_buildinfo::sums(it)),
-            );
-        }
-        if let Some([path, version, sum, ..]) =
-            image.program.as_ref().map(|_| words(&image.revision)).as_deref()
-        {
-            sums.insert(format!("{path} {version}"), (*sum).to_owned());
+        let listed = match program {
+            Some(step) => go_buildinfo::of_program(&results.of(*step).join(program::PROGRAM))?,
+            None => String::new(),
+        };
+        let (modules, mut sums) = (go_buildinfo::of_build_info(&listed), go_buildinfo::sums(&listed));
+        if let Some(PlannedProgram { module, source, .. }) = &image.program {
+            sums.insert(format!("{} {}", module.path, module.version), source.sum.clone());
         }
         let inside = third_party(build, image, &modules)?;
         let id = Digest::of_file(&results.of(*composed).join(CONFIG))?;
@@ -176,10 +170,6 @@ pub fn step<'a>(build: &'a Build<'a>, selected: &'a Selected<'a>) -> Step<'a> {
         manifest.files.insert(materials, FileEntry::of(&path)?);
         Ok(fs::write(directory.join(name(build.target)), serde_json::to_string_pretty(&manifest)? + "\n")?)
     })
-}
-
-fn words(text: &str) -> Vec<&str> {
-    text.split(' ').collect()
 }
 
 fn entry(image: &PlannedImage, id: &Digest, modules: BTreeSet<Compiled>) -> ImageEntry {

@@ -1,10 +1,10 @@
 //! The Go modules that a program was compiled from: Go's linker lists them in the program
 //! (pkg.go.dev/debug/buildinfo), even with `-trimpath` and if it is stripped.
 
-use crate::k3s::Build;
 use crate::toolchain::gomod::Resolved;
 use crate::toolchain::local_module::{is_directory, labelled};
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
+use fs_err as fs;
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -126,10 +126,10 @@ impl fmt::Display for CompiledFrom {
     }
 }
 
-/// Reads the modules in a program.
-pub fn of_program(build: &Build, program: &Path) -> Result<BTreeSet<Compiled>> {
-    let arguments = ["version".to_owned(), "-m".to_owned(), program.to_string_lossy().into_owned()];
-    Ok(of_build_info(&build.go.command(build.context, &arguments).read()?))
+/// Reads what `go version -m` would print of a program that has to list its modules.
+pub fn of_program(program: &Path) -> Result<String> {
+    let bytes = fs::read(program)?;
+    in_program(&bytes).with_context(|| format!("{} lists no modules of Go", program.display()))
 }
 
 /// Reads what `go version -m PROGRAM` prints. The program's own module is left out: it is a tree, whose

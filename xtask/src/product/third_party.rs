@@ -25,7 +25,7 @@ use fs_err as fs;
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The third-party packages, as the manifest lists them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,9 +85,9 @@ pub fn gather(build: &Build, components: &Components) -> Result<(ThirdParty, Vec
         (Component::Binary, None),
     ];
     for (component, main) in programs {
-        found.modules.extend(modules_in(build, &components[&component], main)?);
-        let listed = go_buildinfo::in_program(&fs::read(&components[&component])?);
-        sums.extend(listed.iter().flat_map(|text| go_buildinfo::sums(text)));
+        let listed = go_buildinfo::of_program(&components[&component])?;
+        found.modules.extend(modules_in(build, &listed, main)?);
+        sums.extend(go_buildinfo::sums(&listed));
     }
     // The shim and runc are compiled as their own main modules, which they therefore do not name.
     for module in [containerd, runc].map(Compiled::from) {
@@ -157,9 +157,9 @@ fn files(build: &Build, cache: &ModuleCache, origin: &CompiledFrom) -> Result<Pa
     }
 }
 
-/// Reads the modules in a program, whose main module is k3s' own where none is named. Directories that the main
+/// Returns the modules that a program lists, whose main module is k3s' own where none is named. Directories that the main
 /// module's go.mod names become paths from the tree's root.
-fn modules_in(build: &Build, program: &Path, main: Option<&Resolved>) -> Result<BTreeSet<Compiled>> {
+fn modules_in(build: &Build, listed: &str, main: Option<&Resolved>) -> Result<BTreeSet<Compiled>> {
     let base = match main {
         Some(Resolved::Local(local)) => local.directory.as_str(),
         Some(Resolved::Fetched(_)) | None => "",
@@ -170,7 +170,7 @@ fn modules_in(build: &Build, program: &Path, main: Option<&Resolved>) -> Result<
             .with_context(|| format!("{} is compiled from the directory {written}", module.path))?;
         Ok(Compiled { replacement: Some(CompiledFrom::Directory(directory)), ..module })
     };
-    go_buildinfo::of_program(build, program)?.into_iter().map(from_root).collect()
+    go_buildinfo::of_build_info(listed).into_iter().map(from_root).collect()
 }
 
 /// Returns the CNI plugins' repositories and those of their vendored modules that the linker kept: programs compiled in
