@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use xtask::digest::Digest;
 use xtask::product::manifest::{FileEntry, Manifest};
+use xtask::product::sbom;
+use xtask::spdx::ListedFile;
 use xtask::upstream::release::Origin;
 
 const BINARY: &str = "k3s-riscv64";
@@ -73,10 +75,18 @@ fn one_changed_byte_is_found_by_a_rebuild() {
     xtask::dir::copy(&built.directory, &product).unwrap();
     let (mut manifest, file) = (built.manifest.clone(), product.join(BINARY));
     let mut bytes = fs::read(&file).unwrap();
-    let at = bytes.len() / 2;
+    // In the program and not in the bundle inside it, whose digest the manifest names, too.
+    let at = bytes.len() - 1;
+    let before = ListedFile::of(BINARY, &bytes);
     bytes[at] ^= 1;
+    let after = ListedFile::of(BINARY, &bytes);
     fs::write(&file, bytes).unwrap();
-    manifest.files.insert(BINARY.to_owned(), FileEntry::of(&file).unwrap());
+    let materials = product.join(sbom::NAME);
+    let text = fs::read_to_string(&materials).unwrap().replace(&before.sha1, &after.sha1);
+    fs::write(&materials, text.replace(before.sha256.as_str(), after.sha256.as_str())).unwrap();
+    for (name, path) in [(BINARY, &file), (sbom::NAME, &materials)] {
+        manifest.files.insert(name.to_owned(), FileEntry::of(path).unwrap());
+    }
     describe(&product, "manifest.json", &manifest);
     let release = preview(&env, &product);
     succeeded(env.xtask([Path::new("verify"), &release]).output().unwrap());
@@ -86,10 +96,11 @@ fn one_changed_byte_is_found_by_a_rebuild() {
         "\n- k3s-0.35.0+k3s1.sample-1.oe2403.riscv64.rpm: k3s-".to_owned(),
         "sha256 /usr/bin/k3s is ".to_owned(),
         format!("\n- manifest-riscv64.json: /files/{BINARY}/sha256 is "),
+        "\n- k3s-riscv64.spdx.json: ".to_owned(),
     ] {
         assert!(said.contains(&words), "{words}: {said}");
     }
-    assert!(said.contains("4 of "), "{said}");
+    assert!(said.contains("5 of "), "{said}");
 }
 
 #[test]
