@@ -285,6 +285,12 @@ if [ "$(stat -Lc %d:%i /proc/1/root 2>/dev/null)" != "$(stat -Lc %d:%i /)" ]; th
     say "not the root file system of a running machine: nothing to end"
     exit 0
 fi
+# rpm can run scriptlets in a mount and a network namespace of their own (rpm-plugin-unshare(8)): what is unmounted there
+# stays mounted everywhere else, and there is no interface and no rule to delete.
+for namespace in mnt net; do
+    [ "$(readlink "/proc/self/ns/$namespace")" = "$(readlink "/proc/1/ns/$namespace")" ] ||
+        exec nsenter -t 1 -m -n -r sh "$(readlink -f "$0")" "$@"
+done
 # The mount namespace of this host: a k3s inside a container is not this one.
 host=$(readlink /proc/1/ns/mnt)
 newline='

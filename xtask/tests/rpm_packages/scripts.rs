@@ -106,6 +106,7 @@ fn killall_needs_its_essential_lines() {
         "/usr/bin/k3s-killall.sh",
         tests![
             killall::killall_ends_only_k3s_its_pods_and_mounts,
+            killall::killall_acts_in_the_namespaces_of_the_host,
             killall::a_program_cannot_pass_for_other_processes,
             killall::killall_considers_only_processes_of_root,
             killall::killall_takes_the_networks_of_k3s_alone,

@@ -69,7 +69,7 @@ what_is_left
 /// Runs a script with [`SLEEPERS`] and returns its output.
 #[track_caller]
 fn among_sleepers(root: &Root, script: &str) -> String {
-    for applet in ["mkfifo", "seq", "setsid"] {
+    for applet in ["chroot", "mkfifo", "nsenter", "seq", "setsid", "unshare"] {
         let link = root.path("/bin").join(applet);
         if !link.exists() {
             symlink("busybox", link).unwrap();
@@ -93,6 +93,29 @@ pub fn killall_ends_only_k3s_its_pods_and_mounts() {
     let said = among_sleepers(&root, END_ALL);
     assert_eq!(facts(&said), ["status 0", "runs 4", "runs 5", "mounted /mnt"], "{said}");
     assert!(root.read("/var/log/systemctl").contains("stop k3s.service k3s-*.service\n"));
+}
+
+/// Script that ends a k3s from other namespaces than those of process 1, as a scriptlet of rpm 4.20 does.
+const UNSHARED: &str = r#"
+shim $data/containerd-shim-runc-v2 1 $ours
+all_run 1
+mount -t tmpfs t /run/k3s/x
+printf '#!/bin/sh\nreadlink /proc/self/ns/net >/network\n' >/bin/iptables-save
+cp /bin/iptables-save /bin/iptables-restore
+chmod 755 /bin/iptables-save /bin/iptables-restore
+# unshare(1) needs a root that is a mount point.
+mkdir /again && mount --bind / /again && mount -t proc proc /again/proc
+chroot /again unshare -m -n k3s-killall.sh
+echo "status $?"
+[ "$(cat /network)" != "$(readlink /proc/1/ns/net)" ] || echo 'did filter in the network of the host'
+what_is_left
+"#;
+
+#[test]
+pub fn killall_acts_in_the_namespaces_of_the_host() {
+    let Some(root) = where_installed("k3s-killall.sh in other namespaces") else { return };
+    let said = among_sleepers(&root, UNSHARED);
+    assert_eq!(facts(&said), ["status 0", "did filter in the network of the host"], "{said}");
 }
 
 #[test]
