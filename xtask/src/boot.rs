@@ -20,6 +20,7 @@ pub mod page;
 pub mod payload;
 pub mod protocol;
 pub mod results;
+pub mod role;
 pub mod run;
 pub mod scenario;
 pub mod shell;

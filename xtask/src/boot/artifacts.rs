@@ -168,7 +168,8 @@ impl Artifacts {
             | Scenario::PauseImageFix
             | Scenario::Erase
             | Scenario::PowerLoss
-            | Scenario::SlowStorage => return self.packages.iter().collect(),
+            | Scenario::SlowStorage
+            | Scenario::TwoNodes => return self.packages.iter().collect(),
             Scenario::Upgrade => {
                 return self.packages.iter().chain(self.earlier.files()).chain(installer).collect();
             }
@@ -244,7 +245,8 @@ impl Artifacts {
             | Scenario::PauseImageFix
             | Scenario::Erase
             | Scenario::PowerLoss
-            | Scenario::SlowStorage => packages && is_real,
+            | Scenario::SlowStorage
+            | Scenario::TwoNodes => packages && is_real,
             Scenario::Upgrade => packages && self.without_upgrade().is_none() && is_real,
             Scenario::Alone | Scenario::CgroupV1 => self.binary.is_some() && is_real,
             Scenario::InstallScript => self.binary.is_some() && self.installer.is_some() && is_real,
@@ -404,6 +406,7 @@ mod tests {
             Scenario::Erase,
             Scenario::PowerLoss,
             Scenario::SlowStorage,
+            Scenario::TwoNodes,
         ];
         assert_eq!(packages.scenarios(), of_packages);
         assert_eq!(packages.without_bundled(), None);

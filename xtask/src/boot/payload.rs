@@ -75,7 +75,8 @@ pub fn gather(
         | Scenario::PauseImageFix
         | Scenario::Erase
         | Scenario::PowerLoss
-        | Scenario::SlowStorage => {
+        | Scenario::SlowStorage
+        | Scenario::TwoNodes => {
             registry::write(&content.join("registry"), &registry::of_unmodified()?)?;
             let packages = content.join("packages");
             fs::create_dir(&packages)?;

@@ -4,6 +4,7 @@ use super::artifacts::Artifacts;
 use super::guest::{Guest, rootfs};
 use super::payload::{self, KEEP_RUNNING, POWER_CUTS};
 use super::results::{RESULTS, Results, console_log};
+use super::role::Role;
 use super::scenario::Scenario;
 use super::vm::{Memory, SOCKET, Setup, Size, Vm};
 use super::watch::watch;
@@ -74,14 +75,23 @@ pub fn run(
             fs::write(payload.join(KEEP_RUNNING), "")?;
         }
         let payload = payload::pack(context, &payload)?;
-        let setup =
-            Setup { guest: &guest, payload: &payload, size: &machine.size, storage: scenario.storage() };
-        let mut vm = Vm::start(context, setup, scratch.path())?;
-        let outcome = watch(&mut vm, &scenario.milestones(), &context.progress);
+        let start = |role: Role| -> Result<Vm> {
+            let storage = scenario.storage();
+            let setup = Setup { guest: &guest, payload: &payload, size: &machine.size, storage, role };
+            let directory = scratch.path().join(role.name());
+            fs::create_dir(&directory)?;
+            Vm::start(context, setup, &directory)
+        };
+        let mut vm = start(scenario.role())?;
+        let agent = (scenario.role() == Role::Server).then(|| start(Role::Agent)).transpose()?;
+        let outcome = watch(&mut vm, agent.as_ref(), &scenario.milestones(), &context.progress);
         results.add(*scenario, artifacts.digests(*scenario)?, outcome);
-        // A VM that could not be started has no console.
-        if vm.console_log().is_file() {
-            fs::copy(vm.console_log(), consoles.path().join(console_log(scenario.name())))?;
+        for vm in std::iter::once(&vm).chain(&agent) {
+            // A VM that could not be started has no console.
+            if vm.console_log().is_file() {
+                let copy = consoles.path().join(console_log(&vm.role().named(scenario.name())));
+                fs::copy(vm.console_log(), copy)?;
+            }
         }
         // Published now, so that results can be read while the VM is kept, and even if the run fails later.
         publish(context, &results, consoles.path(), &directory)?;

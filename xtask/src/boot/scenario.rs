@@ -1,6 +1,7 @@
 //! Scenarios of the boot test, each on a guest of its own.
 
 use super::milestone::{self, BOOT, Milestone};
+use super::role::Role;
 use super::vm::Storage;
 
 /// A scenario: a script that the guest runs, with the assertions.
@@ -20,6 +21,8 @@ pub enum Scenario {
     PowerLoss,
     /// A node whose disk is as slow as an SD card
     SlowStorage,
+    /// A server and an agent, each in a VM, with a network between them
+    TwoNodes,
     /// The binary without any file but the image of the pods
     Alone,
     /// The installer, from files alone, and its uninstall script
@@ -45,6 +48,7 @@ impl Scenario {
             Scenario::Erase => "erase",
             Scenario::PowerLoss => "power-loss",
             Scenario::SlowStorage => "slow-storage",
+            Scenario::TwoNodes => "two-nodes",
             Scenario::Alone => "alone",
             Scenario::InstallScript => "install-script",
             Scenario::Bundled => "bundled",
@@ -64,6 +68,7 @@ impl Scenario {
             Scenario::Erase => include_str!("scenario/erase.sh"),
             Scenario::PowerLoss => include_str!("scenario/power-loss.sh"),
             Scenario::SlowStorage => include_str!("scenario/slow-storage.sh"),
+            Scenario::TwoNodes => include_str!("scenario/two-nodes.sh"),
             Scenario::Alone => include_str!("scenario/alone.sh"),
             Scenario::InstallScript => include_str!("scenario/install-script.sh"),
             Scenario::Bundled => include_str!("scenario/bundled.sh"),
@@ -85,7 +90,11 @@ impl Scenario {
     /// Returns whether the scenario is run only by its name, and is no condition of a release: compiling a kernel takes
     /// long, and a compiler; the others have not yet passed on a real k3s.
     pub fn is_by_name_only(self) -> bool {
-        self.needs_kernel() || matches!(self, Scenario::Erase | Scenario::PowerLoss | Scenario::SlowStorage)
+        self.needs_kernel()
+            || matches!(
+                self,
+                Scenario::Erase | Scenario::PowerLoss | Scenario::SlowStorage | Scenario::TwoNodes
+            )
     }
 
     /// Returns the disk that the scenario needs.
@@ -95,6 +104,11 @@ impl Scenario {
             Scenario::SlowStorage => Storage::Slow,
             _ => Storage::Temporary,
         }
+    }
+
+    /// Returns the role of the VM that has the milestones. A server has an agent beside it.
+    pub fn role(self) -> Role {
+        if self == Scenario::TwoNodes { Role::Server } else { Role::Alone }
     }
 
     /// Returns whether the scenario needs the default images.

@@ -2,6 +2,7 @@
 
 use super::disk;
 use super::guest::Guest;
+use super::role::Role;
 use super::write_log::WriteLog;
 use crate::context::Context;
 use crate::process::{Child, cmd};
@@ -9,6 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::{Duration, Instant};
 
 /// Size of the VM.
 #[derive(Clone, Debug)]
@@ -71,6 +73,12 @@ const NO_ZEROES: &str = ",write-zeroes=off,discard=off";
 const CONSOLE: &str = "console.log";
 pub const SOCKET: &str = "console.sock";
 
+/// The socket of the network between two VMs, from the directory of each. qemu does not connect again, and a VM whose qemu
+/// has found no socket runs without a network.
+const LINK: &str = "../link.sock";
+/// Time for a qemu that was started to create its socket.
+const START: Duration = Duration::from_secs(60);
+
 /// Command line of every kernel, which systemd reads, too.
 const COMMAND_LINE: &[&str] = &[
     "console=ttyS0",
@@ -113,6 +121,7 @@ pub struct Setup<'a> {
     pub payload: &'a Path,
     pub size: &'a Size,
     pub storage: Storage,
+    pub role: Role,
 }
 
 impl<'a> Vm<'a> {
@@ -120,6 +129,12 @@ impl<'a> Vm<'a> {
     pub fn start(context: &'a Context, setup: Setup<'a>, directory: &Path) -> Result<Vm<'a>> {
         if setup.storage == Storage::Kept {
             disk::copy(&setup.guest.disk(), &directory.join(DISK)).context("copying the guest's disk")?;
+        }
+        let link = directory.join(LINK);
+        let start = Instant::now();
+        while setup.role == Role::Agent && !link.exists() {
+            ensure!(start.elapsed() < START, "the server's VM has no socket {}", link.display());
+            std::thread::sleep(Duration::from_millis(100));
         }
         let process = setup.launch(context, directory, &[])?;
         Ok(Vm { context, setup, process, directory: directory.to_owned() })
@@ -142,6 +157,11 @@ impl<'a> Vm<'a> {
         Ok(unflushed)
     }
 
+    /// Returns the role in the scenario.
+    pub fn role(&self) -> Role {
+        self.setup.role
+    }
+
     /// Returns the path of the console's log, from the kernel and systemd.
     pub fn console_log(&self) -> PathBuf {
         self.directory.join(CONSOLE)
@@ -152,7 +172,8 @@ impl Setup<'_> {
     /// Starts qemu in a directory.
     fn launch(&self, context: &Context, directory: &Path, arguments: &[String]) -> Result<Child> {
         let (kernel, initrd) = (self.guest.kernel(), self.guest.initrd());
-        let append = command_line(self.guest.arguments, arguments);
+        let append =
+            command_line(self.guest.arguments, &[self.role.arguments().as_slice(), arguments].concat());
         let cpus = self.size.cpus.to_string();
         let memory = format!("{}M", self.size.memory.0);
         let device = |id: &str| ["-device".to_owned(), format!("virtio-blk-device,drive={id}{NO_ZEROES}")];
@@ -171,6 +192,11 @@ impl Setup<'_> {
         disks.extend(
             [device("guest"), disk("payload", self.payload, "readonly=on"), device("payload")].concat(),
         );
+        let network = match self.role {
+            Role::Alone => Vec::new(),
+            Role::Server => network("server=on", "52:54:00:00:00:01").to_vec(),
+            Role::Agent => network("server=off", "52:54:00:00:00:02").to_vec(),
+        };
         let console =
             format!("socket,id=console,path={SOCKET},server=on,wait=off,logfile={CONSOLE},logappend=on");
         let qemu = cmd!(
@@ -180,16 +206,23 @@ impl Setup<'_> {
              -kernel {kernel} -initrd {initrd} -append {append} {disks...}
              -chardev {console} -serial chardev:console
              -chardev file,id=events,path=/dev/stdout -device virtio-serial-device
-             -device virtconsole,chardev=events -device virtio-rng-device"
+             -device virtconsole,chardev=events -device virtio-rng-device {network...}"
         );
         // The unnamed file is in TMPDIR. The socket's path is relative, since it has to be short (unix(7)).
         qemu.dir(directory).env("TMPDIR", directory).stream()
     }
 }
 
-/// Returns the command line of the kernel, with arguments of the guest's own and of a restart.
-fn command_line(of_guest: &[&str], of_restart: &[String]) -> String {
-    let words = COMMAND_LINE.iter().chain(of_guest).copied().chain(of_restart.iter().map(String::as_str));
+/// Returns the options of an end of the network between two VMs.
+fn network(end: &str, mac: &str) -> [String; 4] {
+    let backend = format!("stream,id=network,{end},addr.type=unix,addr.path={LINK}");
+    let device = format!("virtio-net-device,netdev=network,mac={mac}");
+    ["-netdev".to_owned(), backend, "-device".to_owned(), device]
+}
+
+/// Returns the command line of the kernel, with arguments of the guest's own and of this VM.
+fn command_line(of_guest: &[&str], of_vm: &[String]) -> String {
+    let words = COMMAND_LINE.iter().chain(of_guest).copied().chain(of_vm.iter().map(String::as_str));
     words.collect::<Vec<_>>().join(" ")
 }
 

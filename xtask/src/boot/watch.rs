@@ -3,12 +3,16 @@
 
 use super::milestone::{BOOT, GRACE, Milestone};
 use super::protocol::{GuestEvent, Restart};
+use super::role::Role;
 use super::vm::Vm;
 use crate::process::Event;
 use crate::progress::Progress;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
+
+/// Time for which the events of one VM are waited for, if another one runs, too.
+const TURN: Duration = Duration::from_millis(50);
 
 /// Result of a VM run.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -55,12 +59,12 @@ struct Watch<'a> {
     restarts: u32,
     /// Bytes that each power cut has lost.
     lost: Vec<u64>,
-    /// Set if no event follows.
-    is_over: bool,
+    /// The VMs from which events may follow.
+    running: BTreeSet<Role>,
 }
 
 impl<'a> Watch<'a> {
-    fn new(milestones: &'a [Milestone], since: Instant) -> Watch<'a> {
+    fn new(milestones: &'a [Milestone], running: BTreeSet<Role>, since: Instant) -> Watch<'a> {
         Watch {
             milestones,
             outcome: Outcome::default(),
@@ -69,7 +73,7 @@ impl<'a> Watch<'a> {
             since,
             restarts: 0,
             lost: Vec::new(),
-            is_over: false,
+            running,
         }
     }
 
@@ -79,8 +83,24 @@ impl<'a> Watch<'a> {
     }
 
     /// Handles an event that occurred `at` seconds after power-on.
-    fn on_event(&mut self, event: GuestEvent, at: f64) {
+    fn on_event(&mut self, role: Role, event: GuestEvent, at: f64) {
         match event {
+            GuestEvent::Fact(name, value) => self.outcome.facts.push((role.named(&name), value)),
+            GuestEvent::Evidence(name, text) => {
+                if let Some(failure) = &mut self.outcome.failure {
+                    failure.evidence.entry(role.named(&name)).or_default().push(text);
+                }
+            }
+            GuestEvent::Done => self.on_done(role),
+            GuestEvent::Fail(reason) if role == Role::Agent => {
+                // The server does not learn of it, and would report nothing.
+                if self.outcome.failure.is_none() {
+                    self.running.remove(&Role::Server);
+                }
+                self.fail(format!("agent: {reason}"));
+            }
+            // The milestones and the memory are those of the first VM.
+            _ if role == Role::Agent => {}
             GuestEvent::Mark(name) => match self.next() {
                 Some(&Milestone { name: next, description, .. }) if next == name => {
                     self.outcome.reached.push(Reached { name: next, description, at });
@@ -90,7 +110,6 @@ impl<'a> Watch<'a> {
                 _ if self.restarts > 0 && BOOT.iter().any(|milestone| milestone.name == name) => {}
                 _ => self.fail(format!("the guest reported {name:?}, which is not the next milestone")),
             },
-            GuestEvent::Fact(name, value) => self.outcome.facts.push((name, value)),
             GuestEvent::Memory { total, available } => {
                 self.outcome.memory_total = total;
                 self.outcome.memory.push((at, total.saturating_sub(available)));
@@ -100,18 +119,15 @@ impl<'a> Watch<'a> {
             }
             GuestEvent::Restart(restart) => self.restart = Some((restart, Instant::now())),
             GuestEvent::Fail(reason) => self.fail(reason),
-            GuestEvent::Evidence(name, text) => {
-                if let Some(failure) = &mut self.outcome.failure {
-                    failure.evidence.entry(name).or_default().push(text);
-                }
-            }
-            GuestEvent::Done => {
-                if self.next().is_some() {
-                    self.fail("the scenario ended early".to_owned());
-                }
-                self.is_over = true;
-            }
             GuestEvent::Other(_) => {}
+        }
+    }
+
+    /// Handles the end of a VM's script.
+    fn on_done(&mut self, role: Role) {
+        self.running.remove(&role);
+        if role != Role::Agent && self.next().is_some() {
+            self.fail("the scenario ended early".to_owned());
         }
     }
 
@@ -135,40 +151,65 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Waits for the next event. It is over if there is none before the deadline, or if qemu has ended, unless it was to
-    /// be restarted.
-    fn wait(&mut self, vm: &mut Vm, begin: Instant, timeout: Duration, deadline: Instant) {
-        let next = self.cut().map_or(deadline, |cut| cut.min(deadline));
-        match vm.process.next(next.saturating_duration_since(Instant::now())) {
-            Event::Line(line) => {
-                return self.on_event(GuestEvent::parse(&line), begin.elapsed().as_secs_f64());
+    /// Returns the next event of a VM that runs.
+    fn next_event(&self, vms: &[&Vm], until: Instant) -> (Role, Event) {
+        loop {
+            for vm in vms.iter().filter(|vm| self.running.contains(&vm.role())) {
+                let left = until.saturating_duration_since(Instant::now());
+                let turn = if self.running.len() > 1 { left.min(TURN) } else { left };
+                match vm.process.next(turn) {
+                    Event::Timeout if turn < left => {}
+                    event => return (vm.role(), event),
+                }
             }
-            Event::Timeout if self.cut() == Some(next) => return self.cut_power(vm, begin),
-            Event::Timeout => self.fail(format!("not reached within {} s", timeout.as_secs())),
-            Event::End if matches!(self.restart, Some((Restart::Reboot, _))) => {
+        }
+    }
+
+    /// Waits for the next event. It is over if there is none before the deadline, or if a qemu has ended, unless it was to
+    /// be restarted.
+    fn wait(
+        &mut self,
+        vm: &mut Vm,
+        agent: Option<&Vm>,
+        begin: Instant,
+        timeout: Duration,
+        deadline: Instant,
+    ) {
+        let next = self.cut().map_or(deadline, |cut| cut.min(deadline));
+        let vms: Vec<&Vm> = std::iter::once(&*vm).chain(agent).collect();
+        match self.next_event(&vms, next) {
+            (role, Event::Line(line)) => {
+                return self.on_event(role, GuestEvent::parse(&line), begin.elapsed().as_secs_f64());
+            }
+            (_, Event::Timeout) if self.cut() == Some(next) => return self.cut_power(vm, begin),
+            (_, Event::Timeout) => self.fail(format!("not reached within {} s", timeout.as_secs())),
+            (_, Event::End) if matches!(self.restart, Some((Restart::Reboot, _))) => {
                 // An orderly reboot has flushed all of its disk.
                 self.start_again(vm);
                 return;
             }
-            Event::End => {
-                self.fail("the VM has ended".to_owned());
-                let stderr = vm.process.stderr().unwrap_or_else(|error| format!("{error:#}"));
+            (role, Event::End) => {
+                let of_agent = if role == Role::Agent { " of the agent" } else { "" };
+                self.fail(format!("the VM{of_agent} has ended"));
+                let ended = vms.iter().find(|vm| vm.role() == role);
+                let stderr = ended.map(|vm| vm.process.stderr().unwrap_or_else(|error| format!("{error:#}")));
+                let stderr = stderr.unwrap_or_default();
                 if let Some(failure) = self.outcome.failure.as_mut().filter(|_| !stderr.is_empty()) {
                     failure.evidence.insert("qemu".to_owned(), stderr.lines().map(str::to_owned).collect());
                 }
             }
         }
-        self.is_over = true;
+        self.running.clear();
     }
 
     /// Kills the VM, handles what it has reported before, and starts it again.
     fn cut_power(&mut self, vm: &mut Vm, begin: Instant) {
         vm.process.kill();
         while let Event::Line(line) = vm.process.next(GRACE) {
-            self.on_event(GuestEvent::parse(&line), begin.elapsed().as_secs_f64());
+            self.on_event(vm.role(), GuestEvent::parse(&line), begin.elapsed().as_secs_f64());
         }
         if self.outcome.failure.is_some() {
-            self.is_over = true;
+            self.running.clear();
         } else if let Some(lost) = self.start_again(vm) {
             self.lost.push(lost);
         }
@@ -186,7 +227,7 @@ impl<'a> Watch<'a> {
         let lost = vm.restart(&arguments);
         lost.map_err(|error| {
             self.fail(format!("the VM cannot be started again: {error:#}"));
-            self.is_over = true;
+            self.running.clear();
         })
         .ok()
     }
@@ -202,10 +243,12 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Watches a VM until its scenario has ended or a milestone times out, with a progress line for each milestone.
-pub fn watch(vm: &mut Vm, milestones: &[Milestone], progress: &Progress) -> Outcome {
+/// Watches a VM until its scenario has ended or a milestone times out, with a progress line for each milestone. An agent
+/// beside it has no milestones; it reports facts and its failure.
+pub fn watch(vm: &mut Vm, agent: Option<&Vm>, milestones: &[Milestone], progress: &Progress) -> Outcome {
     let begin = Instant::now();
-    let mut watch = Watch::new(milestones, begin);
+    let running = std::iter::once(vm.role()).chain(agent.map(Vm::role)).collect();
+    let mut watch = Watch::new(milestones, running, begin);
     while let Some(milestone) = watch.next().filter(|_| watch.outcome.failure.is_none()) {
         let running = progress.step(format!("boot: {}", milestone.name));
         running.doing(milestone.description);
@@ -215,7 +258,7 @@ pub fn watch(vm: &mut Vm, milestones: &[Milestone], progress: &Progress) -> Outc
         let timeout = milestone.timeout + grace;
         while watch.outcome.reached.len() == reached && watch.outcome.failure.is_none() {
             let deadline = watch.since + timeout;
-            watch.wait(vm, begin, timeout, deadline);
+            watch.wait(vm, agent, begin, timeout, deadline);
         }
         if watch.outcome.failure.is_none() {
             let seconds = begin.elapsed().as_secs_f64();
@@ -224,8 +267,8 @@ pub fn watch(vm: &mut Vm, milestones: &[Milestone], progress: &Progress) -> Outc
     }
     // Facts and evidence may follow the last milestone or a failure.
     let deadline = Instant::now() + GRACE;
-    while !watch.is_over {
-        watch.wait(vm, begin, GRACE, deadline);
+    while !watch.running.is_empty() {
+        watch.wait(vm, agent, begin, GRACE, deadline);
     }
     watch.finish()
 }
@@ -238,11 +281,17 @@ mod tests {
     const TWO: [Milestone; 2] = [milestone("one", 1, "the first"), milestone("two", 1, "the second")];
 
     fn after(lines: &[&str]) -> (Outcome, bool) {
-        let mut watch = Watch::new(&TWO, Instant::now());
-        for (second, text) in lines.iter().enumerate() {
-            watch.on_event(GuestEvent::parse(text), second as f64);
+        let lines: Vec<_> = lines.iter().map(|line| (Role::Alone, *line)).collect();
+        let (outcome, running) = of(&[Role::Alone], &lines);
+        (outcome, running.is_empty())
+    }
+
+    fn of(roles: &[Role], lines: &[(Role, &str)]) -> (Outcome, Vec<Role>) {
+        let mut watch = Watch::new(&TWO, roles.iter().copied().collect(), Instant::now());
+        for (second, (role, text)) in lines.iter().enumerate() {
+            watch.on_event(*role, GuestEvent::parse(text), second as f64);
         }
-        (watch.outcome, watch.is_over)
+        (watch.outcome, watch.running.into_iter().collect())
     }
 
     #[test]
@@ -275,5 +324,48 @@ mod tests {
     fn first_reason_counts() {
         let (outcome, _) = after(&["fail first", "fail second"]);
         assert_eq!(outcome.failure.unwrap().reason, "first");
+    }
+
+    const NODES: [Role; 2] = [Role::Server, Role::Agent];
+
+    #[test]
+    fn agent_has_facts_and_no_milestones() {
+        let server = |line| (Role::Server, line);
+        let agent = |line| (Role::Agent, line);
+        let lines = [
+            agent("mark one"),
+            server("mark one"),
+            agent("memory 100 60"),
+            agent("fact rss 12 KiB"),
+            server("mark two"),
+            server("done"),
+        ];
+        let (outcome, running) = of(&NODES, &lines);
+        assert!(outcome.failure.is_none() && outcome.memory.is_empty());
+        assert_eq!(outcome.reached.iter().map(|reached| reached.at).collect::<Vec<_>>(), [1.0, 4.0]);
+        assert_eq!(outcome.facts, [("agent-rss".to_owned(), "12 KiB".to_owned())]);
+        assert_eq!(running, [Role::Agent], "its last facts may follow");
+    }
+
+    #[test]
+    fn failure_of_an_agent_needs_no_server() {
+        let lines = [(Role::Server, "mark one"), (Role::Agent, "fail no link"), (Role::Agent, "| journal a")];
+        let (outcome, running) = of(&NODES, &lines);
+        let failure = outcome.failure.unwrap();
+        assert_eq!((failure.milestone.as_str(), failure.reason.as_str()), ("two", "agent: no link"));
+        assert_eq!(failure.evidence["agent-journal"], ["a"]);
+        assert_eq!(running, [Role::Agent], "its evidence follows");
+    }
+
+    #[test]
+    fn failure_of_a_server_waits_for_its_agent() {
+        let lines = [
+            (Role::Server, "fail no node"),
+            (Role::Server, "done"),
+            (Role::Agent, "fail the server has failed"),
+        ];
+        let (outcome, running) = of(&NODES, &lines);
+        assert_eq!(outcome.failure.unwrap().reason, "no node");
+        assert_eq!(running, [Role::Agent]);
     }
 }

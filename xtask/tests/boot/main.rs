@@ -12,6 +12,7 @@ mod wait;
 
 mod bad_input;
 mod failures;
+mod network;
 mod restart;
 mod rootfs;
 mod run_dirs;

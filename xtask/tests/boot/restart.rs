@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use xtask::boot::disk;
 use xtask::boot::guest::Guest;
+use xtask::boot::role::Role;
 use xtask::boot::vm::{Setup, Storage, Vm};
 use xtask::boot::watch::watch;
 use xtask::context::Context;
@@ -45,11 +46,12 @@ fn power_cut_loses_what_was_not_flushed() {
     let guest = guest(&context, of_guest.path());
     let payload = of_guest.path().join("payload");
     fs::write(&payload, [0; 4096]).unwrap();
-    let setup = Setup { guest: &guest, payload: &payload, size: &size(), storage: Storage::Kept };
+    let setup =
+        Setup { guest: &guest, payload: &payload, size: &size(), storage: Storage::Kept, role: Role::Alone };
     let before = fs::read(guest.disk()).unwrap();
     let mut vm = Vm::start(&context, setup, directory.path()).unwrap();
     let milestones = ["kernel", "systemd", "rebooted", "cut"].map(|name| milestone(name, 300));
-    let outcome = watch(&mut vm, &milestones, &context.progress);
+    let outcome = watch(&mut vm, None, &milestones, &context.progress);
     let console = fs::read_to_string(vm.console_log()).unwrap();
     assert!(outcome.failure.is_none(), "{outcome:?}\n{console}");
     let facts: Vec<_> = outcome.facts.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use xtask::boot::guest::Guest;
 use xtask::boot::milestone::Milestone;
+use xtask::boot::role::Role;
 use xtask::boot::vm::{Memory, Setup, Size, Storage, Vm};
 use xtask::boot::watch::{Outcome, watch};
 use xtask::context::Context;
@@ -50,9 +51,9 @@ pub fn boot(
     directory: &Path,
     milestones: &[Milestone],
 ) -> Outcome {
-    let setup = Setup { guest, payload, size: &size(), storage: Storage::Temporary };
+    let setup = Setup { guest, payload, size: &size(), storage: Storage::Temporary, role: Role::Alone };
     let mut vm = Vm::start(context, setup, directory).unwrap();
-    watch(&mut vm, milestones, &context.progress)
+    watch(&mut vm, None, milestones, &context.progress)
 }
 
 pub fn milestone(name: &'static str, seconds: u64) -> Milestone {

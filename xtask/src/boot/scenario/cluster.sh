@@ -81,6 +81,9 @@ wait_for_images() {
     while read -r reference; do grep -qxF "$reference" /run/images; done </scenario/present.txt
 }
 
+# The nodes that pods may run on: any.
+node_selector=
+
 # run_pod NAME COMMAND: runs a pod with the busybox image, a label of its name, and a volume in memory, which the
 # kubelet mounts with mount(8). The grace period is longer than even a busy emulator takes, and far shorter than the
 # timeout of the milestone that waits for the deletion. The pod is not evicted: a node whose emulator gets too little
@@ -100,6 +103,7 @@ spec:
   automountServiceAccountToken: false
   terminationGracePeriodSeconds: 120
   tolerations: [{operator: Exists}]
+  nodeSelector: {$node_selector}
   containers:
     - name: busybox
       image: $pod_image
@@ -139,20 +143,30 @@ check_sandbox() {
     fi
 }
 
-# Queries the web server from a second pod, by the address of a service, which iptables rules translate.
+# Prints a container's ID, and how often it was started again.
+web_container() {
+    kubectl get pod web --output \
+        'jsonpath={.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}'
+}
+has_logs() { [ "$(kubectl logs web)" = serving ]; }
+execs() { [ "$(kubectl exec web -- cat /www/index.html)" = 'response of the pod' ]; }
+
+# expose POD: prints the address of a new service, which iptables rules translate into that of a pod's web server.
+expose() { kubectl expose pod "$1" --port=80 --target-port=8080 --output='jsonpath={.spec.clusterIP}'; }
+
+# query CLIENT ADDRESS...: queries web servers from a new pod.
+query() {
+    client=$1
+    shift
+    run_pod "$client" "for it in $*; do until wget -q -O - http://\$it/ 2>/dev/null; do sleep 1; done; done"
+    is_in_phase "$client" Succeeded
+    for _; do echo 'response of the pod'; done >/run/responses
+    kubectl logs "$client" | cmp - /run/responses
+}
+
 query_service() {
-    kubectl apply --filename - <<'YAML'
-apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec:
-  selector: {app: web}
-  ports: [{port: 80, targetPort: 8080}]
-YAML
-    address=$(kubectl get service web --output 'jsonpath={.spec.clusterIP}')
-    run_pod client "until wget -q -O - http://$address/ 2>/dev/null; do sleep 1; done"
-    is_in_phase client Succeeded
-    [ "$(kubectl logs client)" = 'response of the pod' ]
+    address=$(expose web)
+    query client "$address"
 }
 
 # kube-router keeps the addresses that a network policy selects in sets, beside its rules.

@@ -20,6 +20,8 @@ evidence() { tail -n "$2" | sed "s/^/| $1 /" >/dev/hvc0; }
 report_failure() {
     { set +ex; } 2>/dev/null
     report "fail $*"
+    # The agent of two-nodes.
+    [ ! -e /run/orders ] || order failed
     evidence commands 25 <"$trace"
     journalctl --boot --no-pager --output=short-monotonic 2>&1 | evidence journal 60
     ps -eo pid,ppid,user,rss,args 2>&1 | evidence processes 60
@@ -135,10 +137,11 @@ uninstall() {
     not systemctl --quiet is-enabled k3s.service
 }
 
-# Adds a network interface to a VM that has no network: kubelet and flannel need an address and a default route.
+# add_network [ADDRESS]: configures the network interface, which a VM without a network gets: kubelet and flannel need an
+# address and a default route.
 add_network() {
-    ip link add eth0 type dummy
-    ip address add 10.0.2.15/24 dev eth0
+    [ -e /sys/class/net/eth0 ] || ip link add eth0 type dummy
+    ip address add "${1:-10.0.2.15}/24" dev eth0
     ip link set lo up
     ip link set eth0 up
     ip route add default via 10.0.2.2

@@ -29,15 +29,10 @@ start_k3s() {
     systemctl start k3s
 }
 
-has_logs() { [ "$(kubectl logs web)" = serving ]; }
-execs() { [ "$(kubectl exec web -- cat /www/index.html)" = 'response of the pod' ]; }
-
 inspect() {
     check_sandbox
     fact guest-memory-used "$(awk '/^MemTotal/ { t = $2 } /^MemAvailable/ { print t - $2, "KiB" }' /proc/meminfo)"
 }
-
-container() { kubectl get pod web --output 'jsonpath={.status.containerStatuses[0].containerID} {.status.containerStatuses[0].restartCount}'; }
 
 # Prints the time of the kubelet's last heartbeat. It fails while the server does not answer.
 heartbeat() { kubectl get lease guest --namespace kube-node-lease --output 'jsonpath={.spec.renewTime}'; }
@@ -49,7 +44,7 @@ has_new_heartbeat() {
 }
 
 restart_k3s() {
-    before=$(container)
+    before=$(web_container)
     systemctl restart k3s
     # The API server remembers the node as Ready and the pod as Running. Only a status that is newer than the end of
     # the old kubelet comes from the new one.
@@ -57,7 +52,7 @@ restart_k3s() {
     wait_for has_new_heartbeat
     wait_for execs
     wait_for is_in_phase web Running
-    after=$(container)
+    after=$(web_container)
     [ "$after" = "$before" ]
     # The sandbox is still the same process.
     [ "$(readlink "/proc/$pid/exe")" = /pause ]
