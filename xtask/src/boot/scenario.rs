@@ -82,19 +82,10 @@ impl Scenario {
         }
     }
 
-    /// Returns whether the scenario needs a kernel that is compiled for it.
+    /// Returns whether the scenario needs a kernel that is compiled for it. Compiling takes long, and a compiler, so the
+    /// scenario is run only by its name, and is no condition of a release.
     pub fn needs_kernel(self) -> bool {
         self == Scenario::CgroupV1
-    }
-
-    /// Returns whether the scenario is run only by its name, and is no condition of a release: compiling a kernel takes
-    /// long, and a compiler; the others have not yet passed on a real k3s.
-    pub fn is_by_name_only(self) -> bool {
-        self.needs_kernel()
-            || matches!(
-                self,
-                Scenario::Erase | Scenario::PowerLoss | Scenario::SlowStorage | Scenario::TwoNodes
-            )
     }
 
     /// Returns the disk that the scenario needs.

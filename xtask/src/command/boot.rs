@@ -252,7 +252,7 @@ impl Args {
     /// Returns the scenarios to run, in order, and reports one that cannot run.
     fn scenarios(&self, context: &Context, artifacts: &Artifacts) -> Result<Vec<Scenario>> {
         let is_selected = |scenario: Scenario| {
-            self.scenario.map_or_else(|| !scenario.is_by_name_only(), |only| only == scenario)
+            self.scenario.map_or_else(|| !scenario.needs_kernel(), |only| only == scenario)
         };
         let impossible = [
             (Scenario::Upgrade, artifacts.without_upgrade()),

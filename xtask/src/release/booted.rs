@@ -191,6 +191,6 @@ pub fn problems(root: &Path, checked: &Checked) -> Result<Vec<Problem>> {
 /// are no test of these files.
 pub fn required(artifacts: &Artifacts) -> Vec<Scenario> {
     let mut scenarios = artifacts.scenarios();
-    scenarios.retain(|scenario| !scenario.is_by_name_only());
+    scenarios.retain(|scenario| !scenario.needs_kernel());
     scenarios
 }
