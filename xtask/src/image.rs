@@ -12,6 +12,7 @@ mod credential_helper;
 mod credentials;
 pub mod docker_archive;
 pub mod installed;
+pub mod layer_files;
 pub mod layout;
 mod login;
 mod plain_http;

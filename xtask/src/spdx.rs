@@ -1,6 +1,10 @@
 //! Bills of materials as SPDX 2.3 in JSON (spdx.github.io/spdx-spec/v2.3). The text depends on what it lists alone: its
 //! time is that of the sources, its namespace a digest.
 
+mod listed;
+
+pub use listed::Listed;
+
 use crate::clock;
 use crate::digest::Digest;
 use anyhow::{Context as _, Result, ensure};
@@ -8,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha1::{Digest as _, Sha1};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// A package inside another one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,17 +40,35 @@ pub enum Checksum {
     GoSum(String),
 }
 
-/// A file, by its path from the root of the product.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The name and version of a package.
+pub type NameVersion = (String, String);
+
+/// A file, by its path from the root of the package that it is in.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ListedFile {
+    /// The package, if it is not the product itself.
+    pub package: Option<NameVersion>,
     pub path: String,
     pub sha1: String,
     pub sha256: Digest,
 }
 
 impl ListedFile {
+    /// Returns a file of the product itself.
     pub fn of(path: impl Into<String>, bytes: &[u8]) -> ListedFile {
-        ListedFile { path: path.into(), sha1: sha1(bytes), sha256: Digest::of(bytes) }
+        ListedFile { package: None, path: path.into(), sha1: sha1(bytes), sha256: Digest::of(bytes) }
+    }
+
+    /// Returns the same file in a package.
+    pub fn within(self, package: NameVersion) -> ListedFile {
+        ListedFile { package: Some(package), ..self }
+    }
+}
+
+impl fmt::Display for ListedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)?;
+        self.package.iter().try_for_each(|(name, version)| write!(f, " of {name} {version}"))
     }
 }
 
@@ -63,6 +86,7 @@ pub struct Sbom {
 
 const DOCUMENT: &str = "SPDXRef-DOCUMENT";
 const PRODUCT: &str = "SPDXRef-Product";
+const CONTAINS: &str = "CONTAINS";
 
 impl Sbom {
     /// Returns the document.
@@ -71,15 +95,21 @@ impl Sbom {
         let all: BTreeSet<&Part> =
             self.parts.iter().flat_map(|(part, inside)| std::iter::once(part).chain(inside)).collect();
         let ids: BTreeMap<&Part, String> = all.iter().copied().zip((1..).map(package_id)).collect();
-        let mut packages = vec![self.product_package()?];
-        packages.extend(ids.iter().map(|(part, id)| package(part, id)));
+        let holders: Vec<&str> = files.iter().map(|file| self.holder(file, &ids)).collect::<Result<_>>()?;
+        ensure!(holders.contains(&PRODUCT), "the SBOM of {} has no files", product.name);
+        let held = |id: &str| -> Vec<&ListedFile> {
+            files.iter().zip(&holders).filter(|(_, holder)| **holder == id).map(|(file, _)| file).collect()
+        };
+        let mut packages = vec![package(product, PRODUCT, &held(PRODUCT))];
+        packages.extend(ids.iter().map(|(part, id)| package(part, id, &held(id))));
         let mut relationships = vec![relationship(DOCUMENT, "DESCRIBES", PRODUCT)];
         let file_ids: Vec<String> =
             (1..=files.len()).map(|number| format!("SPDXRef-File-{number}")).collect();
-        relationships.extend(file_ids.iter().map(|id| relationship(PRODUCT, "CONTAINS", id)));
+        let contained = holders.iter().zip(&file_ids);
+        relationships.extend(contained.map(|(holder, id)| relationship(holder, CONTAINS, id)));
         for (part, inside) in &self.parts {
-            relationships.push(relationship(PRODUCT, "CONTAINS", &ids[part]));
-            relationships.extend(inside.iter().map(|it| relationship(&ids[part], "CONTAINS", &ids[it])));
+            relationships.push(relationship(PRODUCT, CONTAINS, &ids[part]));
+            relationships.extend(inside.iter().map(|it| relationship(&ids[part], CONTAINS, &ids[it])));
         }
         relationships.dedup();
         let files: Vec<Value> = files.iter().zip(&file_ids).map(|(listed, id)| file(listed, id)).collect();
@@ -101,15 +131,14 @@ impl Sbom {
         Ok(serde_json::to_string_pretty(&document)? + "\n")
     }
 
-    /// Returns the product as a package, with the code over its files (section 7.9).
-    fn product_package(&self) -> Result<Value> {
-        ensure!(!self.files.is_empty(), "the SBOM of {} has no files", self.product.name);
-        let mut sums: Vec<&str> = self.files.iter().map(|file| file.sha1.as_str()).collect();
-        sums.sort_unstable();
-        let mut product = package(&self.product, PRODUCT);
-        product["filesAnalyzed"] = true.into();
-        product["packageVerificationCode"] = json!({"packageVerificationCodeValue": sha1(sums.concat())});
-        Ok(product)
+    /// Returns the identifier of the package that a file is in.
+    fn holder<'a>(&self, file: &ListedFile, ids: &'a BTreeMap<&Part, String>) -> Result<&'a str> {
+        let Some((name, version)) = &file.package else { return Ok(PRODUCT) };
+        let is = |part: &Part| part.name == *name && part.version.as_ref() == Some(version);
+        let part = self.parts.iter().map(|(part, _)| part).find(|part| is(part));
+        let id = part.and_then(|part| ids.get(part));
+        id.map(String::as_str)
+            .with_context(|| format!("the SBOM of {} has no package of {file}", self.product.name))
     }
 }
 
@@ -121,7 +150,8 @@ fn package_id(number: usize) -> String {
     format!("SPDXRef-Package-{number}")
 }
 
-fn package(part: &Part, id: &str) -> Value {
+/// Returns a package, with the code over the files that are listed of it (section 7.9).
+fn package(part: &Part, id: &str, files: &[&ListedFile]) -> Value {
     let license = expression(&part.licenses);
     let mut references = Vec::new();
     if let Some(purl) = &part.purl {
@@ -142,7 +172,7 @@ fn package(part: &Part, id: &str) -> Value {
         "SPDXID": id,
         "name": part.name,
         "downloadLocation": part.download.as_deref().unwrap_or("NOASSERTION"),
-        "filesAnalyzed": false,
+        "filesAnalyzed": !files.is_empty(),
         "licenseConcluded": license,
         "licenseDeclared": license,
         "copyrightText": "NOASSERTION",
@@ -157,6 +187,11 @@ fn package(part: &Part, id: &str) -> Value {
         if !list.is_empty() {
             package[key] = list.into();
         }
+    }
+    if !files.is_empty() {
+        let mut sums: Vec<&str> = files.iter().map(|file| file.sha1.as_str()).collect();
+        sums.sort_unstable();
+        package["packageVerificationCode"] = json!({"packageVerificationCodeValue": sha1(sums.concat())});
     }
     package
 }
@@ -196,82 +231,6 @@ fn named_here<'a>(parts: impl Iterator<Item = &'a Part>) -> Vec<Value> {
     all.into_iter().map(|id| json!({"licenseId": id, "extractedText": text})).collect()
 }
 
-/// The list in a document: name and version of each package, as far as it has one, and the files.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Listed {
-    pub packages: BTreeSet<(String, String)>,
-    pub files: Vec<ListedFile>,
-}
-
-impl Listed {
-    /// Reads a document, without the product itself.
-    pub fn read(text: &[u8]) -> Result<Listed> {
-        let document: Document = serde_json::from_slice(text).context("it is no SPDX document")?;
-        let parts = document.packages.into_iter().filter(|package| package.id != PRODUCT);
-        let packages = parts.filter_map(|package| Some((package.name, package.version?))).collect();
-        let listed = |file: DocumentFile| {
-            let sum = |algorithm: &str| {
-                let found = file.checksums.iter().find(|it| it.algorithm == algorithm);
-                let found = found.with_context(|| format!("{} has no {algorithm}", file.name))?;
-                anyhow::Ok(found.value.clone())
-            };
-            let path = file.name.strip_prefix("./").unwrap_or(&file.name).to_owned();
-            Ok(ListedFile { path, sha1: sum("SHA1")?, sha256: sum("SHA256")?.parse()? })
-        };
-        let files = document.files.into_iter().map(listed).collect::<Result<_>>()?;
-        Ok(Listed { packages, files })
-    }
-
-    /// Checks that the packages and files are these.
-    pub fn check(&self, packages: &BTreeSet<(String, String)>, files: &[ListedFile]) -> Result<()> {
-        let first = |one: &BTreeSet<(String, String)>, other| {
-            one.difference(other).next().map(|(name, version)| format!("{name} {version}"))
-        };
-        if let Some(missing) = first(packages, &self.packages) {
-            anyhow::bail!("it does not list {missing}");
-        }
-        if let Some(other) = first(&self.packages, packages) {
-            anyhow::bail!("it lists {other}, which is not there");
-        }
-        for file in files {
-            let listed = self.files.iter().find(|it| it.path == file.path);
-            let listed = listed.with_context(|| format!("it does not list the file {}", file.path))?;
-            ensure!(listed == file, "it has other checksums for the file {}", file.path);
-        }
-        ensure!(self.files.len() == files.len(), "it lists files that are not there");
-        Ok(())
-    }
-}
-
-#[derive(Deserialize)]
-struct Document {
-    packages: Vec<DocumentPackage>,
-    files: Vec<DocumentFile>,
-}
-
-#[derive(Deserialize)]
-struct DocumentPackage {
-    #[serde(rename = "SPDXID")]
-    id: String,
-    name: String,
-    #[serde(rename = "versionInfo")]
-    version: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct DocumentFile {
-    #[serde(rename = "fileName")]
-    name: String,
-    checksums: Vec<DocumentChecksum>,
-}
-
-#[derive(Deserialize)]
-struct DocumentChecksum {
-    algorithm: String,
-    #[serde(rename = "checksumValue")]
-    value: String,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,23 +257,5 @@ mod tests {
         assert_eq!(text.matches("\"name\": \"shared\"").count(), 1);
         assert!(text.contains("\"licenseDeclared\": \"(A OR B) AND MIT\""), "{text}");
         assert!(text.contains("a9993e364706816aba3e25717850c26c9cd0d89d"), "the SHA-1 of FIPS 180 for abc");
-    }
-
-    #[test]
-    fn what_differs_is_named() {
-        let listed = Listed::read(sbom().text().unwrap().as_bytes()).unwrap();
-        let (packages, files) = (listed.packages.clone(), sbom().files);
-        listed.check(&packages, &files).unwrap();
-        let said = |packages: &BTreeSet<_>, files: &[ListedFile]| {
-            listed.check(packages, files).unwrap_err().to_string()
-        };
-        let mut more = packages.clone();
-        more.insert(("three".to_owned(), "v1".to_owned()));
-        assert_eq!(said(&more, &files), "it does not list three v1");
-        more.retain(|(name, _)| name == "one" || name == "shared");
-        assert_eq!(said(&more, &files), "it lists two v1, which is not there");
-        let other = [ListedFile::of("bin/a", b"abd")];
-        assert_eq!(said(&packages, &other), "it has other checksums for the file bin/a");
-        assert_eq!(said(&packages, &[]), "it lists files that are not there");
     }
 }

@@ -66,10 +66,10 @@ pub fn entry(config: &Digest, layers: &[Digest], names: &[String]) -> Value {
 /// An image's entry in the list, as it is read.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Entry {
+pub(super) struct Entry {
     config: TreePath,
-    repo_tags: Vec<Reference>,
-    layers: Vec<TreePath>,
+    pub(super) repo_tags: Vec<Reference>,
+    pub(super) layers: Vec<TreePath>,
 }
 
 /// Unpacks a compressed archive of images for one architecture into an empty directory, and returns each image under
@@ -115,8 +115,11 @@ pub fn config_name(config: &Digest) -> String {
 
 /// Returns the path of a layer in an archive, the same for all images that share it.
 pub fn layer_name(layer: &Digest) -> String {
-    format!("{layer}/layer.tar")
+    format!("{layer}/{LAYER}")
 }
+
+/// The name of each layer's file.
+pub(super) const LAYER: &str = "layer.tar";
 
 /// Compresses with one worker, which gives the same bytes as any number of them, but not as none (zstd.h,
 /// `ZSTD_c_nbWorkers`).

@@ -1,16 +1,18 @@
-//! `images-<arch>.spdx.json`: the bill of materials of the bundle, with the packages in each image.
+//! `images-<arch>.spdx.json`: the bill of materials of the bundle, with the packages and the files in each image.
 
 use super::airgap::archive_name;
 use super::manifest::{ImageEntry, ImagesManifest};
 use crate::context::Context;
+use crate::image::layer_files;
 use crate::k3s::Build;
 use crate::product::licenses::ThirdPartyPackage;
 use crate::product::sbom::{Licenses, Sums, module};
 use crate::purl;
-use crate::spdx::{Checksum, Listed, ListedFile, Part, Sbom};
+use crate::reference::Reference;
+use crate::spdx::{Checksum, Listed, ListedFile, NameVersion, Part, Sbom};
 use crate::target::Target;
 use crate::toolchain::debian::{self, source::SourcePackage};
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 use std::collections::BTreeSet;
 
 /// Returns the document's name.
@@ -65,7 +67,7 @@ pub fn document(
         product,
         arch: manifest.arch.clone(),
         time: build.source.time,
-        files: vec![ListedFile::of(archive_name(build.target), bundle)],
+        files: files(manifest, bundle)?,
         parts: pause.chain(images.zip(parts)).collect(),
     };
     sbom.text()
@@ -73,13 +75,25 @@ pub fn document(
 
 /// Checks a document against the manifest of the images, which lists the same packages, and against the bundle.
 pub fn check(document: &[u8], manifest: &ImagesManifest, bundle: &[u8]) -> Result<()> {
-    let mut packages: BTreeSet<(String, String)> = manifest.references().map(split).collect();
+    let mut packages: BTreeSet<NameVersion> = manifest.references().map(split).collect();
     for image in &manifest.images {
         packages.extend(image.all_modules().iter().map(|it| (it.path.clone(), it.compiled_version())));
         packages.extend(image.debian.iter().map(|it| (it.name().to_owned(), it.version())));
     }
-    let file = ListedFile::of(archive_name(Target::named(&manifest.arch)?), bundle);
-    Listed::read(document)?.check(&packages, &[file])
+    Listed::read(document)?.check(&packages, &files(manifest, bundle)?)
+}
+
+/// Returns the bundle, and the files in the layers of its images.
+fn files(manifest: &ImagesManifest, bundle: &[u8]) -> Result<Vec<ListedFile>> {
+    let mut files = vec![ListedFile::of(archive_name(Target::named(&manifest.arch)?), bundle)];
+    let mut images = layer_files::of_images(bundle)?;
+    for reference in manifest.references() {
+        let inside = images.remove(&Reference::parse(reference)?.normalised());
+        let inside = inside.with_context(|| format!("the bundle has no image {reference}"))?;
+        files.extend(inside.into_iter().map(|file| file.within(split(reference))));
+    }
+    let other = images.into_keys().next();
+    other.map_or(Ok(files), |name| bail!("the bundle has the image {name}, which its manifest does not name"))
 }
 
 fn container(reference: &str, id: Option<&String>) -> Part {
@@ -88,7 +102,7 @@ fn container(reference: &str, id: Option<&String>) -> Part {
     Part { name, version: Some(version), source, ..Part::default() }
 }
 
-fn split(reference: &str) -> (String, String) {
+fn split(reference: &str) -> NameVersion {
     let (name, version) = reference.rsplit_once(':').unwrap_or((reference, ""));
     (name.to_owned(), version.to_owned())
 }

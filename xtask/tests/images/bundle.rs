@@ -8,8 +8,10 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use xtask::digest::Digest;
+use xtask::image::content::append;
 use xtask::images::manifest::ImagesManifest;
 use xtask::images::spdx;
+use xtask::spdx::ListedFile;
 use xtask::toolchain::spdx_tools;
 
 /// The size of the window that k3s' reader of archives takes, as a power of two (rancher/wharfie, pkg/tarfile,
@@ -42,6 +44,15 @@ fn contents() -> BTreeMap<String, Vec<u8>> {
         }
     }
     found
+}
+
+/// Returns a bundle of these files.
+fn packed(contents: &BTreeMap<String, Vec<u8>>) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, bytes) in contents {
+        append(&mut archive, path, 0o644, bytes).unwrap();
+    }
+    zstd::encode_all(&*archive.into_inner().unwrap(), 1).unwrap()
 }
 
 fn json(bytes: &[u8]) -> Value {
@@ -188,22 +199,67 @@ fn architectures_are_published_together() {
     assert_eq!(list.lines().count(), 2, "{list}");
 }
 
+const SBOM: &str = "images-riscv64.spdx.json";
+
+/// Returns what the check says of a document and a bundle.
+fn checked(document: &str, bundle: &[u8]) -> Result<(), String> {
+    let manifest = ImagesManifest::read(&BUILT.1.join("images-riscv64.json")).unwrap();
+    spdx::check(document.as_bytes(), &manifest, bundle).map_err(|error| format!("{error:#}"))
+}
+
 #[test]
 fn sbom_is_valid_and_lists_the_bundle() {
-    let name = "images-riscv64.spdx.json";
-    spdx_tools::validate(&context(), &BUILT.1.join(name)).unwrap();
-    let text = fs::read(BUILT.1.join(name)).unwrap();
-    let manifest = ImagesManifest::read(&BUILT.1.join("images-riscv64.json")).unwrap();
+    spdx_tools::validate(&context(), &BUILT.1.join(SBOM)).unwrap();
+    let text = fs::read_to_string(BUILT.1.join(SBOM)).unwrap();
     let mut bundle = fs::read(BUILT.1.join(BUNDLE)).unwrap();
-    spdx::check(&text, &manifest, &bundle).unwrap();
-    let document = json(&text);
+    checked(&text, &bundle).unwrap();
+    let document = json(text.as_bytes());
     let packages = document["packages"].as_array().unwrap();
     let busybox = packages.iter().find(|it| it["name"] == "busybox-static").unwrap();
     assert!(busybox["sourceInfo"].as_str().unwrap().contains("source package busybox 1:1."), "{busybox}");
     assert_eq!(busybox["checksums"][0]["algorithm"], "SHA256", "{busybox}");
-    *bundle.last_mut().unwrap() ^= 1;
-    let said = spdx::check(&text, &manifest, &bundle).unwrap_err().to_string();
+    bundle.push(0);
+    let said = checked(&text, &bundle).unwrap_err();
     assert_eq!(said, format!("it has other checksums for the file {BUNDLE}"));
+}
+
+#[test]
+fn sbom_lists_every_file_of_every_image() {
+    let text = fs::read_to_string(BUILT.1.join(SBOM)).unwrap();
+    let mut contents = contents();
+    let before = ListedFile::of(BUNDLE, &fs::read(BUILT.1.join(BUNDLE)).unwrap());
+    // The digest of the bundle itself is right in every case: the files in it are compared.
+    let document = |bundle: &[u8]| {
+        let after = ListedFile::of(BUNDLE, bundle);
+        text.replace(&before.sha1, &after.sha1).replace(before.sha256.as_str(), after.sha256.as_str())
+    };
+    let bundle = packed(&contents);
+    let unchanged = document(&bundle);
+    checked(&unchanged, &bundle).unwrap();
+
+    let mut less = json(unchanged.as_bytes());
+    let files = less["files"].as_array_mut().unwrap();
+    let at = files.iter().position(|it| it["fileName"] == "./coredns").unwrap();
+    let id = files.remove(at)["SPDXID"].clone();
+    less["relationships"].as_array_mut().unwrap().retain(|it| it["relatedSpdxElement"] != id);
+    let said = checked(&less.to_string(), &bundle).unwrap_err();
+    assert_eq!(said, "it does not list the file coredns of rancher/mirrored-coredns-coredns 1.14.0");
+
+    let (_, of_coredns) = image(&contents, "coredns");
+    let layer = contents.get_mut(of_coredns.last().unwrap()).unwrap();
+    // Behind the header of the only file.
+    layer[100_000] ^= 1;
+    let bundle = packed(&contents);
+    let said = checked(&document(&bundle), &bundle).unwrap_err();
+    assert_eq!(
+        said,
+        "it has other checksums for the file coredns of rancher/mirrored-coredns-coredns 1.14.0"
+    );
+
+    contents.remove("manifest.json");
+    let bundle = packed(&contents);
+    let said = checked(&document(&bundle), &bundle).unwrap_err();
+    assert_eq!(said, "the bundle has no image carvicsforth/pause:v3.10-v1.31.1");
 }
 
 #[test]

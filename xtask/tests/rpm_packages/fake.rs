@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 use xtask::digest::Digest;
+use xtask::image::content::{Blob, CONFIG_TYPE, LAYER_TYPE, append};
+use xtask::image::docker_archive;
 use xtask::product::check::{Check, CheckResult};
 use xtask::product::component::Component;
 use xtask::product::manifest::{FileEntry, Manifest, PatchEntry};
@@ -145,34 +147,48 @@ pub fn sbom(manifest: &Manifest, k3s: &[u8]) -> String {
 /// The bundle of the default images.
 pub const BUNDLE: &str = "k3s-airgap-images-riscv64.tar.zst";
 
+/// The bill of materials of the default images.
+pub const IMAGES_SBOM: &str = "images-riscv64.spdx.json";
+
+/// The only file in each of the default images, whose content is the version.
+const VERSION_FILE: &str = "etc/version";
+
+/// Returns an archive of one image under these names.
+fn images_bundle(version: &str, names: &[&str]) -> Vec<u8> {
+    let mut layer = tar::Builder::new(Vec::new());
+    append(&mut layer, VERSION_FILE, 0o644, version.as_bytes()).unwrap();
+    let layer = Blob::new(LAYER_TYPE, layer.into_inner().unwrap());
+    let names: Vec<String> = names.iter().map(|name| format!("docker.io/{name}")).collect();
+    let archive = docker_archive::plain(&Blob::new(CONFIG_TYPE, b"{}".to_vec()), &layer, &names).unwrap();
+    zstd::encode_all(&*archive, 1).unwrap()
+}
+
 /// Writes the directory of the images of a product, as `cargo xtask images build` does.
 pub fn images(directory: &Path, version: &str) {
     fs::create_dir_all(directory).unwrap();
     let pause = manifest(version).pause_image;
-    let names = ["rancher/mirrored-library-busybox:1.36.1", "rancher/mirrored-metrics-server:v0.8.1"];
-    let list: String = [&pause[..]].iter().chain(&names).map(|name| format!("docker.io/{name}\n")).collect();
-    let part = |reference: &str| {
-        let (name, version) = reference.rsplit_once(':').unwrap();
-        let part = Part { name: name.to_owned(), version: Some(version.to_owned()), ..Part::default() };
-        (part, Vec::new())
-    };
-    let bundle = format!("the images of {version}");
-    let sbom = Sbom {
-        product: Part { name: "k3s-airgap-images".to_owned(), ..Part::default() },
-        arch: "riscv64".to_owned(),
-        time: TIME,
-        files: vec![ListedFile::of(BUNDLE, bundle.as_bytes())],
-        parts: [&pause[..]].into_iter().chain(names).map(part).collect(),
-    };
+    let names =
+        [&pause[..], "rancher/mirrored-library-busybox:1.36.1", "rancher/mirrored-metrics-server:v0.8.1"];
+    let list: String = names.iter().map(|name| format!("docker.io/{name}\n")).collect();
+    let bundle = images_bundle(version, &names);
+    let (mut files, mut parts) = (vec![ListedFile::of(BUNDLE, &bundle)], Vec::new());
+    for (name, version_of) in names.iter().filter_map(|reference| reference.rsplit_once(':')) {
+        let package = (name.to_owned(), version_of.to_owned());
+        files.push(ListedFile::of(VERSION_FILE, version.as_bytes()).within(package));
+        let version = Some(version_of.to_owned());
+        parts.push((Part { name: name.to_owned(), version, ..Part::default() }, Vec::new()));
+    }
+    let product = Part { name: "k3s-airgap-images".to_owned(), ..Part::default() };
+    let sbom = Sbom { product, arch: "riscv64".to_owned(), time: TIME, files, parts };
     let files = [
         (BUNDLE, bundle),
-        ("images-riscv64.spdx.json", sbom.text().unwrap()),
-        ("images-riscv64-licenses.txt", "texts\n".to_owned()),
-        ("images-riscv64.cdx.json", "{}\n".to_owned()),
-        ("k3s-images.txt", list),
+        (IMAGES_SBOM, sbom.text().unwrap().into_bytes()),
+        ("images-riscv64-licenses.txt", b"texts\n".to_vec()),
+        ("images-riscv64.cdx.json", b"{}\n".to_vec()),
+        ("k3s-images.txt", list.into_bytes()),
     ];
-    for (name, text) in &files {
-        fs::write(directory.join(name), text).unwrap();
+    for (name, bytes) in &files {
+        fs::write(directory.join(name), bytes).unwrap();
     }
     let image = |(reference, version, substitute): (&str, &str, bool)| {
         json!({
@@ -180,12 +196,12 @@ pub fn images(directory: &Path, version: &str) {
             "left_out": null, "module": null, "modules": [], "debian": [],
         })
     };
-    let images = [(names[0], "1.36.1", false), (names[1], "v0.9.0", true)].map(image);
+    let images = [(names[1], "1.36.1", false), (names[2], "v0.9.0", true)].map(image);
     let manifest = json!({
         "k3s": version, "arch": "riscv64", "pause": [pause], "images": images,
         "licenses": ["Apache-2.0"], "files": {
             BUNDLE: FileEntry::of(&directory.join(BUNDLE)).unwrap(),
-            "images-riscv64.spdx.json": FileEntry::of(&directory.join("images-riscv64.spdx.json")).unwrap(),
+            IMAGES_SBOM: FileEntry::of(&directory.join(IMAGES_SBOM)).unwrap(),
         },
     });
     fs::write(directory.join("images-riscv64.json"), manifest.to_string()).unwrap();

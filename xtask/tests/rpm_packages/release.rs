@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use xtask::context::Context;
 use xtask::digest::Digest;
+use xtask::images::manifest::ImagesManifest;
 use xtask::images::publish::PublishedImages;
 use xtask::k3s::Optional;
 use xtask::product::Product;
-use xtask::product::manifest::Manifest;
+use xtask::product::manifest::{FileEntry, Manifest};
 use xtask::release::{DistPackages, Mode, PackagedProduct, Release};
 use xtask::rpm::{Packaging, Settings};
 use xtask::upstream::release::Origin;
@@ -301,6 +302,18 @@ fn finds_every_change_of_a_directory() {
         again(directory);
     });
     assert!(said.contains("is not the bundle that images-riscv64.json names"), "{said}");
+    let said = found("another file in an image", &|directory| {
+        let (path, manifest) = (directory.join(fake::IMAGES_SBOM), directory.join("images-riscv64.json"));
+        let text = fs::read_to_string(&path).unwrap();
+        let other = text.replace(Digest::of(VERSION).as_str(), Digest::of("other").as_str());
+        fs::write(&path, other).unwrap();
+        let mut images = ImagesManifest::read(&manifest).unwrap();
+        images.files.insert(fake::IMAGES_SBOM.to_owned(), FileEntry::of(&path).unwrap());
+        fs::write(manifest, serde_json::to_string(&images).unwrap()).unwrap();
+        again(directory);
+    });
+    let other = "it has other checksums for the file etc/version of carvicsforth/pause v3.10-v1.31.1";
+    assert!(said.contains(other) && said.contains("comparing images-riscv64.spdx.json with"), "{said}");
     let said = found("images of another version", &|directory| {
         fake::images(directory, "v1.33.1+k3s1");
         again(directory);
