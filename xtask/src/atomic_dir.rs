@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::digest::Digest;
+use crate::dir;
 use crate::file_lock::FileLock;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
@@ -27,7 +28,7 @@ impl AtomicDir {
         let _lock = FileLock::acquire(context, &lock_file(context, place))?;
         let scratch = beside(place, "making");
         for leftover in [&scratch, &beside(place, "old")] {
-            clear(leftover)?;
+            dir::remove(leftover)?;
         }
         fs::create_dir(&scratch)?;
         Ok(AtomicDir { place: place.to_owned(), scratch, _lock })
@@ -46,7 +47,7 @@ impl AtomicDir {
             fs::rename(&self.place, &old)?;
         }
         fs::rename(&self.scratch, &self.place)?;
-        clear(&old)
+        dir::remove(&old)
     }
 }
 
@@ -54,7 +55,7 @@ impl Drop for AtomicDir {
     fn drop(&mut self) {
         // After a commit nothing is there. After a failure, which has its own message, the next run removes what is
         // left.
-        let _ = clear(&self.scratch);
+        let _ = dir::remove(&self.scratch);
     }
 }
 
@@ -71,15 +72,6 @@ fn lock_file(context: &Context, place: &Path) -> PathBuf {
         return context.work.join("locks").join(name.short());
     }
     beside(place, "lock")
-}
-
-/// Removes the file, link or directory at a path, following no link.
-fn clear(path: &Path) -> Result<()> {
-    match path.symlink_metadata() {
-        Err(_) => Ok(()),
-        Ok(metadata) if metadata.is_dir() => Ok(fs::remove_dir_all(path)?),
-        Ok(_) => Ok(fs::remove_file(path)?),
-    }
 }
 
 #[cfg(test)]

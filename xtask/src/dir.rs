@@ -4,6 +4,7 @@ use crate::digest::Digest;
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -75,6 +76,18 @@ pub fn require_links_inside(directory: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Removes the file, link or directory at a path, following no link. Another process may have removed it meanwhile.
+pub fn remove(path: &Path) -> Result<()> {
+    let removed = path.symlink_metadata().and_then(|metadata| match metadata.is_dir() {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_file(path),
+    });
+    match removed {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Sets one time, in seconds since 1970, and modes that do not depend on the umask for everything in a directory.
@@ -179,6 +192,36 @@ mod tests {
             }
             fs::remove_file(&link).unwrap();
         }
+    }
+
+    #[test]
+    fn removes_a_file_that_another_removes() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("file");
+        let both_ready = std::sync::Barrier::new(2);
+        for _ in 0..500 {
+            fs::write(&path, "").unwrap();
+            let remove = || {
+                both_ready.wait();
+                super::remove(&path)
+            };
+            std::thread::scope(|scope| {
+                [scope.spawn(remove), scope.spawn(remove)].map(|one| one.join().unwrap().unwrap())
+            });
+        }
+    }
+
+    #[test]
+    fn removes_links_and_what_is_in_directories() {
+        let scratch = tempfile::tempdir().unwrap();
+        let [directory, link] = ["directory", "link"].map(|name| scratch.path().join(name));
+        fs::create_dir_all(directory.join("inner")).unwrap();
+        fs::os::unix::fs::symlink(&directory, &link).unwrap();
+        remove(&link).unwrap();
+        assert!(directory.join("inner").is_dir() && !link.is_symlink());
+        remove(&directory).unwrap();
+        remove(&directory).unwrap();
+        assert!(!directory.exists());
     }
 
     #[test]

@@ -43,25 +43,18 @@ impl Download {
         context.cache.join("downloads").join(self.sha256.short())
     }
 
-    /// Returns true if the cache has the complete file. A damaged one is removed.
+    /// Returns true if the cache has the complete file.
     pub fn is_cached(&self, context: &Context) -> Result<bool> {
         let path = self.path(context);
-        if !path.is_file() {
-            return Ok(false);
-        }
-        if Digest::of_file(&path)? == self.sha256 {
-            return Ok(true);
-        }
-        context.progress.print(format!("{} is damaged and will be fetched again", path.display()));
-        fs::remove_file(&path)?;
-        Ok(false)
+        Ok(path.is_file() && Digest::of_file(&path)? == self.sha256)
     }
 
     /// Checks that the file is in the cache, if the network is forbidden.
     pub fn require_offline(&self, context: &Context) -> Result<()> {
         if urls(context, &self.url).is_empty() && !self.is_cached(context)? {
             let url = without_credentials(&self.url);
-            bail!("{} is not in the cache, and --offline forbids fetching {url}", self.name);
+            let state = if self.path(context).exists() { "is damaged" } else { "is not" };
+            bail!("{} {state} in the cache, and --offline forbids fetching {url}", self.name);
         }
         Ok(())
     }
@@ -77,6 +70,9 @@ impl Download {
         let _lock = FileLock::acquire(context, &directory.with_extension("lock"))?;
         if self.is_cached(context)? {
             return Ok(path);
+        }
+        if path.exists() {
+            context.progress.print(format!("{} is damaged and will be fetched again", path.display()));
         }
         let (part, url) = download(context, &self.name, &self.url, &directory, Resume::Allowed)?;
         let page = page_hint(&part)?;

@@ -267,16 +267,12 @@ impl Step<'_> {
             return Ok((result, true));
         }
         let log = context.logs.join(format!("{}.log", self.name));
-        if log.exists() {
-            fs::remove_file(&log)?;
-        }
+        dir::remove(&log)?;
         let running = context.progress.step(self.name).with_log(log);
         let building = parent.join(format!("{}.building", key.short()));
         for stale in [&building, &done] {
-            if stale.exists() {
-                fs::remove_dir_all(stale)
-                    .with_context(|| format!("removing an incomplete result of {:?}", self.name))?;
-            }
+            dir::remove(stale)
+                .with_context(|| format!("removing an incomplete result of {:?}", self.name))?;
         }
         let output = building.join(OUTPUT);
         fs::create_dir_all(&output)?;

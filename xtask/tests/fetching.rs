@@ -246,6 +246,10 @@ fn offline_uses_only_local_files() {
         message,
         format!("file.tar is not in the cache, and --offline forbids fetching {}", download(&server).url)
     );
+    std::fs::create_dir_all(download(&server).path(&offline).parent().unwrap()).unwrap();
+    std::fs::write(download(&server).path(&offline), "damaged").unwrap();
+    let message = format!("{:#}", download(&server).get(&offline).unwrap_err());
+    assert!(message.starts_with("file.tar is damaged in the cache, and --offline"), "{message}");
     let message = format!("{:#}", first_use(&offline, &download(&server).url).err().unwrap());
     assert!(message.contains("--offline forbids fetching"), "{message}");
     assert_eq!(server.requests().len(), 0);

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: all tests, with their sum.
 
 use crate::context::Context;
+use crate::dir;
 use crate::process::Command;
 use crate::toolchain::go;
 use anyhow::{Context as _, Result, bail};
@@ -48,9 +49,7 @@ impl Args {
                 .run_attached();
         }
         let log = context.logs.join("test.log");
-        if log.exists() {
-            fs::remove_file(&log)?;
-        }
+        dir::remove(&log)?;
         let running = context.progress.step("tests");
         running.doing(format!("log: {}", log.display()));
         let tests = cargo("test --locked --workspace --no-fail-fast")?.log("test").run_within(TIMEOUT);

@@ -4,6 +4,7 @@ use super::{bump, patch};
 use crate::atomic_file;
 use crate::clock::Day;
 use crate::context::Context;
+use crate::dir;
 use crate::error;
 use crate::lockfile::{Adding, Lockfile, compare};
 use crate::patch::{PatchSet, Values};
@@ -99,8 +100,7 @@ impl Args {
 /// Writes a file of the report, or removes that of an earlier run.
 fn write(path: &Path, text: String) -> Result<()> {
     match text.is_empty() {
-        true if path.exists() => Ok(fs_err::remove_file(path)?),
-        true => Ok(()),
+        true => dir::remove(path),
         false => atomic_file::write(path, text.as_bytes(), 0o644),
     }
 }

@@ -68,9 +68,7 @@ fn lay_out(repositories: &[Repository], tree: &Path) -> Result<()> {
     fs::create_dir_all(tree)?;
     checkout::export(&plugins.commit, tree)?;
     let place = TreePath::parse("plugins/meta/flannel")?.below(tree)?;
-    if place.exists() {
-        fs::remove_dir_all(&place)?;
-    }
+    dir::remove(&place)?;
     let scratch = tempfile::tempdir()?;
     checkout::export(&flannel.commit, scratch.path())?;
     dir::copy(scratch.path(), &place)?;

@@ -39,9 +39,7 @@ const BUNDLE: &str = "k3s-airgap-images.tar.zst";
 impl Topdir {
     /// Creates an empty one.
     pub fn new(path: PathBuf) -> Result<Topdir> {
-        if path.exists() {
-            fs::remove_dir_all(&path)?;
-        }
+        dir::remove(&path)?;
         let alias = Alias::of(&path)?;
         let topdir = Topdir { path, alias };
         fs::create_dir_all(topdir.sources())?;

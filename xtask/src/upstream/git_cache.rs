@@ -9,6 +9,7 @@ use super::transfer::{self, GitSettings};
 use crate::atomic_file;
 use crate::context::Context;
 use crate::digest::Digest;
+use crate::dir;
 use crate::file_lock::FileLock;
 use crate::lockfile::Lockfile;
 use crate::repository;
@@ -168,9 +169,7 @@ impl<'a> Cached<'a> {
         if let Some(commit) = self.commit(&id)? {
             return Ok(commit);
         }
-        if repository.exists() {
-            fs::remove_dir_all(&repository)?;
-        }
+        dir::remove(&repository)?;
         fs::rename(scratch.keep(), &repository)?;
         Ok(Commit { repository, id })
     }

@@ -76,7 +76,7 @@ fn does_not_depend_on_the_build_directory() {
         let sources = directory.path().join("pause");
         xtask::dir::copy(&crate::package(), &sources).unwrap();
 
-        let output = crate::build_in(directory.path(), arch);
+        let output = crate::build_in(directory.path(), &directory.path().join("target"), arch);
         assert!(fs::read(output).unwrap() == fs::read(crate::pause_binary(arch)).unwrap(), "{arch}");
     }
 }

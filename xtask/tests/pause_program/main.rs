@@ -18,21 +18,20 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::Mutex;
 use xtask::context::{Context, Network};
-use xtask::digest::Digest;
 use xtask::target::Target;
 
 /// Returns pause for an architecture, by its OCI name, built once for all tests.
 fn pause_binary(arch: &str) -> PathBuf {
     static ONE_BY_ONE: Mutex<()> = Mutex::new(());
     let _guard = ONE_BY_ONE.lock().expect("no test panics while it builds");
-    build_in(&repository(), arch)
+    build_in(&repository(), &Path::new(env!("CARGO_TARGET_TMPDIR")).join("pause_program"), arch)
 }
 
-/// Builds pause from the sources below a repository's root, as `cargo xtask pause` does.
-fn build_in(root: &Path, arch: &str) -> PathBuf {
-    let outputs = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pause_program");
+/// Builds pause from the sources below a repository's root, as `cargo xtask pause` does. Each test that builds has
+/// outputs of its own, since a step removes the log of an earlier run.
+fn build_in(root: &Path, outputs: &Path, arch: &str) -> PathBuf {
     let context = Context {
-        work: outputs.join(Digest::of(root.to_string_lossy().as_bytes()).short()),
+        work: outputs.join("work"),
         logs: outputs.join("logs"),
         root: root.to_owned(),
         guard: env!("CARGO_BIN_EXE_xtask").into(),

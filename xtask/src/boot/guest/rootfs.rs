@@ -58,9 +58,7 @@ pub fn build(context: &Context, base: &Guest, root: &Path, directory: &Path) -> 
 /// Removes the modules of a root's own kernel, and returns their directory.
 fn remove_modules(root: &Path) -> Result<PathBuf> {
     let modules = TreePath::parse("usr/lib/modules")?.below(root)?;
-    if modules.exists() {
-        fs::remove_dir_all(&modules)?;
-    }
+    dir::remove(&modules)?;
     Ok(modules)
 }
 
