@@ -21,6 +21,7 @@ mod mutants;
 mod names;
 mod reading_back;
 mod release;
+mod release_changes;
 mod repository;
 mod root;
 mod root_sources;
