@@ -1,6 +1,7 @@
 //! The report of a boot test: milestones as bars, memory over time, facts and failures.
 
 use super::results::{Results, ScenarioResult, console_log};
+use super::role::Role;
 use super::watch::{Failure, Outcome, Reached};
 use crate::page::{Bar, Mark, Page, Section, bars, code, duration, facts};
 use maud::{Markup, html};
@@ -43,13 +44,13 @@ fn figures(result: &ScenarioResult) -> Vec<(String, String)> {
 
 fn section(result: &ScenarioResult, consoles: &Path) -> Section {
     let ScenarioResult { name, files, outcome } = result;
-    let log = console_log(name);
+    let logs = [console_log(name), console_log(&Role::Agent.named(name))];
     let files = files.iter().map(|(name, digest)| (name, code(digest.as_str())));
     let seen = outcome.facts.iter().map(|(name, value)| (name, code(value)));
     let body = html! {
         p.note {
             "Seconds are counted from power-on by the host's clock."
-            @if consoles.join(&log).is_file() { " " a href=(log) { (log) } }
+            @for log in logs.iter().filter(|log| consoles.join(log).is_file()) { " " a href=(log) { (log) } }
         }
         (bars(["Milestone", "Reached", "Took"], &milestones(outcome)))
         @if let Some(failure) = &outcome.failure { pre.log { (failure_text(failure)) } }

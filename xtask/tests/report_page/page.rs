@@ -45,9 +45,13 @@ fn page_of_failed_boot_links_its_console() {
     let directory = tempfile::tempdir().unwrap();
     let html = page::page(&failed_boot(), directory.path()).html();
     assert!(!html.contains("console-alone.log"), "a link to a missing file: {html}");
-    std::fs::write(directory.path().join("console-alone.log"), "Linux version").unwrap();
+    for name in ["console-alone.log", "console-agent-alone.log"] {
+        std::fs::write(directory.path().join(name), "Linux version").unwrap();
+    }
     let html = page::page(&failed_boot(), directory.path()).html();
-    assert!(html.contains("<a href=\"console-alone.log\">console-alone.log</a>"), "{html}");
+    for name in ["console-alone.log", "console-agent-alone.log"] {
+        assert!(html.contains(&format!("<a href=\"{name}\">{name}</a>")), "{html}");
+    }
     save("boot", &html);
     let Some(layouts) = measure("the width of the boot report", &WIDTHS.map(|width| (width, &*html))) else {
         return;
