@@ -18,6 +18,7 @@ pub mod kernel;
 pub mod milestone;
 pub mod page;
 pub mod payload;
+pub mod platform;
 pub mod protocol;
 pub mod results;
 pub mod role;
@@ -31,7 +32,7 @@ pub mod write_log;
 use crate::target::Target;
 use anyhow::Result;
 
-/// Returns the target whose architecture is booted.
+/// Returns the target under test.
 pub fn target() -> Result<&'static Target> {
-    Target::named("riscv64")
+    platform::RISCV64.target()
 }

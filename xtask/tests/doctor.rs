@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use xtask::boot::guest::Guest;
+use xtask::boot::platform::{RISCV64, X86_64};
 use xtask::context::{Context, Network};
 use xtask::doctor::packages::Distribution;
 use xtask::doctor::requirements::{REQUIREMENTS, Requirement};
@@ -65,10 +66,13 @@ impl Machine {
             };
             ToolDirectory { name, version }.get(&context, put).unwrap();
         }
-        let guest = machine.directory.path().join("target/cache/guests").join(Guest::name("trixie"));
-        std::fs::create_dir_all(&guest).unwrap();
-        let about = r#"{ "distribution": "Debian trixie", "kernel": "6.12", "packages": [] }"#;
-        std::fs::write(guest.join("about.json"), about).unwrap();
+        for platform in [&RISCV64, &X86_64] {
+            let guests = machine.directory.path().join("target/cache/guests");
+            let guest = guests.join(Guest::name("trixie", platform));
+            std::fs::create_dir_all(&guest).unwrap();
+            let about = r#"{ "distribution": "Debian trixie", "kernel": "6.12", "packages": [] }"#;
+            std::fs::write(guest.join("about.json"), about).unwrap();
+        }
         machine
     }
 

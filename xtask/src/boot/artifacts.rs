@@ -2,7 +2,8 @@
 
 use super::earlier::Earlier;
 use super::images::DefaultImages;
-use super::scenario::Scenario;
+use super::platform::X86_64;
+use super::scenario::{Installed, Scenario};
 use crate::digest::Digest;
 use crate::dir;
 use crate::elf;
@@ -11,8 +12,9 @@ use crate::product::MANIFEST;
 use crate::product::load::INSTALL;
 use crate::product::manifest::Manifest;
 use crate::reference::Reference;
-use crate::rpm::nevra::SOURCE_PACKAGE;
+use crate::rpm::nevra::{SOURCE_PACKAGE, is_installable};
 use crate::rpm::read;
+use crate::target::Target;
 use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 use fs_err as fs;
@@ -25,6 +27,9 @@ use std::path::{Path, PathBuf};
 pub struct Artifacts {
     /// Version, and directory below `target/dist` that the results are written to.
     pub version: String,
+    /// Version and release of the packages.
+    pub build: Option<String>,
+    /// Those for the platform under test, and perhaps that for the server of a mixed cluster.
     pub packages: Vec<PathBuf>,
     /// Those of earlier minors.
     pub earlier: Earlier,
@@ -48,37 +53,45 @@ pub struct Artifacts {
 const SAMPLE: &str = ".sample";
 
 impl Artifacts {
-    /// Returns the packages in a directory. Each has to be readable and for the guest's architecture.
+    /// Returns the packages in a directory. Each has to be readable and for this architecture.
     ///
     /// The version and the pause image's name are those of the product that the packages were built from, if
     /// they are still where `cargo xtask rpm` writes them: a package may have to spell its version in another way.
-    pub fn from_packages(dist: &Path, directory: &Path) -> Result<Artifacts> {
+    pub fn from_packages(dist: &Path, directory: &Path, target: &Target) -> Result<Artifacts> {
         let mut packages = Vec::new();
-        let mut version = None;
+        let (mut version, mut build) = (None, None);
         for path in dir::entries(directory)? {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if !name.ends_with(".rpm") || name.ends_with(SOURCE_PACKAGE) {
                 continue;
             }
             let nevra = read::read(&path)?.nevra;
-            let arch = super::target()?.rpm;
+            let arch = target.rpm;
             ensure!(
                 [arch, "noarch"].contains(&nevra.arch.as_str()),
                 "{} is for {}, and the VM is {arch}",
                 path.display(),
                 nevra.arch
             );
+            // A scenario selects the packages for an architecture by the end of their names.
+            ensure!(
+                name.ends_with(&format!(".{}.rpm", nevra.arch)),
+                "{} is the package {}\n  Give it this name again.",
+                path.display(),
+                nevra.file_name()
+            );
             if nevra.name == "k3s" {
                 version = Some(format!("v{}", nevra.version));
+                build = Some(format!("{}-{}", nevra.version, nevra.release));
             }
             packages.push(path);
         }
         let version = version.with_context(|| {
             format!("no package of k3s in {}\n  cargo xtask rpm builds one", directory.display())
         })?;
-        let artifacts = Artifacts { version, packages, ..Artifacts::default() };
+        let artifacts = Artifacts { version, build, packages, ..Artifacts::default() };
         let Some(product) = product_of(dist, directory) else { return Ok(artifacts) };
-        let built = dist.join(&product).join(super::target()?.go);
+        let built = dist.join(&product).join(target.go);
         let (manifest, installer) = (manifest_in(&built)?, installer_in(&built));
         let pause_image = manifest.map(|manifest| manifest.pause_image);
         Ok(Artifacts { version: product.to_string_lossy().into_owned(), pause_image, installer, ..artifacts })
@@ -116,10 +129,30 @@ impl Artifacts {
     /// Adds directories of packages of earlier minors.
     pub fn with_earlier(mut self, dist: &Path, directories: &[PathBuf]) -> Result<Artifacts> {
         for directory in directories {
-            let Artifacts { version, packages, .. } = Artifacts::from_packages(dist, directory)?;
+            let Artifacts { version, packages, .. } =
+                Artifacts::from_packages(dist, directory, super::target()?)?;
             self.earlier.add(&version, packages);
         }
         Ok(self)
+    }
+
+    /// Adds the package for the server of a mixed cluster. Packages for all architectures are those under test.
+    pub fn with_server(mut self, server: Artifacts) -> Result<Artifacts> {
+        ensure!(
+            server.build == self.build,
+            "the packages of --server are of k3s {}, and those under test of {}\n  \
+             cargo xtask rpm --arch amd64 builds them of the same k3s, with the same options.",
+            server.build.unwrap_or_default(),
+            self.build.unwrap_or_default()
+        );
+        self.packages
+            .extend(server.packages.into_iter().filter(|package| is_for_server(&package.to_string_lossy())));
+        Ok(self)
+    }
+
+    /// Returns the packages that a machine of this architecture installs.
+    pub fn packages_for(&self, target: &Target) -> impl Iterator<Item = &PathBuf> {
+        self.packages.iter().filter(|package| is_installable(&package.to_string_lossy(), target))
     }
 
     /// Returns the minors that can be installed one after the other, up to that under test.
@@ -160,32 +193,26 @@ impl Artifacts {
     }
 
     /// Returns the files that a scenario tests.
-    fn files(&self, scenario: Scenario) -> Vec<&PathBuf> {
+    fn files(&self, scenario: Scenario) -> Result<Vec<&PathBuf>> {
         let images = self.images.as_ref().map(|images| &images.archive);
-        let (binary, installer) = (self.binary.as_ref(), self.installer.as_ref());
-        let [one, other] = match scenario {
-            Scenario::Packages
-            | Scenario::PauseImageFix
-            | Scenario::Erase
-            | Scenario::PowerLoss
-            | Scenario::SlowStorage
-            | Scenario::TwoNodes => return self.packages.iter().collect(),
-            Scenario::Upgrade => {
-                return self.packages.iter().chain(self.earlier.files()).chain(installer).collect();
-            }
-            Scenario::Sample => return self.packages.iter().chain(installer).collect(),
-            Scenario::InstallScript => [binary, installer],
-            Scenario::DefaultNode | Scenario::RegistryNode => [binary, images],
-            Scenario::Alone | Scenario::Bundled | Scenario::CgroupV1 => [binary, None],
-        };
-        one.into_iter().chain(other).collect()
+        let (binary, installer) = (self.binary.iter(), self.installer.iter());
+        let packages = self.packages_for(super::target()?);
+        Ok(match (scenario, scenario.installed()) {
+            (Scenario::Mixed, _) => self.packages.iter().collect(),
+            (Scenario::Sample, _) => packages.chain(installer).collect(),
+            (Scenario::InstallScript, _) => binary.chain(installer).collect(),
+            (_, Installed::Packages) => packages.collect(),
+            (_, Installed::Repository) => packages.chain(self.earlier.files()).chain(installer).collect(),
+            (_, Installed::Binary) => binary.collect(),
+            (_, Installed::BinaryWithImages) => binary.chain(images).collect(),
+        })
     }
 
     /// Returns the digest of each file that a scenario tests, by its name.
     pub fn digests(&self, scenario: Scenario) -> Result<BTreeMap<String, Digest>> {
         let digest =
             |file: &PathBuf| Ok((file_name(file)?.to_string_lossy().into_owned(), Digest::of_file(file)?));
-        self.files(scenario).into_iter().map(digest).collect()
+        self.files(scenario)?.into_iter().map(digest).collect()
     }
 
     /// Returns the reason why the user space inside the binary is not tested, if there is a binary.
@@ -235,31 +262,43 @@ impl Artifacts {
         }
     }
 
+    /// Returns the reason why no mixed cluster is tested, if there are packages of a real k3s.
+    pub fn without_mixed(&self) -> Option<&'static str> {
+        self.packages.first().filter(|_| self.is_real())?;
+        let has_server = self.packages.iter().any(|package| is_for_server(&package.to_string_lossy()));
+        (!has_server).then_some(
+            "there are no packages for x86_64: --server names a directory with them, or a release has them",
+        )
+    }
+
     /// Returns the scenarios that apply to the artifacts.
     pub fn scenarios(&self) -> Vec<Scenario> {
-        let packages = !self.packages.is_empty();
-        let is_real = self.is_real();
-        let applies = |scenario: &Scenario| match scenario {
-            Scenario::Sample => packages && !is_real,
-            Scenario::Packages
-            | Scenario::PauseImageFix
-            | Scenario::Erase
-            | Scenario::PowerLoss
-            | Scenario::SlowStorage
-            | Scenario::TwoNodes => packages && is_real,
-            Scenario::Upgrade => packages && self.without_upgrade().is_none() && is_real,
-            Scenario::Alone | Scenario::CgroupV1 => self.binary.is_some() && is_real,
-            Scenario::InstallScript => self.binary.is_some() && self.installer.is_some() && is_real,
-            Scenario::Bundled => self.has_k3s_root == Some(true) && is_real,
-            Scenario::DefaultNode => {
-                self.binary.is_some() && self.without_default_node().is_none() && is_real
-            }
-            Scenario::RegistryNode => {
-                self.binary.is_some() && self.without_registry_node().is_none() && is_real
-            }
+        let applies = |scenario: &Scenario| match (scenario, scenario.installed()) {
+            (Scenario::Mixed, _) => self.without_mixed().is_none(),
+            (Scenario::InstallScript, _) => self.installer.is_some(),
+            (Scenario::Bundled, _) => self.has_k3s_root == Some(true),
+            (Scenario::RegistryNode, _) => self.without_registry_node().is_none(),
+            (_, Installed::Packages | Installed::Binary) => true,
+            (_, Installed::Repository) => self.without_upgrade().is_none(),
+            (_, Installed::BinaryWithImages) => self.without_default_node().is_none(),
         };
-        Scenario::value_variants().iter().copied().filter(applies).collect()
+        let has_files = |scenario: &Scenario| match scenario.installed() {
+            Installed::Packages | Installed::Repository => !self.packages.is_empty(),
+            Installed::Binary | Installed::BinaryWithImages => self.binary.is_some(),
+        };
+        let is_real = |scenario: &Scenario| (*scenario == Scenario::Sample) != self.is_real();
+        let mut scenarios = Scenario::value_variants().to_vec();
+        scenarios.retain(|scenario| is_real(scenario) && has_files(scenario) && applies(scenario));
+        scenarios
     }
+}
+
+/// Returns whether a file is the package that the server of a mixed cluster installs, beside those for all architectures.
+pub fn is_for_server(package: &str) -> bool {
+    let name = package.rsplit('/').next().unwrap_or(package);
+    let version =
+        name.strip_prefix("k3s-").and_then(|rest| rest.strip_suffix(&format!(".{}.rpm", X86_64.name)));
+    version.is_some_and(|version| version.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 /// Returns the images inside a k3s, in the form in which containerd keeps their names.
@@ -394,6 +433,21 @@ mod tests {
             assert!(other.without_upgrade().is_some_and(|text| text.contains(reason)));
         }
         assert_eq!(binary(None).without_upgrade(), None, "a binary without packages");
+    }
+
+    #[test]
+    fn mixed_needs_packages_of_two_architectures() {
+        let names = ["k3s-1.riscv64.rpm", "k3s-cli-1.noarch.rpm", "k3s-1.x86_64.rpm"];
+        let packages = names.map(|name| PathBuf::from(format!("/packages/{name}"))).to_vec();
+        let version = "v1.35.0+k3s1".to_owned();
+        let both = Artifacts { version, packages, ..Artifacts::default() };
+        assert_eq!(both.without_mixed(), None);
+        assert!(both.scenarios().contains(&Scenario::Mixed));
+        let files = |scenario| both.files(scenario).unwrap().len();
+        assert_eq!((files(Scenario::Mixed), files(Scenario::TwoNodes)), (3, 2));
+        let one = Artifacts { packages: both.packages[..2].to_vec(), ..both.clone() };
+        assert!(one.without_mixed().is_some_and(|reason| reason.contains("--server")));
+        assert!(!one.scenarios().contains(&Scenario::Mixed));
     }
 
     #[test]

@@ -7,13 +7,14 @@ pub mod postinst;
 pub mod rootfs;
 
 use super::disk;
+use super::platform::Platform;
 use crate::atomic_dir::AtomicDir;
 use crate::code;
 use crate::context::{Context, Network};
 use crate::digest::Digest;
 use crate::toolchain::debian;
 use crate::tree_path::TreePath;
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -23,7 +24,8 @@ use std::path::{Path, PathBuf};
 pub struct Guest {
     pub directory: PathBuf,
     pub about: About,
-    /// Arguments of the kernel beside those of every VM.
+    pub platform: &'static Platform,
+    /// Arguments of the kernel beside those of every VM and of the platform.
     pub arguments: &'static [&'static str],
 }
 
@@ -56,40 +58,40 @@ const FSTAB: &str = "LABEL=payload /scenario ext4 ro,x-systemd.device-timeout=in
 impl Guest {
     /// Returns the name of the guest of a Debian release, which is its directory in the cache's `guests`. It
     /// changes with the code that builds a guest.
-    pub fn name(suite: &str) -> String {
-        let code = [code::below("xtask/src/boot/guest"), code::below("xtask/src/boot/disk")];
-        format!("{suite}-{}", Digest::of(code.map(String::from).concat()).short())
+    pub fn name(suite: &str, platform: &Platform) -> String {
+        let code = ["guest", "disk", "platform"].map(|name| code::below(&format!("xtask/src/boot/{name}")));
+        format!("{suite}-{}-{}", platform.name, Digest::of(code.map(String::from).concat()).short())
     }
 
     /// Returns the guest of the pinned release, which is built unless the cache has it.
-    pub fn get(context: &Context) -> Result<Guest> {
-        let suite = &context.pins.debian.suite;
-        let directory = context.cache.join("guests").join(Guest::name(suite));
+    pub fn get(context: &Context, platform: &'static Platform) -> Result<Guest> {
+        let (suite, arch) = (&context.pins.debian.suite, platform.name);
+        let directory = context.cache.join("guests").join(Guest::name(suite, platform));
         if directory.is_dir() {
-            return Guest::open(directory);
+            return Guest::open(directory, platform);
         }
         if context.network == Network::Forbidden {
-            bail!("Debian's riscv64 packages are not in the cache, and --offline forbids fetching them");
+            bail!("Debian's {arch} packages are not in the cache, and --offline forbids fetching them");
         }
         let running = context.progress.step("guest");
-        running.doing("fetching its packages");
-        let packages = packages::fetch(context)
-            .with_context(|| format!("fetching the packages of a riscv64 guest from Debian {suite}"))?;
+        running.doing(format!("fetching its packages for {arch}"));
+        let packages = packages::fetch(context, platform)
+            .with_context(|| format!("fetching the packages of a guest for {arch} from Debian {suite}"))?;
         let unfinished = AtomicDir::create(context, &directory)?;
         if !directory.is_dir() {
-            running.doing("unpacking its packages");
-            build(context, &packages, unfinished.path()).context("building the guest")?;
+            running.doing(format!("unpacking its packages for {arch}"));
+            build(context, platform, &packages, unfinished.path()).context("building the guest")?;
             unfinished.commit()?;
         }
-        let guest = Guest::open(directory)?;
+        let guest = Guest::open(directory, platform)?;
         running.done(format!("{}, Linux {}", guest.about.distribution, guest.about.kernel));
         Ok(guest)
     }
 
-    fn open(directory: PathBuf) -> Result<Guest> {
+    fn open(directory: PathBuf, platform: &'static Platform) -> Result<Guest> {
         let about = serde_json::from_slice(&fs::read(directory.join(ABOUT))?)
             .with_context(|| format!("reading {}", directory.join(ABOUT).display()))?;
-        Ok(Guest { directory, about, arguments: &[] })
+        Ok(Guest { directory, about, platform, arguments: &[] })
     }
 
     pub fn kernel(&self) -> PathBuf {
@@ -120,16 +122,17 @@ impl Guest {
 }
 
 /// Builds a guest in an empty directory.
-fn build(context: &Context, packages: &[PathBuf], directory: &Path) -> Result<()> {
+fn build(context: &Context, platform: &Platform, packages: &[PathBuf], directory: &Path) -> Result<()> {
     let root = directory.join("root");
     debian::unpack(context, &in_order(packages), &root)?;
     let modules = postinst::complete(context, &root)?;
     add_unit(&root)?;
     let release =
         modules.file_name().context("modules are in a directory of their kernel")?.to_string_lossy();
-    fs::copy(kernel(&root, &modules, &release)?, directory.join(KERNEL))?;
+    fs::copy(kernel(platform, &root, &modules, &release)?, directory.join(KERNEL))?;
     fs::copy(root.join("usr/bin/busybox"), directory.join(BUSYBOX))?;
-    fs::write(directory.join(INITRD), initrd::build(context, &directory.join(BUSYBOX), &root, &release)?)?;
+    let modules = initrd::modules(context, platform, &root, &release)?;
+    fs::write(directory.join(INITRD), initrd::build(&directory.join(BUSYBOX), &modules)?)?;
     fs::write(directory.join(PATHS), paths(&root)?)?;
     disk::write(context, &root, "guest", SIZE, &directory.join(DISK))?;
     let mut names: Vec<String> =
@@ -166,7 +169,7 @@ fn in_order(packages: &[PathBuf]) -> Vec<PathBuf> {
 }
 
 /// Returns the kernel's image, which newer packages have beside the modules.
-fn kernel(root: &Path, modules: &Path, release: &str) -> Result<PathBuf> {
+fn kernel(platform: &Platform, root: &Path, modules: &Path, release: &str) -> Result<PathBuf> {
     let candidates = [
         modules.join("vmlinuz"),
         root.join(format!("boot/vmlinux-{release}")),
@@ -174,14 +177,9 @@ fn kernel(root: &Path, modules: &Path, release: &str) -> Result<PathBuf> {
     ];
     let found = candidates.into_iter().find(|path| path.is_file());
     let found = found.with_context(|| format!("the guest has modules of Linux {release}, but no kernel"))?;
-    // qemu recognizes an image by its header (Documentation/arch/riscv/boot-image-header.rst). It does not recognize a
-    // compressed one, and hangs without any output.
-    let header = fs::read(&found)?;
-    ensure!(
-        header.get(0x38..0x3c) == Some(b"RSC\x05"),
-        "{} is not an uncompressed riscv64 kernel",
-        found.display()
-    );
+    platform
+        .check_kernel(&fs::read(&found)?)
+        .with_context(|| format!("checking the kernel {}", found.display()))?;
     Ok(found)
 }
 

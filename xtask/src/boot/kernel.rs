@@ -35,12 +35,12 @@ const RELEASE: &str = "release";
 /// directory.
 pub fn guest(context: &Context, base: &Guest, directory: &Path) -> Result<Guest> {
     let kernel = build_cached(context).context("building a kernel with cgroup v1")?;
-    fs::write(directory.join(INITRD), initrd::without_modules(&base.busybox())?)?;
+    fs::write(directory.join(INITRD), initrd::build(&base.busybox(), &[])?)?;
     for (name, from) in [(KERNEL, kernel.join(IMAGE)), (DISK, base.disk()), (BUSYBOX, base.busybox())] {
         symlink(from, directory.join(name))?;
     }
     let about = About { kernel: fs::read_to_string(kernel.join(RELEASE))?, ..base.about.clone() };
-    Ok(Guest { directory: directory.to_owned(), about, arguments: ARGUMENTS })
+    Ok(Guest { directory: directory.to_owned(), about, platform: base.platform, arguments: ARGUMENTS })
 }
 
 /// Returns the directory of the kernel in the cache, which is built unless the cache has it.

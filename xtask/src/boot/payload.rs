@@ -10,7 +10,7 @@ use super::artifacts::{Artifacts, file_name};
 use super::disk;
 use super::guest::Guest;
 use super::images::DefaultImages;
-use super::scenario::Scenario;
+use super::scenario::{Installed, Scenario};
 use crate::context::Context;
 use crate::product::node_check;
 use anyhow::{Context as _, Result};
@@ -28,10 +28,11 @@ pub const KEEP_RUNNING: &str = "keep-running";
 /// Name of a file on the payload: the number of power cuts.
 pub const POWER_CUTS: &str = "power-cuts";
 
-/// Gathers all files of a scenario in a new directory.
+/// Gathers all files of a scenario for one of the guests of its VMs in a new directory.
 pub fn gather(
     context: &Context,
     guest: &Guest,
+    guests: &[&Guest],
     artifacts: &Artifacts,
     scenario: Scenario,
     content: &Path,
@@ -41,7 +42,8 @@ pub fn gather(
     fs::write(content.join("cluster.sh"), CLUSTER)?;
     fs::write(content.join("run.sh"), scenario.script())?;
     fs::write(content.join(node_check::NAME), node_check::SCRIPT)?;
-    let image = busybox::archive(super::target()?, &fs::read(guest.busybox())?)?;
+    let target = guest.platform.target()?;
+    let image = busybox::archive(target, &fs::read(guest.busybox())?)?;
     fs::write(content.join("busybox.tar"), image)?;
     // Serves the registry, since the guest's distribution may not have a busybox.
     fs::copy(guest.busybox(), content.join("busybox"))?;
@@ -51,45 +53,40 @@ pub fn gather(
     if let Some(installer) = &artifacts.installer {
         fs::copy(installer, content.join("install.sh"))?;
     }
-    match scenario {
-        Scenario::Alone | Scenario::Bundled | Scenario::InstallScript | Scenario::CgroupV1 => {
-            copy_binary(artifacts, content)?;
-        }
-        Scenario::DefaultNode => {
-            copy_binary(artifacts, content)?;
-            let images = artifacts.images()?;
-            let directory = content.join("images");
-            fs::create_dir(&directory)?;
-            fs::copy(&images.archive, directory.join(file_name(&images.archive)?))?;
-            write_expected(content, images, |_| true)?;
-        }
-        Scenario::RegistryNode => {
-            copy_binary(artifacts, content)?;
-            let images = artifacts.images()?;
-            let scratch = tempfile::tempdir_in(content)?;
-            registry::write(&content.join("registry"), &registry::of_upstream(images, scratch.path())?)?;
-            write_expected(content, images, |image| images.missing.contains(image))?;
-        }
-        Scenario::Sample
-        | Scenario::Packages
-        | Scenario::PauseImageFix
-        | Scenario::Erase
-        | Scenario::PowerLoss
-        | Scenario::SlowStorage
-        | Scenario::TwoNodes => {
-            registry::write(&content.join("registry"), &registry::of_unmodified()?)?;
+    match scenario.installed() {
+        Installed::Packages => {
+            let lists = match scenario {
+                Scenario::Mixed => registry::of_pods(guests)?,
+                _ => registry::of_unmodified()?,
+            };
+            registry::write(&content.join("registry"), &lists)?;
             let packages = content.join("packages");
             fs::create_dir(&packages)?;
-            for package in &artifacts.packages {
+            for package in artifacts.packages_for(target) {
                 fs::copy(package, packages.join(file_name(package)?))?;
             }
             write_stub(context, guest, content)?;
         }
-        Scenario::Upgrade => {
+        Installed::Repository => {
             repository::write(artifacts, content)?;
             let installer = artifacts.installer.as_ref().context("the scenario needs an installer")?;
             openeuler::build(context, installer, content)?;
             write_stub(context, guest, content)?;
+        }
+        Installed::Binary => copy_binary(artifacts, content)?,
+        Installed::BinaryWithImages => {
+            copy_binary(artifacts, content)?;
+            let images = artifacts.images()?;
+            if scenario == Scenario::RegistryNode {
+                let scratch = tempfile::tempdir_in(content)?;
+                registry::write(&content.join("registry"), &registry::of_upstream(images, scratch.path())?)?;
+                write_expected(content, images, |image| images.missing.contains(image))?;
+            } else {
+                let directory = content.join("images");
+                fs::create_dir(&directory)?;
+                fs::copy(&images.archive, directory.join(file_name(&images.archive)?))?;
+                write_expected(content, images, |_| true)?;
+            }
         }
     }
     Ok(())

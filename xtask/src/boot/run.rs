@@ -3,6 +3,7 @@
 use super::artifacts::Artifacts;
 use super::guest::{Guest, rootfs};
 use super::payload::{self, KEEP_RUNNING, POWER_CUTS};
+use super::platform::{RISCV64, X86_64};
 use super::results::{RESULTS, Results, console_log};
 use super::role::Role;
 use super::scenario::Scenario;
@@ -15,7 +16,7 @@ use crate::dir;
 use crate::process::Event;
 use crate::progress::Progress;
 use crate::run_directory::RunDirectory;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -60,6 +61,8 @@ pub fn run(
     let run_directory = RunDirectory::create(context, &context.work.join("boot"))?;
     let artifacts = artifacts.copy_to(&run_directory.path().join("artifacts"))?;
     let guest = guest(context, scenarios, machine, run_directory.path())?;
+    let has_server = scenarios.contains(&Scenario::Mixed);
+    let server = has_server.then(|| Guest::get(context, &X86_64)).transpose()?;
     let mut results = Results::new(&artifacts, &guest.about, &machine.size);
     let consoles = tempfile::tempdir_in(run_directory.path())?;
     let directory = context.dist.join(&artifacts.version).join("boot");
@@ -68,25 +71,36 @@ pub fn run(
     }
     for scenario in scenarios {
         let scratch = tempfile::tempdir_in(run_directory.path())?;
-        let payload = scratch.path().join("payload");
-        payload::gather(context, &guest, &artifacts, *scenario, &payload)?;
-        fs::write(payload.join(POWER_CUTS), format!("{}\n", machine.power_cuts))?;
-        if machine.afterwards != Afterwards::Off {
-            fs::write(payload.join(KEEP_RUNNING), "")?;
-        }
-        let payload = payload::pack(context, &payload)?;
-        let start = |role: Role| -> Result<Vm> {
-            let storage = scenario.storage();
-            let setup = Setup { guest: &guest, payload: &payload, size: &machine.size, storage, role };
-            let directory = scratch.path().join(role.name());
-            fs::create_dir(&directory)?;
-            Vm::start(context, setup, &directory)
+        let guest_of = |role: &Role| match (scenario, role) {
+            (Scenario::Mixed, Role::Server) => server.as_ref().unwrap_or(&guest),
+            _ => &guest,
         };
-        let mut vm = start(scenario.role())?;
-        let agent = (scenario.role() == Role::Server).then(|| start(Role::Agent)).transpose()?;
-        let outcome = watch(&mut vm, agent.as_ref(), &scenario.milestones(), &context.progress);
+        let roles = scenario.roles();
+        let guests: Vec<&Guest> = roles.iter().map(guest_of).collect();
+        let prepare = |role: &Role| -> Result<PathBuf> {
+            let payload = scratch.path().join(role.name()).join("payload");
+            fs::create_dir(scratch.path().join(role.name()))?;
+            payload::gather(context, guest_of(role), &guests, &artifacts, *scenario, &payload)?;
+            if *scenario == Scenario::PowerLoss {
+                fs::write(payload.join(POWER_CUTS), format!("{}\n", machine.power_cuts))?;
+            }
+            if machine.afterwards != Afterwards::Off {
+                fs::write(payload.join(KEEP_RUNNING), "")?;
+            }
+            payload::pack(context, &payload)
+        };
+        let payloads = roles.iter().map(prepare).collect::<Result<Vec<_>>>()?;
+        let start = |role: &Role, payload| {
+            let storage = scenario.storage();
+            let setup = Setup { guest: guest_of(role), payload, size: &machine.size, storage, role: *role };
+            Vm::start(context, setup, &scratch.path().join(role.name()))
+        };
+        let vms = roles.iter().zip(&payloads).map(|(role, payload)| start(role, payload));
+        let mut vms = vms.collect::<Result<Vec<_>>>()?;
+        let (vm, others) = vms.split_first_mut().context("a scenario has a VM")?;
+        let outcome = watch(vm, others.first(), &scenario.milestones(), &context.progress);
         results.add(*scenario, artifacts.digests(*scenario)?, outcome);
-        for vm in std::iter::once(&vm).chain(&agent) {
+        for vm in std::iter::once(&*vm).chain(&*others) {
             // A VM that could not be started has no console.
             if vm.console_log().is_file() {
                 let copy = consoles.path().join(console_log(&vm.role().named(scenario.name())));
@@ -95,7 +109,7 @@ pub fn run(
         }
         // Published now, so that results can be read while the VM is kept, and even if the run fails later.
         publish(context, &results, consoles.path(), &directory)?;
-        machine.afterwards.apply(&vm, &results, &context.progress);
+        machine.afterwards.apply(vm, &results, &context.progress);
         if results.failure().is_some() {
             break;
         }
@@ -110,7 +124,7 @@ fn guest(
     machine: &Machine,
     run_directory: &Path,
 ) -> Result<Guest> {
-    let mut guest = Guest::get(context)?;
+    let mut guest = Guest::get(context, &RISCV64)?;
     if let Some(root) = &machine.rootfs {
         let directory = run_directory.join("guest");
         fs::create_dir(&directory)?;

@@ -23,6 +23,8 @@ pub enum Scenario {
     SlowStorage,
     /// A server and an agent, each in a VM, with a network between them
     TwoNodes,
+    /// The same with a server on x86_64, and images that a registry has for both architectures
+    Mixed,
     /// The binary without any file but the image of the pods
     Alone,
     /// The installer, from files alone, and its uninstall script
@@ -37,6 +39,18 @@ pub enum Scenario {
     CgroupV1,
 }
 
+/// The files that guests install.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Installed {
+    /// The packages under test.
+    Packages,
+    /// These and those of earlier minors, from a repository.
+    Repository,
+    Binary,
+    /// The binary and the default images.
+    BinaryWithImages,
+}
+
 impl Scenario {
     /// Returns the name on the command line, in file names and in the results.
     pub fn name(self) -> &'static str {
@@ -49,6 +63,7 @@ impl Scenario {
             Scenario::PowerLoss => "power-loss",
             Scenario::SlowStorage => "slow-storage",
             Scenario::TwoNodes => "two-nodes",
+            Scenario::Mixed => "mixed",
             Scenario::Alone => "alone",
             Scenario::InstallScript => "install-script",
             Scenario::Bundled => "bundled",
@@ -68,7 +83,12 @@ impl Scenario {
             Scenario::Erase => include_str!("scenario/erase.sh"),
             Scenario::PowerLoss => include_str!("scenario/power-loss.sh"),
             Scenario::SlowStorage => include_str!("scenario/slow-storage.sh"),
-            Scenario::TwoNodes => include_str!("scenario/two-nodes.sh"),
+            Scenario::TwoNodes => {
+                concat!(include_str!("scenario/two-nodes.sh"), include_str!("scenario/server-and-agent.sh"))
+            }
+            Scenario::Mixed => {
+                concat!(include_str!("scenario/mixed.sh"), include_str!("scenario/server-and-agent.sh"))
+            }
             Scenario::Alone => include_str!("scenario/alone.sh"),
             Scenario::InstallScript => include_str!("scenario/install-script.sh"),
             Scenario::Bundled => include_str!("scenario/bundled.sh"),
@@ -97,14 +117,36 @@ impl Scenario {
         }
     }
 
-    /// Returns the role of the VM that has the milestones. A server has an agent beside it.
-    pub fn role(self) -> Role {
-        if self == Scenario::TwoNodes { Role::Server } else { Role::Alone }
+    /// Returns the roles of the VMs. The first one has the milestones.
+    pub fn roles(self) -> &'static [Role] {
+        match self {
+            Scenario::TwoNodes | Scenario::Mixed => &[Role::Server, Role::Agent],
+            _ => &[Role::Alone],
+        }
+    }
+
+    /// Returns what the guests install.
+    pub fn installed(self) -> Installed {
+        match self {
+            Scenario::Sample
+            | Scenario::Packages
+            | Scenario::PauseImageFix
+            | Scenario::Erase
+            | Scenario::PowerLoss
+            | Scenario::SlowStorage
+            | Scenario::TwoNodes
+            | Scenario::Mixed => Installed::Packages,
+            Scenario::Upgrade => Installed::Repository,
+            Scenario::Alone | Scenario::InstallScript | Scenario::Bundled | Scenario::CgroupV1 => {
+                Installed::Binary
+            }
+            Scenario::DefaultNode | Scenario::RegistryNode => Installed::BinaryWithImages,
+        }
     }
 
     /// Returns whether the scenario needs the default images.
     pub fn needs_images(self) -> bool {
-        matches!(self, Scenario::DefaultNode | Scenario::RegistryNode)
+        self.installed() == Installed::BinaryWithImages
     }
 
     /// Returns all milestones, in order.

@@ -2,6 +2,7 @@
 
 use super::disk;
 use super::guest::Guest;
+use super::platform::Platform;
 use super::role::Role;
 use super::write_log::WriteLog;
 use crate::context::Context;
@@ -67,7 +68,7 @@ const LOGGED: &str = r#"if=none,id=guest,cache=writeback,file=json:{"driver":"bl
 
 /// Options of a disk. blklogwrites may put other entries between the entry of a request for zeroes and the zeroes, and such a
 /// log cannot be read. Without these requests, a guest writes zeroes as any other data.
-const NO_ZEROES: &str = ",write-zeroes=off,discard=off";
+const DISK_OPTIONS: &str = ",write-zeroes=off,discard=off";
 
 /// The console's log and its socket, in the VM's directory.
 const CONSOLE: &str = "console.log";
@@ -86,8 +87,6 @@ const COMMAND_LINE: &[&str] = &[
     "TERM=dumb",
     // A panic resets the VM, and with -no-reboot a reset ends it.
     "panic=-1",
-    // Three levels of page tables, as on today's boards (Sv39). An emulator that offers five would walk all five.
-    "no4lvl",
     "systemd.unit=multi-user.target",
     // A getty opens the consoles again, which hangs up the processes that write to them (vhangup(2)).
     // systemd.getty_auto also keeps it off the scenario's console.
@@ -99,10 +98,6 @@ const COMMAND_LINE: &[&str] = &[
     // Rebuilds the database of hardware names, which takes half a minute under emulation and is not used.
     "systemd.mask=systemd-hwdb-update.service",
 ];
-
-/// The processor. Without physical memory protection, since that is between firmware and kernel, neither of which is
-/// under test, and an emulator checks it at every step of a page table walk.
-const CPU: &str = "rv64,pmp=off";
 
 /// A running VM. Dropping it stops qemu.
 pub struct Vm<'a> {
@@ -172,11 +167,15 @@ impl Setup<'_> {
     /// Starts qemu in a directory.
     fn launch(&self, context: &Context, directory: &Path, arguments: &[String]) -> Result<Child> {
         let (kernel, initrd) = (self.guest.kernel(), self.guest.initrd());
-        let append =
-            command_line(self.guest.arguments, &[self.role.arguments().as_slice(), arguments].concat());
+        let platform = self.guest.platform;
+        let append = command_line(
+            &[platform.kernel_arguments, self.guest.arguments].concat(),
+            &[self.role.arguments().as_slice(), arguments].concat(),
+        );
         let cpus = self.size.cpus.to_string();
         let memory = format!("{}M", self.size.memory.0);
-        let device = |id: &str| ["-device".to_owned(), format!("virtio-blk-device,drive={id}{NO_ZEROES}")];
+        let Platform { machine, bus, .. } = *platform;
+        let device = |id: &str| ["-device".to_owned(), format!("virtio-blk-{bus},drive={id}{DISK_OPTIONS}")];
         let drive = |options: String| ["-drive".to_owned(), options];
         let disk = |id: &str, path: &Path, options: &str| {
             drive(format!("if=none,id={id},format=raw,{options},file={}", escaped(path)))
@@ -194,19 +193,21 @@ impl Setup<'_> {
         );
         let network = match self.role {
             Role::Alone => Vec::new(),
-            Role::Server => network("server=on", "52:54:00:00:00:01").to_vec(),
-            Role::Agent => network("server=off", "52:54:00:00:00:02").to_vec(),
+            Role::Server => network(platform, "server=on", "52:54:00:00:00:01").to_vec(),
+            Role::Agent => network(platform, "server=off", "52:54:00:00:00:02").to_vec(),
         };
         let console =
             format!("socket,id=console,path={SOCKET},server=on,wait=off,logfile={CONSOLE},logappend=on");
+        let emulator = platform.emulator();
+        let [serial, random] = ["serial", "rng"].map(|name| format!("virtio-{name}-{bus}"));
         let qemu = cmd!(
             context,
-            "qemu-system-riscv64 -machine virt -cpu {CPU} -accel tcg,thread=multi -smp {cpus} -m {memory}
+            "{emulator} {machine...} -smp {cpus} -m {memory}
              -nodefaults -no-user-config -display none -no-reboot
              -kernel {kernel} -initrd {initrd} -append {append} {disks...}
              -chardev {console} -serial chardev:console
-             -chardev file,id=events,path=/dev/stdout -device virtio-serial-device
-             -device virtconsole,chardev=events -device virtio-rng-device {network...}"
+             -chardev file,id=events,path=/dev/stdout -device {serial}
+             -device virtconsole,chardev=events -device {random} {network...}"
         );
         // The unnamed file is in TMPDIR. The socket's path is relative, since it has to be short (unix(7)).
         qemu.dir(directory).env("TMPDIR", directory).stream()
@@ -214,9 +215,9 @@ impl Setup<'_> {
 }
 
 /// Returns the options of an end of the network between two VMs.
-fn network(end: &str, mac: &str) -> [String; 4] {
+fn network(platform: &Platform, end: &str, mac: &str) -> [String; 4] {
     let backend = format!("stream,id=network,{end},addr.type=unix,addr.path={LINK}");
-    let device = format!("virtio-net-device,netdev=network,mac={mac}");
+    let device = format!("virtio-net-{},netdev=network,mac={mac}", platform.bus);
     ["-netdev".to_owned(), backend, "-device".to_owned(), device]
 }
 

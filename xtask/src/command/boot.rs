@@ -8,6 +8,7 @@ use super::source_args::SourceArgs;
 use crate::boot::artifacts::Artifacts;
 use crate::boot::guest::rootfs;
 use crate::boot::images::DefaultImages;
+use crate::boot::platform::X86_64;
 use crate::boot::results::{Results, console_log};
 use crate::boot::run::{self, Afterwards, Machine};
 use crate::boot::scenario::Scenario;
@@ -15,7 +16,8 @@ use crate::boot::vm::{Memory, Size};
 use crate::boot::{self, page, shell};
 use crate::context::Context;
 use crate::doctor::requirements::{
-    CREATEREPO_C, DEBIAN_GUEST, DEBUGFS, DEPMOD, MKE2FS, QEMU_SYSTEM, RPMBUILD, Requirement, USER_NAMESPACES,
+    CREATEREPO_C, DEBIAN_GUEST, DEBIAN_SERVER, DEBUGFS, DEPMOD, MKE2FS, QEMU_SYSTEM, QEMU_SYSTEM_X86,
+    RPMBUILD, Requirement, USER_NAMESPACES,
 };
 use crate::doctor::{self, Purpose};
 use crate::k3s::options::{BUILD_ONLY, BuildOptions, BuiltinImages, Presence};
@@ -72,6 +74,10 @@ pub struct Args {
     #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = ["rpm", "sample"])]
     pub images: Option<PathBuf>,
 
+    /// Directory of packages of the same k3s for x86_64, for the server of the scenario mixed, as cargo xtask rpm writes it
+    #[arg(long, value_name = "DIR", help_heading = HEADING, conflicts_with_all = ["binary", "release", "sample"])]
+    pub server: Option<PathBuf>,
+
     /// Run only this scenario [default: all that apply, except cgroup-v1]
     #[arg(long, value_name = "NAME", value_enum, help_heading = HEADING)]
     pub scenario: Option<Scenario>,
@@ -124,6 +130,7 @@ impl Args {
         self.rootfs.as_deref().map(rootfs::require).transpose()?;
         let (context, artifacts) = self.artifacts(context)?;
         let scenarios = self.scenarios(&context, &artifacts)?;
+        require_server(&context, &scenarios)?;
         let (results, directory) = run::run(&context, artifacts, &scenarios, &self.machine())?;
         print(&results, &directory)
     }
@@ -153,6 +160,10 @@ impl Args {
         ensure!(
             scenario != Scenario::Upgrade || !self.earlier.is_empty(),
             "--scenario upgrade needs packages of the minor before: --earlier names a directory with them"
+        );
+        ensure!(
+            scenario != Scenario::Mixed || self.server.is_some(),
+            "--scenario mixed needs packages for x86_64: --server names a directory with them"
         );
         ensure!(
             scenario != Scenario::RegistryNode || self.options.builtin_images == BuiltinImages::Missing,
@@ -186,6 +197,9 @@ impl Args {
 
     fn requirements(&self) -> Vec<&'static Requirement> {
         let mut all = vm_requirements();
+        if self.server.is_some() && self.scenario.is_none_or(|only| only == Scenario::Mixed) {
+            all.extend(SERVER_REQUIREMENTS);
+        }
         all.extend(self.rootfs.is_some().then_some(&DEBUGFS));
         if self.needs_kernel() {
             all.extend(doctor::own_requirements(Purpose::CgroupV1));
@@ -196,17 +210,24 @@ impl Args {
         all
     }
 
-    /// Returns the artifacts to test, with packages of earlier minors.
+    /// Returns the artifacts to test, with packages of earlier minors and of a server.
     fn artifacts(&self, context: Context) -> Result<(Context, Artifacts)> {
+        let server = self.server.as_ref();
+        let server = server
+            .map(|directory| Artifacts::from_packages(&context.dist, directory, X86_64.target()?))
+            .transpose()?;
         let (context, artifacts) = self.tested(context)?;
-        let artifacts = artifacts.with_earlier(&context.dist, &self.earlier)?;
+        let mut artifacts = artifacts.with_earlier(&context.dist, &self.earlier)?;
+        if let Some(server) = server {
+            artifacts = artifacts.with_server(server)?;
+        }
         Ok((context, artifacts))
     }
 
     /// Returns the files to test, which are built unless options name them.
     fn tested(&self, context: Context) -> Result<(Context, Artifacts)> {
         if let Some(directory) = &self.rpm {
-            let artifacts = Artifacts::from_packages(&context.dist, directory)?;
+            let artifacts = Artifacts::from_packages(&context.dist, directory, boot::target()?)?;
             return Ok((context, artifacts));
         }
         if let Some(directory) = &self.release {
@@ -233,7 +254,8 @@ impl Args {
         let published = Packaging::new(&context, &product, target, &settings, Some(rebuild))?.publish()?;
         let mut artifacts = Artifacts::from_binary(&product.directory.join(target.k3s_binary()))?;
         artifacts.images = images;
-        artifacts.packages = Artifacts::from_packages(&context.dist, &published.directory)?.packages;
+        let packages = Artifacts::from_packages(&context.dist, &published.directory, target)?;
+        (artifacts.packages, artifacts.build) = (packages.packages, packages.build);
         Ok((context, artifacts))
     }
 
@@ -256,19 +278,22 @@ impl Args {
         };
         let impossible = [
             (Scenario::Upgrade, artifacts.without_upgrade()),
+            (Scenario::Mixed, artifacts.without_mixed()),
             (Scenario::Bundled, artifacts.without_bundled()),
             (Scenario::DefaultNode, artifacts.without_default_node()),
             (Scenario::RegistryNode, artifacts.without_registry_node()),
         ];
+        // A first release has nothing to upgrade from, and one for riscv64 alone no server for a mixed cluster.
+        let may_be_none =
+            self.release.is_some() && matches!(self.scenario, Some(Scenario::Upgrade | Scenario::Mixed));
         for (scenario, reason) in impossible {
-            if let Some(reason) = reason.filter(|_| is_selected(scenario)) {
-                context.progress.print(format!("scenario {} is not run: {reason}", scenario.name()));
-            }
+            let Some(reason) = reason.filter(|_| is_selected(scenario)) else { continue };
+            let text = format!("scenario {} is not run: {reason}", scenario.name());
+            ensure!(self.scenario.is_none() || may_be_none, "{text}");
+            context.progress.print(text);
         }
         let mut scenarios = artifacts.scenarios();
         scenarios.retain(|scenario| is_selected(*scenario));
-        // A first release has nothing to upgrade from.
-        let may_be_none = self.release.is_some() && self.scenario == Some(Scenario::Upgrade);
         ensure!(
             may_be_none || !scenarios.is_empty(),
             "no selected scenario applies to k3s {}",
@@ -278,6 +303,9 @@ impl Args {
     }
 }
 
+/// Requirements of the VM of a mixed cluster's server.
+pub const SERVER_REQUIREMENTS: [&Requirement; 2] = [&QEMU_SYSTEM_X86, &DEBIAN_SERVER];
+
 /// Returns what every boot needs.
 pub fn vm_requirements() -> Vec<&'static Requirement> {
     let mut all = vec![&QEMU_SYSTEM, &MKE2FS, &DEPMOD, &DEBIAN_GUEST];
@@ -286,10 +314,19 @@ pub fn vm_requirements() -> Vec<&'static Requirement> {
     all
 }
 
+/// Checks what a mixed cluster needs, for a release that has packages for its server.
+fn require_server(context: &Context, scenarios: &[Scenario]) -> Result<()> {
+    if scenarios.contains(&Scenario::Mixed) {
+        doctor::require(context, Purpose::Boot, &SERVER_REQUIREMENTS)?;
+    }
+    Ok(())
+}
+
 /// Boots the files of a release in all scenarios that it needs, and returns the directory of the results.
 pub fn release(context: &Context, directory: &Path) -> Result<PathBuf> {
     let artifacts = booted::artifacts(&context.root, directory)?;
     let scenarios = booted::required(&artifacts);
+    require_server(context, &scenarios)?;
     let (results, directory) = run::run(context, artifacts, &scenarios, &Machine::default())?;
     print(&results, &directory)?;
     Ok(directory)

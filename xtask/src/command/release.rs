@@ -6,6 +6,7 @@ use super::build;
 use super::images::build::{self as images_build, ImageOptions};
 use super::rpm::{self, HEADING, PackageOptions};
 use super::source_args::SourceArgs;
+use crate::boot::platform::X86_64;
 use crate::context::Context;
 use crate::dir::{self, shown};
 use crate::doctor::{self, Purpose};
@@ -170,7 +171,13 @@ impl MakeArgs {
         self.options.validate(&context)?;
         let settings = self.packages.prepare(&context)?;
         if !self.skip_boot {
-            doctor::require(&context, Purpose::Boot, &boot::vm_requirements())?;
+            let mut requirements = boot::vm_requirements();
+            let targets = self.arch.targets();
+            let is_mixed = targets.contains(&crate::boot::target()?) && targets.contains(&X86_64.target()?);
+            if is_mixed && !self.source.sample {
+                requirements.extend(boot::SERVER_REQUIREMENTS);
+            }
+            doctor::require(&context, Purpose::Boot, &requirements)?;
         }
         let finished = self.finished()?;
         let SourceArgs { k3s, source, vendored, sample, .. } = &self.source;

@@ -4,6 +4,7 @@ use super::Purpose::{self, Bench, Boot, Build, CgroupV1, Pause, Push, Rpm, Test}
 use super::packages::Distribution;
 use super::search::{ExecutableSearch, Search};
 use super::tool::Tool;
+use crate::boot::platform::{RISCV64, X86_64};
 use Remedy::{Ownership, Packages, Rustup, Setting};
 
 /// One requirement of commands.
@@ -106,6 +107,9 @@ pub static GPG: Requirement = executable(&["gpg"], &[Rpm], "signs the packages, 
 pub static QEMU_SYSTEM: Requirement = executable(&["qemu-system-riscv64"], &[Boot], "runs the VM",
     Packages(["qemu-system-misc", "qemu-system-riscv", "", "qemu-system-riscv", "qemu-system-riscv64", "qemu-extra"]));
 #[rustfmt::skip]
+pub static QEMU_SYSTEM_X86: Requirement = executable(&["qemu-system-x86_64"], &[Boot], "runs the VM of an x86_64 server, for the scenario mixed",
+    Packages(["qemu-system-x86", "qemu-system-x86", "", "qemu-system-x86", "qemu-system-x86_64", "qemu-x86"]));
+#[rustfmt::skip]
 pub static MKE2FS: Requirement = requirement("mke2fs", &[Boot], "formats its disks",
     asked(&["mke2fs"], &["-V"]),
     everywhere("e2fsprogs"));
@@ -116,11 +120,16 @@ pub static DEBUGFS: Requirement = requirement("debugfs", &[Boot], "extracts the 
 #[rustfmt::skip]
 pub static DEPMOD: Requirement = executable(&["depmod"], &[Boot], "computes the dependencies of its kernel's modules",
     everywhere("kmod"));
-/// It has packages only where apt is the distribution's own package manager.
+/// A guest has packages only where apt is the distribution's own package manager.
+const DEBIAN: Remedy = Packages(["apt debian-archive-keyring dpkg", "", "", "", "", ""]);
 #[rustfmt::skip]
 pub static DEBIAN_GUEST: Requirement = requirement("Debian's packages", &[Boot], "form its root file system",
-    Search::Tool(Tool::Guest),
-    Packages(["apt debian-archive-keyring dpkg", "", "", "", "", ""]));
+    Search::Tool(Tool::Guest(&RISCV64)),
+    DEBIAN);
+#[rustfmt::skip]
+pub static DEBIAN_SERVER: Requirement = requirement("Debian's x86_64 packages", &[Boot], "form the root file system of an x86_64 server, for the scenario mixed",
+    Search::Tool(Tool::Guest(&X86_64)),
+    DEBIAN);
 
 /// Every requirement, in the order of the commands.
 #[rustfmt::skip]
@@ -175,10 +184,12 @@ pub static REQUIREMENTS: &[&Requirement] = &[
 
     // The booted VM.
     &QEMU_SYSTEM,
+    &QEMU_SYSTEM_X86,
     &MKE2FS,
     &DEBUGFS,
     &DEPMOD,
     &DEBIAN_GUEST,
+    &DEBIAN_SERVER,
 
     // The kernel of one scenario.
     &executable(&["make"], &[CgroupV1], "runs the kernel's build", everywhere("make")),

@@ -1,6 +1,7 @@
 //! The tools that commands fetch by themselves, without root, into the cache or through rustup.
 
 use crate::boot::guest::Guest;
+use crate::boot::platform::Platform;
 use crate::context::{Context, Network};
 use crate::pins::WheelPin;
 use crate::process::{self, cmd};
@@ -27,7 +28,7 @@ pub enum Tool {
     CargoDeny,
     SpdxTools,
     /// The guest of boot tests.
-    Guest,
+    Guest(&'static Platform),
 }
 
 impl Tool {
@@ -46,8 +47,8 @@ impl Tool {
                 (version.to_owned(), rust.triple.into())
             }
             Tool::Component(name) => component(context, name)?,
-            Tool::Guest => {
-                let guest = Guest::get(context)?;
+            Tool::Guest(platform) => {
+                let guest = Guest::get(context, platform)?;
                 (guest.about.distribution, guest.directory)
             }
             Tool::Crane => (pins.crane.version.clone(), go_tool::crane(context)?),
@@ -62,7 +63,7 @@ impl Tool {
     /// Checks that this machine has what fetching the tool needs, except the network.
     pub fn can_be_fetched(self, offline: &Context) -> bool {
         match self {
-            Tool::Guest => debian::is_here(offline),
+            Tool::Guest(_) => debian::is_here(offline),
             Tool::Go => has_wheel(offline, &offline.pins.go) || debian::is_here(offline),
             Tool::Zig => has_wheel(offline, &offline.pins.zig),
             Tool::Zizmor => has_wheel(offline, &offline.pins.zizmor),

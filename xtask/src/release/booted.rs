@@ -2,21 +2,22 @@
 //!
 //! They are made on the very directory that is published (`cargo xtask boot --release`), and hold the digests of what
 //! was tested. Files for architectures that are not booted are published without, and notes and
-//! `cargo xtask release check` say so.
+//! `cargo xtask release check` say so; of those for x86_64, the package of a server is booted.
 
 use super::assets::{self, Check, Proof};
 use super::check::{self, Checked};
 use super::problems::Problem;
 use crate::boot;
-use crate::boot::artifacts::Artifacts;
+use crate::boot::artifacts::{Artifacts, is_for_server};
 use crate::boot::images::DefaultImages;
+use crate::boot::platform::X86_64;
 use crate::boot::results::RESULTS;
 use crate::boot::scenario::Scenario;
 use crate::digest::Digest;
 use crate::images::airgap;
 use crate::product::load::INSTALL;
 use crate::product::manifest::Manifest;
-use crate::rpm::nevra::SOURCE_PACKAGE;
+use crate::rpm::nevra::is_installable;
 use crate::target::Target;
 use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
@@ -104,10 +105,7 @@ fn of_release(root: &Path, directory: &Path, manifest: &Manifest, sums: &Digests
     let target = boot::target()?;
     let mut artifacts = Artifacts::of_manifest(&directory.join(target.k3s_binary()), Some(manifest))?;
     artifacts.installer = Some(directory.join(INSTALL));
-    artifacts.packages = of(sums, target, Proof::Booted)
-        .filter(|(name, _)| is_package(name, target))
-        .map(|(name, _)| directory.join(name))
-        .collect();
+    artifacts.packages = packages(sums)?.into_iter().map(|name| directory.join(name)).collect();
     let packages = artifacts.packages.iter().filter_map(|package| package.file_name()?.to_str());
     let repository =
         packages.filter_map(assets::dist).map(|dist| assets::expand(assets::REPOSITORY, target, dist)).min();
@@ -122,10 +120,12 @@ fn of_release(root: &Path, directory: &Path, manifest: &Manifest, sums: &Digests
     Ok(artifacts)
 }
 
-/// Returns whether a file is a package that a machine of this architecture installs.
-fn is_package(name: &str, target: &Target) -> bool {
-    let ends = |arch: &str| name.ends_with(&format!(".{arch}.rpm"));
-    !name.ends_with(SOURCE_PACKAGE) && (ends(target.rpm) || ends("noarch"))
+/// Returns the packages that VMs install: those under test, and that of the server of a mixed cluster.
+fn packages(sums: &Digests) -> Result<BTreeSet<&str>> {
+    let (target, server) = (boot::target()?, X86_64.target()?);
+    let under_test = of(sums, target, Proof::Booted).filter(|(name, _)| is_installable(name, target));
+    let server = of(sums, server, Proof::Booted).filter(|(name, _)| is_for_server(name));
+    Ok(under_test.chain(server).map(|(name, _)| name.as_str()).collect())
 }
 
 /// Returns the assets for an architecture that need this proof. Packages for several releases of openEuler install the same
@@ -136,13 +136,13 @@ fn of<'s>(
     proof: Proof,
 ) -> impl Iterator<Item = (&'s String, &'s Digest)> {
     let first =
-        sums.keys().filter(|name| is_package(name, target)).filter_map(|name| assets::dist(name)).min();
+        sums.keys().filter(|name| is_installable(name, target)).filter_map(|name| assets::dist(name)).min();
     sums.iter().filter(move |(name, _)| {
         let Some((asset, of)) = assets::of(name) else { return false };
         match asset.check {
             Check::Package if asset.proof == Proof::Booted => {
                 let needed = if assets::dist(name) == first { Proof::Booted } else { Proof::Derived };
-                is_package(name, target) && needed == proof
+                is_installable(name, target) && needed == proof
             }
             _ => asset.proof == proof && of.go == target.go,
         }
@@ -193,4 +193,27 @@ pub fn required(artifacts: &Artifacts) -> Vec<Scenario> {
     let mut scenarios = artifacts.scenarios();
     scenarios.retain(|scenario| !scenario.needs_kernel());
     scenarios
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_of_a_mixed_cluster_are_booted() {
+        let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let booted = names(&[
+            "k3s-1.35.1+k3s1-1.oe2403.riscv64.rpm",
+            "k3s-1.35.1+k3s1-1.oe2403.x86_64.rpm",
+            "k3s-cli-1.35.1+k3s1-1.oe2403.noarch.rpm",
+        ]);
+        let others = names(&[
+            "k3s-1.35.1+k3s1-1.oe2403.aarch64.rpm",
+            "k3s-1.35.1+k3s1-1.oe2403.src.rpm",
+            "k3s-pause-image-1.35.1+k3s1-1.oe2403.x86_64.rpm",
+            "k3s-1.35.1+k3s1-1.oe2403sp1.x86_64.rpm",
+        ]);
+        let sums = booted.iter().chain(&others).map(|name| (name.clone(), Digest::of(name))).collect();
+        assert_eq!(packages(&sums).unwrap().into_iter().collect::<Vec<_>>(), booted);
+    }
 }

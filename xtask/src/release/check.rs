@@ -6,6 +6,8 @@ use super::problems::{self, Problem};
 use super::tag::Tag;
 use super::{PREVIEW, booted, images, metadata, packages, root_sources};
 use crate::boot;
+use crate::boot::artifacts::is_for_server;
+use crate::boot::platform::X86_64;
 use crate::context::Context;
 use crate::digest::Digest;
 use crate::elf;
@@ -118,15 +120,19 @@ impl Checked {
         Ok(Tag { k3s: first.k3s.parse()?, release: self.release })
     }
 
-    /// Returns the architectures whose files are published without a boot test.
-    pub fn not_booted(&self) -> Result<Vec<&str>> {
+    /// Returns the architectures whose files are published without a boot test. Of one, the server of a mixed cluster is
+    /// booted, if there is an agent for it.
+    pub fn not_booted(&self) -> Result<Vec<String>> {
         let booted = boot::target()?.go;
-        Ok(self
-            .manifests
-            .iter()
-            .map(|manifest| manifest.arch.as_str())
-            .filter(|arch| *arch != booted)
-            .collect())
+        let archs = || self.manifests.iter().map(|manifest| manifest.arch.as_str());
+        let has_server =
+            archs().any(|arch| arch == booted) && self.sums.keys().any(|name| is_for_server(name));
+        let server = X86_64.target()?.go;
+        let describe = |arch: &str| match has_server && arch == server {
+            true => format!("{arch} (except the package k3s, in the scenario mixed)"),
+            false => arch.to_owned(),
+        };
+        Ok(archs().filter(|arch| *arch != booted).map(describe).collect())
     }
 }
 

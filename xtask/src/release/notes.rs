@@ -82,7 +82,7 @@ pub fn with_boots(text: &str, section: &str) -> Result<String> {
 
 /// Returns the section on boot tests: the scenarios that passed with files of these checksums, and the architectures
 /// whose files were not booted.
-pub fn boots(runs: &[Run], sums: &BTreeMap<String, Digest>, not_booted: &[&str]) -> String {
+pub fn boots(runs: &[Run], sums: &BTreeMap<String, Digest>, not_booted: &[String]) -> String {
     let mut text = String::new();
     for run in runs {
         for scenario in run.scenarios.iter().filter(|scenario| scenario.passed(sums).is_some()) {
@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn section_on_boots_is_replaced() {
         let text = TEMPLATE.replace("{boots}", NOT_BOOTED);
-        let section = boots(&[], &BTreeMap::new(), &["arm64"]);
+        let section = boots(&[], &BTreeMap::new(), &["arm64".to_owned()]);
         assert_eq!(section, "Nothing here was booted.\n\nThe files for arm64 were **not booted**.\n");
         let new = with_boots(&text, &section).unwrap();
         assert_eq!(new, text.replace(&format!("{NOT_BOOTED}\n"), &section));

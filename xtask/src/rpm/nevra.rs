@@ -1,6 +1,7 @@
 //! Names of packages: from a k3s version to a NEVRA (name, epoch, version, release, architecture).
 
 use crate::clock;
+use crate::target::Target;
 use crate::upstream::version::Version;
 use anyhow::{Result, bail};
 use std::fmt;
@@ -17,6 +18,12 @@ pub struct Nevra {
 
 /// Suffix of a source package's file name.
 pub const SOURCE_PACKAGE: &str = ".src.rpm";
+
+/// Returns whether a file is a package that a machine of this architecture installs.
+pub fn is_installable(name: &str, target: &Target) -> bool {
+    let ends = |arch: &str| name.ends_with(&format!(".{arch}.rpm"));
+    !name.ends_with(SOURCE_PACKAGE) && (ends(target.rpm) || ends("noarch"))
+}
 
 impl Nevra {
     pub fn file_name(&self) -> String {

@@ -59,6 +59,15 @@ fn refuses_foreign_and_damaged_packages() {
     assert!(stderr.contains("is for aarch64, and the VM is riscv64"), "{stderr}");
 
     let package = package(&env, "riscv64");
+    let directory = package.parent().unwrap().to_str().unwrap();
+    let server = env.fails(["boot", "--rpm", directory, "--scenario", "mixed"]);
+    assert!(server.contains("--server names a directory with them"), "{server}");
+    let renamed = package.with_file_name("k3s.rpm");
+    fs::rename(&package, &renamed).unwrap();
+    let stderr = env.fails(["boot", "--rpm", directory]);
+    assert!(stderr.contains("k3s.rpm is the package k3s-"), "{stderr}");
+    fs::rename(&renamed, &package).unwrap();
+
     let mut bytes = fs::read(&package).unwrap();
     let last = bytes.len() - 20;
     bytes[last] ^= 0xff;

@@ -7,6 +7,7 @@ use std::path::Path;
 use xtask::boot::artifacts::Artifacts;
 use xtask::boot::guest::{About, Guest};
 use xtask::boot::payload;
+use xtask::boot::platform::RISCV64;
 use xtask::boot::scenario::Scenario;
 
 /// Returns a guest with this kernel, and with an initrd and a disk that cannot be booted.
@@ -15,7 +16,7 @@ fn guest(directory: &Path, kernel: &[u8]) -> Guest {
     fs::write(directory.join("initrd"), "no archive").unwrap();
     fs::write(directory.join("disk.ext4"), [0; 4096]).unwrap();
     let about = About { distribution: "none".into(), kernel: "none".into(), packages: vec![] };
-    Guest { directory: directory.to_owned(), about, arguments: &[] }
+    Guest { directory: directory.to_owned(), about, platform: &RISCV64, arguments: &[] }
 }
 
 /// Returns an image whose kernel is an endless loop (The RISC-V Instruction Set Manual, `jal x0, 0`).
@@ -45,7 +46,7 @@ fn kernel_panic_ends_the_vm() {
     let Some(_turn) = vm::turn("a kernel that panics") else { return };
     let directory = directory();
     let context = context(&directory);
-    let real = Guest::get(&context).unwrap();
+    let real = Guest::get(&context, &RISCV64).unwrap();
     let guest = guest(directory.path(), &fs::read(real.kernel()).unwrap());
     let payload = guest.disk();
     let outcome = boot(&context, &guest, &payload, directory.path(), &[milestone("kernel", 300)]);
@@ -62,10 +63,10 @@ fn full_disk_is_in_the_evidence() {
     let packages = env.dist().join("v0.35.0+k3s1.sample/rpm/oe2403/riscv64");
     let directory = directory();
     let context = context(&directory);
-    let guest = Guest::get(&context).unwrap();
-    let artifacts = Artifacts::from_packages(&context.dist, &packages).unwrap();
+    let guest = Guest::get(&context, &RISCV64).unwrap();
+    let artifacts = Artifacts::from_packages(&context.dist, &packages, RISCV64.target().unwrap()).unwrap();
     let content = directory.path().join("payload");
-    payload::gather(&context, &guest, &artifacts, Scenario::Sample, &content).unwrap();
+    payload::gather(&context, &guest, &[&guest], &artifacts, Scenario::Sample, &content).unwrap();
     let script = fs::read_to_string(content.join("run.sh")).unwrap();
     // The commands that fill the disk print nothing, so that the error is not theirs.
     let fill = "fallocate --length \"$(df --output=avail --block-size=1 / | tail -n 1)\" /full 2>/dev/null || :\n\

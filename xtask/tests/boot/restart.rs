@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use xtask::boot::disk;
 use xtask::boot::guest::Guest;
+use xtask::boot::platform::RISCV64;
 use xtask::boot::role::Role;
 use xtask::boot::vm::{Setup, Storage, Vm};
 use xtask::boot::watch::watch;
@@ -16,7 +17,7 @@ const SIZE: u64 = 16 << 20;
 
 /// Returns a guest whose process 1 is the test's script.
 fn guest(context: &Context, directory: &Path) -> Guest {
-    let real = Guest::get(context).unwrap();
+    let real = Guest::get(context, &RISCV64).unwrap();
     let root = directory.join("root");
     for name in ["bin", "dev", "proc", "usr/lib/systemd"] {
         fs::create_dir_all(root.join(name)).unwrap();

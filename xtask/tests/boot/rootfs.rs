@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use xtask::boot::guest::Guest;
 use xtask::boot::payload::stub;
+use xtask::boot::platform::RISCV64;
 
 #[test]
 fn boots_root_file_system_of_the_user() {
@@ -28,7 +29,7 @@ fn boots_root_file_system_of_the_user() {
 /// scenario installs no stub of the distribution.
 fn write_root(directory: &tempfile::TempDir, root: &Path) {
     let context = vm::context(directory);
-    let guest = Guest::get(&context).unwrap();
+    let guest = Guest::get(&context, &RISCV64).unwrap();
     fs::create_dir(root).unwrap();
     let request = format!("rdump / {}", root.display());
     run(Command::new("debugfs").args(["-R", &request]).arg(guest.disk()));

@@ -68,7 +68,7 @@ fn finds_changes_behind_checksums() {
     let copied = |directory: &Path, from: &str, to: &str| {
         fs::copy(directory.join(from), directory.join(to)).unwrap();
     };
-    let cases: [Case; 13] = [
+    let cases: [Case; 15] = [
         (&|directory| write(directory, "k3s~1"), "GitHub would give k3s~1 another name"),
         (&|directory| write(directory, "virus"), "virus is no asset of a release"),
         (&|directory| write(directory, "k3s-riscv64"), "k3s-riscv64 is not the file that its manifest names"),
@@ -94,6 +94,11 @@ fn finds_changes_behind_checksums() {
         (
             &change_file_in_image,
             "it has other checksums for the file etc/version of carvicsforth/pause v3.10-v1.31.1",
+        ),
+        (&change_file_in_image, "comparing images-riscv64.spdx.json with"),
+        (
+            &|directory| fake::images(directory, "v1.33.1+k3s1"),
+            "/usr/share/k3s/images/k3s-airgap-images.tar.zst of the package k3s-airgap-images-1.33.0",
         ),
         (
             &|directory| fake::images(directory, "v1.33.1+k3s1"),

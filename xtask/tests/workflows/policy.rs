@@ -177,7 +177,10 @@ fn checkouts_keep_no_credentials() {
             if action.starts_with("actions/cache@") {
                 assert!(path.ends_with("ci.yml"), "{}", path.display());
                 let key = model::text(&with["key"]);
-                assert!(key.contains("hashFiles('xtask/pins.json', 'k3s.lock.json')"), "{key}");
+                assert!(
+                    key.contains("hashFiles('xtask/pins.json', 'k3s.lock.json', 'xtask/src/boot/guest/**', 'xtask/src/boot/platform.rs')"),
+                    "{key}"
+                );
             }
         }
     }

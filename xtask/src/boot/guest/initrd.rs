@@ -1,29 +1,21 @@
 //! The initrd, which runs until the guest's own disk is mounted.
 
 use super::cpio::Archive;
+use crate::boot::platform::Platform;
 use crate::context::Context;
 use crate::process::cmd;
 use anyhow::{Context as _, Result};
 use fs_err as fs;
 use std::path::Path;
 
-/// Bus, disk, console of the scenario, and file system, which are modules of Debian's kernel.
-const MODULES: &[&str] = &["virtio_mmio", "virtio_blk", "virtio_console", "ext4"];
+/// Disk, console of the scenario, and file system, which are modules of Debian's kernel, as the bus is.
+const MODULES: &[&str] = &["virtio_blk", "virtio_console", "ext4"];
 
 /// Process 1 until the disk is mounted.
 const INIT: &str = include_str!("init.sh");
 
-/// Returns an initrd with busybox, the modules and the script, for a root that depmod has processed.
-pub fn build(context: &Context, busybox: &Path, root: &Path, release: &str) -> Result<Vec<u8>> {
-    write(busybox, &files(&load_commands(context, root, release)?))
-}
-
-/// Returns an initrd for a kernel that has everything built in.
-pub fn without_modules(busybox: &Path) -> Result<Vec<u8>> {
-    write(busybox, &[])
-}
-
-fn write(busybox: &Path, modules: &[&str]) -> Result<Vec<u8>> {
+/// Returns an initrd with busybox, the script, and these files of modules, in the order in which they are loaded.
+pub fn build(busybox: &Path, modules: &[String]) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
     for directory in ["dev", "proc", "sys", "root"] {
         archive.directory(directory);
@@ -41,21 +33,22 @@ fn write(busybox: &Path, modules: &[&str]) -> Result<Vec<u8>> {
     Ok(archive.finish())
 }
 
-/// Returns the commands that modprobe(8) would run. It also resolves modules that others request by name, as ext4 does
-/// with crc32c before Linux 6.15 (`modules.softdep`).
-fn load_commands(context: &Context, root: &Path, release: &str) -> Result<String> {
+/// Returns the files of the modules for a root that depmod has processed, as modprobe(8) would load them. It also
+/// resolves modules that others request by name, as ext4 does with crc32c before Linux 6.15 (`modules.softdep`).
+pub fn modules(context: &Context, platform: &Platform, root: &Path, release: &str) -> Result<Vec<String>> {
     let base = root.join("usr");
+    let names = [&[platform.bus_module], MODULES].concat();
     // Without the host's configuration, which may forbid modules or set options.
     let modprobe =
-        cmd!(context, "modprobe -C /dev/null -d {base} -S {release} --all --show-depends {MODULES...}");
-    modprobe.read().context("resolving the modules of the initrd")
+        cmd!(context, "modprobe -C /dev/null -d {base} -S {release} --all --show-depends {names...}");
+    Ok(files(&modprobe.read().context("resolving the modules of the initrd")?))
 }
 
 /// Returns the files of the modules, each once and after its dependencies. Built-in modules have no file.
-fn files(commands: &str) -> Vec<&str> {
+fn files(commands: &str) -> Vec<String> {
     let mut files = Vec::new();
     for file in commands.lines().filter_map(|command| command.strip_prefix("insmod ")) {
-        let file = file.trim_end();
+        let file = file.trim_end().to_owned();
         if !files.contains(&file) {
             files.push(file);
         }

@@ -1,5 +1,6 @@
 //! The Debian packages of a guest.
 
+use crate::boot::platform::Platform;
 use crate::context::Context;
 use crate::toolchain::debian::Apt;
 use anyhow::Result;
@@ -7,8 +8,7 @@ use std::path::PathBuf;
 
 /// Packages, to which apt adds the dependencies. An empty root has no essential packages, so even a shell is listed.
 const PACKAGES: &[&str] = &[
-    // Kernel, process 1, devices, users, a shell and its commands.
-    "linux-image-riscv64",
+    // Process 1, devices, users, a shell and its commands.
     "systemd",
     "systemd-sysv",
     "udev",
@@ -53,7 +53,8 @@ const PACKAGES: &[&str] = &[
     "runc",
 ];
 
-/// Fetches the packages of the pinned release.
-pub fn fetch(context: &Context) -> Result<Vec<PathBuf>> {
-    Apt::open(context, &context.pins.debian.suite, &[crate::boot::target()?.debian])?.packages(PACKAGES)
+/// Fetches the packages of the pinned release, with the platform's kernel.
+pub fn fetch(context: &Context, platform: &Platform) -> Result<Vec<PathBuf>> {
+    let names = [&[platform.kernel_package], PACKAGES].concat();
+    Apt::open(context, &context.pins.debian.suite, &[platform.target()?.debian])?.packages(&names)
 }

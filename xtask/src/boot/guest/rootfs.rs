@@ -52,7 +52,8 @@ pub fn build(context: &Context, base: &Guest, root: &Path, directory: &Path) -> 
         packages: Vec::new(),
     };
     running.done(&about.distribution);
-    Ok(Guest { directory: directory.to_owned(), about, arguments: base.arguments })
+    let (platform, arguments) = (base.platform, base.arguments);
+    Ok(Guest { directory: directory.to_owned(), about, platform, arguments })
 }
 
 /// Removes the modules of a root's own kernel, and returns their directory.

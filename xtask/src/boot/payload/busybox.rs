@@ -1,22 +1,37 @@
-//! The image of the pods: the busybox of the guest's own distribution, so that no registry is needed.
+//! The image of the pods: the busybox of the guest's own distribution, as a file or for a registry.
 
-use crate::image::content::{Blob, CONFIG_TYPE, LAYER_TYPE, append};
+use crate::image::content::{Blob, CONFIG_TYPE, LAYER_TYPE, append, manifest};
 use crate::image::docker_archive;
+use crate::image::layout::{Content, LayoutImage};
 use crate::target::Target;
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Map, json};
 
-/// Name of the image in the manifests of pods.
-const NAME: &str = "docker.io/boot-test/busybox:1";
+/// Name of the image in the manifests of pods. A registry of files needs a dot in its tag.
+pub const NAME: &str = "docker.io/boot-test/busybox:1.0";
 
 /// Commands of the image. They are links to busybox, which selects the command by its name.
-const APPLETS: &[&str] = &["cat", "echo", "httpd", "id", "sh", "sleep", "wget"];
+const APPLETS: &[&str] = &["cat", "echo", "httpd", "id", "sh", "sleep", "uname", "wget"];
 
 /// Response of the scenario's web server.
 const RESPONSE: &str = "response of the pod\n";
 
 /// Returns a docker-archive of a static busybox (moby, image/spec/v1.2.md).
 pub fn archive(target: &Target, busybox: &[u8]) -> Result<Vec<u8>> {
+    let (config, layer) = content(target, busybox)?;
+    docker_archive::plain(&config, &layer, &[NAME.to_owned()])
+}
+
+/// Returns the same image as a registry has it.
+pub fn image(target: &'static Target, busybox: &[u8]) -> Result<LayoutImage> {
+    let (config, layer) = content(target, busybox)?;
+    let manifest = manifest(&config, &[layer.descriptor()]);
+    let content = [config, layer].map(Content::Bytes).to_vec();
+    Ok(LayoutImage { target, labels: Map::new(), manifest, content })
+}
+
+/// Returns the configuration and the layer.
+fn content(target: &Target, busybox: &[u8]) -> Result<(Blob, Blob)> {
     let mut tar = tar::Builder::new(Vec::new());
     append(&mut tar, "bin/busybox", 0o755, busybox)?;
     for applet in APPLETS {
@@ -39,5 +54,5 @@ pub fn archive(target: &Target, busybox: &[u8]) -> Result<Vec<u8>> {
             "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", layer.digest)]},
         }),
     );
-    docker_archive::plain(&config, &layer, &[NAME.to_owned()])
+    Ok((config, layer))
 }

@@ -271,9 +271,8 @@ check_events() {
 # resident NAME: prints the memory of the processes of an add-on.
 resident() { ps -eo rss,args | awk -v name="$1" '$2 ~ "(^|/)" name "$" { sum += $1 } END { print sum + 0 }'; }
 
-report_memory() {
-    fact guest-memory-used "$(awk '/^MemTotal/ { t = $2 } /^MemAvailable/ { print t - $2, "KiB" }' /proc/meminfo)"
-    fact k3s-rss "$(awk '/^VmRSS:/ { print $2, $3 }' "/proc/$(systemctl show --property MainPID --value k3s)/status")"
+report_add_ons() {
+    report_memory k3s
     for name in coredns local-path-provisioner metrics-server traefik; do
         memory=$(resident "$name")
         [ "$memory" -gt 0 ]
@@ -298,5 +297,5 @@ step upgrade 900 'it is changed' change_chart
 step deletion 900 'it is deleted, with what it has installed' delete_chart
 step pods 900 'every pod of kube-system is Running or Completed' settle
 step events 120 'the expected images were pulled and no others, and no event reports a failure' check_events
-step memory 300 'the memory of the node and of each add-on is known' report_memory
+step memory 300 'the memory of the node and of each add-on is known' report_add_ons
 finish

@@ -11,7 +11,8 @@ remove_commands() {
 }
 
 # The image of the pods.
-pod_image=docker.io/boot-test/busybox:1
+pod_image=docker.io/boot-test/busybox:1.0
+pull_policy=Never
 
 # Installs the binary of the payload, without any package.
 install_binary() {
@@ -30,10 +31,9 @@ start_server() {
         --property=TimeoutStartSec=infinity /usr/local/bin/k3s server "$@"
 }
 
-# Configures a server without a registry: addons whose images the guest does not have are disabled, and so is the
-# controller that would install them.
-configure() {
-    mkdir -p /etc/rancher/k3s /var/lib/rancher/k3s/agent/images
+# Disables the add-ons, whose images the guest does not have, and the controller that would install them.
+disable_add_ons() {
+    mkdir -p /etc/rancher/k3s
     cat >/etc/rancher/k3s/config.yaml <<'YAML'
 disable:
   - coredns
@@ -43,7 +43,18 @@ disable:
   - traefik
 disable-helm-controller: true
 YAML
+}
+
+# Gives the node the image of the pods as a file.
+copy_image() {
+    mkdir -p /var/lib/rancher/k3s/agent/images
     cp /scenario/busybox.tar /var/lib/rancher/k3s/agent/images/
+}
+
+# Configures a server without a registry.
+configure() {
+    disable_add_ons
+    copy_image
 }
 
 # Installs k3s from packages, with its commands and without images.
@@ -51,16 +62,18 @@ install_server() {
     rpm_install /scenario/packages/k3s-[0-9]*.rpm /scenario/packages/k3s-cli-*.rpm /scenario/packages/k3s-cri-tools-*.rpm
 }
 
-# Serves the registry of the payload, which k3s asks in place of docker.io.
-serve_registry() {
+# use_registry ADDRESS: makes k3s ask a registry in place of docker.io.
+use_registry() {
     mkdir -p /etc/rancher/k3s
-    cat >/etc/rancher/k3s/registries.yaml <<'YAML'
+    cat >/etc/rancher/k3s/registries.yaml <<YAML
 mirrors:
   docker.io:
-    endpoint: ["http://127.0.0.1:5000"]
+    endpoint: ["http://$1"]
 YAML
-    /scenario/busybox httpd -p 127.0.0.1:5000 -h /scenario/registry -c /scenario/registry/httpd.conf
 }
+
+# serve_registry ADDRESS: serves the registry of the payload.
+serve_registry() { /scenario/busybox httpd -p "$1" -h /scenario/registry -c /scenario/registry/httpd.conf; }
 
 # One kubectl that waits costs little. One that is started every second would leave no processor time to k3s, since
 # each start takes seconds under emulation.
@@ -71,7 +84,13 @@ is_in_phase() { kubectl_wait "--for=jsonpath={.status.phase}=$2" "pod/$1"; }
 
 wait_for_node() {
     wait_for is_node_ready
-    fact k3s-rss "$(awk '/^VmRSS:/ { print $2, $3 }' "/proc/$(systemctl show --property MainPID --value k3s)/status")"
+    report_memory k3s
+}
+
+# report_memory UNIT: reports the memory in use, and what k3s has resident: when the node is Ready, and later with pods.
+report_memory() {
+    fact k3s-rss "$(awk '/^VmRSS:/ { print $2, $3 }' "/proc/$(systemctl show --property MainPID --value "$1")/status")"
+    fact guest-memory-used "$(awk '/^MemTotal/ { t = $2 } /^MemAvailable/ { print t - $2, "KiB" }' /proc/meminfo)"
 }
 
 # Images of files are imported before the kubelet starts.
@@ -107,7 +126,7 @@ spec:
   containers:
     - name: busybox
       image: $pod_image
-      imagePullPolicy: Never
+      imagePullPolicy: $pull_policy
       command: [sh, -c, '$2']
       volumeMounts: [{name: memory, mountPath: /memory}]
   volumes: [{name: memory, emptyDir: {medium: Memory}}]

@@ -20,7 +20,7 @@ evidence() { tail -n "$2" | sed "s/^/| $1 /" >/dev/hvc0; }
 report_failure() {
     { set +ex; } 2>/dev/null
     report "fail $*"
-    # The agent of two-nodes.
+    # The agent, if there is one.
     [ ! -e /run/orders ] || order failed
     evidence commands 25 <"$trace"
     journalctl --boot --no-pager --output=short-monotonic 2>&1 | evidence journal 60

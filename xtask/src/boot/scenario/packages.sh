@@ -31,7 +31,7 @@ start_k3s() {
 
 inspect() {
     check_sandbox
-    fact guest-memory-used "$(awk '/^MemTotal/ { t = $2 } /^MemAvailable/ { print t - $2, "KiB" }' /proc/meminfo)"
+    report_memory k3s
 }
 
 # Prints the time of the kubelet's last heartbeat. It fails while the server does not answer.

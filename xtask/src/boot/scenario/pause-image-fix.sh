@@ -13,7 +13,8 @@ start_k3s() {
     add_network
     configure
     echo 'pause-image: rancher/mirrored-pause:3.6' >>/etc/rancher/k3s/config.yaml
-    serve_registry
+    use_registry 127.0.0.1:5000
+    serve_registry 127.0.0.1:5000
     systemctl start k3s
 }
 

@@ -9,7 +9,8 @@ images=/var/lib/rancher/k3s/agent/images
 start_k3s() {
     install_binary
     add_network
-    serve_registry
+    use_registry 127.0.0.1:5000
+    serve_registry 127.0.0.1:5000
     [ ! -e "$images" ]
     start_server k3s
 }
