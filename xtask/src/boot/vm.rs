@@ -67,8 +67,9 @@ const UNDER_LOG: &str = "if=none,id=written,format=raw,snapshot=on,cache=unsafe,
 const LOGGED: &str = r#"if=none,id=guest,cache=writeback,file=json:{"driver":"blklogwrites",,"file":"written",,"log":{"driver":"file",,"filename":"guest.log",,"cache":{"no-flush":true}}}"#;
 
 /// Options of a disk. blklogwrites may put other entries between the entry of a request for zeroes and the zeroes, and such a
-/// log cannot be read. Without these requests, a guest writes zeroes as any other data.
-const DISK_OPTIONS: &str = ",write-zeroes=off,discard=off";
+/// log cannot be read. Without these requests, a guest writes zeroes as any other data. If the host's disk is full, the guest
+/// gets an error, which is in its log; by default qemu would stop the VM without a message.
+const DISK_OPTIONS: &str = ",write-zeroes=off,discard=off,werror=report";
 
 /// The console's log and its socket, in the VM's directory.
 const CONSOLE: &str = "console.log";
