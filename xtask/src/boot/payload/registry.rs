@@ -17,7 +17,7 @@ use fs_err as fs;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Architectures that every list has. An image for them that nobody requests does not exist.
+/// Architectures that every list has. Images for them that are never pulled do not exist.
 const OTHERS: [&str; 2] = ["amd64", "arm64"];
 
 /// A list of images under a tag.
