@@ -9,6 +9,7 @@
 //! which the guest's systemd runs from the payload. A script reports each milestone as a line on a console of
 //! its own, which the host reads.
 
+pub mod applicable;
 pub mod artifacts;
 pub mod disk;
 pub mod earlier;
